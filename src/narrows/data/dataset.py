@@ -1,0 +1,130 @@
+"""The one form in which data walks through narrows: images or vectors, with what is known about each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from narrows.errors import DataError
+from narrows.files import Array
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that could not be used, and the reason in plain words."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images uint8 (N, C, H, W) or vectors float32 (N, D), and what is known about each row.
+
+    Parameters
+    ----------
+    values : images uint8 (N, C, H, W), C grey (1) or red-green-blue (3); or vectors float32 (N, D). May be memory-mapped
+    labels : class numbers int64 (N,), -1 where unknown; or None. Read only to score
+    label_names : the name of class 0, 1, ...; or None
+    ids : a name for each row, unique; row numbers by default
+    paths : the file each row came from; or None
+    split : "train", "valid" or "test" for each row, where the source itself fixes a split; or None
+    provenance : how the data came to be, as JSON-ready values: source, format, and how files were converted
+    skipped : files that could not be used, each with its reason
+    notes : sentences a reader of the report should know (a conversion, a fallback)
+
+    Raises
+    ------
+    DataError : shapes, types or lengths that do not fit together, no rows, or values that are not finite
+    """
+
+    values: Array
+    labels: Array | None = None
+    label_names: tuple[str, ...] | None = None
+    ids: tuple[str, ...] = ()
+    paths: tuple[str, ...] | None = None
+    split: Array | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check that everything fits together."""
+        values = self.values
+        is_images = values.ndim == 4 and values.dtype == np.uint8
+        is_vectors = values.ndim == 2 and values.dtype == np.float32
+        if not (is_images or is_vectors):
+            raise DataError(
+                "data", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
+                value=f"{values.dtype} {values.shape}", remedy="narrows.open converts arrays and files to these.",
+            )  # fmt: skip
+        if is_images and values.shape[1] not in (1, 3):
+            raise DataError("images", "must have 1 or 3 channels", value=f"shape {values.shape}")
+        if len(values) == 0 or 0 in values.shape:
+            raise DataError(
+                "data", "must have at least one row and one value in each", value=f"shape {values.shape}"
+            )
+        if not self.ids:
+            object.__setattr__(self, "ids", tuple(str(i) for i in range(len(values))))
+        for name in ("labels", "ids", "paths", "split"):
+            column = getattr(self, name)
+            if column is not None and len(column) != len(values):
+                raise DataError(
+                    name, f"must have one entry for each of the {len(values)} rows", value=f"{len(column)} entries"
+                )
+        if is_vectors and not all_finite(values):
+            bad = int((~np.isfinite(values)).any(axis=1).sum())
+            raise DataError(
+                "vectors", "must hold finite numbers only", value=f"NaN or infinity in {bad} of {len(values)} rows",
+                remedy="Remove those rows or fill the missing values in first.",
+            )  # fmt: skip
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        """Say what this is in one line."""
+        kind = "images" if self.is_images else "vectors"
+        shape = "x".join(str(n) for n in self.shape)
+        labels = f", {self.n_classes} classes" if self.labels is not None else ", no labels"
+        skipped = f", {len(self.skipped)} files skipped" if self.skipped else ""
+        return f"<Dataset: {len(self):,} {kind} of {shape}{labels}{skipped}>"
+
+    @property
+    def is_images(self) -> bool:
+        """Whether rows are images rather than vectors."""
+        return self.values.ndim == 4
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one row: (C, H, W) or (D,)."""
+        return tuple(self.values.shape[1:])
+
+    @property
+    def n_classes(self) -> int:
+        """The number of classes that occur in the labels (0 without labels)."""
+        if self.labels is None:
+            return 0
+        return len(np.unique(self.labels[self.labels >= 0]))
+
+    def take(self, rows: Array) -> Dataset:
+        """Return the data of ``rows`` (integer indices or a boolean mask), with everything known about them."""
+        index = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(
+            self,
+            values=self.values[index],
+            labels=None if self.labels is None else self.labels[index],
+            ids=tuple(self.ids[i] for i in index),
+            paths=None if self.paths is None else tuple(self.paths[i] for i in index),
+            split=None if self.split is None else self.split[index],
+        )
+
+
+def all_finite(values: Array, rows_at_a_time: int = 4096) -> bool:
+    """Whether no value is NaN or infinite, looked at in blocks so that memory stays bounded."""
+    return all(
+        bool(np.isfinite(values[i : i + rows_at_a_time]).all()) for i in range(0, len(values), rows_at_a_time)
+    )

@@ -1,0 +1,170 @@
+"""A model: scaling, network and objective together, as they are trained, saved and loaded.
+
+On disk a model is ``model.safetensors`` (numbers) and ``config.json`` (names and arguments), which cannot run code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.errors import RunFolderError
+from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
+from narrows.nets import Network, nets
+from narrows.objectives import Objective, objectives
+
+FORMAT = 1  # of config.json; raised when an older narrows could not read it
+
+Named = Mapping[str, Any]  # {"name": an entry of a registry, ...its arguments}
+
+
+class Model(nn.Module):
+    """Scaling, network and objective for one kind of input.
+
+    Parameters
+    ----------
+    input_shape : (C, H, W) for images, (D,) for vectors
+    net : the network: its name in ``narrows.nets`` and its arguments, ``code_size`` among them
+    objective : the objective: its name in ``narrows.objectives`` and its arguments
+    seed : of the initial weights
+    preprocessing : how images were brought to ``input_shape`` (size, channels, fit), so that new ones are too
+    trusted : whether the names come from a person rather than from a file (see ``registry``)
+    """
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        net: Named,
+        objective: Named,
+        *,
+        seed: int = 0,
+        preprocessing: Mapping[str, Any] | None = None,
+        trusted: bool = True,
+    ) -> None:
+        super().__init__()
+        self.config = {
+            "format": FORMAT,
+            "input_shape": list(input_shape),
+            "net": dict(net),
+            "objective": dict(objective),
+            "preprocessing": dict(preprocessing or {}),
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.net: Network = _build(nets, net, tuple(input_shape), trusted=trusted)
+            self.objective: Objective = _build(objectives, objective, self.net, trusted=trusted)
+        # Images are divided by 255; vectors are standardised by what ``fit_scaling`` finds.
+        size = (1,) if self.net.is_images else tuple(input_shape)
+        self.register_buffer("shift", torch.zeros(size))
+        self.register_buffer("scale", torch.full(size, 255.0 if self.net.is_images else 1.0))
+        self.eval()
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """(C, H, W) or (D,)."""
+        return self.net.input_shape
+
+    @property
+    def is_images(self) -> bool:
+        """Whether inputs are images."""
+        return self.net.is_images
+
+    @property
+    def code_size(self) -> int:
+        """The number of values in a code."""
+        return self.net.code_size
+
+    def n_parameters(self) -> int:
+        """Count the parameters of encoder and decoder."""
+        return sum(parameter.numel() for parameter in self.net.parameters())
+
+    def fit_scaling(self, values: Array) -> None:
+        """Learn the mean and standard deviation of vectors (N, D); nothing to learn for images."""
+        if self.is_images:
+            return
+        mean = values.mean(axis=0, dtype=np.float64)
+        sd = values.std(axis=0, dtype=np.float64)
+        # A column that never changes carries nothing, whatever its unit: it is centred and left at that.
+        sd[sd <= 1e-7 * np.maximum(np.abs(mean), 1)] = 1
+        self.shift.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(sd))
+
+    def prepare(self, raw: Tensor) -> Tensor:
+        """Turn rows as they are stored (uint8 images, float32 vectors) into what the network sees (float32)."""
+        x = raw.float().sub_(self.shift) if raw.dtype == torch.uint8 else raw.float() - self.shift
+        x.div_(self.scale)
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Turn network outputs back: images stay float32 in [0, 1], vectors return to their own units."""
+        return x if self.is_images else x * self.scale + self.shift
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
+        folder = Path(folder)
+        write_arrays(folder / "model.safetensors", state_arrays(self), {"format": FORMAT})
+        write_json(folder / "config.json", self.config)
+
+    @classmethod
+    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Model:
+        """Read a saved model.
+
+        Raises
+        ------
+        RunFolderError : files missing, damaged, or not fitting each other
+        RecipeError : the model names code outside narrows and ``trust_code`` is False
+        """
+        folder = Path(folder)
+        try:
+            config = read_json(folder / "config.json")
+            arrays, _ = read_arrays(folder / "model.safetensors")
+            if config["format"] != FORMAT:
+                raise RunFolderError(
+                    str(folder / "config.json"), f"must be of format {FORMAT}", value=config["format"],
+                    remedy="Open it with the version of narrows that wrote it.",
+                )  # fmt: skip
+            model = cls(
+                tuple(config["input_shape"]), config["net"], config["objective"],
+                preprocessing=config["preprocessing"], trusted=trust_code,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise RunFolderError(
+                str(folder), "must hold a saved model (config.json and model.safetensors)",
+                remedy="Was the run finished? `narrows run --resume` goes on with one that was not.",
+            ) from error  # fmt: skip
+        except RunFolderError:
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("narrows"):
+                raise
+            raise RunFolderError(str(folder), "must hold an undamaged model", value=str(error)) from error
+        load_state(model, arrays, str(folder / "model.safetensors"))
+        return model
+
+
+def state_arrays(module: nn.Module) -> dict[str, Array]:
+    """Return a module's parameters and buffers as arrays."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in module.state_dict().items()}
+
+
+def load_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> None:
+    """Set a module's parameters and buffers; names and shapes must fit exactly."""
+    own = module.state_dict()
+    if {name: tuple(t.shape) for name, t in own.items()} != {name: a.shape for name, a in arrays.items()}:
+        raise RunFolderError(source, "must hold exactly the weights its config.json describes")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(torch.from_numpy(arrays[name]))
+
+
+def _build(registry: Any, named: Named, *positional: Any, trusted: bool) -> Any:
+    arguments = {key: value for key, value in named.items() if key != "name"}
+    return registry.get(named["name"], trusted=trusted)(*positional, **arguments)

@@ -1,0 +1,90 @@
+"""Networks: what shape a code has. One file per network; each builds itself for an input shape.
+
+A network is an encoder to features, a linear layer from features to the code, and a decoder back to the input's shape.
+Objectives that need more than the code (a variance, a projection) read the features.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+
+from torch import Tensor, nn
+
+from narrows.errors import RecipeError
+from narrows.registry import Registry
+
+nets = Registry("narrows.nets", "network")
+
+
+class Network(nn.Module, ABC):
+    """An autoencoder's network: x (N, *input_shape) -> features (N, F) -> code (N, K) -> x (N, *input_shape).
+
+    A subclass builds ``encoder`` (to flat features), ``to_code`` (linear) and ``decoder`` (to values before the output
+    function) in its constructor and leaves the rest to this class. Images live in [0, 1], so their output passes a
+    sigmoid; vectors are standardised, so theirs is linear.
+
+    Parameters
+    ----------
+    input_shape : (C, H, W) for images, (D,) for vectors
+    code_size : K, the number of values in a code
+
+    Raises
+    ------
+    RecipeError : a shape the network cannot be built for, or a code larger than the input
+    """
+
+    encoder: nn.Module
+    to_code: nn.Linear
+    decoder: nn.Module
+
+    def __init__(self, input_shape: tuple[int, ...], code_size: int) -> None:
+        super().__init__()
+        self.input_shape = tuple(input_shape)
+        self.code_size = code_size
+        self.is_images = len(self.input_shape) == 3
+        values = math.prod(self.input_shape)
+        if not 1 <= code_size <= values:
+            raise RecipeError(
+                "code_size", f"must be at least 1 and at most the {values} values of one input", value=code_size,
+                remedy="A code larger than what it describes has nothing to compress.",
+            )  # fmt: skip
+
+    @property
+    def feature_size(self) -> int:
+        """F, the number of features the code is read from."""
+        return self.to_code.in_features
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the features (N, F) of ``x`` (N, *input_shape)."""
+        features: Tensor = self.encoder(x)
+        return features
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the codes (N, K) of ``x`` (N, *input_shape)."""
+        code: Tensor = self.to_code(self.features(x))
+        return code
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the outputs (N, *input_shape), float32, of codes ``z`` (N, K)."""
+        # The sigmoid is taken in float32: in bfloat16 it is exactly 1 from 6 on, and the gradient is gone.
+        raw: Tensor = self.decoder(z).float()
+        return raw.sigmoid() if self.is_images else raw
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the reconstruction of ``x``."""
+        return self.decode(self.encode(x))
+
+
+def require_images(network: str, input_shape: tuple[int, ...], smallest: int, largest: int) -> None:
+    """Raise a clear error unless ``input_shape`` is that of images with sides from ``smallest`` to ``largest``."""
+    if len(input_shape) != 3:
+        raise RecipeError(
+            "net.name", f"{network!r} takes images (C, H, W)", value=f"input of shape {tuple(input_shape)}",
+            remedy="For vectors use --set net.name=dense (net='dense' in Python).",
+        )  # fmt: skip
+    if not all(smallest <= side <= largest for side in input_shape[1:]):
+        raise RecipeError(
+            "net.name", f"{network!r} takes images with sides from {smallest} to {largest} pixels",
+            value=f"images of {input_shape[1]}x{input_shape[2]}", remedy="Set data.size to a side in that range.",
+        )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Objectives: what makes a code good. One file per objective: (net, batch, generator) -> named loss terms per sample.
+
+The training loop adds the terms up. A term already carries its weight, so that the logged terms add up to the logged
+loss. Every term is a mean over the values of one sample, so that losses compare across image sizes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from narrows.errors import RecipeError
+from narrows.nets import Network
+from narrows.registry import Registry
+
+objectives = Registry("narrows.objectives", "objective")
+
+PixelLoss = Literal["mse", "l1", "bce"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a training step sees: inputs ``x`` (N, *input_shape), in [0, 1] for images and standardised for vectors."""
+
+    x: Tensor
+
+
+class Objective(nn.Module, ABC):
+    """A loss made of named terms. Layers that only training needs (a variance, a projection) belong to the objective.
+
+    A subclass's constructor takes the network first, then its own arguments, and keeps no reference to the network.
+    """
+
+    #: Whether the decoder learns. Without it there is nothing to reconstruct or generate with.
+    trains_decoder: bool = True
+    #: Whether codes are trained towards N(0, I), so that samples are drawn from it.
+    normal_codes: ClassVar[bool] = False
+
+    @abstractmethod
+    def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the loss terms of each sample, name -> (N,)."""
+
+    def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the input as the encoder sees it in training (N, *input_shape): the same, unless it is corrupted."""
+        return x
+
+
+def check_loss(net: Network, loss: str) -> None:
+    """Raise a clear error unless ``loss`` is one that fits the network's outputs."""
+    if loss not in ("mse", "l1", "bce"):
+        raise RecipeError("objective.loss", "must be mse, l1 or bce", value=loss)
+    if loss == "bce" and not net.is_images:
+        raise RecipeError(
+            "objective.loss", "'bce' needs images, whose values live in [0, 1]", value="vectors",
+            remedy="Use mse or l1.",
+        )  # fmt: skip
+
+
+def pixel_loss(loss: str, output: Tensor, target: Tensor) -> Tensor:
+    """Return the mean over each sample's values (N,) of squared error, absolute error, or binary cross-entropy."""
+    if loss == "mse":
+        values = functional.mse_loss(output, target, reduction="none")
+    elif loss == "l1":
+        values = functional.l1_loss(output, target, reduction="none")
+    else:
+        # Cross-entropy of probabilities is refused under autocast, which cannot know that ours are float32.
+        with torch.autocast(output.device.type, enabled=False):
+            values = functional.binary_cross_entropy(output, target, reduction="none")
+    return values.flatten(1).mean(1)  # (N,)

@@ -1,0 +1,51 @@
+"""Noise on the code, and a pull of the code towards zero, so that the space between codes is used too."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from narrows.errors import RecipeError
+from narrows.nets import Network
+from narrows.objectives import Batch, Objective, PixelLoss, check_loss, pixel_loss
+
+__all__ = ["CodeNoise"]
+
+
+class CodeNoise(Objective):
+    """Decode z + sd * N(0, I), and keep z small: a stand-in for the negative ELBO with a fixed variance.
+
+    With ``penalty`` 1 and squared error the loss is (|x - f(z + noise)|^2 + |z|^2) / D, up to its constant the negative
+    evidence lower bound of a Gaussian autoencoder whose posterior variance is ``sd`` squared everywhere
+    (Kingma & Welling 2014, with the variance held).
+
+    Parameters
+    ----------
+    net : the network
+    sd : standard deviation of the noise on the code, in training only
+    penalty : weight of the code's squared length
+    loss : "mse", "l1" or "bce"
+    """
+
+    normal_codes = True
+
+    def __init__(
+        self, net: Network, sd: float = 1.0, penalty: float = 1.0, loss: PixelLoss = "mse"
+    ) -> None:
+        super().__init__()
+        check_loss(net, loss)
+        if sd < 0 or penalty < 0:
+            raise RecipeError("objective.sd and objective.penalty", "must be >= 0", value=(sd, penalty))
+        self.loss, self.sd, self.penalty = loss, sd, penalty
+        self.input_values = math.prod(net.input_shape)  # D
+
+    def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return {"reconstruction": (N,), "code": (N,)}."""
+        code = net.encode(batch.x).float()  # (N, K)
+        noise = self.sd * torch.randn(code.shape, generator=generator, device=code.device)
+        return {
+            "reconstruction": pixel_loss(self.loss, net.decode(code + noise), batch.x),
+            "code": self.penalty * code.square().sum(1) / self.input_values,
+        }

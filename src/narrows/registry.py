@@ -1,0 +1,93 @@
+"""A folder of files becomes a table of names.
+
+Every module of the folder's package is one entry. Its name is the file's name with ``_`` written as ``-``, and the
+entry itself is the one name the module lists in ``__all__``. Adding an entry is adding a file; nothing else is
+edited. Listing names imports nothing, so the command line stays quick.
+
+Wherever a name is accepted from a person, ``"package.module:attribute"`` is accepted too. A name that comes from a
+saved model is looked up with ``trusted=False`` and may only be an entry of the folder: a model file must not be able
+to choose which code runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+from narrows.errors import RecipeError, nearest
+
+
+class Registry:
+    """The entries of one package folder.
+
+    Parameters
+    ----------
+    package : dotted name of the folder's package, such as ``"narrows.nets"``
+    kind : what an entry is called in messages, such as ``"network"``
+    """
+
+    def __init__(self, package: str, kind: str) -> None:
+        self.package = package
+        self.kind = kind
+
+    def names(self) -> list[str]:
+        """Return the names of all entries, sorted, without importing them."""
+        folder = importlib.import_module(self.package)
+        found = (module.name for module in pkgutil.iter_modules(folder.__path__))
+        return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
+
+    def get(self, name: str, *, trusted: bool = True) -> Any:
+        """Return the entry called ``name``, or the object at ``"package.module:attribute"`` when trusted.
+
+        Raises
+        ------
+        RecipeError : unknown name (the nearest valid one is offered), or a dotted path from an untrusted place
+        """
+        if ":" in name:
+            return self._from_path(name, trusted)
+        if name not in self.names():
+            raise RecipeError(
+                self.kind, f"must name one of the known entries ({self.package})", value=name,
+                remedy=nearest(name, self.names()),
+            )  # fmt: skip
+        module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
+        (public,) = module.__all__
+        return getattr(module, public)
+
+    def _from_path(self, path: str, trusted: bool) -> Any:
+        if not trusted:
+            raise RecipeError(
+                self.kind, "from a saved model must be one of narrows' own entries, because a model file "
+                "must not choose which code runs", value=path,
+                remedy="If you trust this model's author, pass --trust-code (trust_code=True in Python).",
+            )  # fmt: skip
+        module_name, _, attribute = path.partition(":")
+        try:
+            return getattr(importlib.import_module(module_name), attribute)
+        except (ImportError, AttributeError) as error:
+            raise RecipeError(
+                self.kind, "given as package.module:attribute must be importable", value=path, remedy=f"{error}."
+            ) from error
+
+    def describe(self, name: str) -> str:
+        """Return the first line of the entry's docstring."""
+        doc = inspect.getdoc(self.get(name)) or ""
+        return doc.partition("\n")[0]
+
+
+def arguments_of(entry: Callable[..., Any], *, given_by_us: tuple[str, ...] = ()) -> dict[str, inspect.Parameter]:
+    """Return the arguments a recipe may set on ``entry``: those of its signature that the pipeline does not fill in.
+
+    Annotations are resolved to types, so that a recipe's values can be checked against them.
+    """
+    target = entry.__init__ if inspect.isclass(entry) else entry
+    hints = get_type_hints(target)
+    parameters = inspect.signature(entry).parameters
+    return {
+        name: parameter.replace(annotation=hints.get(name, Any))
+        for name, parameter in parameters.items()
+        if name not in given_by_us and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }

@@ -1,0 +1,1 @@
+"""Everything that trains, trains in ``loop.py``."""

@@ -1,0 +1,83 @@
+"""Batches by indexing: the data stay in memory as they are stored, and a batch is one indexing operation."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from narrows.files import Array
+
+
+class Batches:
+    """Rows of an array (uint8 images or float32 vectors), drawn in batches.
+
+    An array that is memory-mapped is read into memory when it takes less than half of what is free; otherwise batches
+    are read from the disk, one ahead of training.
+
+    Parameters
+    ----------
+    values : (M, ...)
+    rows : int64 (N,), the rows of ``values`` that count
+    """
+
+    def __init__(self, values: Array, rows: Array) -> None:
+        self.values = values
+        self.rows = np.asarray(rows, dtype=np.int64)
+        on_disk = isinstance(values, np.memmap)
+        row_bytes = values[:1].nbytes
+        self._tensor: Tensor | None = None
+        if on_disk and row_bytes * len(rows) < free_memory() / 2:
+            self._tensor = torch.from_numpy(np.ascontiguousarray(values[self.rows]))
+            self.rows = np.arange(len(rows))
+        elif not on_disk:
+            self._tensor = _as_tensor(values)
+
+    def __len__(self) -> int:
+        """Return the number of rows, N."""
+        return len(self.rows)
+
+    def read(self, index: Array) -> Tensor:
+        """Return the rows ``index`` (B,) of the N as stored (B, ...)."""
+        rows = self.rows[index]
+        if self._tensor is not None:
+            return self._tensor[torch.from_numpy(rows)]
+        return torch.from_numpy(self.values[np.sort(rows)])  # sorted: the disk is read forwards
+
+    def iterate(self, parts: list[Array]) -> Iterator[Tensor]:
+        """Yield the batches of ``parts`` (at least one), each an index into the N rows; read ahead from disk."""
+        if self._tensor is not None:
+            yield from (self.read(part) for part in parts)
+            return
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(self.read, parts[0])
+            for following in parts[1:]:
+                batch, ahead = ahead.result(), reader.submit(self.read, following)
+                yield batch
+            yield ahead.result()
+
+
+def partition(order: Array, batch_size: int) -> list[Array]:
+    """Cut ``order`` (N,) into ceil(N / batch_size) parts whose sizes differ by at most one.
+
+    No row is left out, and no small rest disturbs batch statistics.
+    """
+    return np.array_split(order, max(1, -(-len(order) // batch_size)))
+
+
+def free_memory() -> int:
+    """Return the bytes of memory that are free, as far as the system tells; 4 GiB where it does not."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 4 << 30
+
+
+def _as_tensor(values: Array) -> Tensor:
+    if not values.flags.writeable:  # torch warns of read-only arrays; we only ever read
+        values = values.copy()
+    return torch.from_numpy(values)

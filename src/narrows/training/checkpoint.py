@@ -1,0 +1,105 @@
+"""Checkpoints: the whole state of training in one file, which is either whole or not there.
+
+``last`` is the newest, ``previous`` the one before it, and ``best`` the weights with the lowest validation loss.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from narrows.errors import RunFolderError, TrainingError
+from narrows.files import Array, read_arrays, sha256, write_arrays
+from narrows.model import load_state, state_arrays
+
+
+def save(
+    folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, state: dict[str, Any], name: str = "last"
+) -> None:
+    """Write the state of training; ``last`` becomes ``previous`` first, so that one of the two is always whole.
+
+    Parameters
+    ----------
+    folder : of the checkpoints; made if it does not exist
+    modules : name -> module whose parameters and buffers are kept
+    optimizer : whose state is kept
+    state : JSON-ready: where in training this is
+    name : "last", or a name of one's own
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays = {f"{name}/{key}": value for name, m in modules.items() for key, value in state_arrays(m).items()}
+    arrays |= _optimizer_arrays(optimizer)
+    target, fresh = folder / f"{name}.safetensors", folder / f"{name}.new"
+    write_arrays(fresh, arrays, state)
+    digest = sha256(fresh)
+    if target.exists():
+        os.replace(target, folder / "previous.safetensors")
+    os.replace(fresh, target)
+    if sha256(target) != digest:
+        raise TrainingError(f"{target} reads back differently from what was written: the disk is failing.")
+
+
+def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> dict[str, Any] | None:
+    """Restore the newest whole checkpoint and return its ``state``; None if there is no checkpoint.
+
+    Raises
+    ------
+    RunFolderError : there are checkpoints, but none is whole or fits the model
+    """
+    candidates = [p for p in (folder / "last.safetensors", folder / "previous.safetensors") if p.exists()]
+    problems = []
+    for path in candidates:
+        try:
+            arrays, state = read_arrays(path)
+            for name, module in modules.items():
+                load_state(module, _below(arrays, f"{name}/"), str(path))
+            _load_optimizer(optimizer, _below(arrays, "optimizer/"))
+        except Exception as error:  # whatever is wrong with this one, the other may be whole
+            problems.append(f"{path.name}: {error}")
+        else:
+            return state
+    if problems:
+        raise RunFolderError(
+            str(folder), "must hold a whole checkpoint of this model", value="; ".join(problems),
+            remedy="Start again with --overwrite.",
+        )  # fmt: skip
+    return None
+
+
+def save_weights(path: Path, module: nn.Module) -> None:
+    """Write a module's weights alone."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_arrays(path, state_arrays(module))
+
+
+def load_weights(path: Path, module: nn.Module) -> None:
+    """Read what ``save_weights`` wrote."""
+    load_state(module, read_arrays(path)[0], str(path))
+
+
+def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Array]:
+    state = optimizer.state_dict()["state"]
+    return {
+        f"optimizer/{index}/{key}": value.detach().cpu().numpy()
+        for index, entry in state.items()
+        for key, value in entry.items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+def _load_optimizer(optimizer: Optimizer, arrays: dict[str, Array]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, array in arrays.items():
+        index, _, key = name.partition("/")
+        # .copy(): the optimiser writes into these, and arrays read from a file may be read-only
+        state.setdefault(int(index), {})[key] = torch.from_numpy(array.copy())
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _below(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,92 @@
+"""Where training runs: the only file that knows devices, precision and compilation.
+
+The loop reads the same on one core and on a GPU.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from narrows.errors import RecipeError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Engine:
+    """A device, a precision, and whether to compile.
+
+    Parameters
+    ----------
+    device : "auto" (a GPU if there is one), or a name torch knows, such as "cpu" or "cuda:1"
+    precision : "auto" takes bfloat16 for the network's arithmetic where the hardware has it; weights, losses and
+        optimiser stay float32
+    compile : pass the network through torch.compile
+    """
+
+    def __init__(self, device: str = "auto", precision: Precision = "auto", *, compile: bool = False) -> None:
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self.device = torch.device(device)
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            raise RecipeError(
+                "train.device", "must be a device of this machine", value=device, remedy="Use auto or cpu."
+            ) from error
+        if precision == "auto":
+            precision = "bfloat16" if has_bfloat16(self.device) else "float32"
+        self.precision = precision
+        self.compile = compile
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes files and shows progress."""
+        return True
+
+    def prepare(self, module: nn.Module) -> nn.Module:
+        """Move a module to the device, its convolutions to channels-last, and compile it if asked."""
+        # Parameters keep their identity: the caller's module trains in place.
+        module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return torch.compile(module) if self.compile else module  # type: ignore[return-value]
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Return the context in which the network's arithmetic runs at the chosen precision."""
+        if self.precision == "bfloat16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """Compute gradients."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Return the values of all processes; here there is one."""
+        return tensor
+
+    def generator(self, *keys: int) -> torch.Generator:
+        """Return random numbers that depend on ``keys`` alone, and seed the global ones (dropout) likewise.
+
+        Because every step's randomness follows from (seed, step), a resumed run needs no saved random state.
+        """
+        state = int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        torch.manual_seed(state)
+        return torch.Generator(self.device).manual_seed(state)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware, so that it is faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:  # not Linux: no way to know, and float32 is always right
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags

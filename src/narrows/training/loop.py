@@ -1,0 +1,326 @@
+"""The training loop. Everything that learns by gradients learns here."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from narrows.errors import Interrupted, RecipeError, TrainingError
+from narrows.files import Array
+from narrows.model import Model
+from narrows.objectives import Batch
+from narrows.progress import Progress
+from narrows.training import checkpoint
+from narrows.training.batches import Batches, partition
+from narrows.training.engine import Engine, Precision
+from narrows.training.schedule import Schedule, rate
+
+ORDER, STEP, VALID = 1, 2, 3  # what a random number is for, beside the seed
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs : passes over the training rows
+    batch_size : rows per step, at most
+    optimizer : "adamw" (Loshchilov & Hutter 2019), "adam" (Kingma & Ba 2015) or "sgd"
+    lr : peak learning rate
+    weight_decay : decoupled for adamw, as an L2 term for the others
+    momentum : of sgd
+    schedule : "cosine", "step" or "constant", after the warm-up
+    warmup : share of all steps over which the learning rate rises
+    average : decay of an exponential moving average of the weights, which is then what is evaluated and kept; 0 for none
+    clip : largest norm of the gradient; 0 for none
+    patience : stop after so many epochs without a better validation loss; 0 trains all epochs
+    precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
+    compile : use torch.compile
+    device : "auto", "cpu", "cuda", ...
+    checkpoint_steps : save every so many steps as well as after each epoch; 0 for epochs only
+
+    Raises
+    ------
+    RecipeError : a value out of range
+    """
+
+    epochs: int = 20
+    batch_size: int = 256
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    schedule: Schedule = "cosine"
+    warmup: float = 0.05
+    average: float = 0.0
+    clip: float = 1.0
+    patience: int = 0
+    precision: Precision = "auto"
+    compile: bool = False
+    device: str = "auto"
+    checkpoint_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        rules = {
+            "epochs": (self.epochs >= 1, "must be >= 1"),
+            "batch_size": (self.batch_size >= 1, "must be >= 1"),
+            "lr": (0 < self.lr < math.inf, "must be > 0"),
+            "weight_decay": (self.weight_decay >= 0, "must be >= 0"),
+            "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),
+            "warmup": (0 <= self.warmup <= 1, "must be a share from 0 to 1"),
+            "average": (0 <= self.average < 1, "must be from 0 to below 1"),
+            "clip": (self.clip >= 0, "must be >= 0"),
+            "patience": (self.patience >= 0, "must be >= 0"),
+            "checkpoint_steps": (self.checkpoint_steps >= 0, "must be >= 0"),
+        }
+        for name, (holds, rule) in rules.items():
+            if not holds:
+                raise RecipeError(f"train.{name}", rule, value=getattr(self, name))
+
+
+def train(
+    model: Model,
+    values: Array,
+    rows: Array,
+    valid_rows: Array,
+    settings: Settings,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    stop: Callable[[], int] | None = None,
+) -> list[dict[str, float]]:
+    """Train ``model`` in place and return its history, one row per epoch.
+
+    The order of the rows and all noise follow from ``seed`` and the step's number alone, so a run that was killed and
+    goes on from its checkpoint ends with the same bits as one that was not. When there are validation rows, the weights
+    kept at the end are those of the epoch with the lowest validation loss.
+
+    Parameters
+    ----------
+    model : what to train; its scaling must be fitted
+    values : uint8 images or float32 vectors (M, ...)
+    rows, valid_rows : int64, which rows to train on and which to validate on (may be empty)
+    settings : how
+    seed : of order and noise
+    folder : where checkpoints go, and where training goes on from if there is one; None keeps nothing
+    progress : shows loss, images/s and time left
+    stop : asked before every step; a non-zero answer is a signal's number: save, and raise Interrupted
+
+    Raises
+    ------
+    TrainingError : the loss or the gradient is no longer finite; the last good checkpoint stays
+    Interrupted : ``stop`` said so; the state is saved if there is a folder
+    """
+    run = _Training(model, Batches(values, rows), Batches(values, valid_rows), settings, seed, folder)
+    with torch.random.fork_rng(devices=[]):
+        run.resume()
+        run.run(progress or Progress(), stop or (lambda: 0))
+    return run.history
+
+
+class _Training:
+    """The state of one training, and its steps in order of use."""
+
+    def __init__(
+        self, model: Model, data: Batches, valid: Batches, settings: Settings, seed: int, folder: Path | None
+    ) -> None:
+        self.model, self.data, self.valid = model, data, valid
+        self.settings, self.seed, self.folder = settings, seed, folder
+        self.engine = Engine(settings.device, settings.precision, compile=settings.compile)
+        self.engine.prepare(model)
+        self.optimizer = make_optimizer(model, settings)
+        self.averaged = copy.deepcopy(model) if settings.average else None
+        self.epoch_steps = len(partition(np.arange(len(data)), settings.batch_size))
+        self.steps = settings.epochs * self.epoch_steps
+        # What a checkpoint holds beside weights and optimiser:
+        self.step = 0
+        self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
+        self.history: list[dict[str, float]] = []
+        self.best, self.best_epoch = math.inf, -1
+        self._best_weights: dict[str, torch.Tensor] = {}
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one."""
+        if self.folder is None:
+            return
+        state = checkpoint.load(self.folder, self._modules(), self.optimizer)
+        if state is not None:
+            self.step, self.sums, self.history = state["step"], state["sums"], state["history"]
+            self.best = math.inf if state["best"] is None else state["best"]
+            self.best_epoch = state["best_epoch"]
+
+    def run(self, progress: Progress, stop: Callable[[], int]) -> None:
+        """Train the epochs that are left, and keep the best weights."""
+        total = self.settings.epochs * len(self.data)
+        done = round(total * self.step / self.steps)
+        with progress.task("train", total, done) as task:
+            while self.step < self.steps and not self._out_of_patience():
+                self._epoch(task.advance, stop)
+        self._keep_best()
+        self.model.eval()
+
+    def _epoch(self, advance: Callable[[float, str], None], stop: Callable[[], int]) -> None:
+        epoch, first = divmod(self.step, self.epoch_steps)
+        order = np.random.default_rng([self.seed, ORDER, epoch]).permutation(len(self.data))
+        parts = partition(order, self.settings.batch_size)
+        self.model.train()
+        start, rows = time.perf_counter(), 0
+        for raw in self.data.iterate(parts[first:]):
+            if signal := stop():
+                self._save()
+                raise Interrupted(signal, f"stopped at step {self.step} of {self.steps}; the state is saved")
+            loss = self._step(raw)
+            rows += len(raw)
+            speed = rows / (time.perf_counter() - start)
+            advance(len(raw), f"epoch {epoch + 1}/{self.settings.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
+            if self.settings.checkpoint_steps and self.step % self.settings.checkpoint_steps == 0:
+                self._save()
+        self._end_epoch(epoch, rows, time.perf_counter() - start)
+
+    def _step(self, raw: torch.Tensor) -> float:
+        """Take one step on a batch as stored (B, ...); return its loss."""
+        settings = self.settings
+        share = rate(
+            self.step, self.steps, schedule=settings.schedule, warmup=round(settings.warmup * self.steps)
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.lr * share
+        generator = self.engine.generator(self.seed, STEP, self.step)
+        batch = Batch(self.model.prepare(raw.to(self.engine.device, non_blocking=True)))
+        with self.engine.autocast():
+            terms = self.model.objective.terms(self.model.net, batch, generator)
+        loss = torch.stack(list(terms.values())).sum(0).mean()  # (terms, B) -> ()
+        value = loss.item()
+        if not math.isfinite(value):
+            self._diverged(f"the loss became {value}")
+        self.optimizer.zero_grad(set_to_none=True)
+        self.engine.backward(loss)
+        if settings.clip:
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip).item()
+            if not math.isfinite(norm):
+                self._diverged(f"the gradient's norm became {norm}")
+        self.optimizer.step()
+        if self.averaged is not None:
+            update_average(self.averaged, self.model, settings.average, self.step)
+        self.step += 1
+        for name, term in terms.items():
+            self.sums[name] = self.sums.get(name, 0.0) + float(term.detach().sum())
+        return value
+
+    def _end_epoch(self, epoch: int, rows: int, seconds: float) -> None:
+        """Validate, note the epoch in the history, and save."""
+        row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
+        row |= _named_means("train", self.sums, len(self.data))
+        self.sums = {}
+        if len(self.valid):
+            row |= self._validate()
+            if row["valid/loss"] < self.best:
+                self.best, self.best_epoch = row["valid/loss"], epoch + 1
+                self._remember_best()
+        row |= {
+            "lr": self.optimizer.param_groups[0]["lr"],
+            # An epoch that went on from a checkpoint has its speed from the rows since then.
+            "images_per_s": rows / seconds if seconds > 0 else 0.0,
+            "seconds": seconds,
+        }
+        self.history.append(row)
+        self._save()
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        model = (self.averaged or self.model).eval()
+        sums: dict[str, float] = {}
+        # The same noise in every epoch, so that epochs compare.
+        generator = self.engine.generator(self.seed, VALID)
+        for raw in self.valid.iterate(partition(np.arange(len(self.valid)), self.settings.batch_size)):
+            batch = Batch(model.prepare(raw.to(self.engine.device)))
+            with self.engine.autocast():
+                terms = model.objective.terms(model.net, batch, generator)
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(term.sum())
+        return _named_means("valid", sums, len(self.valid))
+
+    def _out_of_patience(self) -> bool:
+        patience = self.settings.patience
+        return bool(patience and self.best_epoch > 0 and len(self.history) - self.best_epoch >= patience)
+
+    def _remember_best(self) -> None:
+        model = self.averaged or self.model
+        if self.folder is None:
+            self._best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        else:
+            checkpoint.save_weights(self.folder / "best.safetensors", model)
+
+    def _keep_best(self) -> None:
+        if self.best_epoch < 0:  # nothing was validated: keep the last
+            if self.averaged is not None:
+                self.model.load_state_dict(self.averaged.state_dict())
+        elif self.folder is None:
+            self.model.load_state_dict(self._best_weights)
+        else:
+            checkpoint.load_weights(self.folder / "best.safetensors", self.model)
+
+    def _save(self) -> None:
+        if self.folder is not None and self.engine.is_main:
+            state: dict[str, Any] = {
+                "step": self.step,
+                "sums": self.sums,
+                "history": self.history,
+                "best": None if self.best == math.inf else self.best,
+                "best_epoch": self.best_epoch,
+            }
+            checkpoint.save(self.folder, self._modules(), self.optimizer, state)
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"model": self.model} | ({"averaged": self.averaged} if self.averaged is not None else {})
+
+    def _diverged(self, what: str) -> None:
+        raise TrainingError(
+            f"Training diverged: {what} at step {self.step}. Nothing of it was saved. "
+            f"Lower the learning rate (train.lr is {self.settings.lr:g}) or set train.clip=1."
+        )
+
+
+def make_optimizer(module: nn.Module, settings: Settings) -> Optimizer:
+    """Return the optimiser for a module's parameters, in its fused form where the device has one."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    fused = parameters[0].device.type in ("cpu", "cuda")
+    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": fused}
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, momentum=settings.momentum, **common)
+    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    return kinds[settings.optimizer](parameters, **common)
+
+
+@torch.no_grad()
+def update_average(averaged: nn.Module, module: nn.Module, decay: float, step: int) -> None:
+    """Move ``averaged`` towards ``module``: a <- d a + (1 - d) w, with d = min(decay, (1 + step) / (10 + step)).
+
+    The smaller decay of the first steps keeps the initial weights from lingering in the average.
+    """
+    decay = min(decay, (1 + step) / (10 + step))
+    for mean, value in zip(averaged.state_dict().values(), module.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
+def _named_means(prefix: str, sums: dict[str, float], count: int) -> dict[str, float]:
+    means = {f"{prefix}/{name}": total / count for name, total in sums.items()}
+    loss = sum(means.values())
+    # With a single term the term is the loss.
+    return {f"{prefix}/loss": loss} | (means if len(means) > 1 else {})
