@@ -137,7 +137,8 @@ class CodeDistribution:
         component = rng.choice(len(self.weights), size=n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.means.shape[1]))
         drawn = self.means[component] + np.einsum("nij,nj->ni", self.factors[component], noise)
-        return drawn.astype(np.float32)
+        codes: Array = drawn.astype(np.float32)
+        return codes
 
     def state(self) -> dict[str, Array]:
         """Return the arrays to save."""
@@ -151,7 +152,7 @@ class CodeDistribution:
 
 def normal_codes(n: int, code_size: int, seed: int = 0) -> Array:
     """Draw ``n`` codes (n, K) float32 from N(0, I)."""
-    return np.random.default_rng(seed).standard_normal((n, code_size)).astype(np.float32)
+    return np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)
 
 
 @torch.inference_mode()

@@ -36,9 +36,7 @@ class InputError(NarrowsError, ValueError):
 
     _NOT_GIVEN = object()
 
-    def __init__(
-        self, parameter: str, rule: str, *, value: object = _NOT_GIVEN, remedy: str | None = None
-    ) -> None:
+    def __init__(self, parameter: str, rule: str, *, value: object = _NOT_GIVEN, remedy: str | None = None) -> None:
         self.parameter = parameter
         self.rule = rule
         self.value = None if value is self._NOT_GIVEN else value

@@ -91,7 +91,7 @@ class RichProgress(Progress):
             progress.TextColumn("{task.fields[text]}", markup=False),
         )
         with progress.Progress(*columns, console=self.console, transient=True) as bar:
-            task = _RichTask(bar, bar.add_task(title, total=total, completed=done, text=""))
+            task = _RichTask(bar, bar.add_task(title, total=total, completed=int(done), text=""))
             yield task
         self.console.print(
             f"[green]✓[/] {title:<12} [dim]{time.monotonic() - start:6.1f} s[/]", task.text, highlight=False

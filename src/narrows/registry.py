@@ -69,7 +69,10 @@ class Registry:
             return getattr(importlib.import_module(module_name), attribute)
         except (ImportError, AttributeError) as error:
             raise RecipeError(
-                self.kind, "given as package.module:attribute must be importable", value=path, remedy=f"{error}."
+                self.kind,
+                "given as package.module:attribute must be importable",
+                value=path,
+                remedy=f"{error}.",
             ) from error
 
     def describe(self, name: str) -> str:

@@ -49,7 +49,8 @@ def light(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Change contrast (up to 40 %) and brightness (up to 0.2), each uniform up to +-strength."""
     contrast, brightness = (2 * torch.rand(2, len(x), 1, 1, 1, generator=generator, device=x.device) - 1) * strength
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    return ((x - mean) * (1 + 0.4 * contrast) + mean + 0.2 * brightness).clamp(0, 1)
+    changed: Tensor = (x - mean) * (1 + 0.4 * contrast) + mean + 0.2 * brightness
+    return changed.clamp(0, 1)
 
 
 def erase(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
@@ -60,9 +61,9 @@ def erase(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     columns = torch.arange(width, device=x.device)[None]  # (1, W)
     high, wide = u[0] * strength * height, u[1] * strength * width
     top, left = u[2] * (height - high), u[3] * (width - wide)
-    inside = ((rows >= top) & (rows < top + high))[:, :, None] & (
-        (columns >= left) & (columns < left + wide)
-    )[:, None, :]  # (N, H, W)
+    inside = ((rows >= top) & (rows < top + high))[:, :, None] & ((columns >= left) & (columns < left + wide))[
+        :, None, :
+    ]  # (N, H, W)
     return torch.where(inside[:, None], x.mean(dim=(1, 2, 3), keepdim=True), x)
 
 

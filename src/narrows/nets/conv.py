@@ -28,9 +28,7 @@ class Conv(Network):
     blocks : residual blocks (He et al. 2016) after each stage, of two 3x3 convolutions each
     """
 
-    def __init__(
-        self, input_shape: tuple[int, ...], code_size: int = 32, width: int = 32, blocks: int = 0
-    ) -> None:
+    def __init__(self, input_shape: tuple[int, ...], code_size: int = 32, width: int = 32, blocks: int = 0) -> None:
         require_images("conv", input_shape, 8, 256)
         super().__init__(input_shape, code_size)
         if width < 1 or blocks < 0:
@@ -67,11 +65,12 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        last = nn.BatchNorm2d(channels)
+        nn.init.zeros_(last.weight)
         self.body = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, bias=False), *_norm(channels),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), last,
         )  # fmt: skip
-        nn.init.zeros_(self.body[-1].weight)
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

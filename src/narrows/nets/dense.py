@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -23,9 +24,7 @@ class Dense(Network):
     hidden : the widths of the encoder's hidden layers; the decoder has them in reverse
     """
 
-    def __init__(
-        self, input_shape: tuple[int, ...], code_size: int = 32, hidden: Sequence[int] = (512, 256)
-    ) -> None:
+    def __init__(self, input_shape: tuple[int, ...], code_size: int = 32, hidden: Sequence[int] = (512, 256)) -> None:
         super().__init__(input_shape, code_size)
         if not all(width >= 1 for width in hidden):
             raise RecipeError("net.hidden", "must be a list of widths >= 1", value=list(hidden))
@@ -34,13 +33,11 @@ class Dense(Network):
         up = [code_size, *reversed(hidden)]
         self.encoder = nn.Sequential(nn.Flatten(), *_layers(down))
         self.to_code = nn.Linear(down[-1], code_size)
-        self.decoder = nn.Sequential(
-            *_layers(up), nn.Linear(up[-1], inputs), nn.Unflatten(1, tuple(input_shape))
-        )
+        self.decoder = nn.Sequential(*_layers(up), nn.Linear(up[-1], inputs), nn.Unflatten(1, tuple(input_shape)))
 
 
 def _layers(widths: Sequence[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+    for inputs, outputs in pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.GELU()]
     return layers

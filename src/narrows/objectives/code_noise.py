@@ -31,9 +31,7 @@ class CodeNoise(Objective):
 
     normal_codes = True
 
-    def __init__(
-        self, net: Network, sd: float = 1.0, penalty: float = 1.0, loss: PixelLoss = "mse"
-    ) -> None:
+    def __init__(self, net: Network, sd: float = 1.0, penalty: float = 1.0, loss: PixelLoss = "mse") -> None:
         super().__init__()
         check_loss(net, loss)
         if sd < 0 or penalty < 0:

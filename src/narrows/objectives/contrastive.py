@@ -59,8 +59,8 @@ class Contrastive(Objective):
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"contrastive": (N,)}, and "reconstruction" if it has a weight."""
         first, second = self.views(batch.x, generator), self.views(batch.x, generator)
-        projected = self.head(net.encode(torch.cat([first, second]))).float()  # (2N, P)
-        terms = {"contrastive": nt_xent(*projected.chunk(2), self.temperature)}
+        first, second = self.head(net.encode(torch.cat([first, second]))).float().chunk(2)  # (N, P) each
+        terms = {"contrastive": nt_xent(first, second, self.temperature)}
         if self.trains_decoder:
             terms["reconstruction"] = self.reconstruction * pixel_loss(self.loss, net(batch.x), batch.x)
         return terms

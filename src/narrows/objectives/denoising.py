@@ -11,8 +11,6 @@ from narrows.objectives.reconstruction import Reconstruction
 __all__ = ["denoising"]
 
 
-def denoising(
-    net: Network, noise: str | Sequence[str] = ("gaussian:0.3",), loss: PixelLoss = "mse"
-) -> Reconstruction:
+def denoising(net: Network, noise: str | Sequence[str] = ("gaussian:0.3",), loss: PixelLoss = "mse") -> Reconstruction:
     """Reconstruct the clean input from a corrupted one (Vincent et al. 2008): ``Reconstruction`` with noise."""
     return Reconstruction(net, loss=loss, noise=noise)

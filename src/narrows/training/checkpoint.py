@@ -19,7 +19,11 @@ from narrows.model import load_state, state_arrays
 
 
 def save(
-    folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, state: dict[str, Any], name: str = "last"
+    folder: Path,
+    modules: dict[str, nn.Module],
+    optimizer: Optimizer,
+    state: dict[str, Any],
+    name: str = "last",
 ) -> None:
     """Write the state of training; ``last`` becomes ``previous`` first, so that one of the two is always whole.
 

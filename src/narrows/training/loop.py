@@ -193,9 +193,7 @@ class _Training:
     def _step(self, raw: torch.Tensor) -> float:
         """Take one step on a batch as stored (B, ...); return its loss."""
         settings = self.settings
-        share = rate(
-            self.step, self.steps, schedule=settings.schedule, warmup=round(settings.warmup * self.steps)
-        )
+        share = rate(self.step, self.steps, schedule=settings.schedule, warmup=round(settings.warmup * self.steps))
         for group in self.optimizer.param_groups:
             group["lr"] = settings.lr * share
         generator = self.engine.generator(self.seed, STEP, self.step)
@@ -285,7 +283,8 @@ class _Training:
             checkpoint.save(self.folder, self._modules(), self.optimizer, state)
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {"model": self.model} | ({"averaged": self.averaged} if self.averaged is not None else {})
+        modules: dict[str, nn.Module] = {"model": self.model}
+        return modules if self.averaged is None else modules | {"averaged": self.averaged}
 
     def _diverged(self, what: str) -> None:
         raise TrainingError(
@@ -301,8 +300,9 @@ def make_optimizer(module: nn.Module, settings: Settings) -> Optimizer:
     common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": fused}
     if settings.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=settings.momentum, **common)
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[settings.optimizer](parameters, **common)
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(parameters, **common)
+    return torch.optim.AdamW(parameters, **common)
 
 
 @torch.no_grad()
