@@ -62,6 +62,18 @@ def reconstructions(model: Model, values: Array) -> Iterator[tuple[Array, Array]
         yield (raw / 255 if model.is_images else raw), output
 
 
+def errors(model: Model, values: Array) -> Array:
+    """Return each row's mean squared error (N,) float32, in the network's units: images [0, 1], vectors standardised."""
+    require_decoder(model)
+    _check(model, values)
+    found = np.empty(len(values), dtype=np.float32)
+    for block in blocks(len(values), model.input_shape):
+        with torch.inference_mode():
+            x = model.prepare(_stored(values[block]))
+            found[block] = (model.net.cpu()(x) - x).square().flatten(1).mean(1).numpy()
+    return found
+
+
 def corrupted_reconstructions(model: Model, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
     """Yield (input, the input corrupted as in training, its reconstruction) block by block, images in [0, 1]."""
     require_decoder(model)

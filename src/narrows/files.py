@@ -72,7 +72,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mappin
     from safetensors.numpy import save
 
     header = {"narrows": json.dumps(metadata or {}, sort_keys=True)}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}
+    contiguous = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
     write_bytes(path, save(contiguous, metadata=header))
 
 

@@ -65,6 +65,9 @@ class Model(nn.Module):
         size = (1,) if self.net.is_images else tuple(input_shape)
         self.register_buffer("shift", torch.zeros(size))
         self.register_buffer("scale", torch.full(size, 255.0 if self.net.is_images else 1.0))
+        # The layout in which convolutions are fastest. Set here, so that a loaded model computes with the same kernels,
+        # and so the same bits, as the one that was trained.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.eval()
 
     @property

@@ -18,7 +18,7 @@ from narrows.noise import Step, parse
 
 
 def affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Rotate (15 degrees), scale (15 %), shear (15 degrees) and shift (9 % of the side): each uniform up to +-strength."""
+    """Rotate (15 degrees), scale (15 %), shear (15 degrees), shift (9 % of a side): each uniform up to +-strength."""
     n = len(x)
 
     def uniform(limit: float) -> Tensor:
@@ -54,7 +54,7 @@ def light(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
 
 
 def erase(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Fill one rectangle per image with its mean; its sides are up to ``strength`` of the image's (Zhong et al. 2020)."""
+    """Fill one rectangle per image with its mean, its sides up to ``strength`` of the image's (Zhong et al. 2020)."""
     n, _, height, width = x.shape
     u = torch.rand(4, n, 1, generator=generator, device=x.device)
     rows = torch.arange(height, device=x.device)[None]  # (1, H)

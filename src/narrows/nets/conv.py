@@ -61,7 +61,7 @@ class Conv(Network):
 
 
 class Residual(nn.Module):
-    """x + two 3x3 convolutions of x, before a ReLU; the last normalisation starts at 0, so the block starts as identity."""
+    """ReLU(x + two 3x3 convolutions of x); the last normalisation starts at 0, so that the block starts as identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -50,9 +50,8 @@ class Engine:
         return True
 
     def prepare(self, module: nn.Module) -> nn.Module:
-        """Move a module to the device, its convolutions to channels-last, and compile it if asked."""
-        # Parameters keep their identity: the caller's module trains in place.
-        module = module.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        """Move a module to the device, in place, and compile it if asked."""
+        module = module.to(self.device)
         return torch.compile(module) if self.compile else module  # type: ignore[return-value]
 
     def autocast(self) -> AbstractContextManager[object]:

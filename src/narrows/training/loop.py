@@ -34,15 +34,15 @@ class Settings:
 
     Parameters
     ----------
-    epochs : passes over the training rows
-    batch_size : rows per step, at most
+    epochs : passes over the training rows; "auto" takes as many as make 2,000 steps, from 10 to 300
+    batch_size : rows per step, at most; "auto" takes a power of two near a twentieth of the rows, from 16 to 256
     optimizer : "adamw" (Loshchilov & Hutter 2019), "adam" (Kingma & Ba 2015) or "sgd"
     lr : peak learning rate
     weight_decay : decoupled for adamw, as an L2 term for the others
     momentum : of sgd
     schedule : "cosine", "step" or "constant", after the warm-up
     warmup : share of all steps over which the learning rate rises
-    average : decay of an exponential moving average of the weights, which is then what is evaluated and kept; 0 for none
+    average : decay of an exponential moving average of the weights, which then is what is evaluated and kept; 0: none
     clip : largest norm of the gradient; 0 for none
     patience : stop after so many epochs without a better validation loss; 0 trains all epochs
     precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
@@ -55,8 +55,8 @@ class Settings:
     RecipeError : a value out of range
     """
 
-    epochs: int = 20
-    batch_size: int = 256
+    epochs: int | Literal["auto"] = "auto"
+    batch_size: int | Literal["auto"] = "auto"
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     lr: float = 2e-3
     weight_decay: float = 0.0
@@ -74,8 +74,8 @@ class Settings:
     def __post_init__(self) -> None:
         """Check the ranges."""
         rules = {
-            "epochs": (self.epochs >= 1, "must be >= 1"),
-            "batch_size": (self.batch_size >= 1, "must be >= 1"),
+            "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
+            "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
             "lr": (0 < self.lr < math.inf, "must be > 0"),
             "weight_decay": (self.weight_decay >= 0, "must be >= 0"),
             "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),
@@ -88,6 +88,18 @@ class Settings:
         for name, (holds, rule) in rules.items():
             if not holds:
                 raise RecipeError(f"train.{name}", rule, value=getattr(self, name))
+
+    def resolve(self, rows: int) -> tuple[int, int]:
+        """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            # Few rows need small batches, or there would be hardly any steps; many rows keep the cores busy.
+            batch_size = min(256, max(16, 2 ** int(math.log2(max(1, rows / 20)))))
+        epochs = self.epochs
+        if epochs == "auto":
+            steps_per_epoch = -(-rows // batch_size)
+            epochs = min(300, max(10, -(-2000 // steps_per_epoch)))
+        return epochs, batch_size
 
 
 def train(
@@ -143,8 +155,9 @@ class _Training:
         self.engine.prepare(model)
         self.optimizer = make_optimizer(model, settings)
         self.averaged = copy.deepcopy(model) if settings.average else None
-        self.epoch_steps = len(partition(np.arange(len(data)), settings.batch_size))
-        self.steps = settings.epochs * self.epoch_steps
+        self.epochs, self.batch_size = settings.resolve(len(data))
+        self.epoch_steps = len(partition(np.arange(len(data)), self.batch_size))
+        self.steps = self.epochs * self.epoch_steps
         # What a checkpoint holds beside weights and optimiser:
         self.step = 0
         self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
@@ -164,7 +177,7 @@ class _Training:
 
     def run(self, progress: Progress, stop: Callable[[], int]) -> None:
         """Train the epochs that are left, and keep the best weights."""
-        total = self.settings.epochs * len(self.data)
+        total = self.epochs * len(self.data)
         done = round(total * self.step / self.steps)
         with progress.task("train", total, done) as task:
             while self.step < self.steps and not self._out_of_patience():
@@ -175,7 +188,7 @@ class _Training:
     def _epoch(self, advance: Callable[[float, str], None], stop: Callable[[], int]) -> None:
         epoch, first = divmod(self.step, self.epoch_steps)
         order = np.random.default_rng([self.seed, ORDER, epoch]).permutation(len(self.data))
-        parts = partition(order, self.settings.batch_size)
+        parts = partition(order, self.batch_size)
         self.model.train()
         start, rows = time.perf_counter(), 0
         for raw in self.data.iterate(parts[first:]):
@@ -185,7 +198,7 @@ class _Training:
             loss = self._step(raw)
             rows += len(raw)
             speed = rows / (time.perf_counter() - start)
-            advance(len(raw), f"epoch {epoch + 1}/{self.settings.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
+            advance(len(raw), f"epoch {epoch + 1}/{self.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
             if self.settings.checkpoint_steps and self.step % self.settings.checkpoint_steps == 0:
                 self._save()
         self._end_epoch(epoch, rows, time.perf_counter() - start)
@@ -243,7 +256,7 @@ class _Training:
         sums: dict[str, float] = {}
         # The same noise in every epoch, so that epochs compare.
         generator = self.engine.generator(self.seed, VALID)
-        for raw in self.valid.iterate(partition(np.arange(len(self.valid)), self.settings.batch_size)):
+        for raw in self.valid.iterate(partition(np.arange(len(self.valid)), self.batch_size)):
             batch = Batch(model.prepare(raw.to(self.engine.device)))
             with self.engine.autocast():
                 terms = model.objective.terms(model.net, batch, generator)

@@ -1,0 +1,57 @@
+"""The command line: one thin file per verb over the same functions Python users call.
+
+Only light modules are imported here, so that ``narrows --help`` answers at once; a verb imports what it needs when it
+runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+
+def main() -> None:
+    """Run the command line; the exit code is 0, 2 for the user's mistake, 1 for ours, 128 + n for signal n."""
+    # Before torch is imported: waiting threads that spin cost up to twenty times on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+    from narrows.cli.app import app
+    from narrows.errors import InputError, Interrupted, NarrowsError
+
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except InputError as error:
+        _fail(error, "error", 2, debug)
+    except Interrupted as error:
+        print(f"stopped: {error}. Go on with --resume.", file=sys.stderr)
+        sys.exit(128 + error.signal)
+    except NarrowsError as error:
+        _fail(error, "error", 1, debug)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        path = f" {error.filename}" if error.filename else ""
+        _fail(error, f"error: {error.strerror or error}{path}", 1, debug, bare=True)
+    except Exception as error:
+        _fail(error, f"internal error ({type(error).__name__})", 1, debug)
+
+
+def _fail(error: Exception, title: str, code: int, debug: bool, *, bare: bool = False) -> None:
+    """Print one readable block and exit."""
+    import textwrap
+
+    if debug:
+        traceback.print_exception(error)
+    block = textwrap.fill(title if bare else f"{title}: {error}", width=100, break_long_words=False)
+    print(block, file=sys.stderr)
+    if code == 1 and not debug:
+        print("Run again with --debug to see where this came from.", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,85 @@
+"""Writing what a verb found, in the form the file's name asks for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from narrows.errors import InputError
+from narrows.files import Array, atomic_file, write_npy, write_text
+
+
+def write_table(
+    out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, overwrite: bool, alone: str | None = None
+) -> None:
+    """Write columns (N,) as .csv or .npz with ids, or as .npy: the one column ``alone``, or all of them (N, columns)."""
+    _check(out, (".csv", ".npy", ".npz"), overwrite)
+    if out.suffix == ".npy":
+        write_npy(out, columns[alone] if alone else np.stack(list(columns.values()), axis=1))
+    elif out.suffix == ".npz":
+        _write_npz(out, {"id": np.array(ids), **columns})
+    else:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["id", *columns])
+        for row, name in enumerate(ids):
+            writer.writerow([name, *(_plain(column[row]) for column in columns.values())])
+        write_text(out, text.getvalue())
+
+
+def write_rows(out: Path, rows: Array, ids: Sequence[str], *, overwrite: bool) -> None:
+    """Write images float32 (N, C, H, W) or vectors (N, D): .npy, .npz with ids, one .png grid, a folder of .png, or .csv."""
+    images = rows.ndim == 4
+    _check(out, (".npy", ".npz", ".png", "") if images else (".npy", ".npz", ".csv"), overwrite)
+    if out.suffix == ".npy":
+        write_npy(out, rows)
+    elif out.suffix == ".npz":
+        _write_npz(out, {"id": np.array(ids), "images" if images else "vectors": rows})
+    elif out.suffix == ".png":
+        from narrows.figures import save
+        from narrows.figures.images import gallery
+
+        save(gallery(rows), out)
+    elif out.suffix == ".csv":
+        write_table(out, {f"value{i}": rows[:, i] for i in range(rows.shape[1])}, ids, overwrite=overwrite)
+    else:
+        _write_folder(out, rows, ids)
+
+
+def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    width = len(str(len(images)))
+    for row, (image, name) in enumerate(zip(images, ids, strict=True)):
+        # The row's number keeps names apart; of the id only what is safe in a file's name is kept.
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).stem)[:80]
+        pixels = (image * 255).round().astype(np.uint8)  # (C, H, W)
+        picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
+        with atomic_file(folder / f"{row:0{width}}-{safe}.png") as file:
+            picture.save(file, "PNG")
+
+
+def _write_npz(out: Path, arrays: Mapping[str, Array]) -> None:
+    with atomic_file(out) as file:
+        np.savez(file, **dict(arrays))
+
+
+def _check(out: Path, suffixes: Sequence[str], overwrite: bool) -> None:
+    if out.suffix not in suffixes:
+        named = ", ".join(suffix or "a folder" for suffix in suffixes)
+        raise InputError("--out", f"must end in one of: {named}", value=str(out))
+    if out.exists() and not overwrite:
+        raise InputError(
+            "--out", "must not exist yet, so that nothing is lost", value=str(out), remedy="Or pass --overwrite."
+        )
+    if not out.parent.is_dir():
+        raise InputError("--out", "must lie in a folder that exists", value=str(out), remedy=f"Make {out.parent} first.")
+
+
+def _plain(value: object) -> object:
+    return f"{value:.6g}" if isinstance(value, float | np.floating) else value

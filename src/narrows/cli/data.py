@@ -1,0 +1,40 @@
+"""``narrows data``: look at a source without running anything."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Look at a source of data.", no_args_is_help=True)
+
+
+@app.callback()
+def root() -> None:
+    """Look at a source of data."""
+
+
+@app.command()
+def info(
+    source: Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")],
+    labels: Annotated[str, typer.Option(help="Where labels come from; see `narrows.open`.")] = "auto",
+    key: Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")] = None,
+) -> None:
+    """Say what a source holds: how many, of what shape, which labels, and which files cannot be read."""
+    import numpy as np
+
+    from narrows.data.open import open as open_source
+    from narrows.progress import for_this_terminal
+
+    data = open_source(source, labels=labels, key=key, progress=for_this_terminal())
+    typer.echo(f"{'source':<9} {data.provenance.get('source', source)} ({data.provenance.get('format', 'unknown')})")
+    typer.echo(f"{'rows':<9} {len(data):,} {'images' if data.is_images else 'vectors'}")
+    typer.echo(f"{'shape':<9} {' x '.join(str(side) for side in data.shape)}")
+    if data.labels is not None:
+        names = data.label_names or [str(label) for label in range(int(data.labels.max()) + 1)]
+        counts = ", ".join(f"{names[label]} {int((data.labels == label).sum()):,}" for label in np.unique(data.labels) if label >= 0)
+        typer.echo(f"{'labels':<9} {counts}")
+    for note in data.notes:
+        typer.echo(f"{'note':<9} {note}")
+    for file in data.skipped:
+        typer.echo(f"{'skipped':<9} {file.path}: {file.reason}")

@@ -1,0 +1,1 @@
+"""The scikit-learn face over the same functions the pipeline uses."""

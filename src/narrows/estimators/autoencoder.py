@@ -1,0 +1,281 @@
+"""``Autoencoder``: an autoencoder as a scikit-learn transformer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from narrows import codes as coding
+from narrows.data.dataset import Dataset
+from narrows.data.open import open as open_source
+from narrows.data.splits import split
+from narrows.errors import InputError, RunFolderError
+from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
+from narrows.model import Model
+from narrows.progress import Progress, for_this_terminal
+from narrows.recipes.recipe import check
+from narrows.training.loop import train
+
+Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
+
+
+class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Learn a code for images or vectors.
+
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
+    or a path or name that ``narrows.open`` takes.
+
+    Parameters
+    ----------
+    code_size : values in a code; "auto" takes 32, or a quarter of an input's values when it has fewer than 128
+    net : a network's name, or its name with arguments, such as ``{"name": "conv", "width": 64}``; "auto" takes "conv"
+        for images with sides from 8 to 256 and "dense" otherwise
+    objective : an objective's name, or with arguments, such as ``{"name": "denoising", "noise": "masking:0.3"}``
+    epochs, batch_size : of training; "auto" fits them to the number of rows
+    lr : peak learning rate
+    train_options : further settings of ``narrows.training.loop.Settings``, such as ``{"patience": 5}``
+    valid : share of the rows held out to choose the best epoch (none of fewer than 20 rows)
+    random_state : seed of weights, order and noise
+    verbose : show progress
+
+    Attributes
+    ----------
+    model_ : the trained ``narrows.model.Model``
+    code_size_ : values in a code
+    code_distribution_ : the distribution of the training codes, which ``sample`` draws from
+    history_ : one dictionary per epoch
+    n_features_in_ : values in one input
+
+    Examples
+    --------
+    >>> import narrows
+    >>> model = narrows.Autoencoder(code_size=10, epochs=2, random_state=0).fit(narrows.open("digits"))
+    >>> model.transform("digits").shape
+    (1797, 10)
+    """
+
+    def __init__(
+        self,
+        code_size: int | Literal["auto"] = "auto",
+        *,
+        net: str | Mapping[str, Any] = "auto",
+        objective: str | Mapping[str, Any] = "reconstruction",
+        epochs: int | Literal["auto"] = "auto",
+        batch_size: int | Literal["auto"] = "auto",
+        lr: float = 2e-3,
+        train_options: Mapping[str, Any] | None = None,
+        valid: float = 0.1,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.code_size = code_size
+        self.net = net
+        self.objective = objective
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.train_options = train_options
+        self.valid = valid
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Source, y: object = None) -> Self:
+        """Train on ``X``; ``y`` is ignored.
+
+        Raises
+        ------
+        DataError : input that cannot be used
+        RecipeError : a parameter that cannot be used
+        TrainingError : training diverged
+        """
+        data = replace(self._open(X, fitting=True), split=None)
+        seed = self._seed()
+        recipe = check(self._recipe(seed)).resolve(data.shape)
+        rows = split(data, valid=self.valid, test=0.0, seed=seed)
+        model = Model(
+            data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=seed,
+            preprocessing=data.provenance.get("preprocessing"),
+        )  # fmt: skip
+        model.fit_scaling(data.values[rows.train])
+        self.history_ = train(
+            model, data.values, rows.train, rows.valid, recipe.train, seed=seed, progress=self._progress()
+        )
+        self.model_ = model.cpu()
+        self.code_size_ = model.code_size
+        self.code_distribution_ = coding.CodeDistribution.fit(coding.encode(model, data.values), seed=seed)
+        return self
+
+    def transform(self, X: Source) -> Array:
+        """Return the codes (N, K) float32 of ``X``."""
+        check_is_fitted(self)
+        return coding.encode(self.model_, self._open(X).values, self._progress())
+
+    def inverse_transform(self, X: Array) -> Array:
+        """Return what the decoder draws for codes ``X`` (N, K).
+
+        Returns
+        -------
+        array float32 : vectors (N, D) in the units of the training data, or images in [0, 1], with their axes in the order
+            of the array given to ``fit`` ((N, C, H, W) for any other source)
+        """
+        check_is_fitted(self)
+        return self._arrange(coding.decode(self.model_, np.asarray(X)))
+
+    def reconstruct(self, X: Source) -> Array:
+        """Return the reconstructions of ``X``, in the form of ``inverse_transform``; a denoising model cleans them."""
+        check_is_fitted(self)
+        return self._arrange(coding.reconstruct(self.model_, self._open(X).values))
+
+    def sample(
+        self,
+        n: int = 1,
+        *,
+        origin: Literal["auto", "codes", "normal"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> Array:
+        """Return ``n`` new inputs, in the form of ``inverse_transform``.
+
+        Parameters
+        ----------
+        n : how many
+        origin : draw codes from the distribution fitted to the training "codes", or from N(0, I) ("normal"); "auto" takes
+            "normal" for objectives that train codes towards it (variational, code-noise)
+        random_state : seed of the draw; None draws anew each time
+        """
+        check_is_fitted(self)
+        if n < 1:
+            raise InputError("n", "must be at least 1", value=n)
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        if origin == "auto":
+            origin = "normal" if self.model_.objective.normal_codes else "codes"
+        if origin == "normal":
+            return self.inverse_transform(coding.normal_codes(n, self.code_size_, seed))
+        if origin == "codes":
+            return self.inverse_transform(self.code_distribution_.sample(n, seed))
+        raise InputError("origin", "must be auto, codes or normal", value=origin)
+
+    def score_samples(self, X: Source) -> Array:
+        """Return minus each row's mean squared reconstruction error (N,): greater is better, outliers are lowest.
+
+        Images are compared in [0, 1], vectors after standardisation.
+        """
+        check_is_fitted(self)
+        return -coding.errors(self.model_, self._open(X).values)
+
+    def score(self, X: Source, y: object = None) -> float:
+        """Return the mean of ``score_samples``: greater is better."""
+        return float(self.score_samples(X).mean())
+
+    def get_feature_names_out(self, input_features: object = None) -> Array:
+        """Return the names of the code's values: code0, code1, ..."""
+        check_is_fitted(self)
+        return np.array([f"code{i}" for i in range(self.code_size_)], dtype=object)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted estimator into ``folder`` as numbers and names only (safetensors and JSON)."""
+        check_is_fitted(self)
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model_.save(folder)
+        write_arrays(folder / "sampler.safetensors", self.code_distribution_.state())
+        parameters = {
+            name: value for name, value in self.get_params().items() if isinstance(value, int | float | str | dict)
+        }
+        write_json(folder / "estimator.json", {"parameters": parameters, "axes": self._axes, "history": self.history_})
+
+    @classmethod
+    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
+        """Read what ``save`` wrote, or the model of a run folder.
+
+        Raises
+        ------
+        RunFolderError : files missing or damaged
+        """
+        folder = Path(folder)
+        model = Model.load(folder, trust_code=trust_code)
+        path = folder / "estimator.json"
+        kept = read_json(path) if path.exists() else {"parameters": {}, "axes": "NCHW", "history": []}
+        known = inspect.signature(cls).parameters.keys()
+        if not kept["parameters"].keys() <= known:
+            raise RunFolderError(str(path), "must hold this estimator's parameters", value=sorted(kept["parameters"]))
+        self = cls(**kept["parameters"])
+        self.model_, self.code_size_, self._axes = model, model.code_size, kept["axes"]
+        self.history_ = kept["history"]
+        self.n_features_in_ = int(np.prod(model.input_shape))
+        self.code_distribution_ = coding.CodeDistribution.from_state(read_arrays(folder / "sampler.safetensors")[0])
+        return self
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.code_size_
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that images are welcome and that codes are float32 whatever comes in."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+    def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
+        """Turn ``X`` into data of the model's shape."""
+        if _is_table(X):
+            if not fitting and self.model_.is_images:
+                raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(X))
+            X = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_min_samples=2 if fitting else 1)
+            self._axes = "ND" if fitting else self._axes
+            return Dataset(X)
+        if fitting:
+            data = open_source(X)
+            self.n_features_in_ = int(np.prod(data.shape))
+            self._axes = _axes(X)
+            return data
+        data = X if isinstance(X, Dataset) and X.shape == self.model_.input_shape else None
+        if data is None:
+            data = open_source(X, **self.model_.config["preprocessing"])
+        if data.shape != self.model_.input_shape:
+            raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
+        return data
+
+    def _arrange(self, outputs: Array) -> Array:
+        if self._axes == "NHWC":
+            return np.ascontiguousarray(outputs.transpose(0, 2, 3, 1))
+        return outputs[:, 0] if self._axes == "NHW" else outputs
+
+    def _recipe(self, seed: int) -> dict[str, Any]:
+        net = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
+        if self.code_size != "auto":
+            net["code_size"] = self.code_size
+        settings = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr, **(self.train_options or {})}
+        objective = {"name": self.objective} if isinstance(self.objective, str) else dict(self.objective)
+        return {"seed": seed, "net": net, "objective": objective, "train": settings}
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _progress(self) -> Progress:
+        return for_this_terminal() if self.verbose else Progress()
+
+
+def _is_table(X: Source) -> bool:
+    """Whether scikit-learn's own checks apply: anything that is not images, a Dataset, or a source by name."""
+    if isinstance(X, Dataset | str | Path):
+        return False
+    return np.ndim(X) < 3 if not hasattr(X, "shape") else len(X.shape) < 3
+
+
+def _axes(X: Source) -> str:
+    """Return the order of the axes of an image array; sources other than arrays count as NCHW."""
+    shape = getattr(X, "shape", ()) if not isinstance(X, Dataset) else ()
+    if len(shape) == 3:
+        return "NHW"
+    return "NHWC" if len(shape) == 4 and shape[-1] in (1, 3) else "NCHW"

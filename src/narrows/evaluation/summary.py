@@ -1,0 +1,121 @@
+"""The numbers of a run under their flat names, each beside its baseline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from narrows.codes import corrupted_reconstructions, reconstructions
+from narrows.evaluation import clustering, probe, reconstruction
+from narrows.evaluation.baseline import PCABaseline
+from narrows.files import Array
+from narrows.model import Model
+
+Results = dict[str, float | None]
+
+DEAD_SHARE = 0.01  # a code dimension with less than this share of the mean variance carries nothing
+
+
+def of_reconstruction(model: Model, baseline: PCABaseline, values: Array) -> Results:
+    """Compare the model's reconstructions of held-out ``values`` with those of PCA at the same code size.
+
+    Images: mean squared error on values in [0, 1], PSNR in dB as the mean over images and pooled, SSIM. Vectors: mean
+    squared error in their own units, and the share of variance explained.
+    """
+    ours: list[Results] = []
+    theirs: list[Results] = []
+    for x, output in reconstructions(model, values):
+        start = sum(int(part["rows"] or 0) for part in ours)
+        ours.append(_block(x, output, images=model.is_images))
+        linear = baseline.reconstruct(values[start : start + len(x)])
+        theirs.append(_block(x, linear, images=model.is_images))
+    results = _pool(ours, "reconstruction/") | _pool(theirs, "reconstruction/pca_")
+    if not model.is_images:
+        variance = float(np.var(values, axis=0, dtype=np.float64).mean())
+        for prefix in ("reconstruction/", "reconstruction/pca_"):
+            mse = results[f"{prefix}mse"]
+            results[f"{prefix}explained"] = 1 - mse / variance if mse is not None and variance > 0 else None
+    return results
+
+
+def of_denoising(model: Model, values: Array, seed: int) -> Results:
+    """Mean PSNR in dB of held-out images corrupted as in training, and of what the model makes of them."""
+    before: list[Array] = []
+    after: list[Array] = []
+    for x, corrupted, output in corrupted_reconstructions(model, values, seed):
+        before.append(reconstruction.psnr(x, corrupted))
+        after.append(reconstruction.psnr(x, output))
+    return {
+        "denoising/corrupted_psnr": float(np.concatenate(before).mean()),
+        "denoising/psnr": float(np.concatenate(after).mean()),
+    }
+
+
+def of_codes(codes: Array) -> Results:
+    """Return the code's size, and how many of its dimensions hardly vary."""
+    variance = codes.var(axis=0, dtype=np.float64)
+    return {"codes/size": codes.shape[1], "codes/dead": int((variance < DEAD_SHARE * variance.mean()).sum())}
+
+
+def of_clustering(clusters: Array, space: Array, labels: Array | None, seed: int, prefix: str = "") -> Results:
+    """Describe clusters (N,) found in ``space`` (N, K): their separation, and their agreement with labels if any."""
+    results: Results = {f"clustering/{prefix}silhouette": clustering.silhouette(space, clusters, seed=seed)}
+    if labels is not None:
+        known = labels >= 0
+        results |= {
+            f"clustering/{prefix}accuracy": clustering.accuracy(clusters[known], labels[known]),
+            f"clustering/{prefix}nmi": clustering.nmi(clusters[known], labels[known]),
+            f"clustering/{prefix}ari": clustering.ari(clusters[known], labels[known]),
+        }
+    return results
+
+
+def of_probe(codes: Array, linear_codes: Array, labels: Array, train: Array, test: Array) -> Results:
+    """Classify held-out rows from their codes by the labels of the training rows, and likewise from PCA's codes.
+
+    Parameters
+    ----------
+    codes, linear_codes : (N, K), the model's and PCA's
+    labels : (N,), -1 where unknown
+    train, test : row indices
+    """
+    train, test = train[labels[train] >= 0], test[labels[test] >= 0]
+    if not len(train) or not len(test):
+        return {}
+    results: Results = {"probe/majority_accuracy": probe.majority(labels[train], labels[test])}
+    for prefix, space in (("", codes), ("pca_", linear_codes)):
+        four = (space[train], labels[train], space[test], labels[test])
+        results |= {f"probe/{prefix}linear_accuracy": probe.linear(*four), f"probe/{prefix}knn_accuracy": probe.knn(*four)}
+    return results
+
+
+def contingency_table(clusters: Array, labels: Array, label_names: list[str]) -> dict[str, Any]:
+    """Return the cluster x class table as the report shows it, with the class matched to each cluster."""
+    counts = clustering.contingency(clusters, labels)
+    return {
+        "clusters": [str(cluster) for cluster in range(len(counts))],
+        "labels": label_names,
+        "counts": counts.tolist(),
+        "matched": clustering.match(counts).tolist(),
+    }
+
+
+def _block(x: Array, output: Array, *, images: bool) -> Results:
+    """Sums over a block of rows; ``_pool`` turns them into means."""
+    sums: Results = {"rows": len(x), "mse": float(reconstruction.mse(x, output).sum())}
+    if images:
+        sums |= {
+            "psnr": float(reconstruction.psnr(x, output).sum()),
+            "ssim": float(reconstruction.ssim(x, output).sum()),
+        }
+    return sums
+
+
+def _pool(parts: list[Results], prefix: str) -> Results:
+    totals = {name: sum(part[name] or 0 for part in parts) for name in parts[0]}
+    rows = totals.pop("rows")
+    means: Results = {f"{prefix}{name}": total / rows for name, total in totals.items()}
+    if "psnr" in totals:
+        means[f"{prefix}psnr_pooled"] = float(10 * np.log10(1 / max(totals["mse"] / rows, 1e-12)))
+    return means

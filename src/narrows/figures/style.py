@@ -1,0 +1,93 @@
+"""The look all figures share: quiet ink, no frame that carries no information, colours most eyes can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+import matplotlib.style
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from narrows.errors import InputError
+from narrows.figures import DPI
+from narrows.files import Array
+
+INK, MUTED, FAINT = "#1f2328", "#666c75", "#d8dbdf"
+UNKNOWN = "#b4b8bd"
+
+# Okabe and Ito's first six (2008), then greedily the colour farthest from all before it, where "far" is the smallest
+# OKLab distance as seen with normal vision, protanopia and deuteranopia (Machado, Oliveira & Fernandes 2009).
+PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#78001e", "#3c2d87", "#78e1b4", "#874b69",
+    "#874b00", "#6987e1", "#a5b487", "#00e1ff", "#d2d24b", "#690f5a", "#4b4ba5", "#a55a4b", "#78c3c3", "#693c4b",
+)  # fmt: skip
+
+_RC = {
+    "figure.dpi": DPI,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.7,
+    "text.color": INK,
+    "text.parse_math": False,  # a class may be called "$x$"
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.frameon": False,
+}
+
+
+def style() -> AbstractContextManager[None]:
+    """Return a context in which matplotlib's defaults and ours hold, whatever the user's own settings are."""
+    return matplotlib.style.context(["default", _RC])
+
+
+def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes]:
+    """Return ``ax`` and its figure, or new ones of ``width`` x ``height`` CSS pixels (1/96 inch)."""
+    if ax is None:
+        figure = Figure(figsize=(width / 96, height / 96), dpi=DPI, layout="constrained")
+        return figure, figure.add_subplot()
+    owner = ax.get_figure(root=True)
+    if owner is None:
+        raise InputError("ax", "must belong to a figure")
+    return owner, ax
+
+
+def class_colours(classes: Array) -> Array:
+    """Return a colour for each class number: RGB float (N, 3), grey for -1.
+
+    Twenty classes have colours of their own. The next twenty are the same ones lightened, the twenty after those
+    darkened, and then they repeat: past about twenty, colour alone cannot name a class, and the figures write names.
+    """
+    base = np.array([to_rgb(colour) for colour in PALETTE])  # (20, 3)
+    table = np.concatenate([base, 0.5 + 0.5 * base, 0.6 * base, [to_rgb(UNKNOWN)]])  # (61, 3)
+    classes = np.asarray(classes)
+    return table[np.where(classes < 0, len(table) - 1, classes % (len(table) - 1))]
+
+
+def class_names(names: Sequence[str] | None, count: int) -> list[str]:
+    """Return printable names for classes 0 ... ``count`` - 1, their numbers where none are given."""
+    given = list(names) if names is not None else []
+    if names is not None and len(given) < count:
+        raise InputError("names", f"must name all {count} classes", value=f"{len(given)} names")
+    return [short(name, 22) for name in given] if given else [str(number) for number in range(count)]
+
+
+def short(text: object, limit: int) -> str:
+    """Return ``text`` on one line of at most ``limit`` characters, its beginning and end kept."""
+    line = "".join(letter if letter.isprintable() else " " for letter in str(text))
+    line = " ".join(line.split())
+    if len(line) <= limit:
+        return line
+    tail = (limit - 1) // 2
+    return f"{line[: limit - 1 - tail]}…{line[len(line) - tail :]}"

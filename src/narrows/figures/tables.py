@@ -1,0 +1,82 @@
+"""Tables of counts as pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from narrows.errors import InputError
+from narrows.figures.style import INK, MUTED, PALETTE, class_names, new_axes, style
+from narrows.files import Array
+
+
+def contingency(
+    counts: Array,
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    ax: Axes | None = None,
+    matched: Sequence[int] | None = None,
+) -> Figure:
+    """Draw how many rows of the data fall into each cell, coloured by the cell's share of its line.
+
+    Parameters
+    ----------
+    counts : integers >= 0 (K, C), such as clusters x labels
+    row_names, column_names : K and C names
+    matched : for each line the column it is taken for, outlined; -1 for none
+
+    Raises
+    ------
+    InputError : not a table of counts, or names or matches of another length
+    """
+    counts = np.asarray(counts)
+    if counts.ndim != 2 or 0 in counts.shape or not np.issubdtype(counts.dtype, np.integer) or counts.min() < 0:
+        raise InputError("counts", "must be whole numbers >= 0, (K, C)", value=f"{counts.dtype} {counts.shape}")
+    for name, given, expected in [
+        ("row_names", row_names, counts.shape[0]),
+        ("column_names", column_names, counts.shape[1]),
+        ("matched", matched, counts.shape[0]),
+    ]:
+        if given is not None and len(given) != expected:
+            raise InputError(name, f"must have {expected} entries", value=len(given))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (K, C)
+    rows, columns = class_names(row_names, counts.shape[0]), class_names(column_names, counts.shape[1])
+    # A cell is wide enough for its longest number, and the picture as large as its cells need, in CSS pixels.
+    digits = len(str(counts.max()))
+    height = 30 if max(counts.shape) <= 16 else 23
+    width = max(height * 1.3, 7.0 * digits + 9)
+    with style():
+        figure, ax = new_axes(
+            ax,
+            counts.shape[1] * width + 7 * max(map(len, rows)) + 50,
+            counts.shape[0] * height + 7 * max(map(len, columns)) + 40,
+        )
+        paint = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc7e4", PALETTE[0], "#003f66"])
+        ax.imshow(share, cmap=paint, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        for (i, j), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if share[i, j] > 0.5 else INK
+                ax.text(j, i, str(count), ha="center", va="center", fontsize=7.5, color=colour)
+        for i, j in enumerate(matched if matched is not None else []):
+            if j >= 0:
+                box = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=PALETTE[1], linewidth=1.3)
+                ax.add_patch(box)
+        upright = max(map(len, columns)) * 6 <= width
+        ax.set_xticks(range(len(columns)), columns, rotation=0 if upright else 90, color=INK)
+        ax.set_yticks(range(len(rows)), rows, color=INK)
+        ax.xaxis.tick_top()
+        ax.tick_params(length=0)
+        ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
+        ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
+        ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
+        ax.tick_params(which="minor", length=0)
+        ax.spines[:].set_visible(False)
+        ax.xaxis.set_label_position("top")
+        ax.set_ylabel("cluster", color=MUTED)
+        ax.set_xlabel("label", color=MUTED)
+    return figure

@@ -1,0 +1,320 @@
+"""The main job on one page: open, train, encode, cluster, project, measure, draw, report.
+
+Each stage reads what the stages before it wrote and writes files of its own; a stage whose files are all there and
+unchanged is not done again, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows import environment, report
+from narrows.clustering import methods as clusterings
+from narrows.data.dataset import Dataset
+from narrows.data.open import open as open_source
+from narrows.data.splits import Split, split
+from narrows.errors import DataError, RunFolderError
+from narrows.evaluation import summary
+from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
+from narrows.evaluation.neighbours import near_duplicates, nearest, outlier_scores
+from narrows.evaluation.projection import trustworthiness
+from narrows.files import atomic_file, write_json, write_npy, write_text
+from narrows.interrupt import Interrupt
+from narrows.model import Model
+from narrows.progress import Progress
+from narrows.projection import methods as projections
+from narrows.recipes.recipe import Recipe, read
+from narrows.report import card, pictures
+from narrows.runs import Run, now
+from narrows.training.loop import train
+
+NEIGHBOURS = 15  # of each row, in code space: for the map, outliers and near-duplicates
+MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
+
+
+def run(
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    interrupt: Interrupt | None = None,
+    data: Dataset | None = None,
+) -> Run:
+    """Do the main job: from the recipe's source to a run folder with a report.
+
+    Parameters
+    ----------
+    recipe : every setting
+    folder : of the run; must not exist, unless ``resume`` (go on with it) or ``overwrite`` (replace it)
+    progress : shows what is going on; quiet by default
+    interrupt : asked while training whether to stop
+    data : the data, where they do not come from ``recipe.data.source``
+
+    Raises
+    ------
+    DataError, RecipeError, RunFolderError : the user's mistakes
+    TrainingError : training diverged
+    Interrupted : stopped by a signal; ``resume`` goes on
+    """
+    with Run.create(folder, resume=resume, overwrite=overwrite) as folder_:
+        job = _Job(folder_, recipe, data, progress or Progress(), interrupt or Interrupt())
+        folder_.stage("train", job.train, ["model.safetensors", "config.json", "history.jsonl"])
+        folder_.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
+        folder_.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
+        folder_.stage("project", job.project, ["map.npy", "projector.safetensors"])
+        folder_.stage("measure", job.measure, ["predictions.csv"])
+        folder_.stage("draw", job.draw, ["figures/*.png"])
+        seconds = folder_.manifest["stages"].values()
+        folder_.add_results({"time/total_s": sum(stage["seconds"] for stage in seconds)})
+        folder_.stage("report", job.report, ["report.html", "README.md"])
+    return folder_
+
+
+class _Job:
+    """The stages, in order. What one needs of another it reads from the folder."""
+
+    def __init__(
+        self, run: Run, recipe: Recipe, data: Dataset | None, progress: Progress, interrupt: Interrupt
+    ) -> None:
+        self.run, self.progress, self.interrupt = run, progress, interrupt
+        self.data = data if data is not None else _open(recipe, progress)
+        self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
+        self.recipe = recipe.resolve(self.data.shape)
+        self.test = _some(self.split.test, MEASURED, recipe.seed)
+        _note_start(run, self.recipe, self.data, self.split)
+
+    def train(self) -> summary.Results:
+        recipe, rows = self.recipe, self.split
+        model = Model(
+            self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
+            preprocessing=self.data.provenance.get("preprocessing"),
+        )  # fmt: skip
+        model.fit_scaling(self.data.values[rows.train])
+        with self.interrupt.deferred():
+            history = train(
+                model, self.data.values, rows.train, rows.valid, recipe.train, seed=recipe.seed,
+                folder=self.run.folder / "checkpoints", progress=self.progress, stop=self.interrupt,
+            )  # fmt: skip
+        model.cpu().save(self.run.folder)
+        self.run.write_history(history)
+        last = history[-1]
+        speeds = sorted(row["images_per_s"] for row in history)
+        return {
+            "train/loss": last["train/loss"],
+            "train/valid_loss": min((row["valid/loss"] for row in history if "valid/loss" in row), default=None),
+            "train/epochs": len(history),
+            "train/steps": last["step"],
+            "train/images_per_s": speeds[len(speeds) // 2],
+            "train/seconds": sum(row["seconds"] for row in history),
+            "train/parameters": model.n_parameters(),
+        }
+
+    def encode(self) -> summary.Results:
+        folder = self.run.folder
+        codes = coding.encode(self.run.model(), self.data.values, self.progress)  # (N, K)
+        write_npy(folder / "codes.npy", codes)
+        with self.progress.task("neighbours"):
+            indices, distances = nearest(codes, NEIGHBOURS)  # (N, 15) each
+        with atomic_file(folder / "neighbours.npz") as file:
+            np.savez(file, indices=indices, distances=distances)
+        distribution = coding.CodeDistribution.fit(codes[self.split.train], seed=self.recipe.seed)
+        self.run.save_part("sampler", distribution.state(), {})
+        return summary.of_codes(codes)
+
+    def cluster(self) -> summary.Results:
+        chosen = self.recipe.clustering
+        clusterer = clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+        with self.progress.task("cluster"):
+            clusterer.fit(self._codes())
+        write_npy(self.run.folder / "clusters.npy", clusterer.labels_)
+        self.run.save_part("clusterer", clusterer.state(), chosen.model_dump())
+        self._note(clusterer.notes)
+        return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1}
+
+    def project(self) -> summary.Results:
+        codes, chosen = self._codes(), self.recipe.projection
+        projection = projections.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+        with self.progress.task("map"):
+            projection.fit(codes, neighbours=self._neighbours())
+        write_npy(self.run.folder / "map.npy", projection.map_)
+        self.run.save_part("projector", projection.state(), chosen.model_dump())
+        return {"projection/trustworthiness": trustworthiness(codes, projection.map_, seed=self.recipe.seed)}
+
+    def measure(self) -> summary.Results:
+        data, seed, model = self.data, self.recipe.seed, self.run.model()
+        codes, clusters, clusterer = self._codes(), np.load(self.run.folder / "clusters.npy"), self.run.clusterer()
+        indices, distances = self._neighbours()
+        loneliness = outlier_scores(distances)  # (N,)
+        errors = None  # (N,)
+        with self.progress.task("measure", 5) as task:
+            baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[self.split.train])
+            results: summary.Results = {}
+            if model.objective.trains_decoder:
+                held_out = data.values[self.test]
+                results |= summary.of_reconstruction(model, baseline, held_out)
+                if _corrupts(model):
+                    results |= summary.of_denoising(model, held_out, seed)
+                errors = coding.errors(model, data.values)
+            task.advance(text="clusters")
+            results |= summary.of_clustering(clusters, codes, data.labels, seed)
+            pixels = kmeans_on_pixels(data.values, int(clusters.max()) + 1, seed)
+            results |= summary.of_clustering(pixels, _flat(data.values), data.labels, seed, "pixels_")
+            task.advance(text="probe")
+            if data.labels is not None:
+                linear_codes = baseline.encode(data.values)
+                results |= summary.of_probe(codes, linear_codes, data.labels, self.split.train, self.split.test)
+            task.advance(text="near-duplicates")
+            pairs = near_duplicates(data.values, indices, distances)
+            results["duplicates/pairs"] = len(pairs)
+            task.advance(text="tables")
+            self._write_tables(clusters, loneliness, errors, pairs)
+            self._write_predictions(clusters, clusterer.confidence(codes), loneliness, errors)
+            task.advance()
+        return results
+
+    def draw(self) -> summary.Results:
+        with self.progress.task("draw"):
+            pictures.draw(self.run, self.data, self.split.train, self.test, self.recipe.seed)
+        return {}
+
+    def report(self) -> summary.Results:
+        card.write(self.run)
+        report.build(self.run.folder)
+        return {}
+
+    def _codes(self) -> coding.Array:
+        return np.asarray(np.load(self.run.folder / "codes.npy"))
+
+    def _neighbours(self) -> tuple[coding.Array, coding.Array]:
+        with np.load(self.run.folder / "neighbours.npz") as file:
+            return file["indices"], file["distances"]
+
+    def _note(self, notes: tuple[str, ...]) -> None:
+        self.run.add_tables({"notes": list(dict.fromkeys([*self.run.tables.get("notes", []), *notes]))})
+
+    def _write_tables(self, clusters: Any, loneliness: Any, errors: Any, pairs: list[tuple[int, int, float]]) -> None:
+        data = self.data
+        tables: dict[str, Any] = {
+            "outliers": [
+                {
+                    "id": data.ids[i], "cluster": int(clusters[i]), "distance": float(loneliness[i]),
+                    "error": None if errors is None else float(errors[i]), "row": int(i),
+                }
+                for i in np.argsort(-loneliness, kind="stable")[:24]
+            ],
+            "duplicates": [
+                {"a": data.ids[i], "b": data.ids[j], "difference": d, "exact": d == 0, "rows": [int(i), int(j)]}
+                for i, j, d in pairs
+            ],
+        }  # fmt: skip
+        if data.labels is not None:
+            tables["contingency"] = summary.contingency_table(clusters, data.labels, label_names(data))
+        self.run.add_tables(tables)
+
+    def _write_predictions(self, clusters: Any, confidence: Any, loneliness: Any, errors: Any) -> None:
+        data, points = self.data, np.load(self.run.folder / "map.npy")
+        part = np.full(len(data), "train", dtype="U5")
+        part[self.split.valid] = "valid"
+        part[self.split.test] = "test" if self.split.held_out else "train"
+        columns = {
+            "id": data.ids, "path": data.paths or [""] * len(data), "split": part, "cluster": clusters,
+            "confidence": [f"{c:.4f}" for c in confidence], "x": [f"{x:.4f}" for x in points[:, 0]],
+            "y": [f"{y:.4f}" for y in points[:, 1]], "distance": [f"{d:.5g}" for d in loneliness],
+        }  # fmt: skip
+        if errors is not None:
+            columns["error"] = [f"{error:.5g}" for error in errors]
+        if data.labels is not None:
+            names = label_names(data)
+            columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        write_text(self.run.folder / "predictions.csv", text.getvalue())
+
+
+def label_names(data: Dataset) -> list[str]:
+    """Return a name for every class number that occurs."""
+    if data.labels is None:
+        return []
+    return list(data.label_names or (str(label) for label in range(int(data.labels.max()) + 1)))
+
+
+def _open(recipe: Recipe, progress: Progress) -> Dataset:
+    options = recipe.data.model_dump(exclude={"source", "valid", "test", "size"})
+    size = recipe.data.size
+    data = open_source(
+        recipe.data.source, size=tuple(size) if isinstance(size, list) else size, progress=progress, seed=recipe.seed,
+        **options,
+    )  # fmt: skip
+    if len(data) < 2:
+        raise DataError(
+            "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
+            remedy="Point --data at a folder with more of them.",
+        )  # fmt: skip
+    return data
+
+
+def _note_start(run: Run, recipe: Recipe, data: Dataset, rows: Split) -> None:
+    """Write what is known before training; refuse to go on with a run whose settings were different ones."""
+    path = run.folder / "recipe.toml"
+    if path.exists() and read(path) != recipe.as_dict():
+        changed = _differences(read(path), recipe.as_dict())
+        raise RunFolderError(
+            "--resume", "must find the settings the run was started with; these differ", value=", ".join(changed),
+            remedy="Choose another folder (--out), or start again (--overwrite).",
+        )  # fmt: skip
+    write_text(path, recipe.as_toml())
+    write_json(run.folder / "environment.json", {"seed": recipe.seed, "started": now()} | environment.describe())
+    run.add_results(
+        {
+            "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
+            "data/train": len(rows.train), "data/valid": len(rows.valid),
+            "data/test": len(rows.test) if rows.held_out else 0,
+        }
+    )  # fmt: skip
+    run.add_tables(
+        {
+            "name": recipe.name,
+            "data": {
+                "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
+                "shape": list(data.shape), "label_names": label_names(data), "held_out": rows.held_out,
+                "notes": list(data.notes),
+            },
+            "skipped": [{"path": file.path, "reason": file.reason} for file in data.skipped],
+        }
+    )  # fmt: skip
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    changed = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            changed += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            changed.append(f"{prefix}{key} ({a} before, {b} now)")
+    return changed
+
+
+def _some(rows: coding.Array, most: int, seed: int) -> coding.Array:
+    """Return ``rows``, or a seeded choice of ``most`` of them in order."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _corrupts(model: Model) -> bool:
+    return bool(getattr(model.objective, "noise", False))
+
+
+def _flat(values: coding.Array) -> coding.Array:
+    return values.reshape(len(values), -1)

@@ -1,0 +1,235 @@
+"""A recipe: every setting of a run, read from TOML, checked, and written out with all defaults.
+
+Values are checked strictly (a string is no number), names against their registries, and arguments of a network, an
+objective, a clustering or a projection against that entry's own signature, so that a new entry needs no schema.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from narrows.clustering import methods as clusterings
+from narrows.errors import NarrowsError, RecipeError, nearest
+from narrows.nets import nets
+from narrows.objectives import objectives
+from narrows.projection import methods as projections
+from narrows.registry import Registry, arguments_of
+from narrows.training.loop import Settings
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(_Section):
+    """Where the data come from and how they are split; see ``narrows.open`` for the first eight."""
+
+    source: str = "digits"
+    labels: str = "auto"
+    key: str | None = None
+    size: Literal["auto"] | int | list[int] = "auto"
+    channels: Literal["auto"] | int = "auto"
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    limit: int | None = Field(default=None, ge=1)
+    strict: bool = False
+    valid: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.15, ge=0, lt=1)
+
+
+class Named(BaseModel):
+    """An entry of a registry by its name, and its arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    def arguments(self) -> dict[str, Any]:
+        """Return everything but the name."""
+        return dict(self.model_extra or {})
+
+
+class Recipe(_Section):
+    """Every setting of a run."""
+
+    name: str = "default"
+    description: str = ""
+    seed: int = Field(default=0, ge=0)
+    data: Data = Data()
+    net: Named = Named(name="auto")
+    objective: Named = Named(name="reconstruction")
+    train: Settings = Settings()
+    clustering: Named = Named(name="kmeans")
+    projection: Named = Named(name="tsne")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return nested plain values; what is None is left out, since TOML has no such thing."""
+        return _without_none(self.model_dump())
+
+    def as_toml(self) -> str:
+        """Return the recipe as TOML."""
+        return tomlkit.dumps(self.as_dict())
+
+    def resolve(self, shape: Sequence[int]) -> Recipe:
+        """Fill in what depends on the data: the network and its code size for inputs of ``shape``, and every default.
+
+        ``net.name`` "auto" takes "conv" for images with sides from 8 to 256 and "dense" otherwise; a code size that is
+        not given is 32, or a quarter of the values when there are fewer than 128 of them.
+        """
+        values = 1
+        for side in shape:
+            values *= side
+        net = {"name": self.net.name, **self.net.arguments()}
+        if net["name"] == "auto":
+            is_image = len(shape) == 3 and all(8 <= side <= 256 for side in shape[1:])
+            net["name"] = "conv" if is_image else "dense"
+        if "code_size" not in net:
+            net["code_size"] = 32 if values >= 128 else max(min(2, values), values // 4)
+        return self.model_copy(
+            update={
+                "net": _check_named("net", nets, net, ("input_shape",)),
+                "objective": _check_named("objective", objectives, self.objective.model_dump(), ("net",)),
+                "clustering": _check_named("clustering", clusterings, self.clustering.model_dump(), ("seed",)),
+                "projection": _check_named("projection", projections, self.projection.model_dump(), ("seed",)),
+            }
+        )
+
+
+def builtin() -> list[str]:
+    """Return the names of the recipes that ship with narrows."""
+    folder = resources.files("narrows.recipes")
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def load(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe that ships with narrows (by its name) or a TOML file, and apply overrides.
+
+    Parameters
+    ----------
+    name : "mnist", or "my-recipe.toml"
+    overrides : such as ``["train.epochs=5", "net.name=dense"]``; a value is read as TOML, or as text if it is none
+
+    Raises
+    ------
+    RecipeError : unknown recipe, key, name or value
+    """
+    content = read(name)
+    for override in overrides:
+        _apply(content, override)
+    return check(content)
+
+
+def read(name: str | Path) -> dict[str, Any]:
+    """Return a recipe's content as written, unchecked."""
+    if str(name).endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError("recipe", "must be a TOML file that can be read", value=str(name)) from error
+    else:
+        if name not in builtin():
+            raise RecipeError("recipe", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
+        text = resources.files("narrows.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError("recipe", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
+
+
+def check(content: Mapping[str, Any]) -> Recipe:
+    """Return the checked recipe.
+
+    Raises
+    ------
+    RecipeError : unknown key, name or value, with the nearest valid one
+    """
+    try:
+        recipe = Recipe.model_validate(content)
+    except ValidationError as error:
+        raise _explain(error, Recipe, "") from None
+    if recipe.net.name != "auto":
+        _check_named("net", nets, recipe.net.model_dump(), ("input_shape",))
+    for section, registry, ours in (
+        ("objective", objectives, ("net",)),
+        ("clustering", clusterings, ("seed",)),
+        ("projection", projections, ("seed",)),
+    ):
+        _check_named(section, registry, getattr(recipe, section).model_dump(), ours)
+    return recipe
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise RecipeError("--set", "must read KEY=VALUE", value=override, remedy="For example --set train.epochs=5.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, last = key.split(".")
+    target = content
+    for section in sections:
+        target = target.setdefault(section, {})
+        if not isinstance(target, dict):
+            raise RecipeError("--set", f"must name a key that exists; {section!r} is a value", value=override)
+    # Another entry takes other arguments: those of the one it replaces would be refused.
+    if last == "name" and sections and target.get("name") not in (None, value):
+        target.clear()
+    target[last] = value
+
+
+def _check_named(section: str, registry: Registry, named: Mapping[str, Any], ours: tuple[str, ...]) -> Named:
+    """Check a section's arguments against the signature of the entry it names, and write its defaults out."""
+    given = dict(named)
+    name = given.pop("name")
+    if ":" not in name and name not in registry.names():
+        raise RecipeError(
+            f"{section}.name", "must name a known entry", value=name, remedy=nearest(name, registry.names())
+        )
+    accepted = arguments_of(registry.get(name), given_by_us=ours)
+    fields: dict[str, Any] = {
+        key: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for key, parameter in accepted.items()
+    }
+    schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    try:
+        arguments = schema.model_validate(given).model_dump()
+    except ValidationError as error:
+        raise _explain(error, schema, f"{section}.") from None
+    return Named(name=name, **arguments)
+
+
+def _explain(error: ValidationError, schema: type[BaseModel], prefix: str) -> NarrowsError:
+    """Turn pydantic's first complaint into one of ours."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, NarrowsError):
+        return cause
+    *parents, last = [str(part) for part in first["loc"] if part not in ("int", "str", "literal['auto']", "list[int]")]
+    key = prefix + ".".join([*parents, last])
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return RecipeError(key, "is no setting of a recipe", value=first["input"], remedy=nearest(last, _keys(schema, parents)))
+    return RecipeError(key, f"has a value of the wrong kind: {first['msg'].lower()}", value=first["input"])
+
+
+def _keys(schema: type[BaseModel], parents: list[str]) -> list[str]:
+    for parent in parents:
+        field = schema.model_fields[parent].annotation
+        if field is Settings:
+            return list(Settings.__dataclass_fields__)
+        if isinstance(field, type) and issubclass(field, BaseModel):
+            schema = field
+    return list(schema.model_fields)
+
+
+def _without_none(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _without_none(value) for key, value in content.items() if value is not None}
+    if isinstance(content, list | tuple):
+        return [_without_none(value) for value in content]
+    return content

@@ -1,0 +1,246 @@
+"""The report: a run folder becomes one HTML file that needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from narrows.errors import RunFolderError
+from narrows.files import read_json, write_text
+from narrows.report.numbers import METRICS, difference, number, plural, written
+from narrows.report.verdict import describe_pile, verdict
+
+__all__ = ["build"]
+
+
+def build(folder: str | Path) -> Path:
+    """Write ``report.html`` into a run folder from what else is in it, and return its path.
+
+    Whatever the folder lacks (pictures of vectors, scores without labels) the report leaves out.
+
+    Raises
+    ------
+    RunFolderError : no results, or a file that cannot be read as JSON
+    """
+    folder = Path(folder)
+    if not (folder / "results.json").is_file():
+        raise RunFolderError(
+            "run folder", "must have results.json", value=str(folder), remedy="`narrows run` makes one."
+        )
+    page = _render(
+        results=_read(folder / "results.json"),
+        tables=_read(folder / "tables.json"),
+        environment=_read(folder / "environment.json"),
+        recipe=_text(folder / "recipe.toml"),
+        picture=_pictures(folder / "figures"),
+    )
+    path = folder / "report.html"
+    write_text(path, page)
+    return path
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG as a data URI, and its size in CSS pixels (half its own: figures have two dots to a CSS pixel)."""
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a table of metrics: what is measured, the values as written, how the first differs from the next."""
+
+    label: str
+    meaning: str
+    values: list[str]
+    difference: str = ""
+    outcome: str = "same"
+
+
+def _render(
+    results: dict[str, Any],
+    tables: dict[str, Any],
+    environment: dict[str, Any],
+    recipe: str,
+    picture: Callable[[str], Picture | None],
+) -> str:
+    css = _resource("report.css")
+    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page.filters["written"] = written
+    is_images = (tables.get("data") or {}).get("kind", "images") == "images"
+    sections = _sections(results, tables, picture)
+    return page.from_string(_resource("report.html.j2")).render(
+        # The policy names this very style sheet, so that no style or script from a hostile name can take effect.
+        css=Markup(css),  # noqa: S704 (our own file)
+        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        name=tables.get("name") or "run",
+        pile=describe_pile(results, tables),
+        verdict=verdict(results, tables),
+        headline=_headline(results, is_images),
+        sections=sections,
+        present={key for key, _ in sections},
+        picture=picture,
+        rows="images" if is_images else "vectors",
+        raw="pixels" if is_images else "raw values",
+        is_images=is_images,
+        data=tables.get("data") or {},
+        notes=[*((tables.get("data") or {}).get("notes") or []), *(tables.get("notes") or [])],
+        tables=tables,
+        facts=lambda names: _facts(results, names),
+        compare=lambda names, *baselines: _compare(results, names, baselines),
+        number=lambda name: number(results, name),
+        plural=plural,
+        times=_times(results),
+        total=written(number(results, "time/total_s"), "seconds"),
+        environment=_flat(environment),
+        recipe=recipe,
+        results=sorted(results.items()),
+    )
+
+
+def _sections(
+    results: Mapping[str, Any], tables: Mapping[str, Any], picture: Callable[[str], Picture | None]
+) -> list[tuple[str, str]]:
+    """Return the sections there is something to show in, as (id, title), in order."""
+
+    def known(prefix: str, *pictures: str, table: str = "") -> bool:
+        numbers = any(name.startswith(prefix) and number(results, name) is not None for name in results)
+        return numbers or bool(tables.get(table)) or any(picture(f"{name}.png") for name in pictures)
+
+    everything = [
+        ("pile", "The pile", True),
+        ("map", "The map", known("projection/", "map-clusters", "map-labels")),
+        ("clusters", "Clusters", known("clustering/", table="clusters")),
+        ("contingency", "Clusters and labels", bool(tables.get("contingency")) or picture("contingency.png")),
+        ("reconstruction", "Reconstruction", known("reconstruction/", "reconstruction")),
+        ("denoising", "Denoising", known("denoising/", "denoising")),
+        ("samples", "New samples", picture("samples-normal.png") or picture("samples-fitted.png")),
+        ("outliers", "Outliers", bool(tables.get("outliers")) or picture("outliers.png")),
+        ("duplicates", "Near-duplicates", known("duplicates/", "duplicates", table="duplicates")),
+        ("probe", "What the codes know", known("probe/")),
+        ("training", "Training", known("train/", "curves")),
+        ("made", "How it was made", True),
+    ]
+    return [(key, title) for key, title, there in everything if there]
+
+
+def _headline(results: Mapping[str, Any], is_images: bool) -> list[tuple[str, str, Line]]:
+    """Return the figures to show at the top: title, name of the baseline, and the line."""
+    raw = "k-means on pixels" if is_images else "k-means on raw values"
+    wanted = [
+        ("Rebuilt from codes", "reconstruction/psnr", "reconstruction/pca_psnr", "PCA, same size"),
+        ("Variance explained", "reconstruction/explained", "reconstruction/pca_explained", "PCA, same size"),
+        ("After denoising", "denoising/psnr", "denoising/corrupted_psnr", "before"),
+        ("Clusters match labels", "clustering/accuracy", "clustering/pixels_accuracy", raw),
+        ("Cluster silhouette", "clustering/silhouette", "clustering/pixels_silhouette", raw),
+        ("Linear probe", "probe/linear_accuracy", "probe/pca_linear_accuracy", "on PCA codes"),
+        ("Linear probe", "probe/linear_accuracy", "probe/majority_accuracy", "always the commonest label"),
+    ]
+    shown: dict[str, tuple[str, str, Line]] = {}
+    for title, name, baseline, what in wanted:
+        if number(results, baseline) is None:
+            continue
+        for line in _compare(results, [name], (baseline,)):
+            shown.setdefault(title, (title, what, line))
+    return list(shown.values())
+
+
+def _compare(
+    results: Mapping[str, Any], names: list[str], baselines: tuple[str | Mapping[str, str], ...]
+) -> list[Line]:
+    """Return a line for each known metric: its value, and those of its baselines.
+
+    A baseline is a prefix put before the metric's own name ("pca_"), or the baseline's full name.
+    """
+    lines = []
+    for name in names:
+        ours = number(results, name)
+        if ours is None:
+            continue
+        metric = METRICS[name]
+        stage, _, short = name.rpartition("/")
+        full = [b if isinstance(b, str) and "/" in b else f"{stage}/{b}{short}" for b in baselines]
+        others = [number(results, baseline) for baseline in full]
+        text, outcome = "", "same"
+        if others and others[0] is not None:
+            # Held-out rows decide how far chance reaches, except for clusters, which all rows share.
+            tested = number(results, "data/images" if stage == "clustering" else "data/test")
+            text, outcome = difference(metric, ours, others[0], tested)
+        values = [written(value, metric.kind) for value in (ours, *others)]
+        lines.append(Line(metric.label, metric.meaning, values, text, outcome))
+    return lines
+
+
+def _facts(results: Mapping[str, Any], names: list[str]) -> list[Line]:
+    """Return a line for each known number."""
+    known = [(METRICS[name], number(results, name)) for name in names]
+    return [Line(m.label, m.meaning, [written(value, m.kind)]) for m, value in known if value is not None]
+
+
+def _times(results: Mapping[str, Any]) -> list[tuple[str, str, float]]:
+    """Return (stage, time as written, percent of the longest), longest first."""
+    stages = {
+        name.removeprefix("time/").removesuffix("_s"): number(results, name) or 0.0
+        for name in results
+        if name.startswith("time/") and name.endswith("_s") and name != "time/total_s"
+    }
+    longest = max(stages.values(), default=0.0) or 1.0
+    ordered = sorted(stages.items(), key=lambda item: -item[1])
+    return [(stage, written(seconds, "seconds"), round(100 * seconds / longest, 1)) for stage, seconds in ordered]
+
+
+def _flat(content: Any, name: str = "") -> list[tuple[str, str]]:
+    """Return nested values as (dotted name, text), without those that are null."""
+    if isinstance(content, Mapping):
+        return [pair for key, value in content.items() for pair in _flat(value, f"{name}.{key}" if name else str(key))]
+    if content is None:
+        return []
+    return [(name, " ".join(map(str, content)) if isinstance(content, list) else str(content))]
+
+
+def _pictures(folder: Path) -> Callable[[str], Picture | None]:
+    """Return a function from the name of a file in ``folder`` to the picture, or None where there is no such PNG.
+
+    Only names the folder itself lists are opened, so a name in a table cannot point anywhere else.
+    """
+    listed = {path.name: path for path in folder.glob("*.png") if path.is_file()} if folder.is_dir() else {}
+
+    def picture(name: str) -> Picture | None:
+        content = listed[name].read_bytes() if name in listed else b""
+        if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
+            return None
+        width, height = struct.unpack(">II", content[16:24])
+        return Picture(
+            f"data:image/png;base64,{base64.b64encode(content).decode()}", (width + 1) // 2, (height + 1) // 2
+        )
+
+    return picture
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = read_json(path) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise RunFolderError(str(path), "must be readable JSON", remedy=f"{error}.") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(str(path), "must hold a JSON object", value=type(content).__name__)
+    return content
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def _resource(name: str) -> str:
+    return files("narrows.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,45 @@
+"""The model card: the README.md of a run folder."""
+
+from __future__ import annotations
+
+from narrows.files import write_text
+from narrows.recipes.recipe import read
+from narrows.report.verdict import verdict
+from narrows.runs import Run
+
+
+def write(run: Run) -> None:
+    """Write README.md: what the model is, how good it is, what it was trained on, and how to use it."""
+    results, tables, recipe = run.results, run.tables, read(run.folder / "recipe.toml")
+    shape = " x ".join(str(side) for side in tables["data"]["shape"])
+    shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
+             "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip
+    rows = [f"| {name} | {value:.4g} |" for name in shown if (value := results.get(name)) is not None]
+    text = f"""# {tables["name"]}
+
+{" ".join(verdict(results, tables))}
+
+A `{recipe["net"]["name"]}` autoencoder with a code of {recipe["net"]["code_size"]} values, trained with the
+`{recipe["objective"]["name"]}` objective on {tables["data"]["kind"]} of {shape}
+from `{tables["data"]["source"]}`, seed {recipe["seed"]}.
+
+| figure | value |
+|---|---|
+{chr(10).join(rows)}
+
+Every setting is in `recipe.toml`, every figure in `results.json`, everything to look at in `report.html`.
+
+```python
+import narrows
+
+run = narrows.Run("{run.folder.name}")
+images = run.open_source("path/to/new/images")
+model = run.model()
+```
+
+```
+narrows encode {run.folder.name} path/to/new/images --out codes.npy
+narrows cluster {run.folder.name} path/to/new/images --out clusters.csv
+```
+"""
+    write_text(run.folder / "README.md", text)

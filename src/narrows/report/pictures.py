@@ -1,0 +1,122 @@
+"""Draws the figures of a run from what is in its folder and from its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.data.dataset import Dataset
+from narrows.evaluation.baseline import PCABaseline
+from narrows.figures import curves, images, maps, save, sheets, tables
+from narrows.files import Array
+from narrows.model import Model
+from narrows.runs import Run
+
+SHOWN = 12  # images in a strip
+SHEETS = 50  # clusters that get a contact sheet
+
+
+def draw(run: Run, data: Dataset, train: Array, test: Array, seed: int) -> None:
+    """Write every figure that the run has something for into ``figures/``.
+
+    Parameters
+    ----------
+    run : with results, tables, codes, clusters and map
+    data : what the run was made from
+    train, test : row indices: PCA is fitted on ``train``; reconstructions are shown of ``test`` rows
+    seed : which rows and which samples are shown
+    """
+    folder = run.folder / "figures"
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
+    model = run.model()
+    clusters, points = np.load(run.folder / "clusters.npy"), np.load(run.folder / "map.npy")
+    save(curves.loss_curves(run.history), folder / "curves.png")
+    save(
+        maps.scatter(points, clusters, [f"{cluster}" for cluster in range(clusters.max() + 1)]),
+        folder / "map-clusters.png",
+    )
+    found = run.tables
+    if data.labels is not None:
+        save(maps.scatter(points, data.labels, found["data"]["label_names"]), folder / "map-labels.png")
+        table = found["contingency"]
+        save(
+            tables.contingency(np.array(table["counts"]), table["clusters"], table["labels"]),
+            folder / "contingency.png",
+        )
+    if data.is_images:
+        if model.objective.trains_decoder:
+            _reconstructions(model, data, train, test, seed, folder)
+            _samples(run, model, seed, folder)
+        _finds(data, found, folder)
+    _clusters(run, data, clusters, folder)
+
+
+def _reconstructions(model: Model, data: Dataset, train: Array, test: Array, seed: int, folder: Path) -> None:
+    rng = np.random.default_rng(seed)
+    shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
+    baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[train])
+    rows = {
+        "original": shown,
+        f"autoencoder, {model.code_size} values": coding.reconstruct(model, shown),
+        f"PCA, {model.code_size} values": np.clip(baseline.reconstruct(shown), 0, 1),
+    }
+    save(images.comparison(rows), folder / "reconstruction.png")
+    _, corrupted, cleaned = next(coding.corrupted_reconstructions(model, shown, seed))
+    if not np.array_equal(corrupted, shown / np.float32(255)):
+        save(
+            images.comparison({"original": shown, "corrupted": corrupted, "cleaned": cleaned}), folder / "denoising.png"
+        )
+
+
+def _samples(run: Run, model: Model, seed: int, folder: Path) -> None:
+    normal = coding.normal_codes(40, model.code_size, seed)
+    fitted = run.code_distribution().sample(40, seed)
+    save(images.gallery(coding.decode(model, normal), columns=8), folder / "samples-normal.png")
+    save(images.gallery(coding.decode(model, fitted), columns=8), folder / "samples-fitted.png")
+
+
+def _finds(data: Dataset, found: dict, folder: Path) -> None:  # type: ignore[type-arg]
+    outliers = found["outliers"]
+    captions = [entry["id"] for entry in outliers]
+    save(
+        images.gallery(data.values[[entry["row"] for entry in outliers]], columns=12, captions=captions),
+        folder / "outliers.png",
+    )
+    pairs = found["duplicates"][:SHOWN]
+    if pairs:
+        left, right = np.array([entry["rows"] for entry in pairs]).T
+        captions = [f"{entry['a']} / {entry['b']}" for entry in pairs]
+        save(images.pairs(data.values[left], data.values[right], captions), folder / "duplicates.png")
+
+
+def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
+    """Draw a contact sheet of each cluster, and list the clusters."""
+    typicality = run.clusterer().typicality(np.load(run.folder / "codes.npy"))
+    names = run.tables["data"]["label_names"]
+    matched = run.tables.get("contingency", {}).get("matched")
+    listed = []
+    for cluster in range(int(clusters.max()) + 1):
+        rows = np.flatnonzero(clusters == cluster)
+        rows = rows[np.argsort(-typicality[rows], kind="stable")]  # most typical first
+        figure = None
+        if data.is_images and cluster < SHEETS and len(rows):
+            figure = f"cluster-{cluster:02}.png"
+            half = min(SHOWN, -(-len(rows) // 2))
+            save(sheets.contact_sheet(data.values[rows[:half]], data.values[rows[-half:][::-1]]), folder / figure)
+        entry = {
+            "cluster": cluster,
+            "size": len(rows),
+            "share": len(rows) / len(clusters),
+            "label": None,
+            "purity": None,
+        }
+        if data.labels is not None and matched is not None and len(rows):
+            known = data.labels[rows][data.labels[rows] >= 0]
+            entry["label"] = names[matched[cluster]] if matched[cluster] >= 0 else None
+            entry["purity"] = float(np.bincount(known).max() / len(known)) if len(known) else None
+        listed.append(entry | {"figure": figure})
+    run.add_tables({"clusters": listed})

@@ -1,0 +1,264 @@
+"""The run folder: where the report, the command line and later work on a run meet.
+
+::
+
+    recipe.toml        every setting, defaults written out      environment.json   versions, seed, hardware, git state
+    results.json       flat name -> number                      tables.json        what the report shows beside numbers
+    history.jsonl      one row per epoch                        manifest.json      stages done, sha256 of every file
+    model.safetensors  config.json  README.md (model card)      checkpoints/       last, previous, best
+    codes.npy  clusters.npy  map.npy  neighbours.npz            predictions.csv    id, path, split, cluster, ...
+    clusterer.safetensors  projector.safetensors  sampler.safetensors              what new data need
+    figures/*.png      report.html
+
+A folder belongs to one process at a time (``.lock``). Every file is written atomically, and a stage counts as done only
+while all its files have the content they had when it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from narrows.data.open import open as open_source
+from narrows.errors import RunFolderError
+from narrows.files import read_arrays, read_json, sha256, write_arrays, write_json, write_text
+from narrows.registry import Registry
+
+if TYPE_CHECKING:
+    from narrows.clustering import Clusterer
+    from narrows.codes import CodeDistribution
+    from narrows.data.dataset import Dataset
+    from narrows.model import Model
+    from narrows.projection import Projection
+
+
+class Run:
+    """A run folder, opened for reading. ``Run.create`` opens one for writing.
+
+    Parameters
+    ----------
+    folder : of the run
+    trust_code : allow the saved model to name code outside narrows (see ``registry``)
+
+    Raises
+    ------
+    RunFolderError : there is no run in ``folder``
+    """
+
+    def __init__(self, folder: str | Path, *, trust_code: bool = False) -> None:
+        self.folder = Path(folder)
+        self.trust_code = trust_code
+        if not (self.folder / "manifest.json").is_file():
+            raise RunFolderError(
+                "run folder", "must be one that narrows wrote (with manifest.json)", value=str(folder),
+                remedy="`narrows run` makes one.",
+            )  # fmt: skip
+        self.manifest: dict[str, Any] = read_json(self.folder / "manifest.json")
+
+    @classmethod
+    @contextmanager
+    def create(cls, folder: str | Path, *, resume: bool = False, overwrite: bool = False) -> Iterator[Run]:
+        """Open ``folder`` for writing while the block runs, and keep every other process out.
+
+        Raises
+        ------
+        RunFolderError : the folder exists (unless ``resume`` or ``overwrite``), is no run folder, is in use, or cannot
+            be written
+        """
+        from filelock import FileLock, Timeout
+
+        folder = Path(folder)
+        existing = folder.exists() and any(path.name not in (".lock", ".holder") for path in folder.iterdir())
+        is_run = (folder / "manifest.json").is_file()
+        if existing and not is_run:
+            raise RunFolderError(
+                "--out", "must be a new folder or that of a run", value=str(folder),
+                remedy="Nothing in it was touched. Choose another folder.",
+            )  # fmt: skip
+        if existing and not (resume or overwrite):
+            raise RunFolderError(
+                "--out", "must not exist yet, so that no run is lost", value=str(folder),
+                remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
+            )  # fmt: skip
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(
+                "--out", "must not be in use by another run", value=str(folder), remedy=_holder(folder)
+            ) from error
+        except OSError as error:
+            raise RunFolderError(
+                "--out", "must be a folder that can be written", value=str(folder), remedy=f"{error.strerror}."
+            ) from error
+        try:
+            write_json(folder / ".holder", {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
+            if existing and overwrite and not resume:
+                _clear(folder)
+            if not (folder / "manifest.json").exists():
+                write_json(folder / "manifest.json", {"stages": {}, "files": {}})
+            yield cls(folder, trust_code=True)
+        finally:
+            (folder / ".holder").unlink(missing_ok=True)
+            lock.release()
+
+    # Stages
+
+    def stage(self, name: str, work: Callable[[], Mapping[str, float | None]], files: list[str]) -> bool:
+        """Do ``work`` unless it is done already; keep the numbers it returns in results.json.
+
+        Parameters
+        ----------
+        name : of the stage
+        work : does it, writes ``files``, and returns results under flat names
+        files : the files it writes, relative to the folder; a name with ``*`` stands for those that match at the end
+
+        Returns
+        -------
+        bool : whether the work was done now rather than before
+        """
+        if self._is_done(name):
+            return False
+        # What stands after this stage was computed from its former files.
+        names = list(self.manifest["stages"])
+        for later in names[names.index(name) :] if name in names else []:
+            del self.manifest["stages"][later]
+        start = time.perf_counter()
+        results = work()
+        seconds = time.perf_counter() - start
+        self.add_results(dict(results) | {f"time/{name}_s": seconds})
+        written = sorted(path for pattern in files for path in self.folder.glob(pattern))
+        hashes = {path.relative_to(self.folder).as_posix(): sha256(path) for path in written}
+        self.manifest["stages"][name] = {"seconds": seconds, "files": hashes}
+        self._write_manifest()
+        return True
+
+    def _is_done(self, name: str) -> bool:
+        entry = self.manifest["stages"].get(name)
+        if entry is None:
+            return False
+        files = {self.folder / file: digest for file, digest in entry["files"].items()}
+        return all(path.is_file() and sha256(path) == digest for path, digest in files.items())
+
+    def _write_manifest(self) -> None:
+        skip = {"manifest.json", ".lock", ".holder"}
+        paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name not in skip)
+        self.manifest["files"] = {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths}
+        write_json(self.folder / "manifest.json", self.manifest)
+
+    # Numbers and tables
+
+    @property
+    def results(self) -> dict[str, float | None]:
+        """The numbers found so far, flat name -> value."""
+        path = self.folder / "results.json"
+        results: dict[str, float | None] = read_json(path) if path.exists() else {}
+        return results
+
+    def add_results(self, numbers: Mapping[str, float | None]) -> None:
+        """Add to results.json."""
+        write_json(self.folder / "results.json", dict(sorted((self.results | dict(numbers)).items())))
+
+    @property
+    def tables(self) -> dict[str, Any]:
+        """What the report shows beside numbers."""
+        path = self.folder / "tables.json"
+        tables: dict[str, Any] = read_json(path) if path.exists() else {}
+        return tables
+
+    def add_tables(self, tables: Mapping[str, Any]) -> None:
+        """Add to tables.json."""
+        write_json(self.folder / "tables.json", self.tables | dict(tables))
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """One row per epoch of training."""
+        path = self.folder / "history.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def write_history(self, history: list[dict[str, float]]) -> None:
+        """Write history.jsonl."""
+        write_text(self.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
+
+    # What the run learned
+
+    def model(self) -> Model:
+        """Return the trained model."""
+        from narrows.model import Model
+
+        return Model.load(self.folder, trust_code=self.trust_code)
+
+    def clusterer(self) -> Clusterer:
+        """Return the fitted clusterer."""
+        from narrows.clustering import methods
+
+        clusterer: Clusterer = self._load_part("clusterer", methods)
+        return clusterer
+
+    def projection(self) -> Projection:
+        """Return the fitted map."""
+        from narrows.projection import methods
+
+        projection: Projection = self._load_part("projector", methods)
+        return projection
+
+    def code_distribution(self) -> CodeDistribution:
+        """Return the distribution fitted to the training codes."""
+        from narrows.codes import CodeDistribution
+
+        return CodeDistribution.from_state(self._read_part("sampler")[0])
+
+    def save_part(self, name: str, state: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
+        """Write a fitted part: its arrays, and the registry name and arguments that made it."""
+        write_arrays(self.folder / f"{name}.safetensors", state, made_by)
+
+    def open_source(self, source: Any, **options: Any) -> Dataset:
+        """Open new data the way the run's own were opened: same size, channels and fit."""
+        preprocessing = read_json(self.folder / "config.json")["preprocessing"]
+        return open_source(source, **(preprocessing | options))
+
+    def _load_part(self, name: str, registry: Registry) -> Any:
+        arrays, made_by = self._read_part(name)
+        entry = registry.get(made_by["name"], trusted=self.trust_code)
+        return entry.from_state(arrays, **{key: value for key, value in made_by.items() if key != "name"})
+
+    def _read_part(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        path = self.folder / f"{name}.safetensors"
+        if not path.exists():
+            raise RunFolderError(
+                str(self.folder), f"must have its {name} ({path.name})",
+                remedy="Finish the run with `narrows run --resume`.",
+            )  # fmt: skip
+        return read_arrays(path)
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _holder(folder: Path) -> str:
+    try:
+        holder = read_json(folder / ".holder")
+        return f"Process {holder['pid']} on {holder['host']} has had it since {holder['since']}."
+    except (OSError, ValueError, KeyError):
+        return "Another process has just taken it."
+
+
+def _clear(folder: Path) -> None:
+    """Empty a run folder but for its lock; the manifest goes last, so that a broken-off clearing can be repeated."""
+    keep = {".lock", ".holder", "manifest.json"}
+    for path in folder.iterdir():
+        if path.name not in keep:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (folder / "manifest.json").unlink()

@@ -1,0 +1,59 @@
+"""Imports point one way: a file imports only from files above it in this list."""
+
+import ast
+from pathlib import Path
+
+ORDER = [
+    "errors", "registry", "files", "progress", "interrupt", "environment", "data", "noise", "views", "nets",
+    "objectives", "model", "training", "codes", "clustering", "projection", "evaluation", "figures", "runs", "recipes",
+    "report", "pipeline", "estimators", "cli",
+]  # fmt: skip
+SOURCE = Path(__file__).parents[1] / "src" / "narrows"
+
+
+def imports_of(path: Path) -> set[str]:
+    """The rooms of narrows that a file imports, anywhere in it, functions included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "narrows":
+            parts = node.module.split(".")
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("narrows.")}
+    return found - {"__version__"}
+
+
+def test_every_room_is_in_the_list():
+    rooms = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert rooms - {"__init__"} == set(ORDER)
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        wrong += [
+            f"{path.relative_to(SOURCE)} imports {other}"
+            for other in imports_of(path)
+            if ORDER.index(other) > ORDER.index(room)
+        ]
+    assert not wrong
+
+
+def test_the_rule_sees_a_wrong_import(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("def f():\n    from narrows.cli import main\n    import narrows.pipeline\n")
+    assert imports_of(path) == {"cli", "pipeline"}
+
+
+def test_there_is_one_backward():
+    calls = [
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward"
+        and not (isinstance(node.func.value, ast.Attribute) and node.func.value.attr == "engine")
+    ]  # fmt: skip
+    assert calls == ["training/engine.py"]

@@ -1,0 +1,209 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from narrows import codes
+from narrows.errors import Interrupted, RecipeError, RunFolderError, TrainingError
+from narrows.model import Model
+from narrows.training import checkpoint
+from narrows.training.batches import Batches, partition
+from narrows.training.engine import Engine
+from narrows.training.loop import Settings, make_optimizer, train, update_average
+from narrows.training.schedule import rate
+
+ROWS, VALID = np.arange(200), np.arange(200, 250)
+
+
+def model(net="conv", objective="denoising", seed=0):
+    return Model((1, 8, 8), {"name": net, "code_size": 4}, {"name": objective}, seed=seed)
+
+
+def fit(values, settings, **options):
+    m = model()
+    return m, train(m, values, ROWS, VALID, settings, **options)
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+
+
+def without_time(history):
+    return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_s")} for row in history]
+
+
+@pytest.mark.parametrize("settings", [
+    Settings(epochs=3, batch_size=64, checkpoint_steps=1),
+    Settings(epochs=3, batch_size=64, checkpoint_steps=1, average=0.9, optimizer="sgd", lr=0.1, precision="float32"),
+], ids=["adamw", "sgd, averaged"])  # fmt: skip
+@pytest.mark.parametrize("step", range(1, 12, 3))
+def test_stopped_at_a_step_and_resumed_it_ends_with_the_same_bits(digits, tmp_path, settings, step):
+    values, _ = digits
+    whole, history = fit(values, settings)
+    calls = iter(range(1000))
+    with pytest.raises(Interrupted):
+        fit(values, settings, folder=tmp_path, stop=lambda: 15 if next(calls) == step else 0)
+    resumed, resumed_history = fit(values, settings, folder=tmp_path)
+    assert same(whole, resumed)
+    assert without_time(history) == without_time(resumed_history)
+
+
+def test_a_torn_last_checkpoint_falls_back_to_the_one_before(digits, tmp_path):
+    values, _ = digits
+    settings = Settings(epochs=3, batch_size=64)
+    whole, _ = fit(values, settings)
+    calls = iter(range(1000))
+    with pytest.raises(Interrupted):
+        fit(values, settings, folder=tmp_path, stop=lambda: 2 if next(calls) == 9 else 0)
+    last = tmp_path / "last.safetensors"
+    last.write_bytes(last.read_bytes()[:-100])
+    resumed, _ = fit(values, settings, folder=tmp_path)
+    assert same(whole, resumed)
+    for path in (last, tmp_path / "previous.safetensors"):
+        path.write_bytes(b"torn")
+    with pytest.raises(RunFolderError, match="whole checkpoint"):
+        fit(values, settings, folder=tmp_path)
+
+
+def test_divergence_is_caught_and_the_bad_state_is_not_saved(digits, tmp_path):
+    values, _ = digits
+    settings = Settings(epochs=2, batch_size=64, optimizer="sgd", lr=1e30, clip=0, schedule="constant", warmup=0)
+    with pytest.raises(TrainingError, match="Lower the learning rate"):
+        fit(values, settings, folder=tmp_path)
+    assert not (tmp_path / "last.safetensors").exists()
+
+
+def test_training_learns_and_keeps_the_best_epoch(digits):
+    values, _ = digits
+    m, history = fit(values, Settings(epochs=15, batch_size=32))
+    losses = [row["valid/loss"] for row in history]
+    assert losses[-1] < 0.6 * losses[0]
+    assert without_time(history)[-1]["step"] == 15 * 7
+    again = train(m, values, ROWS, VALID, Settings(epochs=1, batch_size=250, lr=1e-12, warmup=0))
+    assert again[0]["valid/loss"] == pytest.approx(min(losses), rel=0.05)
+
+
+def test_patience_stops_early(digits):
+    values, _ = digits
+    _, history = fit(values, Settings(epochs=50, batch_size=64, lr=1e-9, patience=2, schedule="constant", warmup=0))
+    assert len(history) < 50
+
+
+def test_rows_on_disk_train_like_rows_in_memory(digits, tmp_path, monkeypatch):
+    values, _ = digits
+    np.save(tmp_path / "x.npy", values)
+    settings = Settings(epochs=1, batch_size=64, precision="float32")
+    _, in_memory = fit(values, settings)
+    monkeypatch.setattr("narrows.training.batches.free_memory", lambda: 0)
+    _, on_disk = fit(np.load(tmp_path / "x.npy", mmap_mode="r"), settings)
+    # Within a batch the rows come in another order, so sums differ in their last bits.
+    assert on_disk[0]["train/loss"] == pytest.approx(in_memory[0]["train/loss"], rel=0.02)
+
+
+def test_batches_cover_every_row_once_in_nearly_equal_parts():
+    parts = partition(np.random.default_rng(0).permutation(103), 25)
+    assert sorted(np.concatenate(parts)) == list(range(103))
+    assert {len(part) for part in parts} == {20, 21}
+
+
+def test_batches_read_ahead_give_the_rows_asked_for(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", np.arange(40, dtype=np.float32).reshape(20, 2))
+    monkeypatch.setattr("narrows.training.batches.free_memory", lambda: 0)
+    batches = Batches(np.load(tmp_path / "x.npy", mmap_mode="r"), np.arange(5, 20))
+    found = [batch[:, 0].tolist() for batch in batches.iterate([np.array([0, 2]), np.array([14])])]
+    assert found == [[10.0, 14.0], [38.0]]
+
+
+def test_warm_up_and_decay_in_closed_form():
+    assert [rate(s, 10, schedule="constant", warmup=3) for s in range(4)] == [0.25, 0.5, 0.75, 1.0]
+    assert rate(5, 10, schedule="cosine", warmup=0) == pytest.approx(0.5)
+    assert rate(0, 10, schedule="cosine", warmup=0) == 1
+    assert rate(9, 10, schedule="cosine", warmup=0) == pytest.approx(0.5 * (1 + math.cos(0.9 * math.pi)))
+    assert [rate(s, 10, schedule="step", warmup=0) for s in (0, 4, 5, 9)] == [1, 1, 0.1, 0.1]
+
+
+def test_the_average_is_an_exponential_moving_average():
+    mean, module = torch.nn.Linear(2, 1, bias=False), torch.nn.Linear(2, 1, bias=False)
+    with torch.no_grad():
+        mean.weight.zero_()
+        module.weight.fill_(1)
+    for step in range(3):
+        update_average(mean, module, 0.9, step)
+    expected = 1 - math.prod(min(0.9, (1 + s) / (10 + s)) for s in range(3))
+    assert torch.allclose(mean.weight, torch.full((1, 2), expected))
+
+
+def test_the_fused_optimisers_are_torchs_own(digits):
+    values, _ = digits
+    x = torch.from_numpy(values[:64]).float() / 255
+    for name, plain in (("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)):
+        ours, theirs = model(), model()
+        extra = {"momentum": 0.9} if name == "sgd" else {}
+        optimizers = (
+            make_optimizer(ours, Settings(optimizer=name, lr=1e-2, weight_decay=0.1)),
+            plain(theirs.parameters(), lr=1e-2, weight_decay=0.1, **extra),
+        )
+        for m, optimizer in zip((ours, theirs), optimizers, strict=True):
+            for _ in range(3):
+                optimizer.zero_grad()
+                (m.net(x) - x).square().mean().backward()
+                optimizer.step()
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+def test_the_checkpoint_holds_the_optimizer(digits, tmp_path):
+    values, _ = digits
+    m, _ = fit(values, Settings(epochs=1, batch_size=64), folder=tmp_path)
+    fresh = model()
+    optimizer = make_optimizer(fresh, Settings())
+    state = checkpoint.load(tmp_path, {"model": fresh}, optimizer)
+    assert state is not None
+    assert state["step"] == 4
+    entry = optimizer.state_dict()["state"][0]
+    assert entry["step"] == 4
+    assert entry["exp_avg"].abs().sum() > 0
+
+
+def test_randomness_follows_from_the_keys_alone():
+    engine = Engine("cpu")
+    a = torch.rand(3, generator=engine.generator(1, 2, 3))
+    torch.rand(100)
+    assert torch.equal(a, torch.rand(3, generator=engine.generator(1, 2, 3)))
+    assert not torch.equal(a, torch.rand(3, generator=engine.generator(1, 2, 4)))
+
+
+def test_training_leaves_the_callers_random_numbers_alone(digits):
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    fit(digits[0], Settings(epochs=1))
+    assert torch.equal(torch.rand(2), expected)
+
+
+@pytest.mark.parametrize("bad", [{"epochs": 0}, {"lr": 0.0}, {"lr": math.nan}, {"average": 1.0}, {"warmup": 2.0}, {"clip": -1.0}])
+def test_settings_out_of_range_are_refused(bad):
+    with pytest.raises(RecipeError, match=f"train.{next(iter(bad))}"):
+        Settings(**bad)
+
+
+def test_a_device_that_is_not_there_is_refused():
+    with pytest.raises(RecipeError, match="train.device"):
+        Engine("cuda:99")
+
+
+def test_codes_do_not_depend_on_what_else_is_encoded(digits):
+    values, _ = digits
+    m = model("conv")
+    together = codes.encode(m, values)
+    assert np.allclose(codes.encode(m, values[700:701])[0], together[700], atol=1e-6)
+
+
+def test_vectors_come_back_in_their_own_units():
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=(300, 3)) * [1e-3, 1, 1e4] + [5, 0, -1e5]).astype(np.float32)
+    m = Model((3,), {"name": "dense", "code_size": 3}, {"name": "reconstruction"})
+    m.fit_scaling(values)
+    train(m, values, np.arange(300), np.arange(0), Settings(epochs=60))
+    error = np.abs(codes.reconstruct(m, values) - values).mean(axis=0)
+    assert (error < 0.3 * values.std(axis=0)).all()
