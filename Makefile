@@ -1,0 +1,46 @@
+# Everything runs in a virtual environment of its own, .venv; PYTHON chooses which Python it is made from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The processor build of torch is enough and much smaller; where pip finds only the one for GPUs, that one works too.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo install test test-all lint bench clean
+
+demo: $(VENV)/installed ## the main job on the digits that come with scikit-learn; prints where the report is
+	$(BIN)/narrows run digits --out runs/demo --overwrite
+
+install: $(VENV)/installed
+
+test: $(VENV)/tested ## the fast tests
+	$(BIN)/pytest
+
+test-all: $(VENV)/tested ## the slow ones too
+	$(BIN)/pytest -m "slow or not slow"
+
+lint: $(VENV)/tested ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed .venv-pythae/installed ## the training loop beside others, as ratios
+	$(BIN)/python bench/loop.py --pythae .venv-pythae/bin/python
+
+clean:
+	rm -rf .venv .venv-pythae runs
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) torch
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/tested: $(VENV)/installed
+	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+.venv-pythae/installed: constraints.txt
+	$(PYTHON) -m venv .venv-pythae
+	.venv-pythae/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	.venv-pythae/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt pythae==0.1.2
+	touch $@
