@@ -110,6 +110,8 @@ class Run:
         finally:
             (folder / ".holder").unlink(missing_ok=True)
             lock.release()
+            if not existing and _holds_nothing(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
     # Stages
 
@@ -253,6 +255,11 @@ def _holder(folder: Path) -> str:
         return f"Process {holder['pid']} on {holder['host']} has had it since {holder['since']}."
     except (OSError, ValueError, KeyError):
         return "Another process has just taken it."
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether a run ended before it had anything worth going on from."""
+    return not (folder / "checkpoints").exists() and not read_json(folder / "manifest.json")["stages"]
 
 
 def _clear(folder: Path) -> None:

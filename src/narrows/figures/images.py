@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from narrows.errors import InputError
 from narrows.figures import DPI
-from narrows.figures.style import INK, MUTED, short, style
+from narrows.figures.style import INK, MUTED, breadth, short, style
 from narrows.files import Array
 
 # Lengths in device pixels, of which two make a CSS pixel.
@@ -36,7 +36,7 @@ def comparison(rows: Mapping[str, Array]) -> Figure:
     if not tiles:
         raise InputError("rows", "must hold at least one row of images", value="none")
     sheet = Sheet()
-    left = round(max(len(title) for title in tiles) * LETTER * 1.25) + 2 * GAP
+    left = round(max(breadth(title) for title in tiles) * LETTER * 1.25) + 4 * GAP
     y = GAP
     for title, row in tiles.items():
         sheet.write(title, GAP, y + row.shape[1] / 2, size=8, va="center")

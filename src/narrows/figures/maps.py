@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from narrows.errors import InputError
-from narrows.figures.style import INK, class_colours, class_names, new_axes, short, style
+from narrows.figures.style import INK, breadth, class_colours, class_names, new_axes, short, style
 from narrows.files import Array
 
 LIMIT = 100_000  # more points than dots of the picture only cover each other
@@ -70,7 +70,7 @@ def _legend(ax: Axes, present: Array, titles: list[str], has_unknown: bool) -> N
     shown = [(titles[number], number) for number in present] + ([("unknown", -1)] if has_unknown else [])
     colours = class_colours(np.array([number for _, number in shown]))
     dots = [Line2D([], [], marker="o", linestyle="", markersize=4.5, color=tuple(c)) for c in colours]
-    longest = max(len(title) for title, _ in shown)
+    longest = max(breadth(title) for title, _ in shown)
     ax.legend(
         dots,
         [title for title, _ in shown],

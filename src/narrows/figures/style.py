@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
@@ -81,6 +82,11 @@ def class_names(names: Sequence[str] | None, count: int) -> list[str]:
     if names is not None and len(given) < count:
         raise InputError("names", f"must name all {count} classes", value=f"{len(given)} names")
     return [short(name, 22) for name in given] if given else [str(number) for number in range(count)]
+
+
+def breadth(text: str) -> int:
+    """Return the width of ``text`` in letters; a letter of an East Asian script takes the room of two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def short(text: object, limit: int) -> str:

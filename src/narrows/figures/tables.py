@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from narrows.errors import InputError
-from narrows.figures.style import INK, MUTED, PALETTE, class_names, new_axes, style
+from narrows.figures.style import INK, MUTED, PALETTE, breadth, class_names, new_axes, style
 from narrows.files import Array
 
 
@@ -53,8 +53,8 @@ def contingency(
     with style():
         figure, ax = new_axes(
             ax,
-            counts.shape[1] * width + 7 * max(map(len, rows)) + 50,
-            counts.shape[0] * height + 7 * max(map(len, columns)) + 40,
+            counts.shape[1] * width + 7 * max(map(breadth, rows)) + 50,
+            counts.shape[0] * height + 7 * max(map(breadth, columns)) + 40,
         )
         paint = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc7e4", PALETTE[0], "#003f66"])
         ax.imshow(share, cmap=paint, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
@@ -66,7 +66,7 @@ def contingency(
             if j >= 0:
                 box = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=PALETTE[1], linewidth=1.3)
                 ax.add_patch(box)
-        upright = max(map(len, columns)) * 6 <= width
+        upright = max(map(breadth, columns)) * 6 <= width
         ax.set_xticks(range(len(columns)), columns, rotation=0 if upright else 90, color=INK)
         ax.set_yticks(range(len(rows)), rows, color=INK)
         ax.xaxis.tick_top()

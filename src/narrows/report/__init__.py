@@ -7,11 +7,12 @@ import hashlib
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from narrows.errors import RunFolderError
@@ -76,7 +77,7 @@ def _render(
     picture: Callable[[str], Picture | None],
 ) -> str:
     css = _resource("report.css")
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page.filters["written"] = written
     is_images = (tables.get("data") or {}).get("kind", "images") == "images"
     sections = _sections(results, tables, picture)
@@ -105,7 +106,8 @@ def _render(
         total=written(number(results, "time/total_s"), "seconds"),
         environment=_flat(environment),
         recipe=recipe,
-        results=sorted(results.items()),
+        has_label=lambda cluster: cluster.get("label") is not None,
+        results=_all(results),
     )
 
 
@@ -200,6 +202,11 @@ def _times(results: Mapping[str, Any]) -> list[tuple[str, str, float]]:
     return [(stage, written(seconds, "seconds"), round(100 * seconds / longest, 1)) for stage, seconds in ordered]
 
 
+def _all(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    values = {name: number(results, name) for name in sorted(results)}
+    return [(name, "\N{EN DASH}" if value is None else f"{value:.6g}") for name, value in values.items()]
+
+
 def _flat(content: Any, name: str = "") -> list[tuple[str, str]]:
     """Return nested values as (dotted name, text), without those that are null."""
     if isinstance(content, Mapping):
@@ -216,6 +223,7 @@ def _pictures(folder: Path) -> Callable[[str], Picture | None]:
     """
     listed = {path.name: path for path in folder.glob("*.png") if path.is_file()} if folder.is_dir() else {}
 
+    @cache
     def picture(name: str) -> Picture | None:
         content = listed[name].read_bytes() if name in listed else b""
         if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:

@@ -1,4 +1,4 @@
-"""What each number of a run is called, how it is written, which direction is good, and what it means."""
+"""What each number of a run is called, how it is written, and what it means."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 NBSP = "\N{NO-BREAK SPACE}"
 
-Kind = Literal["count", "share", "score", "dB", "error", "seconds", "speed"]
+Kind = Literal["count", "share", "variance", "score", "dB", "error", "seconds", "speed"]
 Outcome = Literal["better", "same", "worse"]
 
 
@@ -20,7 +20,6 @@ class Metric:
     label: str
     kind: Kind
     meaning: str = ""
-    less_is_better: bool = False
 
 
 METRICS = {
@@ -39,10 +38,10 @@ METRICS = {
         "Structural similarity: 1 when local contrast and structure are the same, 0 when they have nothing in common.",
     ),
     "reconstruction/mse": Metric(
-        "Mean squared error", "error", "The average squared difference between input and output.", True
+        "Mean squared error", "error", "The average squared difference between input and output."
     ),
     "reconstruction/explained": Metric(
-        "Variance explained", "share",
+        "Variance explained", "variance",
         "How much of the variation in the data comes back out of the codes: 100 % is everything, 0 % is no better "
         "than answering with the average row.",
     ),
@@ -82,11 +81,10 @@ METRICS = {
         "Whether neighbours on the map are neighbours among the codes too: 1 is always, about 0.5 is what a random map "
         "reaches.",
     ),
-    "train/loss": Metric("Loss at the end", "error", "What training made smaller, on the rows it trained on.", True),
+    "train/loss": Metric("Loss at the end", "error", "What training made smaller, on the rows it trained on."),
     "train/valid_loss": Metric(
         "Validation loss", "error",
         "The same on rows kept aside. Far above the training loss means the network learned its examples by heart.",
-        True,
     ),
     "train/epochs": Metric("Epochs", "count", "How often training went through the data."),
     "train/steps": Metric("Steps", "count", "How often the weights were changed."),
@@ -94,7 +92,7 @@ METRICS = {
     "train/images_per_s": Metric("Speed", "speed", "Training rows handled per second."),
     "train/seconds": Metric("Time", "seconds", "Training alone, by the clock."),
     "codes/size": Metric("Code size", "count", "Numbers in each code: what has to pass through the narrows."),
-    "codes/dead": Metric("Dead code dimensions", "count", "Code numbers that hardly vary and so carry nothing.", True),
+    "codes/dead": Metric("Dead code dimensions", "count", "Code numbers that hardly vary and so carry nothing."),
     "data/images": Metric("Rows", "count"),
     "data/train": Metric("To train on", "count"),
     "data/valid": Metric("To validate on", "count"),
@@ -107,23 +105,22 @@ METRICS = {
 def number(results: Mapping[str, Any], name: str) -> float | None:
     """Return the result called ``name``, or None when it is missing, null or not finite."""
     value = results.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
+    return value if _is_number(value) else None
 
 
-def written(value: float | None, kind: Kind) -> str:
-    """Return ``value`` with the digits that matter and its unit; a dash for None."""
-    if value is None or not math.isfinite(value):
+def written(value: Any, kind: Kind) -> str:
+    """Return ``value`` with the digits that matter and its unit; a dash for what is no finite number."""
+    if not _is_number(value):
         return "\N{EN DASH}"
     if kind == "seconds":
         return _duration(value)
     text = {
         "count": f"{value:,.0f}",
         "share": f"{100 * value:.1f}{NBSP}%",
+        "variance": f"{100 * value:.1f}{NBSP}%",
         "score": f"{value:.3f}",
         "dB": f"{value:.2f}{NBSP}dB",
-        "error": f"{value:.4g}",
+        "error": f"{value:#.4g}",
         "speed": f"{value:,.0f}{NBSP}per second" if value >= 10 else f"{value:.1f}{NBSP}per second",
     }[kind]
     return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else text
@@ -132,13 +129,15 @@ def written(value: float | None, kind: Kind) -> str:
 def outcome(ours: float, baseline: float, kind: Kind, rows: float | None = None) -> Outcome:
     """Say whether ``ours`` is better than ``baseline`` by more than chance or taste explains; greater is better.
 
-    The margin is 0.3 dB, a score of 0.01, or for a share of ``rows`` rows the larger of one point and the standard
-    error of a difference of two shares, at most sqrt(0.5 / rows).
+    The margin is 0.3 dB of squared error, a score of 0.01, or for a share of ``rows`` rows the larger of one point and
+    the standard error of a difference of two shares, at most sqrt(0.5 / rows).
     """
-    margin = 0.3 if kind == "dB" else 0.01
-    if kind == "share" and rows:
-        margin = max(margin, math.sqrt(0.5 / rows))
+    margin = 0.01
     difference = ours - baseline
+    if kind in ("dB", "variance"):
+        margin, difference = 0.3, gain_dB(ours, baseline, kind)
+    elif kind == "share" and rows:
+        margin = max(margin, math.sqrt(0.5 / rows))
     if abs(difference) < margin - 1e-12:
         return "same"
     return "better" if difference > 0 else "worse"
@@ -147,7 +146,7 @@ def outcome(ours: float, baseline: float, kind: Kind, rows: float | None = None)
 def gain_dB(ours: float, baseline: float, kind: Kind) -> float:  # noqa: N802 (the unit's own spelling)
     """Return by how many decibels ``ours`` leaves less squared error than ``baseline``.
 
-    PSNR differs by just that. Shares of variance explained, r and r0, leave 1 - r and 1 - r0, so 10 log10((1 - r0) /
+    PSNR differs by just that. Parts of variance explained, r and r0, leave 1 - r and 1 - r0, so 10 log10((1 - r0) /
     (1 - r)); a perfect one is held at a millionth left.
     """
     if kind == "dB":
@@ -167,13 +166,18 @@ def difference(metric: Metric, ours: float, baseline: float, rows: float | None 
     if judged == "same":
         return "about the same", judged
     gap = abs(ours - baseline)
-    written_gap = {"share": f"{100 * gap:.1f}{NBSP}points", "dB": f"{gap:.2f}{NBSP}dB"}.get(metric.kind, f"{gap:.3f}")
-    return f"{written_gap} {judged}", judged
+    points = f"{100 * gap:.1f}{NBSP}points"
+    size = {"share": points, "variance": points, "dB": f"{gap:.2f}{NBSP}dB"}.get(metric.kind, f"{gap:.3f}")
+    return f"{size} {judged}", judged
 
 
 def plural(count: float, noun: str, nouns: str | None = None) -> str:
     """Return "1 file", "10 files"."""
     return f"{count:,.0f} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _duration(seconds: float) -> str:

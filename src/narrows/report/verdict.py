@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from narrows.report.numbers import Kind, gain_dB, number, outcome, plural
+from narrows.report.numbers import NBSP, Kind, gain_dB, number, outcome, plural
 
 
 def verdict(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]:
@@ -82,8 +82,14 @@ def _clusters(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
         suggests = "which suggests groups that run into each other"
     else:
         suggests = "which suggests slices of a continuum rather than kinds of their own"
-    no_better = baseline is not None and outcome(silhouette, baseline, "score") != "better"
-    return f"{start}, {suggests}{f' and are no better separated than {raw} already are' if no_better else ''}."
+    though = ""
+    if baseline is not None:
+        though = {
+            "better": "",
+            "same": f", though {raw} separate them just as well",
+            "worse": f", though {raw} separate them better",
+        }[outcome(silhouette, baseline, "score")]
+    return f"{start}, {suggests}{though}."
 
 
 def _careful(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
@@ -166,7 +172,7 @@ def _reconstruction(results: Mapping[str, Any]) -> tuple[Kind, float | None, flo
     psnr = number(results, "reconstruction/psnr")
     if psnr is not None:
         return "dB", psnr, number(results, "reconstruction/pca_psnr")
-    return "share", number(results, "reconstruction/explained"), number(results, "reconstruction/pca_explained")
+    return "variance", number(results, "reconstruction/explained"), number(results, "reconstruction/pca_explained")
 
 
 def _is_images(tables: Mapping[str, Any]) -> bool:
@@ -193,11 +199,11 @@ def _amount(value: float, kind: Kind, rows: str) -> str:
 
 
 def _written(value: float, kind: Kind) -> str:
-    return f"{value:.1f} dB" if kind == "dB" else _share(value)
+    return f"{value:.1f}{NBSP}dB" if kind == "dB" else _share(value)
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f}{NBSP}%"
 
 
 def _score(value: float) -> str:

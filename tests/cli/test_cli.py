@@ -1,0 +1,196 @@
+"""The command line as a person meets it: exit codes, messages, files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
+QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
+
+
+def narrows(*arguments, cwd=None, code=0):
+    done = subprocess.run([*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("work")
+    output = narrows("run", "digits", *QUICK, "--out", "run", cwd=folder)
+    assert output.strip().endswith("Report: run/report.html")
+    return folder
+
+
+def test_help_imports_nothing_heavy():
+    script = (
+        "import sys; sys.argv = ['narrows', '--help']\n"
+        "from narrows.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'sklearn', 'scipy', 'matplotlib', 'pydantic', 'PIL'} & sys.modules.keys()\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_the_saved_run_does_on_new_data_what_it_did_in_training(folder):
+    source = ["digits"]
+    for verb, out in (
+        ("encode", "codes.npy"), ("encode", "codes.csv"), ("reconstruct", "r.npy"), ("denoise", "clean"),
+        ("cluster", "clusters.csv"), ("project", "map.npy"),
+    ):  # fmt: skip
+        narrows(verb, "run", *source, "--out", out, cwd=folder)
+    codes = np.load(folder / "codes.npy")
+    assert codes.shape == (1797, 10)
+    assert (folder / "codes.csv").read_text().startswith("id,code0,code1")
+    assert np.load(folder / "r.npy").shape == (1797, 1, 8, 8)
+    assert len(list((folder / "clean").glob("*.png"))) == 1797
+    assert np.load(folder / "map.npy").shape == (1797, 2)
+    assert (folder / "clusters.csv").read_text().splitlines()[0] == "id,cluster,confidence"
+
+
+def test_on_its_own_images_it_gives_what_the_run_wrote(folder):
+    rows = (folder / "run" / "predictions.csv").read_text().splitlines()[1:]
+    ids = [int(row.split(",")[0]) for row in rows]
+    narrows("encode", "run", "digits", "--out", "own.npy", cwd=folder)
+    narrows("cluster", "run", "digits", "--out", "own-clusters.npy", cwd=folder)
+    assert np.allclose(np.load(folder / "own.npy")[ids], np.load(folder / "run" / "codes.npy"), atol=1e-5)
+    agree = np.load(folder / "own-clusters.npy")[ids] == np.load(folder / "run" / "clusters.npy")
+    assert agree.mean() > 0.995
+
+
+def test_generate_draws_images(folder):
+    narrows("generate", "run", "-n", 5, "--out", "g.npy", cwd=folder)
+    narrows("generate", "run", "-n", 5, "--out", "g.png", "--origin", "normal", cwd=folder)
+    assert np.load(folder / "g.npy").shape == (5, 1, 8, 8)
+    assert Image.open(folder / "g.png").size[0] > 50
+
+
+def test_the_report_is_rebuilt_from_the_folder(folder):
+    before = (folder / "run" / "report.html").read_text()
+    (folder / "run" / "report.html").unlink()
+    narrows("report", "run", cwd=folder)
+    assert (folder / "run" / "report.html").read_text() == before
+
+
+def test_recipes(folder):
+    assert "mnist" in narrows("recipes", "list")
+    assert "code_size = 10" in narrows("recipes", "show", "digits")
+    narrows("recipes", "copy", "digits", "mine.toml", cwd=folder)
+    assert "valid" in narrows("recipes", "check", "mine.toml", cwd=folder)
+    narrows("run", "mine.toml", *QUICK, "--out", "mine", cwd=folder)
+    assert (folder / "mine" / "codes.npy").read_bytes() == (folder / "run" / "codes.npy").read_bytes()
+
+
+def test_data_info():
+    output = narrows("data", "info", "digits")
+    assert "1,797 images" in output
+    assert "1 x 8 x 8" in output
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["run"], "narrows run digits"),
+    (["run", "digts"], "Did you mean 'digits'"),
+    (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
+    (["run", "--data", "nowhere/"], "nowhere"),
+    (["run", "digits", "--out", "run"], "--resume"),
+    (["encode", "nowhere", "digits", "--out", "x.npy"], "narrows run"),
+    (["encode", "run", "digits", "--out", "x.bmp"], "must end in"),
+    (["encode", "run", "digits", "--out", "run/codes.npy"], "--overwrite"),
+    (["generate", "run", "--origin", "moon"], "origin"),
+    (["recipes", "show", "nope"], "recipe"),
+    (["recipes", "check", "no-such-file.toml"], "no-such-file.toml"),
+    (["--nonsense"], "--nonsense"),
+])  # fmt: skip
+def test_the_users_mistake_is_one_block_without_a_traceback_and_exits_with_2(folder, arguments, message):
+    error = narrows(*arguments, cwd=folder, code=2)
+    assert message in " ".join(error.replace("│", " ").split())
+    assert "Traceback" not in error
+    assert "Traceback" in narrows("--debug", "run", "digts", cwd=folder, code=2)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    error = narrows("run", "digits", *QUICK, "--out", "file/run", cwd=tmp_path, code=2)
+    assert "file/run" in error
+
+
+def photos(folder, good, bad):
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for i in range(good):
+        size = rng.integers(24, 60, 2)
+        pixels = np.kron(rng.integers(0, 255, (6, 6, 3)), np.ones((10, 10, 1))).astype(np.uint8)
+        Image.fromarray(pixels).resize([int(s) for s in size]).save(folder / f"photo-{i:03}.jpg")
+    for i in range(bad):
+        whole = (folder / f"photo-{i:03}.jpg").read_bytes()
+        (folder / f"bad-{i}.jpg").write_bytes(whole[: (0, 20, len(whole) // 2)[i % 3]])
+    return {f"bad-{i}.jpg" for i in range(bad)}
+
+
+def test_a_folder_of_photos_with_corrupt_files_runs_to_the_end_and_names_them(tmp_path):
+    bad = photos(tmp_path / "photos", 190, 10)
+    options = ["--set", "train.epochs=1", "--set", "projection.name=pca", "--set", "data.size=16"]
+    narrows("run", "--data", "photos/", *options, "--out", "r", cwd=tmp_path)
+    tables = json.loads((tmp_path / "r" / "tables.json").read_text())
+    assert {Path(entry["path"]).name for entry in tables["skipped"]} == bad
+    assert all(entry["reason"] for entry in tables["skipped"])
+    assert json.loads((tmp_path / "r" / "results.json").read_text())["data/skipped"] == 10
+    report = (tmp_path / "r" / "report.html").read_text()
+    assert all(name in report for name in bad)
+    error = narrows("run", "--data", "photos/", *options, "--strict", "--out", "s", cwd=tmp_path, code=2)
+    assert "bad-0.jpg" in error
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_stops_and_resume_goes_on_to_the_same_bits(folder, tmp_path, number, code):
+    arguments = ["run", "digits", "--set", "train.epochs=400", "--set", "train.patience=395", *QUICK[2:], "--out", "r"]
+    process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    wait_for(tmp_path / "r" / "checkpoints" / "last.safetensors")
+    process.send_signal(number)
+    start = time.monotonic()
+    _, error = process.communicate()
+    assert process.returncode == code, error
+    assert time.monotonic() - start < 5
+    assert "--resume" in error
+    narrows(*arguments, "--resume", cwd=tmp_path)
+    narrows(*arguments[:-1], "whole", cwd=tmp_path)
+    assert (tmp_path / "r" / "codes.npy").read_bytes() == (tmp_path / "whole" / "codes.npy").read_bytes()
+
+
+def test_killed_in_mid_epoch_and_resumed_it_gives_the_same_bits(tmp_path):
+    arguments = ["run", "digits", *QUICK[2:], "--set", "train.epochs=150", "--set", "train.checkpoint_steps=3", "--out", "r"]
+    process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    wait_for(tmp_path / "r" / "checkpoints" / "previous.safetensors")
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "r" / "codes.npy").exists()
+    narrows(*arguments, "--resume", cwd=tmp_path)
+    narrows(*arguments[:-1], "whole", cwd=tmp_path)
+    assert (tmp_path / "r" / "codes.npy").read_bytes() == (tmp_path / "whole" / "codes.npy").read_bytes()
+
+
+def wait_for(path, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never appeared"
+        time.sleep(0.01)
+
+
+def test_every_module_runs_without_a_home_folder_it_can_write(tmp_path):
+    environment = os.environ | {"NARROWS_CACHE": "/proc/no-such-place"}
+    photos(tmp_path / "p", 5, 0)
+    done = subprocess.run(
+        [*COMMAND, "data", "info", str(tmp_path / "p")], env=environment, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "5 images" in done.stdout

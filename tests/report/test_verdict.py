@@ -1,0 +1,130 @@
+import math
+
+import pytest
+
+from narrows.report.numbers import NBSP
+from narrows.report.verdict import verdict
+
+IMAGES = {"data": {"kind": "images", "shape": [1, 28, 28], "held_out": True}}
+VECTORS = {"data": {"kind": "vectors", "shape": [20], "held_out": True}}
+GOOD = {
+    "data/images": 70000, "data/test": 10000, "data/skipped": 0, "codes/size": 32, "codes/dead": 0,
+    "reconstruction/psnr": 25.06, "reconstruction/pca_psnr": 18.56,
+    "clustering/n_clusters": 10, "clustering/accuracy": 0.742, "clustering/pixels_accuracy": 0.534,
+    "clustering/silhouette": 0.21, "clustering/pixels_silhouette": 0.06, "projection/trustworthiness": 0.97,
+}  # fmt: skip
+CLEAR = "Nothing stood out that calls for special care."
+
+
+def told(results, tables=IMAGES):
+    return [sentence.replace(NBSP, " ") for sentence in verdict(results, tables)]
+
+
+def test_good_news():
+    assert told(GOOD) == [
+        "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers keep much more of what matters "
+        "than PCA at the same size: rebuilt images reach a PSNR of 25.1 dB against 18.6 dB, which means that PCA "
+        "leaves 4.5 times the squared error.",
+        "The codes fall into 10 clusters, hardly separated (silhouette 0.21), and these match the labels for 74.2 % of "
+        "the images, against 53.4 % for k-means on raw pixels, so the codes group them better than raw pixels do.",
+        CLEAR,
+    ]
+
+
+def test_worse_than_the_baselines_is_said_plainly():
+    worse = GOOD | {"reconstruction/psnr": 15.55, "clustering/accuracy": 0.41}
+    assert told(worse) == [
+        "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers keep less than PCA at the same "
+        "size: rebuilt images reach a PSNR of 15.6 dB against 18.6 dB, which is 2.0 times PCA's squared error, so the "
+        "autoencoder is worse than this simple linear method.",
+        "The codes fall into 10 clusters, hardly separated (silhouette 0.21), and these match the labels for 41.0 % of "
+        "the images, against 53.4 % for k-means on raw pixels, so the codes group them worse than raw pixels do.",
+        "Be careful: the autoencoder does not reach its PCA baseline; and the clusters are worse than their k-means "
+        "baseline.",
+    ]
+
+
+def test_no_better_than_the_baselines():
+    same = GOOD | {"reconstruction/psnr": 18.7, "clustering/accuracy": 0.54}
+    first, second, third = told(same)
+    assert first.endswith("so the autoencoder gains nothing over this simple linear method.")
+    assert "keep no more than PCA" in first
+    assert second.endswith("so the codes group them no better than raw pixels do.")
+    assert third == CLEAR
+
+
+def test_without_labels_the_silhouette_speaks():
+    unlabelled = {key: value for key, value in GOOD.items() if "accuracy" not in key}
+    assert told(unlabelled)[1] == (
+        "The codes fall into 10 clusters, hardly separated (silhouette 0.21, against 0.06 for k-means on raw pixels), "
+        "which suggests slices of a continuum rather than kinds of their own."
+    )
+    no_better = unlabelled | {"clustering/silhouette": 0.62, "clustering/pixels_silhouette": 0.625}
+    assert told(no_better)[1] == (
+        "The codes fall into 10 clusters, reasonably separated (silhouette 0.62, against 0.62 for k-means on raw "
+        "pixels), which suggests distinct groups, though raw pixels separate them just as well."
+    )
+
+
+def test_what_to_be_careful_about():
+    results = GOOD | {
+        "data/skipped": 10, "codes/dead": 1, "duplicates/pairs": 12, "projection/trustworthiness": 0.81,
+        "train/loss": 0.01, "train/valid_loss": 0.02, "reconstruction/mse": 0.01,
+    }  # fmt: skip
+    tables = {
+        "data": IMAGES["data"] | {"held_out": False},
+        "clusters": [{"cluster": 0, "share": 0.63}, {"cluster": 1, "share": None}],
+        "outliers": [{"id": "a", "error": 0.2}, {"id": "b", "error": None}],
+    }
+    assert told(results, tables)[2] == (
+        "Be careful: nothing was held out, so the figures describe the data it was trained on; 10 files could not be "
+        "used and were left out; 1 of 32 code dimensions is dead and carries nothing; validation loss is 2.0 times the "
+        "training loss, a sign of learning by heart; one cluster holds 63.0 % of the images; the map bends "
+        "neighbourhoods (trustworthiness 0.81); the strangest image is rebuilt with 20 times the average error; and "
+        "there are 12 pairs of near-duplicates."
+    )
+
+
+def test_one_thing_to_be_careful_about():
+    assert told(GOOD | {"data/skipped": 1})[2] == "Be careful: 1 file could not be used and was left out."
+
+
+def test_vectors():
+    results = {
+        "data/images": 1, "codes/size": 4, "reconstruction/explained": 0.95, "reconstruction/pca_explained": 0.9,
+        "clustering/n_clusters": 3, "clustering/accuracy": 0.9,
+    }  # fmt: skip
+    assert told(results, VECTORS) == [
+        "The pile held 1 vector of 20 numbers, and codes of 4 numbers keep much more of what matters than PCA at the "
+        "same size: 95.0 % of the variance comes back against 90.0 %, which means that PCA leaves 2.0 times the "
+        "squared error.",
+        "The codes fall into 3 clusters, and these match the labels for 90.0 % of the vectors, with no baseline to "
+        "hold that against.",
+        "Be careful: the rows are vectors, so no pictures can be checked by eye.",
+    ]
+
+
+def test_a_difference_that_chance_explains_is_not_called_better():
+    few = GOOD | {"data/images": 200, "clustering/accuracy": 0.57}
+    assert told(few)[1].endswith("so the codes group them no better than raw pixels do.")
+    assert told(GOOD | {"clustering/accuracy": 0.57})[1].endswith("so the codes group them better than raw pixels do.")
+
+
+@pytest.mark.parametrize("hole", [None, math.nan, math.inf, "text", True])
+def test_missing_numbers_are_never_shown(hole):
+    everything = [*GOOD, "reconstruction/explained", "train/loss", "train/valid_loss", "duplicates/pairs"]
+    for results in [{}, dict.fromkeys(everything, hole), *({**GOOD, name: hole} for name in everything)]:
+        for tables in [{}, IMAGES, VECTORS]:
+            sentences = told(results, tables)
+            assert len(sentences) == 3
+            for sentence in sentences:
+                assert sentence.endswith(".")
+                assert not {"nan", "None", "inf", "True", "text"} & set(sentence.replace(".", " ").split())
+
+
+def test_nothing_known_at_all():
+    assert told({}, {}) == [
+        "The pile held images; nothing was rebuilt from the codes, so how much they keep was not measured.",
+        "No clusters were looked for.",
+        CLEAR,
+    ]

@@ -1,0 +1,62 @@
+"""The worked examples of CONTRIBUTING.md, each written to its file in a copy of the package, work."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = re.compile(r"^`(src/narrows/[^`]+)`\n\n```(?:python|toml)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    examples = EXAMPLE.findall((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    for name, content in examples:
+        assert not (folder / name).exists()
+        (folder / name).write_text(content, encoding="utf-8")
+    return folder, [name for name, _ in examples]
+
+
+def run(folder, *arguments):
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
+    ).stdout  # fmt: skip
+
+
+def test_there_is_one_example_of_each_kind(copy):
+    rooms = [Path(name).parts[2] for name in copy[1]]
+    assert sorted(rooms) == ["clustering", "data", "nets", "objectives", "recipes"]
+
+
+def test_the_examples_work_together_from_the_command_line(copy):
+    folder, _ = copy
+    run(folder, "-c", "from narrows.cli import main; main()", "run", "sparse-stripes", "--out", "made")
+    results = json.loads((folder / "made" / "results.json").read_text())
+    assert results["codes/size"] == 4
+    assert results["clustering/n_clusters"] >= 2
+    assert results["reconstruction/explained" if "reconstruction/explained" in results else "reconstruction/psnr"] > 0
+
+
+def test_the_registry_wide_tests_take_the_examples_up(copy):
+    folder, _ = copy
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    output = run(
+        folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "markers=slow",
+        "tests/test_every_net_and_objective.py", "tests/clustering", "-k", "linear and sparse or signs",
+    )  # fmt: skip
+    assert re.search(r"^[1-9][0-9]* passed", output, re.MULTILINE), output
+
+
+def test_the_examples_keep_the_projects_style(copy):
+    folder, names = copy
+    python = [name for name in names if name.endswith(".py")]
+    run(folder, "-m", "ruff", "check", "--config", str(ROOT / "pyproject.toml"), *python)

@@ -1,0 +1,212 @@
+"""The main job: what a run folder holds, and that a run stopped anywhere goes on to the same end."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from narrows import pipeline
+from narrows.data.dataset import Dataset
+from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError
+from narrows.files import sha256
+from narrows.interrupt import Interrupt
+from narrows.recipes import recipe as recipes
+from narrows.runs import Run
+
+QUICK = ("train.epochs=2", "train.batch_size=128", "projection.name=pca", "data.limit=400")
+WANTED = """
+    data/images data/skipped train/loss train/images_per_s reconstruction/mse reconstruction/psnr
+    reconstruction/pca_psnr clustering/accuracy clustering/nmi clustering/ari clustering/silhouette
+    clustering/pixels_accuracy probe/linear_accuracy probe/knn_accuracy projection/trustworthiness time/total_s
+""".split()
+
+
+def quick(*overrides):
+    return recipes.load("digits", [*QUICK, *overrides])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return pipeline.run(quick(), tmp_path_factory.mktemp("runs") / "digits")
+
+
+def test_the_folder_holds_what_was_promised(run):
+    names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
+    assert {
+        "recipe.toml", "environment.json", "results.json", "history.jsonl", "model.safetensors", "config.json",
+        "README.md", "codes.npy", "clusters.npy", "map.npy", "neighbours.npz", "predictions.csv", "report.html",
+        "manifest.json", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "figures/map-clusters.png",
+    } <= names  # fmt: skip
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    assert all(sha256(run.folder / name) == digest for name, digest in manifest["files"].items())
+    assert len(manifest["files"]) >= 30
+
+
+def test_the_numbers_have_flat_names_and_are_numbers(run):
+    results = run.results
+    assert set(WANTED) <= results.keys()
+    assert all(isinstance(results[name], int | float) and np.isfinite(results[name]) for name in WANTED)
+    assert results["data/images"] == 400
+    assert results["data/train"] + results["data/valid"] + results["data/test"] == 400
+
+
+def test_predictions_have_one_row_per_image(run):
+    rows = list(csv.DictReader((run.folder / "predictions.csv").open()))
+    assert len(rows) == 400
+    assert {"id", "path", "split", "cluster", "confidence", "x", "y", "label"} <= rows[0].keys()
+    assert [int(row["cluster"]) for row in rows] == np.load(run.folder / "clusters.npy").tolist()
+
+
+def test_the_report_is_one_offline_file(run):
+    text = (run.folder / "report.html").read_text()
+    assert "data:image/png;base64," in text
+    assert "<script" not in text
+
+
+def test_the_recipe_written_out_makes_the_same_run(run, tmp_path):
+    again = pipeline.run(recipes.load(run.folder / "recipe.toml"), tmp_path / "again")
+    assert (again.folder / "codes.npy").read_bytes() == (run.folder / "codes.npy").read_bytes()
+    assert (again.folder / "map.npy").read_bytes() == (run.folder / "map.npy").read_bytes()
+    assert (again.folder / "recipe.toml").read_text() == (run.folder / "recipe.toml").read_text()
+
+
+@pytest.mark.parametrize("step", [1, 4])
+def test_stopped_in_mid_epoch_and_resumed_it_gives_the_same_codes(run, tmp_path, step):
+    class StopAt(Interrupt):
+        calls = 0
+
+        def __call__(self):
+            self.calls += 1
+            return 15 if self.calls == step + 1 else 0
+
+    with pytest.raises(Interrupted):
+        pipeline.run(quick(), tmp_path / "r", interrupt=StopAt())
+    assert not (tmp_path / "r" / "codes.npy").exists()
+    again = pipeline.run(quick(), tmp_path / "r", resume=True)
+    assert (again.folder / "codes.npy").read_bytes() == (run.folder / "codes.npy").read_bytes()
+
+
+def test_resuming_redoes_what_was_damaged_and_nothing_before_it(tmp_path):
+    first = pipeline.run(quick(), tmp_path / "r")
+    before = {name: (first.folder / name).stat().st_mtime_ns for name in ("model.safetensors", "codes.npy", "map.npy")}
+    content = (first.folder / "clusters.npy").read_bytes()
+    (first.folder / "clusters.npy").write_bytes(content[:-8])
+    pipeline.run(quick(), tmp_path / "r", resume=True)
+    after = {name: (first.folder / name).stat().st_mtime_ns for name in before}
+    assert (first.folder / "clusters.npy").read_bytes() == content
+    assert (after["model.safetensors"], after["codes.npy"]) == (before["model.safetensors"], before["codes.npy"])
+    assert after["map.npy"] > before["map.npy"]
+
+
+def test_resuming_with_other_settings_is_refused(run):
+    with pytest.raises(RunFolderError, match=r"net.code_size \(10 before, 9 now\)"):
+        pipeline.run(quick("net.code_size=9"), run.folder, resume=True)
+
+
+def test_a_folder_that_exists_is_refused_and_left_alone(run, tmp_path):
+    with pytest.raises(RunFolderError, match="--resume"):
+        pipeline.run(quick(), run.folder)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(RunFolderError, match="Nothing in it was touched"):
+        pipeline.run(quick(), tmp_path / "mine", overwrite=True)
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+def test_overwrite_starts_from_nothing(tmp_path):
+    pipeline.run(quick(), tmp_path / "r")
+    (tmp_path / "r" / "figures" / "old.png").write_bytes(b"")
+    again = pipeline.run(quick("net.code_size=4"), tmp_path / "r", overwrite=True)
+    assert again.results["codes/size"] == 4
+    assert not (again.folder / "figures" / "old.png").exists()
+
+
+def test_two_runs_cannot_have_one_folder(tmp_path):
+    with (
+        Run.create(tmp_path / "r"),
+        pytest.raises(RunFolderError, match="Process [0-9]+ on .* has had it"),
+        Run.create(tmp_path / "r", resume=True),
+    ):
+        pass
+
+
+def test_a_run_that_could_not_begin_leaves_nothing_behind(tmp_path):
+    with pytest.raises(DataError):
+        pipeline.run(quick("data.source=no-such-folder/"), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+
+
+def vectors(n, d=5, seed=0):
+    rng = np.random.default_rng(seed)
+    return (rng.normal(size=(n, d)) + 4 * rng.integers(0, 3, (n, 1))).astype(np.float32)
+
+
+def images(n, seed=0):
+    return np.random.default_rng(seed).integers(0, 255, (n, 3, 12, 10), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("data", [
+    Dataset(vectors(120)),
+    Dataset(images(60)),
+    Dataset(images(6)),
+    Dataset(np.full((30, 1, 8, 8), 7, np.uint8)),
+    Dataset(np.zeros((25, 3), np.float32), labels=np.zeros(25, np.int64)),
+    Dataset(images(40), labels=np.full(40, -1)),
+    Dataset(images(2)),
+], ids=["vectors", "images", "fewer than clusters", "all equal", "equal vectors, one class", "unknown labels", "two"])  # fmt: skip
+def test_odd_piles_run_to_the_end(data, tmp_path):
+    recipe = recipes.load("default", ["train.epochs=2", "projection.name=pca"])
+    run = pipeline.run(recipe, tmp_path / "r", data=data)
+    assert run.results["data/images"] == len(data)
+    assert len(np.load(run.folder / "clusters.npy")) == len(data)
+    assert np.isfinite(np.load(run.folder / "map.npy")).all()
+    assert (run.folder / "report.html").stat().st_size > 1000
+    if len(data) < 10 or "equal" in str(data.values.max()):
+        assert any("cluster" in note for note in run.tables["notes"])
+
+
+def test_one_image_is_refused(tmp_path):
+    np.save(tmp_path / "x.npy", images(1))
+    with pytest.raises(DataError, match="at least 2"):
+        pipeline.run(quick(f"data.source={tmp_path}/x.npy"), tmp_path / "r")
+
+
+def test_contrastive_alone_reports_no_reconstruction(tmp_path):
+    run = pipeline.run(quick("objective.name=contrastive"), tmp_path / "r")
+    assert "reconstruction/psnr" not in run.results
+    assert not (run.folder / "figures" / "reconstruction.png").exists()
+
+
+@pytest.mark.parametrize(("override", "match"), [
+    ("train.epoch=3", "Did you mean 'epochs'"),
+    ("train.epochs=many", "train.epochs"),
+    ("trains.epochs=3", "Did you mean 'train'"),
+    ("net.name=convv", "Did you mean 'conv'"),
+    ("net.widht=3", "Did you mean 'width'"),
+    ("net.width=3.5", "net.width"),
+    ("objective.noise=[\"gausian:0.1\"]", "gaussian"),
+    ("clustering.n_clusters=\"ten\"", "clustering.n_clusters"),
+    ("data.valid=1.5", "data.valid"),
+    ("seed=-1", "seed"),
+    ("nonsense", "KEY=VALUE"),
+    ("net.code_size=65", "at most the 64 values"),
+])  # fmt: skip
+def test_settings_that_make_no_sense_are_refused_before_anything_runs(override, match, tmp_path):
+    with pytest.raises(RecipeError, match=match):
+        pipeline.run(quick(override), tmp_path / "r")
+    assert not (tmp_path / "r" / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("name", recipes.builtin())
+def test_every_recipe_that_ships_is_valid(name):
+    recipe = recipes.load(name)
+    assert recipe.name == name
+    assert recipe.description.endswith(".")
+    resolved = recipe.resolve((1, 28, 28))
+    assert resolved.net.arguments()["code_size"] >= 1
+
+
+def test_an_unknown_recipe_offers_the_nearest():
+    with pytest.raises(RecipeError, match="Did you mean 'mnist'"):
+        recipes.load("mnst")
