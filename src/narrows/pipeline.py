@@ -146,6 +146,7 @@ class _Job:
             projection.fit(codes, neighbours=self._neighbours())
         write_npy(self.run.folder / "map.npy", projection.map_)
         self.run.save_part("projector", projection.state(), chosen.model_dump())
+        self._note(projection.notes)
         return {"projection/trustworthiness": trustworthiness(codes, projection.map_, seed=self.recipe.seed)}
 
     def measure(self) -> summary.Results:

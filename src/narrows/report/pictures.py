@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,13 +74,13 @@ def _reconstructions(model: Model, data: Dataset, train: Array, test: Array, see
 
 
 def _samples(run: Run, model: Model, seed: int, folder: Path) -> None:
-    normal = coding.normal_codes(40, model.code_size, seed)
-    fitted = run.code_distribution().sample(40, seed)
-    save(images.gallery(coding.decode(model, normal), columns=8), folder / "samples-normal.png")
-    save(images.gallery(coding.decode(model, fitted), columns=8), folder / "samples-fitted.png")
+    normal = coding.normal_codes(42, model.code_size, seed)
+    fitted = run.code_distribution().sample(42, seed)
+    save(images.gallery(coding.decode(model, normal), columns=7), folder / "samples-normal.png")
+    save(images.gallery(coding.decode(model, fitted), columns=7), folder / "samples-fitted.png")
 
 
-def _finds(data: Dataset, found: dict, folder: Path) -> None:  # type: ignore[type-arg]
+def _finds(data: Dataset, found: dict[str, Any], folder: Path) -> None:
     outliers = found["outliers"]
     captions = [entry["id"] for entry in outliers]
     save(

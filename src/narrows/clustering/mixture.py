@@ -1,0 +1,123 @@
+"""A mixture of Gaussians."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from narrows.clustering import Clusterer
+from narrows.clustering.kmeans import KMeans
+from narrows.errors import RecipeError
+from narrows.files import Array
+
+__all__ = ["Mixture"]
+
+Covariance = Literal["full", "tied", "diag", "spherical"]
+
+ROWS_PER_VALUE = 2  # a full covariance from fewer codes per code value than this is mostly noise
+
+
+class Mixture(Clusterer):
+    """A mixture of Gaussians fitted by expectation-maximisation (Dempster et al. 1977; scikit-learn's implementation).
+
+    Clusters may differ in size, shape and share. Starts from the clusters of k-means. Confidence is the posterior
+    probability of the winning component; typicality is minus the Mahalanobis distance to its mean. Works in float64.
+
+    Parameters
+    ----------
+    n_clusters : the number of components
+    seed : of everything random
+    covariance_type : "full", "tied" (one for all), "diag" or "spherical"; "full" becomes "diag", with a note, where
+        there are fewer than two codes per cluster and code value
+    reg : added to every variance, as a share of the codes' mean variance
+    max_iter : the most iterations
+    """
+
+    learned: ClassVar = {"weights": "M", "means": "MK", "factors": "MKK"}
+    weights_: Array  # (M,)
+    means_: Array  # (M, K)
+    factors_: Array  # (M, K, K), with factor @ factor.T the inverse of the covariance
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        seed: int = 0,
+        covariance_type: Covariance = "full",
+        reg: float = 1e-4,
+        max_iter: int = 200,
+    ) -> None:
+        super().__init__(n_clusters, seed)
+        if covariance_type not in ("full", "tied", "diag", "spherical"):
+            raise RecipeError(
+                "clustering.covariance_type", 'must be "full", "tied", "diag" or "spherical"', value=covariance_type
+            )
+        if not 0 < reg < np.inf:
+            raise RecipeError("clustering.reg", "must be a number > 0", value=reg)
+        if max_iter < 1:
+            raise RecipeError("clustering.max_iter", "must be a whole number >= 1", value=max_iter)
+        self.covariance_type = covariance_type
+        self.reg = reg
+        self.max_iter = max_iter
+
+    def _fit(self, codes: Array, n_clusters: int) -> None:
+        import warnings
+
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.mixture import GaussianMixture
+
+        kind = self.covariance_type
+        if kind == "full" and len(codes) < ROWS_PER_VALUE * codes.shape[1] * n_clusters:
+            kind = "diag"
+            self.notes += (
+                f"{len(codes)} codes are too few for full covariances of {n_clusters} clusters in {codes.shape[1]} "
+                f"dimensions: diagonal ones used.",
+            )
+        start = KMeans(n_clusters, self.seed, n_init=3).fit(codes).labels_
+        n_clusters = int(start.max()) + 1  # without those k-means could not fill
+        x = codes.astype(np.float64)
+        if len(x) == 1:  # scikit-learn wants two; the same one twice has the same mean and spread
+            x, start = np.repeat(x, 2, axis=0), np.repeat(start, 2)
+        floor = self.reg * float(x.var(axis=0).mean()) or 1.0  # codes that do not vary at all: any width will do
+        mixture = GaussianMixture(
+            n_clusters, covariance_type=kind, reg_covar=floor, max_iter=self.max_iter, random_state=self.seed,
+            weights_init=np.bincount(start, minlength=n_clusters) / len(x),
+            means_init=np.stack([x[start == m].mean(axis=0) for m in range(n_clusters)]),
+            precisions_init=_precisions(x, start, n_clusters, kind, floor),
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # said in a note instead
+            mixture.fit(x)
+        if not mixture.converged_:
+            self.notes += (f"The mixture was still improving when it was stopped after {self.max_iter} iterations.",)
+        size = codes.shape[1]
+        self.weights_, self.means_ = mixture.weights_, mixture.means_
+        self.factors_ = np.empty((n_clusters, size, size))
+        for m in range(n_clusters):
+            factor = mixture.precisions_cholesky_ if kind == "tied" else mixture.precisions_cholesky_[m]
+            self.factors_[m] = factor if kind in ("full", "tied") else np.eye(size) * factor
+
+    def _score(self, codes: Array) -> tuple[Array, Array, Array]:
+        squares = np.empty((len(codes), len(self.means_)))  # (B, M), Mahalanobis distances squared
+        for m, (mean, factor) in enumerate(zip(self.means_, self.factors_, strict=True)):
+            squares[:, m] = (((codes - mean) @ factor) ** 2).sum(axis=1)
+        log_det = np.log(np.diagonal(self.factors_, axis1=1, axis2=2)).sum(axis=1)  # (M,)
+        with np.errstate(divide="ignore"):  # a component of no weight is never chosen
+            log = np.log(self.weights_) + log_det - squares / 2  # (B, M), log joint but for a constant
+        winner = log.argmax(axis=1)
+        rows = np.arange(len(codes))
+        posterior = 1 / np.exp(log - log[rows, winner][:, None]).sum(axis=1)
+        return winner, posterior, -np.sqrt(squares[rows, winner])
+
+
+def _precisions(x: Array, labels: Array, n_clusters: int, kind: Covariance, floor: float) -> Array:
+    """Return the inverse covariances of k-means' clusters, in the shape scikit-learn has for ``kind``."""
+    centred = [x[labels == m] - x[labels == m].mean(axis=0) for m in range(n_clusters)]
+    size = x.shape[1]
+    if kind == "tied":
+        pooled = np.concatenate(centred)
+        return np.linalg.inv(pooled.T @ pooled / len(x) + floor * np.eye(size))
+    if kind == "full":
+        return np.stack([np.linalg.inv(c.T @ c / len(c) + floor * np.eye(size)) for c in centred])
+    variances = np.stack([(c**2).mean(axis=0) for c in centred]) + floor  # (M, K)
+    return 1 / variances if kind == "diag" else 1 / variances.mean(axis=1)

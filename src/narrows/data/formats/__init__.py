@@ -1,0 +1,139 @@
+"""Formats: what a file or folder holds. One reader per file of this folder; each says what it accepts.
+
+A reader returns what it found as it stands in the file; ``narrows.data.open`` makes a ``Dataset`` of it.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from narrows.data.dataset import Skipped
+from narrows.data.images import Fit, Size
+from narrows.errors import DataError
+from narrows.files import Array
+from narrows.progress import Progress
+from narrows.registry import Registry
+
+formats = Registry("narrows.data.formats", "format")
+
+# Deflate shrinks at most 1032 to 1, so a header that promises more than this is a bomb or damaged.
+MOST_INFLATION = 1032
+
+
+@dataclass(frozen=True)
+class Options:
+    """What ``narrows.open`` was asked for, checked; see there."""
+
+    labels: Any = "auto"
+    key: str | None = None
+    size: Size | Literal["auto"] = "auto"
+    channels: Literal["auto", 1, 3] = "auto"
+    fit: Fit = "crop"
+    limit: int | None = None
+    strict: bool = False
+    progress: Progress = field(default_factory=Progress)
+    seed: int = 0
+
+    @property
+    def labels_word(self) -> str:
+        """What ``labels`` says where it is a word rather than an array; "" otherwise."""
+        return self.labels if isinstance(self.labels, str) else ""
+
+    def choose(self, n: int) -> Array | None:
+        """Return the rows that ``limit`` leaves of ``n``, sorted; None when it leaves all."""
+        if self.limit is None or self.limit >= n:
+            return None
+        return np.sort(np.random.default_rng(self.seed).choice(n, self.limit, replace=False))
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a reader found.
+
+    Parameters
+    ----------
+    values : an array of any kind ``arrays.as_values`` takes; or finished images where ``preprocessing`` says so
+    labels : as found, where ``Options.labels`` asks for some that the source itself holds
+    label_choices : what ``labels`` could name in this source, for messages
+    preprocessing : size, channels and fit, when the reader has already applied them (and the limit)
+    positions : of each row among the ``n_source`` rows of the source, where the reader left some out
+    ids, paths, split, skipped, notes : as in ``Dataset``
+    """
+
+    values: Array
+    labels: Any = None
+    label_choices: tuple[str, ...] = ()
+    preprocessing: dict[str, Any] | None = None
+    positions: Array | None = None
+    n_source: int | None = None
+    ids: tuple[str, ...] = ()
+    paths: tuple[str, ...] | None = None
+    split: Array | None = None
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Reader(ABC):
+    """Reads one format."""
+
+    reads: ClassVar[str]  # in a user's words, for messages: ".npy and .npz arrays"
+    has_keys: ClassVar[bool] = False  # whether ``key`` can choose among several arrays
+
+    @abstractmethod
+    def accepts(self, path: Path, head: bytes) -> bool:
+        """Whether ``path``, which exists, is of this format; ``head`` is its first bytes, none for a folder."""
+
+    @abstractmethod
+    def read(self, paths: Sequence[Path], options: Options) -> Raw:
+        """Read ``paths``: one, except that a list of images or a glob gives the folder reader several.
+
+        Raises
+        ------
+        DataError : content that is not what it should be
+        """
+
+
+def find(path: Path) -> tuple[str, Reader]:
+    """Return the name and the reader of the format of ``path``, which exists.
+
+    Raises
+    ------
+    DataError : no reader accepts it
+    """
+    head = _head(path)
+    for name in formats.names():
+        reader: Reader = formats.get(name)()
+        if reader.accepts(path, head):
+            return name, reader
+    raise DataError(
+        str(path), "must be of a format that narrows reads", value=path.suffix or "no extension",
+        remedy=f"It reads {readable()}.",
+    )  # fmt: skip
+
+
+def readable() -> str:
+    """Return all formats in a user's words."""
+    return ", ".join(formats.get(name).reads for name in formats.names())
+
+
+def _head(path: Path) -> bytes:
+    """Return the first 16 bytes of a file, unpacked if it is gzipped."""
+    if not path.is_file():
+        return b""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    if head[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(path) as unpacked:
+                return unpacked.read(16)
+        except (OSError, EOFError, zlib.error):
+            return head
+    return head

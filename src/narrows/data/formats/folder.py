@@ -1,0 +1,398 @@
+"""Images as files: a folder, flat or nested; a glob; a list of files; one file.
+
+Files are decoded once, in parallel, into one uint8 array in the cache folder, which is then mapped into memory. The
+next time, the same files with the same settings are there at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from narrows.data import images
+from narrows.data.dataset import Skipped
+from narrows.data.formats import Options, Raw, Reader
+from narrows.data.images import Picture, Size, Unreadable
+from narrows.errors import DataError
+from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
+
+__all__ = ["Folder"]
+
+CACHE_FORMAT = 1  # raised when the same files would be decoded to other pixels
+BLOCK = 256  # files decoded between two writes
+HEADER_BYTES = 128
+MOST_NAMED = 20  # files that an error names
+SPLITS = {
+    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    name: str  # relative to the folder, with "/"
+
+
+@dataclass(frozen=True)
+class _Written:
+    """What ``_decode`` wrote, and how each of the files fared."""
+
+    shape: tuple[int, ...]
+    all_grey: bool  # red, green and blue are equal in all, and nobody asked for three channels
+    positions: list[int]  # of the files that could be read
+    failures: list[Skipped]
+    conversions: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """The images that could be read (N, C, H, W) uint8, and how each of the files fared."""
+
+    values: Array
+    positions: list[int]
+    failures: list[Skipped]
+    conversions: dict[str, int]
+    size: Size
+    native: Size | None  # of the files; None where they differ, or nobody looked
+
+
+class Folder(Reader):
+    """Reads images of allowed formats; what cannot be read is listed with its reason."""
+
+    reads = "a folder or glob of images (PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM), one such image"
+
+    def accepts(self, path: Path, head: bytes) -> bool:
+        """Whether it is a folder, or a file named like an image."""
+        return path.is_dir() or path.suffix.lower() in images.EXTENSIONS
+
+    def read(self, paths: Sequence[Path], options: Options) -> Raw:
+        """Read every image in ``paths``, which may be folders or files."""
+        root = paths[0] if len(paths) == 1 and paths[0].is_dir() else _common_parent(paths)
+        files, skipped = _list(paths, root, ignore=options.labels_word)
+        if not files:
+            raise DataError(
+                str(root), "must hold images (PNG, JPEG, GIF, BMP, TIFF, WEBP or PPM)",
+                value=_what_instead(skipped), remedy=_hint(root, skipped),
+            )  # fmt: skip
+        n_source = len(files)
+        chosen = options.choose(n_source)
+        positions = np.arange(n_source) if chosen is None else chosen
+        decoded, notes = _decode_or_recall([files[i] for i in positions], root, options)
+        if decoded.failures and options.strict:
+            raise DataError(
+                f"{len(decoded.failures)} of {len(positions)} images", "cannot be read, and strict stops at those",
+                remedy=f"{_named(decoded.failures)}. Repair or remove them, or leave strict away.",
+            )  # fmt: skip
+        positions = positions[decoded.positions]
+        names = tuple(files[i].name for i in positions)
+        labels, split, said = _from_subfolders(names, [file.name for file in files], options.labels_word)
+        size, channels = decoded.size, int(decoded.values.shape[1])
+        return Raw(
+            decoded.values,
+            labels=labels,
+            label_choices=("folders",),
+            preprocessing={"size": list(size), "channels": channels, "fit": options.fit},
+            positions=positions,
+            n_source=n_source,
+            ids=names,
+            paths=tuple(_text(str(files[i].path)) for i in positions),
+            split=split,
+            skipped=(*decoded.failures, *skipped),
+            notes=(*_about_size(decoded, options), *images.describe(Counter(decoded.conversions)), *said, *notes),
+        )
+
+
+# Which files there are
+
+
+def _list(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[_File], list[Skipped]]:
+    """Return the image files, sorted by name, and what else there is. Hidden files are passed over in silence."""
+    labels_file = Path(ignore).expanduser().resolve()
+    files: list[_File] = []
+    others: list[Skipped] = []
+    walked = [found for path in paths for found in (_walk(path, root, others) if path.is_dir() else [path])]
+    for path in dict.fromkeys(walked):
+        file = _File(path, _relative(path, root))
+        if path.suffix.lower() in images.EXTENSIONS:
+            files.append(file)
+        elif path.resolve() != labels_file:
+            others.append(Skipped(file.name, f"not an image file ({path.suffix or 'no extension'})"))
+    return sorted(files, key=lambda file: file.name), sorted(others, key=lambda file: file.path)
+
+
+def _walk(folder: Path, root: Path, unreadable: list[Skipped]) -> Iterator[Path]:
+    """Yield all files below ``folder``, through links to folders too, but through each folder only once."""
+
+    def note(error: OSError) -> None:
+        name = _relative(Path(error.filename), root)
+        unreadable.append(Skipped(name, f"a folder that cannot be listed: {(error.strerror or '').lower()}"))
+
+    seen = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=note):
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _common_parent(paths: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([os.path.abspath(path.parent) for path in paths]))
+
+
+def _relative(path: Path, root: Path) -> str:
+    return _text(Path(os.path.relpath(path, root)).as_posix())
+
+
+def _text(name: str) -> str:
+    """Return a file name as text that can be written anywhere: bytes that are no UTF-8 are spelled out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _what_instead(skipped: list[Skipped]) -> str:
+    return f"{len(skipped)} other files" if skipped else "nothing"
+
+
+def _hint(root: Path, skipped: list[Skipped]) -> str | None:
+    data = [file.path for file in skipped if Path(file.path).suffix in (".npy", ".npz", ".mat", ".csv", ".gz")]
+    return f"It holds {', '.join(data[:5])}: open one of those, such as {root / data[0]}." if data else None
+
+
+# What their folders say
+
+
+def _from_subfolders(
+    names: tuple[str, ...], all_names: list[str], asked: str
+) -> tuple[list[str] | None, Array | None, list[str]]:
+    """Return labels and split that lie in the names of sub-folders, and a sentence about them.
+
+    ``train/cat/1.png`` carries both. Unasked, sub-folders are labels only when every image lies in one of at least two,
+    and exactly that deep: folders of folders may be years and months, or anything.
+    """
+    parents = [name.split("/")[:-1] for name in all_names]
+    tops = {parent[0] if parent else "" for parent in parents}
+    split, notes, depth = None, [], 0
+    if len(tops) > 1 and all(top.lower() in SPLITS for top in tops) and "train" in {SPLITS[t.lower()] for t in tops}:
+        split = np.array([SPLITS[name.split("/")[0].lower()] for name in names])
+        notes.append(f"The folders {', '.join(sorted(tops))} were taken as the source's own split.")
+        depth = 1
+    classes = {parent[depth] for parent in parents if len(parent) > depth}
+    clear = len(classes) >= 2 and all(len(parent) == depth + 1 for parent in parents)
+    if asked == "folders" or (asked == "auto" and clear):
+        labels = [(name.split("/")[:-1][depth:] or [""])[0] for name in names]
+        if asked == "auto":
+            notes.append(f"The names of the {len(classes)} sub-folders were taken as labels; they only score.")
+        return labels, split, notes
+    return None, split, notes
+
+
+# Decoding, and the cache
+
+
+def _decode_or_recall(files: list[_File], root: Path, options: Options) -> tuple[_Decoded, list[str]]:
+    """Return the decoded files: from the cache, or decoded into it, or into memory where it cannot be written."""
+    target = cache_folder() / "images" / f"{_key(files, root, options)}.npy"
+    recalled = _recall(target)
+    if recalled is not None:
+        return recalled, []
+    with images.quiet(), ThreadPoolExecutor(_workers(), thread_name_prefix="decode") as pool:
+        size, native = _size_for(files, options, pool)
+        try:
+            _to_disk(files, size, native, options, pool, target)
+            recalled = _recall(target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            note = f"Decoded images are kept in memory, because the cache folder cannot be written ({reason.lower()})."
+            return _to_memory(files, size, native, options, pool), [note]
+    if recalled is None:
+        raise DataError(
+            str(target), "must hold what was just written to it",
+            remedy="The disk may be failing; set NARROWS_CACHE to a folder on another one.",
+        )  # fmt: skip
+    return recalled, []
+
+
+def _to_disk(
+    files: list[_File], size: Size, native: Size | None, options: Options, pool: ThreadPoolExecutor, target: Path
+) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(target.parent).free < len(files) * 3 * size[0] * size[1]:
+        raise OSError("not enough room on its disk")
+    with atomic_file(target) as file:
+        decoded = _decode(files, size, options, pool, file)
+    if decoded.all_grey:
+        _keep_one_channel(target, decoded.shape)
+    # The sidecar is written last: without it, or where it does not fit, there is nothing in the cache.
+    outcome = {
+        "positions": decoded.positions, "failures": [asdict(file) for file in decoded.failures],
+        "conversions": decoded.conversions, "size": list(size), "native": native,
+    }  # fmt: skip
+    write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target)})
+
+
+def _to_memory(
+    files: list[_File], size: Size, native: Size | None, options: Options, pool: ThreadPoolExecutor
+) -> _Decoded:
+    memory = BytesIO()
+    decoded = _decode(files, size, options, pool, memory)
+    values = np.frombuffer(memory.getbuffer(), np.uint8, offset=HEADER_BYTES).reshape(decoded.shape)
+    if decoded.all_grey:
+        values = values[:, :1].copy()
+    return _Decoded(values, decoded.positions, decoded.failures, decoded.conversions, size, native)
+
+
+def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> _Written:
+    """Write the images that can be read to ``sink`` as one .npy, block by block, so that memory stays bounded."""
+    channels = 1 if options.channels == 1 else 3
+    positions: list[int] = []
+    failures: list[Skipped] = []
+    conversions: Counter[str] = Counter()
+    only_grey = True
+
+    def decode(file: _File) -> Picture | str:
+        try:
+            return images.decode(file.path, size, options.fit, options.channels)
+        except Unreadable as error:
+            return str(error)
+
+    sink.write(bytes(HEADER_BYTES))  # the number of rows is known at the end
+    with options.progress.task("decode", len(files)) as task:
+        for start in range(0, len(files), BLOCK):
+            block = files[start : start + BLOCK]
+            rows = np.empty((len(block), channels, *size), dtype=np.uint8)
+            filled = 0
+            for position, picture in enumerate(pool.map(decode, block), start):
+                if isinstance(picture, str):
+                    failures.append(Skipped(files[position].name, picture))
+                    continue
+                rows[filled] = picture.pixels  # (1, H, W) spreads over the channels
+                filled += 1
+                positions.append(position)
+                conversions.update(picture.conversions)
+                only_grey = only_grey and len(picture.pixels) == 1
+            sink.write(rows[:filled].tobytes())
+            task.advance(len(block), text=f"{len(failures)} unreadable" if failures else "")
+    if not positions:
+        raise DataError(
+            "images", "must be readable, one at least", value=f"{len(failures)} that are not",
+            remedy=f"{_named(failures)}.",
+        )  # fmt: skip
+    shape = (len(positions), channels, *size)
+    sink.seek(0)
+    sink.write(_npy_header(shape))
+    all_grey = only_grey and channels == 3 and options.channels == "auto"
+    return _Written(shape, all_grey, positions, failures, dict(conversions))
+
+
+def _keep_one_channel(target: Path, shape: tuple[int, ...]) -> None:
+    """Rewrite an .npy of grey images (N, 3, H, W) as (N, 1, H, W), block by block."""
+    n, channels, height, width = shape
+    with atomic_file(target) as file, open(target, "rb") as stored:
+        file.write(_npy_header((n, 1, height, width)))
+        stored.seek(HEADER_BYTES)
+        for start in range(0, n, BLOCK):
+            rows = min(BLOCK, n - start)
+            block = np.frombuffer(stored.read(rows * channels * height * width), np.uint8)
+            file.write(block.reshape(rows, channels, height, width)[:, 0].tobytes())
+
+
+def _npy_header(shape: tuple[int, ...]) -> bytes:
+    """Return the header of a uint8 .npy, always of the same length, so that it can be written last."""
+    text = repr({"descr": "|u1", "fortran_order": False, "shape": shape})
+    fixed = b"\x93NUMPY\x01\x00" + struct.pack("<H", HEADER_BYTES - 10)
+    return fixed + text.ljust(HEADER_BYTES - 11).encode("ascii") + b"\n"
+
+
+def _size_for(files: list[_File], options: Options, pool: ThreadPoolExecutor) -> tuple[Size, Size | None]:
+    """Return the size to decode to, and that of the files themselves (None where they differ, or nobody looked)."""
+    if options.size != "auto":
+        return options.size, None
+
+    def measure(file: _File) -> Size | None:
+        try:
+            return images.measure(file.path)
+        except Unreadable:
+            return None  # decoding it will say why
+
+    found: set[Size] = set()
+    for start in range(0, len(files), BLOCK):
+        found |= {size for size in pool.map(measure, files[start : start + BLOCK]) if size is not None}
+        if len(found) > 1:
+            break
+    return images.auto_size(found), found.pop() if len(found) == 1 else None
+
+
+def _key(files: Iterable[_File], root: Path, options: Options) -> str:
+    """Return a name for these files, as they are now, decoded with these settings."""
+    import PIL
+
+    content = [
+        CACHE_FORMAT, PIL.__version__, os.path.realpath(root), options.size, options.channels, options.fit,
+        [(file.name, *_status(file.path)) for file in files],
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _status(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0, 0
+    # The time of the last change of status as well: permission may have been given since.
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _recall(target: Path) -> _Decoded | None:
+    """Return what the cache holds, mapped into memory; None when it holds nothing or something damaged."""
+    try:
+        known = read_json(target.with_suffix(".json"))
+        if sha256(target) != known["sha256"]:
+            return None
+        return _Decoded(
+            np.load(target, mmap_mode="r", allow_pickle=False), known["positions"],
+            [Skipped(**file) for file in known["failures"]], known["conversions"],
+            _pair(known["size"]), known["native"] and _pair(known["native"]),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _workers() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _pair(sides: list[int]) -> Size:
+    height, width = sides
+    return height, width
+
+
+def _about_size(decoded: _Decoded, options: Options) -> list[str]:
+    if options.size != "auto" or decoded.native == decoded.size:
+        return []
+    height, width = decoded.size
+    if decoded.native is None:
+        how = {"crop": "the middle cut out", "pad": "with black bars", "stretch": "aspect changed"}[options.fit]
+        return [f"The images differ in size; all were brought to {height}x{width} ({how})."]
+    return [f"The images of {decoded.native[0]}x{decoded.native[1]} were brought to {height}x{width}."]
+
+
+def _named(failures: list[Skipped]) -> str:
+    text = "; ".join(f"{file.path}: {file.reason}" for file in failures[:MOST_NAMED])
+    return text + ("; ..." if len(failures) > MOST_NAMED else "")

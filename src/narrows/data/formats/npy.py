@@ -1,0 +1,113 @@
+"""NumPy's own files: .npy holds one array, .npz several by name."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from narrows.data.formats import MOST_INFLATION, Options, Raw, Reader, _keyed
+from narrows.errors import DataError
+from narrows.files import Array
+
+__all__ = ["Npy"]
+
+MAGIC = b"\x93NUMPY"
+
+
+class Npy(Reader):
+    """Reads .npy, mapped into memory, and .npz; never Python objects, which could run code."""
+
+    reads = ".npy and .npz arrays"
+    has_keys = True
+
+    def accepts(self, path: Path, head: bytes) -> bool:
+        """Whether it is named like one, or begins like a .npy."""
+        return path.is_file() and (path.suffix.lower() in (".npy", ".npz") or head.startswith(MAGIC))
+
+    def read(self, paths: Sequence[Path], options: Options) -> Raw:
+        """Read the array, or choose among those of a .npz."""
+        (path,) = paths
+        if zipfile.is_zipfile(path):
+            return _read_npz(path, options)
+        if options.key is not None:
+            raise DataError("key", "chooses among the arrays of a .npz or .mat; this file has one", value=options.key)
+        with open(path, "rb") as file:
+            _, _, header_bytes, nbytes = _header(file, str(path))
+        found = path.stat().st_size - header_bytes
+        if found < nbytes:
+            raise DataError(
+                str(path), f"must hold the {nbytes:,} bytes of values its header promises", value=f"{found:,} bytes",
+                remedy="It is cut off; copy or download it again.",
+            )  # fmt: skip
+        # An array without values cannot be mapped; the rules for arrays will say what is wrong with it.
+        return Raw(np.load(path, mmap_mode="r" if nbytes else None, allow_pickle=False))
+
+
+def _read_npz(path: Path, options: Options) -> Raw:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            shapes: dict[str, tuple[int, ...]] = {}
+            objects: list[str] = []
+            for key, info in members.items():
+                with archive.open(info) as file:
+                    try:
+                        shape, dtype, header_bytes, nbytes = _header(file, f"{key} in {path}")
+                    except DataError:
+                        objects.append(key)
+                        continue
+                if header_bytes + nbytes != info.file_size or nbytes > MOST_INFLATION * info.compress_size:
+                    raise DataError(
+                        f"{key} in {path}", "must hold the values its header promises",
+                        value=f"{info.file_size - header_bytes:,} bytes where {nbytes:,} belong",
+                    )  # fmt: skip
+                if dtype.kind in "buifUS":
+                    shapes[key] = shape
+            if options.key in objects:
+                with archive.open(members[options.key]) as file:
+                    _header(file, f"{options.key} in {path}")  # says what is wrong with it
+            key, label_key, notes = _keyed.choose(shapes, options, str(path))
+            values = _load(archive, members[key])
+            labels = None if label_key is None else _load(archive, members[label_key])
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(str(path), "must be an undamaged .npz", remedy=f"{error}.") from error
+    return Raw(values, labels=labels, label_choices=tuple(shapes), notes=tuple(notes))
+
+
+def _load(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
+    with archive.open(info) as file:
+        array: Array = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
+def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, int, int]:
+    """Return shape, dtype, the header's length and the bytes that must follow it; nothing is allocated.
+
+    Raises
+    ------
+    DataError : no .npy header, or one of Python objects or of named fields
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        elif version == (2, 0):
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        else:
+            raise ValueError(f"version {version} is of arrays with named fields")
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError) as error:
+        raise DataError(origin, "must be an undamaged .npy of plain numbers", remedy=f"{error}.") from error
+    if dtype.hasobject:
+        raise DataError(
+            origin, "must hold plain numbers, because reading Python objects from a file could run code",
+            value=f"dtype {dtype}", remedy="Save it again as numbers: np.save(path, np.stack(list_of_arrays)).",
+        )  # fmt: skip
+    return shape, dtype, file.tell(), math.prod(shape) * dtype.itemsize

@@ -1,0 +1,113 @@
+"""Projections: codes to points of a plane. One file per method; each can place new codes on the map it made."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from narrows.clustering._state import checked_state
+from narrows.data.dataset import all_finite
+from narrows.errors import InputError
+from narrows.files import Array
+from narrows.registry import Registry
+
+methods = Registry("narrows.projection", "projection")
+
+
+class Projection(ABC):
+    """A map of codes.
+
+    A subclass's constructor takes ``seed`` and its own arguments, all with defaults. It names its learned arrays and
+    their shapes in ``learned``, learns them in ``_fit`` and places codes by them in ``_place``.
+
+    Parameters
+    ----------
+    seed : of everything random
+
+    Attributes
+    ----------
+    map_ : (N, 2) float32, the points of the fitted codes
+    notes : sentences about what was done differently from what was asked
+    """
+
+    #: The attributes ``_fit`` sets (each with an underscore added), and their axes; K stands for the values of a code.
+    learned: ClassVar[Mapping[str, str]]
+
+    map_: Array
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, codes: Array, neighbours: tuple[Array, Array] | None = None) -> Self:
+        """Make a map of ``codes`` (N, K).
+
+        Parameters
+        ----------
+        neighbours : indices and distances, (N, k) each, of the other codes nearest to each, where they are known
+            already; a method that needs others searches itself
+
+        Raises
+        ------
+        InputError : codes that are no table of finite numbers, or no codes at all
+        """
+        codes = _checked(codes)
+        if len(codes) == 0:
+            raise InputError("codes", "must have at least one row to be mapped", value=f"shape {codes.shape}")
+        self.notes = ()
+        self._fit(codes, neighbours)
+        self.map_ = self.transform(codes)
+        return self
+
+    def transform(self, codes: Array) -> Array:
+        """Return the points (N, 2) float32 of ``codes`` (N, K) on the map; fitted codes land where ``map_`` has them."""
+        codes = _checked(codes)
+        if codes.shape[1] != self._size():
+            raise InputError(
+                "codes", f"must have {self._size()} values each, as the fitted ones", value=f"shape {codes.shape}"
+            )
+        return self._place(codes)
+
+    def state(self) -> dict[str, Array]:
+        """Return the learned arrays."""
+        return {name: getattr(self, f"{name}_") for name in self.learned}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
+        """Build from what ``state`` returned and the arguments of the constructor. ``map_`` is not kept.
+
+        Raises
+        ------
+        InputError : arrays that are not those of this method
+        """
+        projection = cls(**arguments)
+        for name, array in checked_state("projection", cls.learned, arrays).items():
+            setattr(projection, f"{name}_", array)
+        return projection
+
+    @abstractmethod
+    def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
+        """Learn the map of ``codes`` (N, K) float32."""
+
+    @abstractmethod
+    def _place(self, codes: Array) -> Array:
+        """Return the points (N, 2) float32 of ``codes`` (N, K) float32."""
+
+    def _size(self) -> int:
+        """Return K."""
+        name, axes = next((name, axes) for name, axes in self.learned.items() if "K" in axes)
+        size: int = getattr(self, f"{name}_").shape[axes.index("K")]
+        return size
+
+
+def _checked(codes: Array) -> Array:
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[1] == 0 or codes.dtype.kind not in "fiu":
+        raise InputError("codes", "must be numbers (N, K)", value=f"{codes.dtype} {codes.shape}")
+    if not all_finite(codes):
+        raise InputError("codes", "must be finite", value="NaN or infinity")
+    # Minus zero becomes zero, so that rows are equal exactly when their bytes are.
+    return np.ascontiguousarray(codes, dtype=np.float32) + np.float32(0)

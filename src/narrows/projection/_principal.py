@@ -1,0 +1,42 @@
+"""Principal axes from a covariance that is added up block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from narrows.files import Array
+
+
+def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[Array, Array]:
+    """Return the mean (D,) and the ``n_axes`` directions (n_axes, D) of greatest variance, greatest first.
+
+    Exact up to rounding, in float64, and in memory for one block and a D x D table. The value of greatest size in each
+    direction is positive, so that signs do not depend on the solver.
+
+    Parameters
+    ----------
+    blocks : yields the rows, (B, D) at a time; called twice
+    n_axes : at most D
+    """
+    from scipy.linalg import eigh
+
+    rows, total = 0, np.zeros(1)
+    for block in blocks():
+        rows, total = rows + len(block), total + block.sum(axis=0, dtype=np.float64)
+    mean: Array = total / rows  # (D,)
+    size = len(mean)
+    scatter = np.zeros((size, size))
+    for block in blocks():
+        centred = block - mean
+        scatter += centred.T @ centred
+    axes = eigh(scatter, subset_by_index=(size - n_axes, size - 1))[1].T[::-1]  # (n_axes, D)
+    return mean, with_fixed_signs(axes)
+
+
+def with_fixed_signs(axes: Array) -> Array:
+    """Flip those of ``axes`` (n, D) whose value of greatest size is negative."""
+    largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
+    flipped: Array = axes * np.where(largest < 0, -1.0, 1.0)[:, None]
+    return flipped

@@ -1,0 +1,86 @@
+"""The README keeps its word: its links lead somewhere and its commands run, in their order."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for block in re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    for line in block.splitlines()
+    if line.strip() and not line.startswith("#")
+]
+PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder as a reader may have it: with photos/ in it, and narrows on the path."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(48):
+        pixels = np.kron(rng.integers(0, 255, (4, 4, 3)), np.ones((9, 9, 1))).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{i}.png")
+    (folder / "photos" / "broken.png").write_bytes(b"")
+    return folder
+
+
+def run(command, cwd):
+    bin_folder = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        command, shell=True, cwd=cwd, env=environment, capture_output=True, text=True, check=False  # noqa: S602
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def test_there_are_commands_to_run():
+    assert {"make demo", "make test", "narrows run digits"} <= set(COMMANDS)
+
+
+def test_the_quick_commands_run(place):
+    for command in COMMANDS:
+        if "mnist" not in command and command != "make test":
+            run(command, ROOT if command.startswith("make") else place)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get("NARROWS_DATA"), reason="would download MNIST")
+def test_the_long_commands_run(place):
+    for command in COMMANDS:
+        if "mnist" in command:
+            run(command, place)
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_the_python_runs(code, place):
+    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")), ids=lambda p: p.name)
+def test_links_lead_somewhere(document):
+    text = document.read_text(encoding="utf-8")
+    targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'(?:src|href)="([^"#]+)"', text)
+    local = [target for target in targets if not target.startswith(("http://", "https://"))]
+    missing = [target for target in local if not (document.parent / target).exists()]
+    assert not missing
+
+
+def test_the_file_tree_names_files_that_exist():
+    (tree,) = re.findall(r"^```text\nsrc/narrows/\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    names = [line.split()[0] for line in tree.splitlines() if line.startswith("  ") and not line.startswith("    ")]
+    assert len(names) > 20
+    assert [name for name in names if not (ROOT / "src" / "narrows" / name).exists()] == []
+    rooms = {path.name for path in (ROOT / "src" / "narrows").iterdir() if path.name != "__pycache__"}
+    listed = {name.rstrip("/") for name in names}
+    assert rooms - listed <= {"__init__.py", "py.typed"}
