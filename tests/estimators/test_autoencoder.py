@@ -30,7 +30,7 @@ def test_codes_and_pictures(fitted, digits):
     pictures = fitted.inverse_transform(codes[:5])
     assert pictures.shape == (5, 1, 8, 8)
     assert 0 <= pictures.min() <= pictures.max() <= 1
-    assert np.array_equal(pictures, fitted.reconstruct(values)[:5])
+    assert np.allclose(pictures, fitted.reconstruct(values)[:5], atol=1e-6)
 
 
 def test_score_is_minus_the_mean_squared_error_and_finds_the_odd_one_out(fitted, digits):

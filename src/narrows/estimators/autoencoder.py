@@ -270,7 +270,8 @@ def _is_table(X: Source) -> bool:
     """Whether scikit-learn's own checks apply: anything that is not images, a Dataset, or a source by name."""
     if isinstance(X, Dataset | str | Path):
         return False
-    return np.ndim(X) < 3 if not hasattr(X, "shape") else len(X.shape) < 3
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    return len(shape) < 3
 
 
 def _axes(X: Source) -> str:

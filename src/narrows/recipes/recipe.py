@@ -6,6 +6,7 @@ objective, a clustering or a projection against that entry's own signature, so t
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -149,7 +150,7 @@ def check(content: Mapping[str, Any]) -> Recipe:
     RecipeError : unknown key, name or value, with the nearest valid one
     """
     try:
-        recipe = Recipe.model_validate(content)
+        recipe = Recipe.model_validate_json(_as_json(content))
     except ValidationError as error:
         raise _explain(error, Recipe, "") from None
     if recipe.net.name != "auto":
@@ -198,10 +199,21 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
     }
     schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
     try:
-        arguments = schema.model_validate(given).model_dump()
+        arguments = schema.model_validate_json(_as_json(given)).model_dump()
     except ValidationError as error:
         raise _explain(error, schema, f"{section}.") from None
     return Named(name=name, **arguments)
+
+
+def _as_json(content: Mapping[str, Any]) -> str:
+    """Return ``content`` as JSON: read from there, strict checking still takes a list for a sequence."""
+
+    def plain(value: Any) -> Any:
+        if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+            return value.tolist()
+        raise RecipeError("a setting", "must be a number, a text, a truth value, or a list of them", value=value)
+
+    return json.dumps(content, default=plain)
 
 
 def _explain(error: ValidationError, schema: type[BaseModel], prefix: str) -> NarrowsError:

@@ -65,7 +65,7 @@ class Csv(Reader):
         (path,) = paths
         try:
             layout = _layout(path)
-            label, notes = _label_column(layout, options.labels_word)
+            label, wanted, notes = _label_column(layout, options.labels_word)
             identity = next((i for i, name in enumerate(layout.header) if name.lower() == "id" and i != label), None)
             numbers = [column for column in range(layout.n_columns) if column not in (label, identity)]
             if not numbers:
@@ -79,8 +79,7 @@ class Csv(Reader):
             raise DataError(str(path), "must name each row once in its column 'id'", value="names that occur twice")
         choices = tuple(layout.header) or tuple(str(column) for column in range(layout.n_columns))
         return Raw(
-            values, labels=labels if options.labels_word not in ("", "none") else None,
-            label_choices=choices, ids=ids, notes=notes,
+            values, labels=labels if wanted else None, label_choices=choices, ids=ids, notes=notes
         )  # fmt: skip
 
 
@@ -111,22 +110,19 @@ def _delimiter(sample: list[str]) -> str:
     return max(",;\t", key=sample[0].count)
 
 
-def _label_column(layout: _Layout, asked: str) -> tuple[int | None, tuple[str, ...]]:
-    """Return the column of labels, and a note if nobody named it."""
+def _label_column(layout: _Layout, asked: str) -> tuple[int | None, bool, tuple[str, ...]]:
+    """Return the column of labels, whether they are wanted, and a note if nobody named it."""
+    if asked in layout.header:
+        return layout.header.index(asked), True, ()
+    if asked.lstrip("-").isdecimal() and -layout.n_columns <= int(asked) < layout.n_columns:
+        return int(asked) % layout.n_columns, True, ()
     # A column called label holds no measurement, whether labels are wanted or not.
     usual = [i for i, name in enumerate(layout.header) if name.lower() in LABEL_COLUMNS]
     found = usual[0] if len(usual) == 1 else None
-    if asked in ("", "none", "folders"):
-        return found, ()
-    if asked == "auto":
-        note = () if found is None else (f"The column {layout.name(found)} was taken as labels; they only score.",)
-        return found, note
-    if asked in layout.header:
-        return layout.header.index(asked), ()
-    if asked.lstrip("-").isdecimal() and -layout.n_columns <= int(asked) < layout.n_columns:
-        return int(asked) % layout.n_columns, ()
-    if Path(asked).expanduser().is_file():
-        return found, ()
+    if asked == "auto" and found is not None:
+        return found, True, (f"The column {layout.name(found)} was taken as labels; they only score.",)
+    if asked in ("", "auto", "none", "folders") or Path(asked).expanduser().is_file():
+        return found, False, ()
     raise DataError(
         "labels", f"must name a column of {layout.path.name}, by its header or its number from 0", value=asked,
         remedy=nearest(asked, layout.header) if layout.header else f"It has {layout.n_columns} columns and no header.",

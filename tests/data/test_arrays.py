@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+
+from narrows.data.arrays import as_array, as_values
+from narrows.errors import DataError
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3), dtype=np.uint8)
+
+
+def test_uint8_images_stay_as_they_are():
+    assert np.array_equal(as_values(IMAGES)[0], IMAGES.transpose(0, 3, 1, 2))
+    assert np.array_equal(as_values(IMAGES.transpose(0, 3, 1, 2))[0], IMAGES.transpose(0, 3, 1, 2))
+    assert np.array_equal(as_values(IMAGES[..., 0])[0], IMAGES[..., 0][:, None])
+
+
+def test_the_last_axis_wins_where_both_could_be_channels():
+    assert as_values(np.zeros((2, 3, 8, 1), np.uint8))[0].shape == (2, 1, 3, 8)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (np.array([False, True]), [0, 255]),
+        (np.array([0, 257, 65535], np.uint16), [0, 1, 255]),
+        (np.array([0, 7, 255], np.int64), [0, 7, 255]),
+        (np.array([0.0, 0.5, 1.0]), [0, 128, 255]),
+        (np.array([0.0, 7.4, 255.0], np.float32), [0, 7, 255]),
+        (np.array([0.0, 0.5, 1.0], np.float16), [0, 128, 255]),
+    ],
+)
+def test_values_of_images(array, expected):
+    values, notes = as_values(np.tile(array, (2, 4, 1)))
+    assert values.dtype == np.uint8
+    assert values[0, 0, 0].tolist() == expected
+    assert bool(notes) == (array.dtype == np.uint16 or array.dtype.kind == "f")
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([0, 256]), "0 to 256"),
+        (np.array([-1, 3]), "-1 to 3"),
+        (np.array([-1.0, 1.0]), r"\(x \+ 1\) / 2"),
+        (np.array([0.0, 300.0]), "0 to 300"),
+        (np.array([0.0, np.nan]), "NaN or infinity in 8 pixels"),
+        (np.array([0.0, np.inf]), "NaN or infinity"),
+        (np.array([1j, 0]), "complex"),
+        (np.array(["a", "b"]), "plain numbers"),
+    ],
+)
+def test_values_that_are_refused(array, words):
+    with pytest.raises(DataError, match=words):
+        as_values(np.tile(array, (2, 4, 1)))
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2, 2, 2), (2, 4, 8, 8), (0, 3), (2, 0, 5)])
+def test_shapes_that_are_refused(shape):
+    with pytest.raises(DataError):
+        as_values(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float16, np.float32, np.float64])
+def test_two_axes_are_vectors(dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    values, notes = as_values(array)
+    assert values.dtype == np.float32
+    assert np.array_equal(values, array.astype(np.float32))
+    assert notes == []
+
+
+def test_vectors_beyond_float32_are_refused():
+    with pytest.raises(DataError, match=r"1e\+300"):
+        as_values(np.array([[1.0, 1e300]]))
+
+
+def test_objects_and_ragged_rows_are_refused():
+    with pytest.raises(DataError, match="Python objects"):
+        as_values(np.array([[1, "a"]], dtype=object))
+    with pytest.raises(DataError, match="equal shape"):
+        as_array([[1, 2], [3]])
+
+
+def test_sparse_matrices_are_refused_with_the_remedy():
+    from scipy.sparse import csr_array
+
+    with pytest.raises(DataError, match="toarray"):
+        as_array(csr_array(np.eye(3)))
+
+
+def test_tensors():
+    torch = pytest.importorskip("torch")
+    tensor = torch.rand(3, 1, 8, 8, requires_grad=True)
+    assert np.array_equal(as_array(tensor), tensor.detach().numpy())
+    assert as_array(tensor.to(torch.bfloat16)).dtype == np.float32
+
+
+def test_mapped_images_stay_on_disk(tmp_path):
+    np.save(tmp_path / "x.npy", IMAGES)
+    values, _ = as_values(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    assert isinstance(values, np.memmap)
