@@ -32,7 +32,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from peak import TRAINING, flops_per_image, matrix_peak
 from torch import nn
 
 from narrows import environment
@@ -41,6 +40,7 @@ from narrows.model import Model
 from narrows.nets.conv import Conv
 from narrows.training.engine import Engine
 from narrows.training.loop import Settings, train
+from peak import TRAINING, flops_per_image, matrix_peak
 
 SHAPE, CODE = (1, 28, 28), 32
 ARCH = {"channels": [32, 64, 128], "kernel": [4, 4, 3], "stride": [2, 2, 2], "padding": [1, 1, 1],
@@ -155,18 +155,22 @@ def main() -> None:
             found = pythae(given.pythae, images, *work)
             speeds["pythae"], versions = found["images_per_s"], found["versions"]
         rounds.append(speeds)
-        print(f"round {number + 1}/{given.rounds}: " + "  ".join(f"{k} {v:,.0f}/s" for k, v in speeds.items()), flush=True)
+        listed = "  ".join(f"{name} {speed:,.0f}/s" for name, speed in speeds.items())
+        print(f"round {number + 1}/{given.rounds}: {listed}", flush=True)
     ratios = {
         other: statistics.median(speeds["ours"] / speeds[other] for speeds in rounds)
         for other in rounds[0]
         if other != "ours"
     }
     peak = share_of_peak(images, given.batch_size)
-    print(f"\nconv, 28x28, code {CODE}, batch {given.batch_size}, {torch.get_num_threads()} threads, medians of {given.rounds} rounds")
+    threads = torch.get_num_threads()
+    print(f"\nconv, 28x28, code {CODE}, batch {given.batch_size}, {threads} threads, medians of {given.rounds} rounds")
     wanted = {"bare": 0.95, "plain": 1.2, "pythae": 1.5}
     for other, ratio in ratios.items():
-        print(f"  ours / {other:<7} {ratio:5.2f}   (bar {wanted[other]:.2f}: {'met' if ratio >= wanted[other] else 'NOT met'})")
-    print(f"  share of this machine's matrix-product peak ({peak['peak_gflops']:,.0f} GFLOP/s, CPU time, one thread): {peak['share']:.1%}")
+        met = "met" if ratio >= wanted[other] else "NOT met"
+        print(f"  ours / {other:<7} {ratio:5.2f}   (bar {wanted[other]:.2f}: {met})")
+    print(f"  share of this machine's matrix-product peak, CPU time, one thread: {peak['share']:.1%}", end=" ")
+    print(f"of {peak['peak_gflops']:,.0f} GFLOP/s")
     if not given.pythae:
         print("  pythae was left out: pass --pythae PYTHON (make bench does)", file=sys.stderr)
     given.out.parent.mkdir(parents=True, exist_ok=True)

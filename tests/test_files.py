@@ -19,7 +19,9 @@ def test_arrays_and_metadata_come_back_bit_for_bit(tmp_path):
     write_arrays(tmp_path / "x.safetensors", arrays, {"step": 3, "name": "ü"})
     found, metadata = read_arrays(tmp_path / "x.safetensors")
     assert metadata == {"step": 3, "name": "ü"}
-    assert all(np.array_equal(found[name], array) and found[name].dtype == array.dtype for name, array in arrays.items())
+    assert all(
+        np.array_equal(found[name], array) and found[name].dtype == array.dtype for name, array in arrays.items()
+    )
 
 
 def test_json_has_no_nan(tmp_path):

@@ -15,11 +15,24 @@ from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 
 QUICK = ("train.epochs=2", "train.batch_size=128", "projection.name=pca", "data.limit=400")
-WANTED = """
-    data/images data/skipped train/loss train/images_per_s reconstruction/mse reconstruction/psnr
-    reconstruction/pca_psnr clustering/accuracy clustering/nmi clustering/ari clustering/silhouette
-    clustering/pixels_accuracy probe/linear_accuracy probe/knn_accuracy projection/trustworthiness time/total_s
-""".split()
+WANTED = [
+    "data/images",
+    "data/skipped",
+    "train/loss",
+    "train/images_per_s",
+    "reconstruction/mse",
+    "reconstruction/psnr",
+    "reconstruction/pca_psnr",
+    "clustering/accuracy",
+    "clustering/nmi",
+    "clustering/ari",
+    "clustering/silhouette",
+    "clustering/pixels_accuracy",
+    "probe/linear_accuracy",
+    "probe/knn_accuracy",
+    "projection/trustworthiness",
+    "time/total_s",
+]
 
 
 def quick(*overrides):
@@ -125,7 +138,7 @@ def test_overwrite_starts_from_nothing(tmp_path):
 def test_two_runs_cannot_have_one_folder(tmp_path):
     with (
         Run.create(tmp_path / "r"),
-        pytest.raises(RunFolderError, match="Process [0-9]+ on .* has had it"),
+        pytest.raises(RunFolderError, match=r"Process [0-9]+ on .* has had it"),
         Run.create(tmp_path / "r", resume=True),
     ):
         pass
@@ -154,7 +167,7 @@ def images(n, seed=0):
     Dataset(np.zeros((25, 3), np.float32), labels=np.zeros(25, np.int64)),
     Dataset(images(40), labels=np.full(40, -1)),
     Dataset(images(2)),
-], ids=["vectors", "images", "fewer than clusters", "all equal", "equal vectors, one class", "unknown labels", "two"])  # fmt: skip
+], ids=["vectors", "images", "fewer than clusters", "all equal", "equal vectors", "unknown labels", "two"])  # fmt: skip
 def test_odd_piles_run_to_the_end(data, tmp_path):
     recipe = recipes.load("default", ["train.epochs=2", "projection.name=pca"])
     run = pipeline.run(recipe, tmp_path / "r", data=data)

@@ -63,7 +63,7 @@ def reconstructions(model: Model, values: Array) -> Iterator[tuple[Array, Array]
 
 
 def errors(model: Model, values: Array) -> Array:
-    """Return each row's mean squared error (N,) float32, in the network's units: images [0, 1], vectors standardised."""
+    """Return each row's mean squared error (N,), in the network's units: images [0, 1], vectors standardised."""
     require_decoder(model)
     _check(model, values)
     found = np.empty(len(values), dtype=np.float32)
@@ -126,6 +126,7 @@ class CodeDistribution:
         """Fit at most ``components`` Gaussians with full covariance to ``codes`` (N, K), or to ``max_rows`` of them."""
         import warnings
 
+        from sklearn import config_context
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
@@ -138,7 +139,8 @@ class CodeDistribution:
         if len(codes) == 1:
             return cls(np.ones(1), codes, np.zeros((1, size, size)))
         mixture = GaussianMixture(components, reg_covar=1e-6 * float(codes.var()) + 1e-12, random_state=seed)
-        with warnings.catch_warnings():
+        # What a user set for other array libraries is not meant for our NumPy arrays.
+        with config_context(array_api_dispatch=False), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a good mixture is enough; nothing hangs on the best
             mixture.fit(codes)
         return cls(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))

@@ -50,7 +50,7 @@ class Model(nn.Module):
         trusted: bool = True,
     ) -> None:
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "format": FORMAT,
             "input_shape": list(input_shape),
             "net": dict(net),
@@ -74,6 +74,11 @@ class Model(nn.Module):
     def input_shape(self) -> tuple[int, ...]:
         """(C, H, W) or (D,)."""
         return self.net.input_shape
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How images were brought to ``input_shape``: arguments of ``narrows.open``."""
+        return dict(self.config["preprocessing"])
 
     @property
     def is_images(self) -> bool:

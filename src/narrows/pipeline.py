@@ -24,7 +24,7 @@ from narrows.evaluation import summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
 from narrows.evaluation.neighbours import near_duplicates, nearest, outlier_scores
 from narrows.evaluation.projection import trustworthiness
-from narrows.files import atomic_file, write_json, write_npy, write_text
+from narrows.files import Array, atomic_file, write_json, write_npy, write_text
 from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.progress import Progress
@@ -191,10 +191,10 @@ class _Job:
         report.build(self.run.folder)
         return {}
 
-    def _codes(self) -> coding.Array:
+    def _codes(self) -> Array:
         return np.asarray(np.load(self.run.folder / "codes.npy"))
 
-    def _neighbours(self) -> tuple[coding.Array, coding.Array]:
+    def _neighbours(self) -> tuple[Array, Array]:
         with np.load(self.run.folder / "neighbours.npz") as file:
             return file["indices"], file["distances"]
 
@@ -306,7 +306,7 @@ def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> 
     return changed
 
 
-def _some(rows: coding.Array, most: int, seed: int) -> coding.Array:
+def _some(rows: Array, most: int, seed: int) -> Array:
     """Return ``rows``, or a seeded choice of ``most`` of them in order."""
     if len(rows) <= most:
         return rows
@@ -317,5 +317,5 @@ def _corrupts(model: Model) -> bool:
     return bool(getattr(model.objective, "noise", False))
 
 
-def _flat(values: coding.Array) -> coding.Array:
+def _flat(values: Array) -> Array:
     return values.reshape(len(values), -1)

@@ -168,7 +168,17 @@ def test_a_signal_saves_and_stops_and_resume_goes_on_to_the_same_bits(folder, tm
 
 
 def test_killed_in_mid_epoch_and_resumed_it_gives_the_same_bits(tmp_path):
-    arguments = ["run", "digits", *QUICK[2:], "--set", "train.epochs=150", "--set", "train.checkpoint_steps=3", "--out", "r"]
+    arguments = [
+        "run",
+        "digits",
+        *QUICK[2:],
+        "--set",
+        "train.epochs=150",
+        "--set",
+        "train.checkpoint_steps=3",
+        "--out",
+        "r",
+    ]
     process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL)
     wait_for(tmp_path / "r" / "checkpoints" / "previous.safetensors")
     process.kill()

@@ -111,7 +111,9 @@ def test_bce_wants_images():
 def test_noise_has_the_strength_it_says():
     x = torch.full((200, 1, 20, 20), 0.5)
     assert Noise("gaussian:0.1", bounded=True)(x, generator()).std().item() == pytest.approx(0.1, rel=0.02)
-    assert (Noise("masking:0.3", bounded=True)(x, generator()) == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+    assert (Noise("masking:0.3", bounded=True)(x, generator()) == 0).float().mean().item() == pytest.approx(
+        0.3, abs=0.01
+    )
     x[0, 0, 0, 0], x[0, 0, 0, 1] = 0, 1
     salted = Noise("salt-and-pepper:0.2", bounded=True)(x, generator())
     assert (salted == 0).float().mean().item() == pytest.approx(0.1, abs=0.01)

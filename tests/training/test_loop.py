@@ -154,7 +154,7 @@ def test_the_fused_optimisers_are_torchs_own(digits):
 
 def test_the_checkpoint_holds_the_optimizer(digits, tmp_path):
     values, _ = digits
-    m, _ = fit(values, Settings(epochs=1, batch_size=64), folder=tmp_path)
+    fit(values, Settings(epochs=1, batch_size=64), folder=tmp_path)
     fresh = model()
     optimizer = make_optimizer(fresh, Settings())
     state = checkpoint.load(tmp_path, {"model": fresh}, optimizer)
@@ -181,14 +181,16 @@ def test_training_leaves_the_callers_random_numbers_alone(digits):
     assert torch.equal(torch.rand(2), expected)
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"lr": 0.0}, {"lr": math.nan}, {"average": 1.0}, {"warmup": 2.0}, {"clip": -1.0}])
+@pytest.mark.parametrize(
+    "bad", [{"epochs": 0}, {"lr": 0.0}, {"lr": math.nan}, {"average": 1.0}, {"warmup": 2.0}, {"clip": -1.0}]
+)
 def test_settings_out_of_range_are_refused(bad):
-    with pytest.raises(RecipeError, match=f"train.{next(iter(bad))}"):
+    with pytest.raises(RecipeError, match=rf"train\.{next(iter(bad))}"):
         Settings(**bad)
 
 
 def test_a_device_that_is_not_there_is_refused():
-    with pytest.raises(RecipeError, match="train.device"):
+    with pytest.raises(RecipeError, match=r"train\.device"):
         Engine("cuda:99")
 
 

@@ -16,7 +16,7 @@ from narrows.files import Array, atomic_file, write_npy, write_text
 def write_table(
     out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, overwrite: bool, alone: str | None = None
 ) -> None:
-    """Write columns (N,) as .csv or .npz with ids, or as .npy: the one column ``alone``, or all of them (N, columns)."""
+    """Write columns (N,) as .csv or .npz with ids, or as .npy: the column ``alone``, or all of them (N, columns)."""
     _check(out, (".csv", ".npy", ".npz"), overwrite)
     if out.suffix == ".npy":
         write_npy(out, columns[alone] if alone else np.stack(list(columns.values()), axis=1))
@@ -32,7 +32,7 @@ def write_table(
 
 
 def write_rows(out: Path, rows: Array, ids: Sequence[str], *, overwrite: bool) -> None:
-    """Write images float32 (N, C, H, W) or vectors (N, D): .npy, .npz with ids, one .png grid, a folder of .png, or .csv."""
+    """Write images (N, C, H, W) in [0, 1] as .npy, .npz, one .png or a folder of them; vectors (N, D) also as .csv."""
     images = rows.ndim == 4
     _check(out, (".npy", ".npz", ".png", "") if images else (".npy", ".npz", ".csv"), overwrite)
     if out.suffix == ".npy":
@@ -66,7 +66,7 @@ def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
 
 def _write_npz(out: Path, arrays: Mapping[str, Array]) -> None:
     with atomic_file(out) as file:
-        np.savez(file, **dict(arrays))
+        np.savez(file, allow_pickle=False, **dict(arrays))
 
 
 def _check(out: Path, suffixes: Sequence[str], overwrite: bool) -> None:
@@ -78,7 +78,8 @@ def _check(out: Path, suffixes: Sequence[str], overwrite: bool) -> None:
             "--out", "must not exist yet, so that nothing is lost", value=str(out), remedy="Or pass --overwrite."
         )
     if not out.parent.is_dir():
-        raise InputError("--out", "must lie in a folder that exists", value=str(out), remedy=f"Make {out.parent} first.")
+        remedy = f"Make {out.parent} first."
+        raise InputError("--out", "must lie in a folder that exists", value=str(out), remedy=remedy)
 
 
 def _plain(value: object) -> object:

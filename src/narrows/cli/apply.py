@@ -26,7 +26,7 @@ def encode(run: RunFolder, source: Source, out: Out, trust_code: Trust = False, 
     from narrows import codes
     from narrows.cli._output import write_table
 
-    opened, model, data = _open(run, source, trust_code)
+    _, model, data = _open(run, source, trust_code)
     found = codes.encode(model, data.values)
     write_table(out, {f"code{i}": found[:, i] for i in range(model.code_size)}, data.ids, overwrite=overwrite)
     typer.echo(f"{len(found):,} codes of {model.code_size} values: {out}")
@@ -67,9 +67,10 @@ def cluster(run: RunFolder, source: Source, out: Out, trust_code: Trust = False,
 
     opened, model, data = _open(run, source, trust_code)
     found, clusterer = codes.encode(model, data.values), opened.clusterer()
-    columns = {"cluster": clusterer.predict(found), "confidence": clusterer.confidence(found)}
+    clusters = clusterer.predict(found)  # (N,)
+    columns = {"cluster": clusters, "confidence": clusterer.confidence(found)}
     write_table(out, columns, data.ids, overwrite=overwrite, alone="cluster")
-    typer.echo(f"{len(found):,} rows in {len(set(columns['cluster'].tolist()))} clusters: {out}")
+    typer.echo(f"{len(found):,} rows in {len(set(clusters.tolist()))} clusters: {out}")
 
 
 def project(run: RunFolder, source: Source, out: Out, trust_code: Trust = False, overwrite: Overwrite = False) -> None:

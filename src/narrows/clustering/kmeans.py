@@ -48,17 +48,15 @@ class KMeans(Clusterer):
 
         from sklearn.cluster import KMeans as Fit
         from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import ThreadpoolController
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         fit = Fit(
             n_clusters, init=_seeds, n_init=self.n_init, max_iter=self.max_iter, random_state=self.seed,
             algorithm="elkan" if codes.shape[1] * n_clusters >= ELKAN_FROM and n_clusters > 1 else "lloyd",
         )  # fmt: skip
-        # Threads add their partial sums up in the order in which they finish. A sum of two parts is the same in either
-        # order; one of three is not, and the same seed would give other bits.
-        openmp = ThreadpoolController().select(user_api="openmp")
-        threads = min([2, *(library["num_threads"] for library in openmp.info())])
-        with warnings.catch_warnings(), openmp.limit(limits=threads):
+        # Several threads add their partial sums up in the order in which they finish, so that one seed would not always
+        # give the same bits; and on a busy machine they spend most of their time waiting for each other.
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # centres that rounding made equal; noted as empty
             fit.fit(codes)
         self.centers_ = np.asarray(fit.cluster_centers_, dtype=np.float64)

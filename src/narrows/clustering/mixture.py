@@ -32,6 +32,7 @@ class Mixture(Clusterer):
         there are fewer than two codes per cluster and code value
     reg : added to every variance, as a share of the codes' mean variance
     max_iter : the most iterations
+    max_rows : the most codes to fit to, chosen at random; the others are assigned
     """
 
     learned: ClassVar = {"weights": "M", "means": "MK", "factors": "MKK"}
@@ -46,19 +47,24 @@ class Mixture(Clusterer):
         covariance_type: Covariance = "full",
         reg: float = 1e-4,
         max_iter: int = 200,
+        max_rows: int = 20_000,
     ) -> None:
         super().__init__(n_clusters, seed)
         if covariance_type not in ("full", "tied", "diag", "spherical"):
             raise RecipeError(
-                "clustering.covariance_type", 'must be "full", "tied", "diag" or "spherical"', value=covariance_type
+                "clustering.covariance_type",
+                'must be "full", "tied", "diag" or "spherical"',
+                value=covariance_type,
             )
         if not 0 < reg < np.inf:
             raise RecipeError("clustering.reg", "must be a number > 0", value=reg)
-        if max_iter < 1:
-            raise RecipeError("clustering.max_iter", "must be a whole number >= 1", value=max_iter)
+        for name, value in (("max_iter", max_iter), ("max_rows", max_rows)):
+            if value < 1:
+                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=value)
         self.covariance_type = covariance_type
         self.reg = reg
         self.max_iter = max_iter
+        self.max_rows = max_rows
 
     def _fit(self, codes: Array, n_clusters: int) -> None:
         import warnings
@@ -66,6 +72,12 @@ class Mixture(Clusterer):
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
 
+        if len(codes) > self.max_rows:
+            chosen = np.random.default_rng(self.seed).choice(len(codes), self.max_rows, replace=False)
+            codes = codes[np.sort(chosen)]
+            self.notes += (
+                f"The mixture was fitted to {self.max_rows} codes chosen at random; the others were assigned.",
+            )
         kind = self.covariance_type
         if kind == "full" and len(codes) < ROWS_PER_VALUE * codes.shape[1] * n_clusters:
             kind = "diag"
@@ -73,7 +85,7 @@ class Mixture(Clusterer):
                 f"{len(codes)} codes are too few for full covariances of {n_clusters} clusters in {codes.shape[1]} "
                 f"dimensions: diagonal ones used.",
             )
-        start = KMeans(n_clusters, self.seed, n_init=3).fit(codes).labels_
+        start = KMeans(n_clusters, self.seed, n_init=3).fit(codes).labels_  # (N,)
         n_clusters = int(start.max()) + 1  # without those k-means could not fill
         x = codes.astype(np.float64)
         if len(x) == 1:  # scikit-learn wants two; the same one twice has the same mean and spread

@@ -123,8 +123,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        array float32 : vectors (N, D) in the units of the training data, or images in [0, 1], with their axes in the order
-            of the array given to ``fit`` ((N, C, H, W) for any other source)
+        array float32 : vectors (N, D) in the units of the training data, or images in [0, 1] with their axes in the
+            order of the array given to ``fit`` ((N, C, H, W) for any other source)
         """
         check_is_fitted(self)
         return self._arrange(coding.decode(self.model_, np.asarray(X)))
@@ -146,8 +146,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         n : how many
-        origin : draw codes from the distribution fitted to the training "codes", or from N(0, I) ("normal"); "auto" takes
-            "normal" for objectives that train codes towards it (variational, code-noise)
+        origin : draw codes from the distribution fitted to the training "codes", or from N(0, I) ("normal"); "auto"
+            takes "normal" for objectives that train codes towards it (variational, code-noise)
         random_state : seed of the draw; None draws anew each time
         """
         check_is_fitted(self)
@@ -202,7 +202,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         folder = Path(folder)
         model = Model.load(folder, trust_code=trust_code)
         path = folder / "estimator.json"
-        kept = read_json(path) if path.exists() else {"parameters": {}, "axes": "NCHW", "history": []}
+        kept: dict[str, Any] = {"parameters": {}, "axes": "NCHW", "history": []}
+        if path.exists():
+            kept |= read_json(path)
         known = inspect.signature(cls).parameters.keys()
         if not kept["parameters"].keys() <= known:
             raise RunFolderError(str(path), "must hold this estimator's parameters", value=sorted(kept["parameters"]))
@@ -224,6 +226,8 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
+    _axes: str  # the order of the axes of what was given to fit
+
     def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
         """Turn ``X`` into data of the model's shape."""
         if _is_table(X):
@@ -237,9 +241,9 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             self.n_features_in_ = int(np.prod(data.shape))
             self._axes = _axes(X)
             return data
-        data = X if isinstance(X, Dataset) and X.shape == self.model_.input_shape else None
-        if data is None:
-            data = open_source(X, **self.model_.config["preprocessing"])
+        if isinstance(X, Dataset) and X.shape == self.model_.input_shape:
+            return X
+        data = open_source(X, **self.model_.preprocessing)
         if data.shape != self.model_.input_shape:
             raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
         return data
@@ -250,7 +254,7 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return outputs[:, 0] if self._axes == "NHW" else outputs
 
     def _recipe(self, seed: int) -> dict[str, Any]:
-        net = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
+        net: dict[str, Any] = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
         if self.code_size != "auto":
             net["code_size"] = self.code_size
         settings = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr, **(self.train_options or {})}
@@ -276,7 +280,7 @@ def _is_table(X: Source) -> bool:
 
 def _axes(X: Source) -> str:
     """Return the order of the axes of an image array; sources other than arrays count as NCHW."""
-    shape = getattr(X, "shape", ()) if not isinstance(X, Dataset) else ()
+    shape: tuple[int, ...] = () if isinstance(X, Dataset) else tuple(getattr(X, "shape", ()))
     if len(shape) == 3:
         return "NHW"
     return "NHWC" if len(shape) == 4 and shape[-1] in (1, 3) else "NCHW"

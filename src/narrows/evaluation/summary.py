@@ -86,7 +86,10 @@ def of_probe(codes: Array, linear_codes: Array, labels: Array, train: Array, tes
     results: Results = {"probe/majority_accuracy": probe.majority(labels[train], labels[test])}
     for prefix, space in (("", codes), ("pca_", linear_codes)):
         four = (space[train], labels[train], space[test], labels[test])
-        results |= {f"probe/{prefix}linear_accuracy": probe.linear(*four), f"probe/{prefix}knn_accuracy": probe.knn(*four)}
+        results |= {
+            f"probe/{prefix}linear_accuracy": probe.linear(*four),
+            f"probe/{prefix}knn_accuracy": probe.knn(*four),
+        }
     return results
 
 

@@ -63,11 +63,13 @@ class Projection(ABC):
         return self
 
     def transform(self, codes: Array) -> Array:
-        """Return the points (N, 2) float32 of ``codes`` (N, K) on the map; fitted codes land where ``map_`` has them."""
+        """Return the points (N, 2) float32 of ``codes`` (N, K); fitted codes land where ``map_`` has them."""
         codes = _checked(codes)
         if codes.shape[1] != self._size():
             raise InputError(
-                "codes", f"must have {self._size()} values each, as the fitted ones", value=f"shape {codes.shape}"
+                "codes",
+                f"must have {self._size()} values each, as the fitted ones",
+                value=f"shape {codes.shape}",
             )
         return self._place(codes)
 

@@ -47,7 +47,9 @@ class NeighbourMap(Projection):
     def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
         rows = first_rows(codes)
         if len(rows) > self.max_points:
-            self.notes += (f"The map was laid out for {self.max_points} codes; the others stand between their neighbours.",)
+            self.notes += (
+                f"The map was laid out for {self.max_points} codes; the others stand between their neighbours.",
+            )
             chosen = np.random.default_rng(self.seed).choice(len(rows), self.max_points, replace=False)
             rows = rows[np.sort(chosen)]
         self.codes_ = codes[rows]  # (M, K)

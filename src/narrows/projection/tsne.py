@@ -33,7 +33,7 @@ class TSNE(NeighbourMap):
         self.perplexity = perplexity
 
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
-        from openTSNE import TSNE as Fit
+        import openTSNE
         from openTSNE.affinity import PerplexityBasedNN
         from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
@@ -46,7 +46,7 @@ class TSNE(NeighbourMap):
         affinities = PerplexityBasedNN(perplexity=perplexity, knn_index=index, n_jobs=1)
         # One thread: two give the same bits in nine tenths of the time at best, and take several times as long on a
         # busy machine.
-        fit = Fit(perplexity=perplexity, n_jobs=1, random_state=self.seed)
+        fit = openTSNE.TSNE(perplexity=perplexity, n_jobs=1, random_state=self.seed)
         points: Array = np.asarray(fit.fit(affinities=affinities, initialization=_start(codes, self.seed)))
         return points
 

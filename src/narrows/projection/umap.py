@@ -29,9 +29,7 @@ class UMAP(NeighbourMap):
     max_points : the most codes that are laid out; the others are placed by their neighbours
     """
 
-    def __init__(
-        self, seed: int = 0, n_neighbors: int = 15, min_dist: float = 0.1, max_points: int = 20_000
-    ) -> None:
+    def __init__(self, seed: int = 0, n_neighbors: int = 15, min_dist: float = 0.1, max_points: int = 20_000) -> None:
         super().__init__(seed, max_points)
         if n_neighbors < 2:
             raise RecipeError("projection.n_neighbors", "must be a whole number >= 2", value=n_neighbors)
@@ -42,15 +40,15 @@ class UMAP(NeighbourMap):
 
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of missing search trees (not needed) and single threads (wanted)
-            from umap import UMAP as Fit
+            warnings.simplefilter("ignore")  # no search tree, which is not needed; one thread, which is wanted
+            import umap
 
             k = min(self.n_neighbors, len(codes)) - 1  # of others
             known = neighbours if neighbours is not None and neighbours[0].shape[1] >= k else nearest(codes, k)
             itself = np.arange(len(codes))[:, None]
             indices = np.hstack([itself, known[0][:, :k]])  # (M, n_neighbors)
             distances = np.hstack([np.zeros_like(itself, np.float32), known[1][:, :k].astype(np.float32)])
-            fit = Fit(
+            fit = umap.UMAP(
                 n_neighbors=k + 1, min_dist=self.min_dist, init=_start(codes, self.seed), random_state=self.seed,
                 n_jobs=1, precomputed_knn=(indices, distances),
             )  # fmt: skip

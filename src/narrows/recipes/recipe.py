@@ -70,7 +70,8 @@ class Recipe(_Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values; what is None is left out, since TOML has no such thing."""
-        return _without_none(self.model_dump())
+        content: dict[str, Any] = _without_none(self.model_dump())
+        return content
 
     def as_toml(self) -> str:
         """Return the recipe as TOML."""
@@ -225,7 +226,8 @@ def _explain(error: ValidationError, schema: type[BaseModel], prefix: str) -> Na
     *parents, last = [str(part) for part in first["loc"] if part not in ("int", "str", "literal['auto']", "list[int]")]
     key = prefix + ".".join([*parents, last])
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return RecipeError(key, "is no setting of a recipe", value=first["input"], remedy=nearest(last, _keys(schema, parents)))
+        remedy = nearest(last, _keys(schema, parents))
+        return RecipeError(key, "is no setting of a recipe", value=first["input"], remedy=remedy)
     return RecipeError(key, f"has a value of the wrong kind: {first['msg'].lower()}", value=first["input"])
 
 

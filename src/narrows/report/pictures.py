@@ -108,7 +108,7 @@ def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
             figure = f"cluster-{cluster:02}.png"
             half = min(SHOWN, -(-len(rows) // 2))
             save(sheets.contact_sheet(data.values[rows[:half]], data.values[rows[-half:][::-1]]), folder / figure)
-        entry = {
+        entry: dict[str, Any] = {
             "cluster": cluster,
             "size": len(rows),
             "share": len(rows) / len(clusters),

@@ -91,14 +91,11 @@ class Settings:
 
     def resolve(self, rows: int) -> tuple[int, int]:
         """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            # Few rows need small batches, or there would be hardly any steps; many rows keep the cores busy.
-            batch_size = min(256, max(16, 2 ** int(math.log2(max(1, rows / 20)))))
-        epochs = self.epochs
-        if epochs == "auto":
-            steps_per_epoch = -(-rows // batch_size)
-            epochs = min(300, max(10, -(-2000 // steps_per_epoch)))
+        # Few rows need small batches, or there would be hardly any steps; many rows keep the cores busy.
+        fitting = min(256, max(16, 2 ** int(math.log2(max(1, rows / 20)))))
+        batch_size = fitting if self.batch_size == "auto" else self.batch_size
+        steps_per_epoch = -(-rows // batch_size)
+        epochs = min(300, max(10, -(-2000 // steps_per_epoch))) if self.epochs == "auto" else self.epochs
         return epochs, batch_size
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-import narrows.data as data
+from narrows import data
 from narrows.errors import DataError
 
 

@@ -4,7 +4,7 @@ import struct
 import numpy as np
 import pytest
 
-import narrows.data as data
+from narrows import data
 from narrows.errors import DataError
 
 X = np.random.default_rng(0).integers(0, 256, (6, 9, 8), dtype=np.uint8)

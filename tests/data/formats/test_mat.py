@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-import narrows.data as data
+from narrows import data
 from narrows.data.formats import mat
 from narrows.errors import DataError
 

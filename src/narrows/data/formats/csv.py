@@ -18,6 +18,7 @@ from narrows.files import Array
 __all__ = ["Csv"]
 
 SAMPLE_LINES = 20
+LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ def _numbers(layout: _Layout, columns: list[int]) -> Array:
         if isinstance(error, UnicodeDecodeError):
             raise
         return _numbers_one_by_one(layout, columns)
-    return values if np.isfinite(values).all() else _numbers_one_by_one(layout, columns)
+    fits = values.shape[1] == len(columns) and np.isfinite(values).all()
+    return values if fits else _numbers_one_by_one(layout, columns)
 
 
 def _numbers_one_by_one(layout: _Layout, columns: list[int]) -> Array:
@@ -163,7 +165,7 @@ def _numbers_one_by_one(layout: _Layout, columns: list[int]) -> Array:
                     remedy=f"If these are labels, say so: labels={layout.name(column) if layout.header else column!r}. "
                     "Otherwise delete the column or turn it into numbers.",
                 ) from None  # fmt: skip
-            if not abs(number) <= np.finfo(np.float32).max:
+            if not abs(number) <= LARGEST:
                 empty += 1
                 first_empty = first_empty or f"line {line}, column {layout.name(column)}"
             row.append(number)

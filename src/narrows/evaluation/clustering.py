@@ -1,0 +1,116 @@
+"""How well do clusters agree with known classes, and how well are they separated?
+
+Clusters are int (N,) >= 0, labels int (N,) with -1 where unknown; rows of unknown label are left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from narrows.errors import InputError
+from narrows.files import Array
+
+
+def contingency(clusters: Array, labels: Array, n_classes: int | None = None) -> Array:
+    """Return how many rows of each cluster are of each class: (M, C) int64.
+
+    M is the greatest cluster number plus one, and C that of the labels unless ``n_classes`` gives it.
+    """
+    clusters, labels = np.asarray(clusters), np.asarray(labels)
+    if clusters.shape != labels.shape or clusters.ndim != 1:
+        raise InputError(
+            "clusters and labels",
+            "must have one number for each row",
+            value=f"shapes {clusters.shape}, {labels.shape}",
+        )
+    rows = int(clusters.max(initial=-1)) + 1
+    columns = int(labels.max(initial=-1)) + 1 if n_classes is None else n_classes
+    known = labels >= 0
+    cells = clusters[known].astype(np.int64) * columns + labels[known]
+    return np.bincount(cells, minlength=rows * columns).reshape(rows, columns)
+
+
+def match(counts: Array) -> Array:
+    """Return the class (M,) matched to each cluster of ``counts`` (M, C), or -1 where none is.
+
+    The one-to-one matching under which most rows are right (Kuhn 1955, the Hungarian method). With more clusters than
+    classes some clusters go without, and so does a cluster whose class would hold none of its rows.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    matched = np.full(len(counts), -1, dtype=np.int64)
+    clusters, classes = linear_sum_assignment(counts, maximize=True)
+    some = counts[clusters, classes] > 0
+    matched[clusters[some]] = classes[some]
+    return matched
+
+
+def accuracy(clusters: Array, labels: Array) -> float:
+    """Return the share of rows whose cluster is matched to their class; see ``match``. nan without labels."""
+    counts = contingency(clusters, labels)
+    matched = match(counts)
+    right = sum(int(counts[cluster, label]) for cluster, label in enumerate(matched) if label >= 0)
+    return _share(right, counts)
+
+
+def purity(clusters: Array, labels: Array) -> float:
+    """Return the share of rows that are of the commonest class of their cluster. nan without labels.
+
+    Grows with the number of clusters, up to 1 when each row has its own.
+    """
+    counts = contingency(clusters, labels)
+    return _share(int(counts.max(axis=1, initial=0).sum()), counts)
+
+
+def nmi(clusters: Array, labels: Array) -> float:
+    """Return the normalised mutual information of clusters and classes: 0 to 1. nan without labels.
+
+    Normalised by the arithmetic mean of the two entropies; see Vinh et al. (2010) for other choices.
+    """
+    from sklearn.metrics import normalized_mutual_info_score
+
+    return _on_known(normalized_mutual_info_score, clusters, labels)
+
+
+def ari(clusters: Array, labels: Array) -> float:
+    """Return the adjusted Rand index (Hubert and Arabie 1985): 1 at best, around 0 by chance. nan without labels."""
+    from sklearn.metrics import adjusted_rand_score
+
+    return _on_known(adjusted_rand_score, clusters, labels)
+
+
+def silhouette(codes: Array, clusters: Array, sample: int = 5000, seed: int = 0) -> float:
+    """Return the mean silhouette (Rousseeuw 1987) of rows in their clusters: -1 to 1. nan for a single cluster.
+
+    Parameters
+    ----------
+    codes : (N, K) in which distances are Euclidean
+    clusters : (N,)
+    sample : the most rows to look at, chosen at random
+    """
+    from sklearn.metrics import silhouette_samples
+
+    if len(codes) > sample:
+        rows = np.sort(np.random.default_rng(seed).choice(len(codes), sample, replace=False))
+        codes, clusters = codes[rows], clusters[rows]
+    found = len(np.unique(clusters))
+    if found < 2:
+        return math.nan
+    if found == len(codes):
+        return 0.0  # that of a row alone in its cluster, by definition
+    return float(silhouette_samples(np.asarray(codes, dtype=np.float64), clusters).mean())
+
+
+def _on_known(score: Callable[[Array, Array], float], clusters: Array, labels: Array) -> float:
+    known = np.asarray(labels) >= 0
+    if not known.any():
+        return math.nan
+    return float(score(labels[known], clusters[known]))
+
+
+def _share(part: int, counts: Array) -> float:
+    total = int(counts.sum())
+    return part / total if total else math.nan

@@ -1,0 +1,60 @@
+"""How far can the neighbourhoods of a map be trusted?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from narrows.files import Array
+
+BLOCK_VALUES = 1 << 22  # distances worked on at once: 32 MiB of float64
+
+
+def trustworthiness(codes: Array, points: Array, n_neighbors: int = 15, sample: int = 3000, seed: int = 0) -> float:
+    """Return how far neighbours on the map are neighbours in code space too: 0 to 1, 1 at best.
+
+    Venna and Kaski (2001), "Neighborhood preservation in nonlinear projection methods": each of a row's nearest
+    neighbours on the map is fined by how far its rank in code space lies beyond ``n_neighbors``. Ranks are taken among
+    all rows, the mean over at most ``sample`` of them: the full figure up to sampling error, where a map of a sample
+    would be judged by coarser neighbourhoods.
+
+    Parameters
+    ----------
+    codes : (N, K)
+    points : (N, 2), where the map has them
+    n_neighbors : lowered to less than half the number of rows, as the figure's definition wants
+    sample : the most rows to judge, chosen at random
+
+    Returns
+    -------
+    float : nan for fewer than 3 rows
+    """
+    n = len(codes)
+    if n < 3:
+        return math.nan
+    k = min(n_neighbors, (n - 1) // 2)
+    rows = np.arange(n)
+    if n > sample:
+        rows = np.sort(np.random.default_rng(seed).choice(n, sample, replace=False))
+    codes, points = np.asarray(codes, dtype=np.float32), np.asarray(points, dtype=np.float32)
+    fine = 0.0
+    size = max(1, BLOCK_VALUES // n)
+    for start in range(0, len(rows), size):
+        block = rows[start : start + size]
+        away = _squared_distances(points, block)  # (B, N), on the map
+        near = np.argpartition(away, k - 1, axis=1)[:, :k]  # (B, k)
+        away = _squared_distances(codes, block)  # (B, N), in code space
+        for j in range(k):
+            rank = 1 + (away < np.take_along_axis(away, near[:, j : j + 1], axis=1)).sum(axis=1)  # (B,)
+            fine += float(np.maximum(0, rank - k).sum())
+    return 1 - fine * 2 / (len(rows) * k * (2 * n - 3 * k - 1))
+
+
+def _squared_distances(codes: Array, rows: Array) -> Array:
+    """Return squared distances (B, N) from ``rows`` of ``codes`` (N, K) to all of them, to themselves infinite."""
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    away: Array = euclidean_distances(codes[rows], codes, squared=True)
+    away[np.arange(len(rows)), rows] = np.inf
+    return away

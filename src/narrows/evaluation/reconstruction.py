@@ -1,0 +1,125 @@
+"""How near are reconstructions to what they reconstruct?
+
+Images are float32 (N, C, H, W) in [0, 1] and vectors (N, D), unless said otherwise. Everything is worked out in
+float64, a block of rows at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from narrows.errors import InputError
+from narrows.files import Array
+
+BLOCK_VALUES = 1 << 20  # of one array in one block: 8 MiB of float64
+
+#: The least mean squared error that counts: that of rounding to 8 bits, a step of 1/255 whose error is uniform.
+ROUNDING_ERROR = (1 / 255) ** 2 / 12
+
+
+def mse(x: Array, y: Array) -> Array:
+    """Return the mean squared error (N,) of each row of ``y`` against ``x``, both (N, ...)."""
+    _check_same(x, y)
+    errors = np.empty(len(x))
+    for block in _blocks(x):
+        difference = x[block].astype(np.float64) - y[block]
+        errors[block] = (difference.reshape(len(difference), -1) ** 2).mean(axis=1)
+    return errors
+
+
+def psnr(x: Array, y: Array, peak: float = 1.0) -> Array:
+    """Return the peak signal-to-noise ratio (N,) of each image in dB: 10 log10(peak^2 / MSE).
+
+    Capped at 58.9 dB, the value of an error no larger than that of rounding to 8 bits: equal images would have an
+    infinite one, and a mean over images none.
+
+    Parameters
+    ----------
+    x, y : images (N, ...) with values in [0, peak]
+    peak : the largest value a pixel can have
+    """
+    return _decibels(mse(x, y), peak)
+
+
+def psnr_pooled(x: Array, y: Array, peak: float = 1.0) -> float:
+    """Return the PSNR in dB of the squared error averaged over all images, capped as ``psnr`` is.
+
+    Never greater than the mean of ``psnr``, which easy images lift.
+    """
+    return float(_decibels(mse(x, y).mean(), peak))
+
+
+def ssim(x: Array, y: Array) -> Array:
+    """Return the mean structural similarity (N,) of each image; 1 for equal ones.
+
+    Wang et al. (2004), "Image quality assessment: from error visibility to structural similarity", with their
+    constants: a Gaussian window of 11 x 11 pixels with a standard deviation of 1.5, K1 = 0.01, K2 = 0.03, averaged over
+    all places where the window fits and over channels. In an image with a side of fewer than 11 pixels, the window is
+    the largest odd number of pixels that fits, and its standard deviation shrinks in proportion.
+
+    Parameters
+    ----------
+    x, y : images (N, C, H, W) with values in [0, 1]
+    """
+    _check_same(x, y)
+    if x.ndim != 4:
+        raise InputError("images", "must have shape (N, C, H, W) for SSIM", value=f"shape {x.shape}")
+    height, width = x.shape[2:]
+    taps = min(11, height - (height + 1) % 2, width - (width + 1) % 2)
+    rows, columns = _window_sums(height, taps), _window_sums(width, taps).T  # (H', H), (W, W')
+    c1, c2 = 0.01**2, 0.03**2
+    similarity = np.empty(len(x))
+    for block in _blocks(x):
+        a, b = x[block].astype(np.float64), y[block].astype(np.float64)  # (B, C, H, W)
+        mean_a, mean_b = rows @ a @ columns, rows @ b @ columns  # (B, C, H', W')
+        var_a = rows @ (a * a) @ columns - mean_a**2
+        var_b = rows @ (b * b) @ columns - mean_b**2
+        covariance = rows @ (a * b) @ columns - mean_a * mean_b
+        luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+        structure = (2 * covariance + c2) / (var_a + var_b + c2)
+        similarity[block] = (luminance * structure).mean(axis=(1, 2, 3))
+    return similarity
+
+
+def explained(x: Array, y: Array) -> float:
+    """Return the share of the variance of ``x`` (N, ...) that ``y`` explains: 1 - sum (x - y)^2 / sum (x - mean)^2.
+
+    1 for a perfect reconstruction, 0 for the mean of all rows, and nan where ``x`` does not vary.
+    """
+    _check_same(x, y)
+    mean = x.mean(axis=0, dtype=np.float64)  # (...)
+    variance = sum(float(((x[block] - mean) ** 2).sum()) for block in _blocks(x))
+    error = sum(float(((x[block].astype(np.float64) - y[block]) ** 2).sum()) for block in _blocks(x))
+    return 1 - error / variance if variance > 0 else math.nan
+
+
+def _decibels(error: Array, peak: float) -> Array:
+    decibels: Array = 10 * np.log10(1 / np.maximum(error / peak**2, ROUNDING_ERROR))
+    return decibels
+
+
+def _window_sums(side: int, taps: int) -> Array:
+    """Return the matrix (side - taps + 1, side) that takes a line of pixels to its Gaussian-weighted window means."""
+    offsets = np.arange(taps) - taps // 2
+    window = np.exp(-0.5 * (offsets / (1.5 * taps / 11)) ** 2)
+    sums = np.zeros((side - taps + 1, side))
+    for start in range(len(sums)):
+        sums[start, start : start + taps] = window / window.sum()
+    return sums
+
+
+def _check_same(x: Array, y: Array) -> None:
+    if x.shape != y.shape or x.size == 0:
+        raise InputError(
+            "reconstructions",
+            f"must have the shape of what they reconstruct, {x.shape}, and not be empty",
+            value=y.shape,
+        )
+
+
+def _blocks(x: Array) -> Iterator[slice]:
+    rows = max(1, BLOCK_VALUES // math.prod(x.shape[1:]))
+    return (slice(start, start + rows) for start in range(0, len(x), rows))
