@@ -216,7 +216,7 @@ def test_every_recipe_that_ships_is_valid(name):
     recipe = recipes.load(name)
     assert recipe.name == name
     assert recipe.description.endswith(".")
-    resolved = recipe.resolve((1, 28, 28))
+    resolved = recipe.resolve((1, 28, 28), 1000)
     assert resolved.net.arguments()["code_size"] >= 1
 
 

@@ -94,10 +94,11 @@ class Model(nn.Module):
         """Count the parameters of encoder and decoder."""
         return sum(parameter.numel() for parameter in self.net.parameters())
 
-    def fit_scaling(self, values: Array) -> None:
-        """Learn the mean and standard deviation of vectors (N, D); nothing to learn for images."""
+    def fit_scaling(self, values: Array, rows: Array | None = None) -> None:
+        """Learn the mean and standard deviation of ``rows`` (all by default) of vectors (N, D); nothing for images."""
         if self.is_images:
             return
+        values = values if rows is None else values[rows]
         mean = values.mean(axis=0, dtype=np.float64)
         sd = values.std(axis=0, dtype=np.float64)
         # A column that never changes carries nothing, whatever its unit: it is centred and left at that.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from narrows.evaluation import summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
 from narrows.evaluation.neighbours import near_duplicates, nearest, outlier_scores
 from narrows.evaluation.projection import trustworthiness
-from narrows.files import Array, atomic_file, write_json, write_npy, write_text
+from narrows.files import Array, atomic_file, read_json, write_json, write_npy, write_text
 from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.progress import Progress
@@ -36,6 +38,7 @@ from narrows.training.loop import train
 
 NEIGHBOURS = 15  # of each row, in code space: for the map, outliers and near-duplicates
 MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
+FITTED_BYTES = 1 << 29  # of training rows at most that the PCA baseline is fitted on
 
 
 def run(
@@ -64,18 +67,18 @@ def run(
     TrainingError : training diverged
     Interrupted : stopped by a signal; ``resume`` goes on
     """
-    with Run.create(folder, resume=resume, overwrite=overwrite) as folder_:
-        job = _Job(folder_, recipe, data, progress or Progress(), interrupt or Interrupt())
-        folder_.stage("train", job.train, ["model.safetensors", "config.json", "history.jsonl"])
-        folder_.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
-        folder_.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
-        folder_.stage("project", job.project, ["map.npy", "projector.safetensors"])
-        folder_.stage("measure", job.measure, ["predictions.csv"])
-        folder_.stage("draw", job.draw, ["figures/*.png"])
-        seconds = folder_.manifest["stages"].values()
-        folder_.add_results({"time/total_s": sum(stage["seconds"] for stage in seconds)})
-        folder_.stage("report", job.report, ["report.html", "README.md"])
-    return folder_
+    with Run.create(folder, resume=resume, overwrite=overwrite) as done:
+        job = _Job(done, recipe, data, progress or Progress(), interrupt or Interrupt())
+        done.stage("train", job.train, ["model.safetensors", "config.json", "history.jsonl"])
+        done.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
+        done.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
+        done.stage("project", job.project, ["map.npy", "projector.safetensors"])
+        done.stage("measure", job.measure, ["predictions.csv", "baseline.safetensors"])
+        done.stage("draw", job.draw, ["figures/*.png"])
+        stages = sum(stage["seconds"] for stage in done.manifest["stages"].values())
+        done.add_results({"time/total_s": stages + job.open_seconds, "time/open_s": job.open_seconds})
+        done.stage("report", job.report, ["report.html", "README.md"])
+    return done
 
 
 class _Job:
@@ -85,9 +88,11 @@ class _Job:
         self, run: Run, recipe: Recipe, data: Dataset | None, progress: Progress, interrupt: Interrupt
     ) -> None:
         self.run, self.progress, self.interrupt = run, progress, interrupt
-        self.data = data if data is not None else _open(recipe, progress)
+        start = time.perf_counter()
+        self.data = _without_empty_labels(data if data is not None else _open(recipe, progress))
+        self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
-        self.recipe = recipe.resolve(self.data.shape)
+        self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
         self.test = _some(self.split.test, MEASURED, recipe.seed)
         _note_start(run, self.recipe, self.data, self.split)
 
@@ -97,7 +102,7 @@ class _Job:
             self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
             preprocessing=self.data.provenance.get("preprocessing"),
         )  # fmt: skip
-        model.fit_scaling(self.data.values[rows.train])
+        model.fit_scaling(self.data.values, rows.train)
         with self.interrupt.deferred():
             history = train(
                 model, self.data.values, rows.train, rows.valid, recipe.train, seed=recipe.seed,
@@ -156,7 +161,9 @@ class _Job:
         loneliness = outlier_scores(distances)  # (N,)
         errors = None  # (N,)
         with self.progress.task("measure", 5) as task:
-            baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[self.split.train])
+            fitted = _some(self.split.train, max(model.code_size, FITTED_BYTES // data.values[:1].nbytes), seed)
+            baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[fitted])
+            self.run.save_part("baseline", baseline.state(), {"shape": list(data.shape)})
             results: summary.Results = {}
             if model.objective.trains_decoder:
                 held_out = data.values[self.test]
@@ -183,7 +190,7 @@ class _Job:
 
     def draw(self) -> summary.Results:
         with self.progress.task("draw"):
-            pictures.draw(self.run, self.data, self.split.train, self.test, self.recipe.seed)
+            pictures.draw(self.run, self.data, self.test, self.recipe.seed)
         return {}
 
     def report(self) -> summary.Results:
@@ -249,6 +256,13 @@ def label_names(data: Dataset) -> list[str]:
     return list(data.label_names or (str(label) for label in range(int(data.labels.max()) + 1)))
 
 
+def _without_empty_labels(data: Dataset) -> Dataset:
+    """Return data without labels where none is known, since there is nothing to score by."""
+    if data.labels is None or (data.labels >= 0).any():
+        return data
+    return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a label that is known."))
+
+
 def _open(recipe: Recipe, progress: Progress) -> Dataset:
     options = recipe.data.model_dump(exclude={"source", "valid", "test", "size"})
     size = recipe.data.size
@@ -274,7 +288,7 @@ def _note_start(run: Run, recipe: Recipe, data: Dataset, rows: Split) -> None:
             remedy="Choose another folder (--out), or start again (--overwrite).",
         )  # fmt: skip
     write_text(path, recipe.as_toml())
-    write_json(run.folder / "environment.json", {"seed": recipe.seed, "started": now()} | environment.describe())
+    _note_environment(run, recipe.seed)
     run.add_results(
         {
             "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
@@ -293,6 +307,17 @@ def _note_start(run: Run, recipe: Recipe, data: Dataset, rows: Split) -> None:
             "skipped": [{"path": file.path, "reason": file.reason} for file in data.skipped],
         }
     )  # fmt: skip
+
+
+def _note_environment(run: Run, seed: int) -> None:
+    """Keep what the run was started on; of a later start, keep only what is different."""
+    path, found = run.folder / "environment.json", environment.describe()
+    if not path.exists():
+        write_json(path, {"seed": seed, "started": now()} | found)
+        return
+    first = read_json(path)
+    other = {name: found[name] for name in ("python", "packages", "processor", "threads") if found[name] != first[name]}
+    write_json(path, first | {"resumed": [*first.get("resumed", []), {"at": now()} | other]})
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

@@ -7,7 +7,7 @@
     history.jsonl      one row per epoch                        manifest.json      stages done, sha256 of every file
     model.safetensors  config.json  README.md (model card)      checkpoints/       last, previous, best
     codes.npy  clusters.npy  map.npy  neighbours.npz            predictions.csv    id, path, split, cluster, ...
-    clusterer.safetensors  projector.safetensors  sampler.safetensors              what new data need
+    clusterer, projector, sampler, baseline .safetensors         what new data need
     figures/*.png      report.html
 
 A folder belongs to one process at a time (``.lock``). Every file is written atomically, and a stage counts as done only
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from narrows.clustering import Clusterer
     from narrows.codes import CodeDistribution
     from narrows.data.dataset import Dataset
+    from narrows.evaluation.baseline import PCABaseline
     from narrows.model import Model
     from narrows.projection import Projection
 
@@ -213,6 +214,13 @@ class Run:
 
         projection: Projection = self._load_part("projector", methods)
         return projection
+
+    def baseline(self) -> PCABaseline:
+        """Return the PCA that the model is compared with."""
+        from narrows.evaluation.baseline import PCABaseline
+
+        arrays, made_by = self._read_part("baseline")
+        return PCABaseline.from_state(arrays, made_by["shape"])
 
     def code_distribution(self) -> CodeDistribution:
         """Return the distribution fitted to the training codes."""

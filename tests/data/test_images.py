@@ -107,13 +107,15 @@ def test_the_first_frame_of_an_animation(tmp_path):
         assert picture.pixels[:, 0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "tif", "webp"])
+@pytest.mark.parametrize(("ending", "mode"), [("jpg", "RGB"), ("png", "RGBA"), ("tif", "RGB"), ("webp", "RGBA")])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_photos_are_turned_upright(tmp_path, ending, orientation):
+def test_photos_are_turned_upright(tmp_path, ending, mode, orientation):
     from PIL import ImageOps
 
-    stored = Image.new("RGB", (64, 32), "white")
+    stored = Image.new(mode, (64, 32), "white")
     stored.paste("black", (0, 0, 16, 16))
+    if mode == "RGBA":
+        stored.putpixel((40, 20), (255, 255, 255, 0))
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / f"x.{ending}", exif=exif)
@@ -209,7 +211,10 @@ def test_conversions_are_counted_in_words():
 
 @pytest.mark.parametrize(
     ("size", "channels", "fit"),
-    [(0, 1, "crop"), ((8,), 1, "crop"), ("big", 1, "crop"), (True, 1, "crop"), (8, 2, "crop"), (8, 1, "cut"), ((8, 9.5), 1, "crop")],
+    [
+        (0, 1, "crop"), ((8,), 1, "crop"), ("big", 1, "crop"), (True, 1, "crop"), (8, 2, "crop"), (8, 1, "cut"),
+        ((8, 9.5), 1, "crop"),
+    ],
 )  # fmt: skip
 def test_geometry_that_makes_no_sense(size, channels, fit):
     with pytest.raises(images.DataError, match="must be"):

@@ -80,5 +80,5 @@ def test_a_name_that_two_rows_share_labels_neither(tmp_path):
 def test_tables_that_are_refused(tmp_path, content):
     path = tmp_path / "labels.csv"
     path.write_bytes(content)
-    with pytest.raises(DataError, match="labels.csv"):
+    with pytest.raises(DataError, match=r"labels\.csv"):
         read_table(path, IDS)

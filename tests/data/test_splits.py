@@ -12,9 +12,7 @@ def vectors(n, own=None):
     return Dataset(np.zeros((n, 1), np.float32), split=own)
 
 
-@given(
-    n=st.integers(20, 400), valid=st.floats(0, 0.45), test=st.floats(0.01, 0.45), seed=st.integers(0, 9)
-)
+@given(n=st.integers(20, 400), valid=st.floats(0, 0.45), test=st.floats(0.01, 0.45), seed=st.integers(0, 9))
 def test_parts_are_disjoint_and_complete(n, valid, test, seed):
     parts = split(vectors(n), valid=valid, test=test, seed=seed)
     together = np.concatenate([parts.train, parts.valid, parts.test])
@@ -77,7 +75,9 @@ def test_no_test_share_means_nothing_held_out():
     assert np.array_equal(parts.train, parts.test)
 
 
-@pytest.mark.parametrize("shares", [{"valid": -0.1}, {"test": 1.0}, {"valid": 0.5, "test": 0.5}, {"valid": float("nan")}])
+@pytest.mark.parametrize(
+    "shares", [{"valid": -0.1}, {"test": 1.0}, {"valid": 0.5, "test": 0.5}, {"valid": float("nan")}]
+)
 def test_shares_that_make_no_sense(shares):
     with pytest.raises(InputError):
         split(vectors(100), **shares)

@@ -71,6 +71,7 @@ class Mixture(Clusterer):
 
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         if len(codes) > self.max_rows:
             chosen = np.random.default_rng(self.seed).choice(len(codes), self.max_rows, replace=False)
@@ -97,7 +98,8 @@ class Mixture(Clusterer):
             means_init=np.stack([x[start == m].mean(axis=0) for m in range(n_clusters)]),
             precisions_init=_precisions(x, start, n_clusters, kind, floor),
         )  # fmt: skip
-        with warnings.catch_warnings():
+        # One thread: the products are too small for two to be any quicker.
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # said in a note instead
             mixture.fit(x)
         if not mixture.converged_:

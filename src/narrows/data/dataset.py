@@ -25,7 +25,7 @@ class Dataset:
 
     Parameters
     ----------
-    values : images uint8 (N, C, H, W), C grey (1) or red-green-blue (3); or vectors float32 (N, D). May be memory-mapped
+    values : images uint8 (N, C, H, W), grey (C = 1) or colour (C = 3); or vectors float32 (N, D). May be memory-mapped
     labels : class numbers int64 (N,), -1 where unknown; or None. Read only to score
     label_names : the name of class 0, 1, ...; or None
     ids : a name for each row, unique; row numbers by default

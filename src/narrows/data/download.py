@@ -134,7 +134,7 @@ def _receive(url: str, part: Path, progress: Progress) -> None:
         total = start + int(length) if length else None
         with open(part, "ab" if goes_on else "wb") as file, progress.task(part.stem, total, start) as task:
             received = start
-            while chunk := response.read(CHUNK):
+            while chunk := _next(response):
                 file.write(chunk)
                 received += len(chunk)
                 task.advance(len(chunk), text=f"{received / 1e6:.1f} MB")
@@ -142,3 +142,11 @@ def _receive(url: str, part: Path, progress: Progress) -> None:
             os.fsync(file.fileno())
     if total is not None and received < total:
         raise ConnectionError(f"the connection was cut after {received:,} of {total:,} bytes")
+
+
+def _next(response: http.client.HTTPResponse) -> bytes:
+    """Return the next bytes; a failing line is not to be mistaken for a failing disk, which is an OSError as well."""
+    try:
+        return response.read(CHUNK)
+    except OSError as error:
+        raise ConnectionError(f"the connection broke: {error}") from error

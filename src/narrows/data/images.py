@@ -5,6 +5,7 @@ Folders of pictures and arrays of pictures pass the same ``resize``, so that a m
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import stat
@@ -35,6 +36,9 @@ SMALLEST_SIDE = 8
 Size = tuple[int, int]  # height, width
 Fit = Literal["crop", "pad", "stretch"]
 Image = Any  # PIL.Image.Image, which is imported only where a file is decoded
+
+# EXIF orientation -> the member of PIL.Image.Transpose that undoes it (FLIP_LEFT_RIGHT is 0, ROTATE_90 is 2, ...).
+UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 # One image, several images, and what was done with them.
 CONVERSIONS = {
@@ -102,19 +106,15 @@ def decode(path: Path, size: Size, fit: Fit, channels: Literal["auto", 1, 3] = "
     Unreadable : with the reason
     """
     with _opened(path) as stored:
-        orientation = _orientation(stored)
         if stored.format in ("JPEG", "MPO"):
             # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
-            stored.draft(None, _draft_size(stored.size, size, fit, turned=orientation >= 5))
+            stored.draft(None, _draft_size(stored.size, size, fit, turned=_orientation(stored) >= 5))
         image, found = _to_grey_or_rgb(stored)
-        if 2 <= orientation <= 8:
-            from PIL import ImageOps
-
-            # TIFFs arrive upright already: their orientation is gone once they are loaded.
-            upright = ImageOps.exif_transpose(image)
-            if _orientation(upright) != _orientation(image):
-                image = upright
-                found.append("turned")
+        # Asked for once the pixels are there: loading turns a TIFF upright, and finds a PNG's orientation behind them.
+        orientation = _orientation(stored)
+        if orientation > 1:
+            image = image.transpose(UPRIGHT[orientation])
+            found.append("turned")
         if channels == 1:
             image = image.convert("L")
         pixels = to_pixels(resize(image, size, fit))  # (C, H, W)
@@ -144,7 +144,7 @@ def resize(image: Image, size: Size, fit: Fit) -> Image:
     scale = min(across, down)
     inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     framed = new(image.mode, (width, height))
-    framed.paste(image.resize(inner, **method), ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    framed.paste(image.resize(inner, **method), (round((width - inner[0]) / 2), round((height - inner[1]) / 2)))
     return framed
 
 
@@ -206,10 +206,16 @@ def quiet() -> Iterator[None]:
     from PIL import Image
 
     Image.init()  # once, before threads ask for it
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        yield
+    log = logging.getLogger("PIL")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        log.setLevel(level)
 
 
 @contextmanager
@@ -253,8 +259,8 @@ def _regular(path: Path) -> IO[bytes]:
 
 
 def _too_large(pixels: int | None) -> str:
-    found = f"it has {pixels / 1e6:,.0f} megapixels" if pixels else "it has far too many pixels"
-    return f"{found}, above the limit of {MOST_PIXELS // 1_000_000}"
+    found = f"it has {pixels / 1e6:,.1f} megapixels" if pixels else "it has far too many pixels"
+    return f"{found}, above the limit of {MOST_PIXELS // 1_000_000} megapixels"
 
 
 def _orientation(image: Image) -> int:
@@ -286,9 +292,9 @@ def _to_grey_or_rgb(image: Image) -> tuple[Image, list[str]]:
     found = []
     if image.format in ("GIF", "WEBP", "PNG", "TIFF") and getattr(image, "is_animated", False):
         found.append({"GIF": "GIF", "TIFF": "pages"}.get(image.format, "frames"))
+    image.load()
     mode = image.mode
     if mode in ("L", "RGB") and "transparency" not in image.info:
-        image.load()
         return image, found
     if mode == "1":
         return image.convert("L"), found

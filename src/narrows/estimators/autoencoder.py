@@ -98,13 +98,13 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         data = replace(self._open(X, fitting=True), split=None)
         seed = self._seed()
-        recipe = check(self._recipe(seed)).resolve(data.shape)
         rows = split(data, valid=self.valid, test=0.0, seed=seed)
+        recipe = check(self._recipe(seed)).resolve(data.shape, len(rows.train))
         model = Model(
             data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=seed,
             preprocessing=data.provenance.get("preprocessing"),
         )  # fmt: skip
-        model.fit_scaling(data.values[rows.train])
+        model.fit_scaling(data.values, rows.train)
         self.history_ = train(
             model, data.values, rows.train, rows.valid, recipe.train, seed=seed, progress=self._progress()
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from narrows.projection._principal import principal_axes, with_fixed_signs
 BLOCK_VALUES = 1 << 22  # values worked on at once: 16 MiB of float32, 32 of float64
 HELD_VALUES = 1 << 27  # float32 values held at once where a method needs all of them: 512 MiB
 COVARIANCE_UP_TO = 4096  # values of a row; their covariance takes 128 MiB
-COVARIANCE_WORK = 1 << 38  # multiply-adds spent on a covariance: some seconds
+COVARIANCE_WORK = 1 << 37  # multiply-adds spent on a covariance: some seconds
 
 
 class PCABaseline:
@@ -90,6 +90,18 @@ class PCABaseline:
         """Return the reconstructions float32 of ``values`` (N, ...), those of images uint8 in [0, 1]."""
         outputs = self.decode(self.encode(values))
         return np.clip(outputs, 0, 1, out=outputs) if values.dtype == np.uint8 else outputs
+
+    def state(self) -> dict[str, Array]:
+        """Return the arrays to save: the mean (D,) and the components (n_components, D)."""
+        return {"mean": self.mean_, "components": self.components_}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, Array], shape: Sequence[int]) -> Self:
+        """Build from what ``state`` returned and the shape of one row."""
+        baseline = cls(len(arrays["components"]))
+        baseline.mean_, baseline.components_ = arrays["mean"], arrays["components"]
+        baseline.shape_ = tuple(shape)
+        return baseline
 
 
 def kmeans_on_pixels(values: Array, n_clusters: int, seed: int = 0) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -77,8 +78,8 @@ class Recipe(_Section):
         """Return the recipe as TOML."""
         return tomlkit.dumps(self.as_dict())
 
-    def resolve(self, shape: Sequence[int]) -> Recipe:
-        """Fill in what depends on the data: the network and its code size for inputs of ``shape``, and every default.
+    def resolve(self, shape: Sequence[int], rows: int) -> Recipe:
+        """Fill in every default, and what depends on the data: inputs of ``shape``, and so many ``rows`` to train on.
 
         ``net.name`` "auto" takes "conv" for images with sides from 8 to 256 and "dense" otherwise; a code size that is
         not given is 32, or a quarter of the values when there are fewer than 128 of them.
@@ -92,8 +93,10 @@ class Recipe(_Section):
             net["name"] = "conv" if is_image else "dense"
         if "code_size" not in net:
             net["code_size"] = 32 if values >= 128 else max(min(2, values), values // 4)
+        epochs, batch_size = self.train.resolve(rows)
         return self.model_copy(
             update={
+                "train": replace(self.train, epochs=epochs, batch_size=batch_size),
                 "net": _check_named("net", nets, net, ("input_shape",)),
                 "objective": _check_named("objective", objectives, self.objective.model_dump(), ("net",)),
                 "clustering": _check_named("clustering", clusterings, self.clustering.model_dump(), ("seed",)),

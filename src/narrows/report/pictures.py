@@ -9,7 +9,6 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
-from narrows.evaluation.baseline import PCABaseline
 from narrows.figures import curves, images, maps, save, sheets, tables
 from narrows.files import Array
 from narrows.model import Model
@@ -19,14 +18,14 @@ SHOWN = 12  # images in a strip
 SHEETS = 50  # clusters that get a contact sheet
 
 
-def draw(run: Run, data: Dataset, train: Array, test: Array, seed: int) -> None:
+def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
     """Write every figure that the run has something for into ``figures/``.
 
     Parameters
     ----------
     run : with results, tables, codes, clusters and map
     data : what the run was made from
-    train, test : row indices: PCA is fitted on ``train``; reconstructions are shown of ``test`` rows
+    test : row indices of which reconstructions are shown
     seed : which rows and which samples are shown
     """
     folder = run.folder / "figures"
@@ -50,20 +49,19 @@ def draw(run: Run, data: Dataset, train: Array, test: Array, seed: int) -> None:
         )
     if data.is_images:
         if model.objective.trains_decoder:
-            _reconstructions(model, data, train, test, seed, folder)
+            _reconstructions(run, model, data.values[test], seed, folder)
             _samples(run, model, seed, folder)
         _finds(data, found, folder)
     _clusters(run, data, clusters, folder)
 
 
-def _reconstructions(model: Model, data: Dataset, train: Array, test: Array, seed: int, folder: Path) -> None:
+def _reconstructions(run: Run, model: Model, values: Array, seed: int, folder: Path) -> None:
     rng = np.random.default_rng(seed)
-    shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
-    baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[train])
+    shown = values[np.sort(rng.choice(len(values), min(SHOWN, len(values)), replace=False))]
     rows = {
         "original": shown,
         f"autoencoder, {model.code_size} values": coding.reconstruct(model, shown),
-        f"PCA, {model.code_size} values": np.clip(baseline.reconstruct(shown), 0, 1),
+        f"PCA, {model.code_size} values": run.baseline().reconstruct(shown),
     }
     save(images.comparison(rows), folder / "reconstruction.png")
     _, corrupted, cleaned = next(coding.corrupted_reconstructions(model, shown, seed))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import narrows.data as data
+from narrows import data
 from narrows.data import images
 from narrows.data.formats import folder as folders
 from narrows.errors import DataError
@@ -41,9 +41,10 @@ def spoil(folder):
     os.mkfifo(folder / "pipe.png")
     (folder / "bomb.ppm").write_bytes(b"P6 30000 30000 255\n" + bytes(100))
     return {
-        "cut.jpg": "cut off", "cut.png": "cut off", "cut.gif": "cut off", "empty.png": "0 bytes", "text.png": "no image",
-        "zeros.jpg": "no image", "random.webp": "no image", "link.png": "link to a file that does not exist",
-        "pipe.png": "not a regular file", "bomb.ppm": "megapixels, above the limit of 50",
+        "cut.jpg": "cut off", "cut.png": "cut off", "cut.gif": "cut off", "empty.png": "0 bytes",
+        "text.png": "no image", "zeros.jpg": "no image", "random.webp": "no image",
+        "link.png": "link to a file that does not exist",
+        "pipe.png": "not a regular file", "bomb.ppm": "above the limit of 50 megapixels",
     }  # fmt: skip
 
 
@@ -219,7 +220,7 @@ def test_globs_lists_and_single_files(tmp_path):
 
 
 def test_folders_without_images(tmp_path):
-    with pytest.raises(DataError, match="must hold images.*got 'nothing'"):
+    with pytest.raises(DataError, match=r"must hold images.*got 'nothing'"):
         data.open(tmp_path)
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     with pytest.raises(DataError, match=r"It holds x\.npy: open one of those"):
@@ -258,6 +259,20 @@ def test_no_permission_as_the_system_says_it(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "_regular", refuse)
     with pytest.raises(DataError, match=r"a\.png: no permission to read it"):
         data.open(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
+    photo(tmp_path / "a.png")
+    walk = os.walk
+
+    def refuse(top, followlinks, onerror):
+        onerror(PermissionError(13, "Permission denied", str(tmp_path / "shut")))
+        return walk(top)
+
+    monkeypatch.setattr(os, "walk", refuse)
+    assert data.open(tmp_path).skipped[0].reason == "a folder that cannot be listed: permission denied"
+    with pytest.raises(DataError, match=r"shut: a folder that cannot be listed"):
+        data.open(tmp_path, strict=True)
 
 
 def test_a_saved_run_opens_new_photos_the_same_way(tmp_path):

@@ -7,6 +7,14 @@ import pytest
 from narrows import data
 from narrows.errors import DataError
 
+HEADERS = [
+    b"\x93NUMPY\x01\x00" + bytes([len(text), 0]) + text
+    for text in (
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8)}\n",
+        b"{'descr': '|S0', 'fortran_order': False, 'shape': (9, 8)}\n",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (9, 8\n",
+    )
+]
 X = np.random.default_rng(0).integers(0, 256, (6, 9, 8), dtype=np.uint8)
 
 
@@ -29,7 +37,11 @@ def test_objects_are_refused(tmp_path):
         data.open(tmp_path / "x.npy")
     np.savez(tmp_path / "x.npz", x=np.array([{}, {}], dtype=object))
     with pytest.raises(DataError, match="could run code"):
-        data.open(tmp_path / "x.npz", key="x")
+        data.open(tmp_path / "x.npz")
+    np.savez(tmp_path / "x.npz", x=X, names=np.array([{}, {}], dtype=object))
+    assert len(data.open(tmp_path / "x.npz")) == 6
+    with pytest.raises(DataError, match=r"names in .*could run code"):
+        data.open(tmp_path / "x.npz", labels="names")
 
 
 def test_a_cut_file_is_refused_before_anything_is_allocated(tmp_path):
@@ -41,7 +53,7 @@ def test_a_cut_file_is_refused_before_anything_is_allocated(tmp_path):
         data.open(tmp_path / "x.npy")
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", b"\x93NUMPY", b"\x93NUMPY\x01\x00\x05\x00{'a'}"])
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x93NUMPY", b"\x93NUMPY\x01\x00\x05\x00{'a'}", *HEADERS])
 def test_what_is_no_npy(tmp_path, content):
     (tmp_path / "x.npy").write_bytes(content)
     with pytest.raises(DataError, match="undamaged"):

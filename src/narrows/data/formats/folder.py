@@ -81,7 +81,13 @@ class Folder(Reader):
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
         """Read every image in ``paths``, which may be folders or files."""
         root = paths[0] if len(paths) == 1 and paths[0].is_dir() else _common_parent(paths)
-        files, skipped = _list(paths, root, ignore=options.labels_word)
+        files, closed, others = _list(paths, root, ignore=options.labels_word)
+        skipped = [*closed, *others]
+        if closed and options.strict:
+            raise DataError(
+                str(root), "has folders that cannot be listed, and strict stops at those",
+                remedy=f"{_named(closed)}. Give permission, or leave strict away.",
+            )  # fmt: skip
         if not files:
             raise DataError(
                 str(root), "must hold images (PNG, JPEG, GIF, BMP, TIFF, WEBP or PPM)",
@@ -118,27 +124,28 @@ class Folder(Reader):
 # Which files there are
 
 
-def _list(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[_File], list[Skipped]]:
-    """Return the image files, sorted by name, and what else there is. Hidden files are passed over in silence."""
+def _list(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[_File], list[Skipped], list[Skipped]]:
+    """Return image files, sorted by name; folders that cannot be listed; and other files, but no hidden ones."""
     labels_file = Path(ignore).expanduser().resolve()
     files: list[_File] = []
+    closed: list[Skipped] = []
     others: list[Skipped] = []
-    walked = [found for path in paths for found in (_walk(path, root, others) if path.is_dir() else [path])]
+    walked = [found for path in paths for found in (_walk(path, root, closed) if path.is_dir() else [path])]
     for path in dict.fromkeys(walked):
         file = _File(path, _relative(path, root))
         if path.suffix.lower() in images.EXTENSIONS:
             files.append(file)
         elif path.resolve() != labels_file:
             others.append(Skipped(file.name, f"not an image file ({path.suffix or 'no extension'})"))
-    return sorted(files, key=lambda file: file.name), sorted(others, key=lambda file: file.path)
+    return sorted(files, key=lambda file: file.name), closed, sorted(others, key=lambda file: file.path)
 
 
-def _walk(folder: Path, root: Path, unreadable: list[Skipped]) -> Iterator[Path]:
+def _walk(folder: Path, root: Path, closed: list[Skipped]) -> Iterator[Path]:
     """Yield all files below ``folder``, through links to folders too, but through each folder only once."""
 
     def note(error: OSError) -> None:
         name = _relative(Path(error.filename), root)
-        unreadable.append(Skipped(name, f"a folder that cannot be listed: {(error.strerror or '').lower()}"))
+        closed.append(Skipped(name, f"a folder that cannot be listed: {(error.strerror or '').lower()}"))
 
     seen = set()
     for place, folders, names in os.walk(folder, followlinks=True, onerror=note):

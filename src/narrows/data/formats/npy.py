@@ -38,7 +38,8 @@ class Npy(Reader):
         if options.key is not None:
             raise DataError("key", "chooses among the arrays of a .npz or .mat; this file has one", value=options.key)
         with open(path, "rb") as file:
-            _, _, header_bytes, nbytes = _header(file, str(path))
+            _, dtype, header_bytes, nbytes = _header(file, str(path))
+        _refuse_objects(dtype, str(path))
         found = path.stat().st_size - header_bytes
         if found < nbytes:
             raise DataError(
@@ -54,14 +55,13 @@ def _read_npz(path: Path, options: Options) -> Raw:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             shapes: dict[str, tuple[int, ...]] = {}
-            objects: list[str] = []
+            objects: dict[str, np.dtype] = {}  # passed over, unless they are what was asked for
             for key, info in members.items():
                 with archive.open(info) as file:
-                    try:
-                        shape, dtype, header_bytes, nbytes = _header(file, f"{key} in {path}")
-                    except DataError:
-                        objects.append(key)
-                        continue
+                    shape, dtype, header_bytes, nbytes = _header(file, f"{key} in {path}")
+                if dtype.hasobject:
+                    objects[key] = dtype
+                    continue
                 if header_bytes + nbytes != info.file_size or nbytes > MOST_INFLATION * info.compress_size:
                     raise DataError(
                         f"{key} in {path}", "must hold the values its header promises",
@@ -69,9 +69,9 @@ def _read_npz(path: Path, options: Options) -> Raw:
                     )  # fmt: skip
                 if dtype.kind in "buifUS":
                     shapes[key] = shape
-            if options.key in objects:
-                with archive.open(members[options.key]) as file:
-                    _header(file, f"{options.key} in {path}")  # says what is wrong with it
+            for name in (options.key, options.labels_word, *([] if shapes else objects)):
+                if name in objects:
+                    _refuse_objects(objects[name], f"{name} in {path}")
             key, label_key, notes = _keyed.choose(shapes, options, str(path))
             values = _load(archive, members[key])
             labels = None if label_key is None else _load(archive, members[label_key])
@@ -93,7 +93,7 @@ def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, in
 
     Raises
     ------
-    DataError : no .npy header, or one of Python objects or of named fields
+    DataError : no .npy header, or one of named fields
     """
     try:
         version = np.lib.format.read_magic(file)
@@ -103,11 +103,16 @@ def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, in
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
         else:
             raise ValueError(f"version {version} is of arrays with named fields")
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError) as error:
-        raise DataError(origin, "must be an undamaged .npy of plain numbers", remedy=f"{error}.") from error
+        if dtype.itemsize == 0 or min(shape, default=0) < 0:
+            raise ValueError(f"shape {shape} of {dtype}")
+    except Exception as error:  # a damaged header makes NumPy's parser fail in every way there is
+        raise DataError(origin, "must be an undamaged .npy", remedy=f"{error}.") from error
+    return shape, dtype, file.tell(), math.prod(shape) * dtype.itemsize
+
+
+def _refuse_objects(dtype: np.dtype, origin: str) -> None:
     if dtype.hasobject:
         raise DataError(
             origin, "must hold plain numbers, because reading Python objects from a file could run code",
             value=f"dtype {dtype}", remedy="Save it again as numbers: np.save(path, np.stack(list_of_arrays)).",
         )  # fmt: skip
-    return shape, dtype, file.tell(), math.prod(shape) * dtype.itemsize

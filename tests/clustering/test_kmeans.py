@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans as Reference
+
+from narrows.clustering import kmeans
+from narrows.clustering.kmeans import KMeans
+from narrows.errors import RecipeError
+
+
+def test_centres_confidence_and_typicality_by_hand():
+    codes = np.array([[0, 0], [0, 2], [0, 1], [10, 0], [10, 2]], dtype=np.float32)
+    clusterer = KMeans(n_clusters=2).fit(codes)
+    np.testing.assert_allclose(clusterer.centers_, [[0, 1], [10, 1]])
+    new = np.array([[0, 1], [5, 1], [2, 1]], dtype=np.float32)
+    np.testing.assert_allclose(clusterer.confidence(new), [1, 0, 1 - 2 / 8], atol=1e-7)
+    np.testing.assert_allclose(clusterer.typicality(new), [0, -5, -2], atol=1e-6)
+
+
+def test_is_as_good_as_scikit_learn():
+    codes = np.random.default_rng(0).standard_normal((2000, 8)).astype(np.float32)
+    ours = KMeans(n_clusters=6, seed=1).fit(codes)
+    reference = Reference(6, n_init=10, random_state=1).fit(codes)
+    inertia = float((ours.typicality(codes).astype(np.float64) ** 2).sum())
+    assert inertia == pytest.approx(reference.inertia_, rel=5e-3)
+
+
+def test_elkan_finds_what_lloyd_finds(monkeypatch):
+    codes = np.random.default_rng(0).standard_normal((500, 8)).astype(np.float32)
+    lloyd = KMeans(n_clusters=6).fit(codes)
+    monkeypatch.setattr(kmeans, "ELKAN_FROM", 1)
+    np.testing.assert_array_equal(KMeans(n_clusters=6).fit(codes).labels_, lloyd.labels_)
+
+
+def test_seeds_come_from_a_sample_of_many_codes(monkeypatch):
+    monkeypatch.setattr(kmeans, "SEEDING_ROWS", 50)
+    codes = np.arange(400, dtype=np.float32)[:, None]
+    seeds = kmeans._seeds(codes, 4, np.random.RandomState(0))
+    sample = np.random.RandomState(0).choice(400, 50, replace=False)
+    assert set(seeds[:, 0]) <= set(sample)
+    assert len(np.unique(KMeans(n_clusters=4).fit(codes).labels_)) == 4
+
+
+@pytest.mark.parametrize("arguments", [{"n_init": 0}, {"max_iter": 0}])
+def test_refuses_arguments_without_meaning(arguments):
+    with pytest.raises(RecipeError, match=next(iter(arguments))):
+        KMeans(3, **arguments)

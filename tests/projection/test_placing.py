@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from narrows.errors import RecipeError
+from narrows.projection import _placing
+from narrows.projection._neighbours import nearest
+from narrows.projection._placing import first_rows, place
+from narrows.projection.tsne import TSNE
+from narrows.projection.umap import UMAP
+
+
+def test_weights_are_inverse_squared_distances():
+    fitted = np.array([[0.0], [3.0]], dtype=np.float32)
+    points = np.array([[0, 0], [10, 5]], dtype=np.float32)
+    # At 1 the distances are 1 and 2, so the weights 4/5 and 1/5.
+    np.testing.assert_allclose(
+        place(np.array([[1.0], [1.5]], np.float32), fitted, points), [[2, 1], [5, 2.5]], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-15, 1.0, 1e15])
+def test_a_fitted_code_lands_exactly_on_its_point(scale, monkeypatch):
+    monkeypatch.setattr(_placing, "BLOCK_ROWS", 7)
+    rng = np.random.default_rng(0)
+    fitted = (scale * rng.standard_normal((50, 20)) + scale).astype(np.float32)
+    points = rng.standard_normal((50, 2)).astype(np.float32)
+    np.testing.assert_array_equal(place(fitted, fitted, points), points)
+    between = place(fitted + np.float32(scale / 10), fitted, points)
+    assert (points.min() <= between).all()
+    assert (between <= points.max()).all()
+
+
+def test_first_rows_leaves_copies_out():
+    codes = np.array([[1, 2], [0, 1], [1, 2], [0, 1], [2, 1]], dtype=np.float32)
+    np.testing.assert_array_equal(first_rows(codes), [0, 1, 4])
+
+
+@pytest.mark.parametrize("method", [TSNE, UMAP])
+def test_at_most_max_points_are_laid_out_and_all_have_points(method):
+    codes = np.random.default_rng(0).standard_normal((300, 6)).astype(np.float32)
+    projection = method(max_points=40).fit(codes, nearest(codes, 15))
+    assert projection.codes_.shape == (40, 6)
+    assert projection.map_.shape == (300, 2)
+    assert "laid out for 40 codes" in projection.notes[0]
+
+
+@pytest.mark.parametrize("method", [TSNE, UMAP])
+def test_codes_of_one_value_use_the_plane(method):
+    """PCA lays them out on a line, which forces along that line alone would never leave."""
+    codes = np.random.default_rng(0).standard_normal((60, 1)).astype(np.float32)
+    spread = method().fit(codes).map_.std(axis=0)
+    assert spread.min() > 0.01 * spread.max()
+
+
+def test_perplexity_is_lowered_to_what_the_codes_allow():
+    codes = np.random.default_rng(0).standard_normal((31, 4)).astype(np.float32)
+    assert TSNE(perplexity=30).fit(codes).notes == ("Perplexity lowered to 10, a third of the number of codes.",)
+    assert TSNE(perplexity=10).fit(codes).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [(TSNE, {"perplexity": 0.5}), (TSNE, {"max_points": 2}), (UMAP, {"n_neighbors": 1}), (UMAP, {"min_dist": -1.0})],
+)
+def test_refuses_arguments_without_meaning(method, arguments):
+    with pytest.raises(RecipeError, match=next(iter(arguments))):
+        method(**arguments)
+
+
+def test_the_module_named_umap_imports_the_package_of_that_name():
+    import umap
+
+    assert umap.__name__ == "umap"
+    assert not umap.__file__.endswith("projection/umap.py")
