@@ -5,7 +5,8 @@ from pathlib import Path
 
 ORDER = [
     "errors", "registry", "files", "progress", "interrupt", "environment", "data", "noise", "views", "nets",
-    "objectives", "model", "training", "codes", "clustering", "projection", "evaluation", "figures", "runs", "recipes",
+    "objectives", "model", "training", "codes", "neighbours", "principal", "clustering", "projection", "evaluation",
+    "figures", "runs", "recipes",
     "report", "pipeline", "estimators", "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"

@@ -24,11 +24,12 @@ from narrows.data.splits import Split, split
 from narrows.errors import DataError, RunFolderError
 from narrows.evaluation import summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
-from narrows.evaluation.neighbours import near_duplicates, nearest, outlier_scores
+from narrows.evaluation.neighbours import near_duplicates, outlier_scores
 from narrows.evaluation.projection import trustworthiness
 from narrows.files import Array, atomic_file, read_json, write_json, write_npy, write_text
 from narrows.interrupt import Interrupt
 from narrows.model import Model
+from narrows.neighbours import nearest
 from narrows.progress import Progress
 from narrows.projection import methods as projections
 from narrows.recipes.recipe import Recipe, read

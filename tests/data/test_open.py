@@ -37,14 +37,11 @@ def test_arrays():
     assert "preprocessing" not in data.open(X.reshape(12, -1)).provenance
 
 
-def test_auto_size_and_channels_of_arrays():
-    grey = np.repeat(X[..., None], 3, axis=3)
-    assert data.open(grey).shape == (1, 9, 8)
-    grey[5, 0, 0, 2] ^= 1
-    assert data.open(grey).shape == (3, 9, 8)
+def test_arrays_keep_their_size_and_channels():
+    assert data.open(np.repeat(X[..., None], 3, axis=3)).shape == (3, 9, 8)
     large = data.open(np.zeros((2, 100, 50), np.uint8))
-    assert large.shape == (1, 64, 32)
-    assert large.notes == ("The images of 100x50 were brought to 64x32.",)
+    assert large.shape == (1, 100, 50)
+    assert large.notes == ()
 
 
 @pytest.mark.parametrize("size", [16, (16, 16), [16, 16], np.int64(16)])
@@ -190,5 +187,5 @@ def test_no_permission(monkeypatch, tmp_path):
 def test_preprocessing_opens_other_data_the_same_way():
     first = data.open(np.zeros((2, 100, 50, 3), np.uint8) + np.arange(3, dtype=np.uint8), fit="pad")
     other = data.open(RNG.random((4, 33, 44)), **first.provenance["preprocessing"])
-    assert other.shape == first.shape == (3, 64, 32)
+    assert other.shape == first.shape == (3, 100, 50)
     assert other.provenance["preprocessing"] == first.provenance["preprocessing"]

@@ -6,15 +6,16 @@ from PIL import Image
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_sample_images
 
+from narrows import neighbours
 from narrows.errors import InputError
 from narrows.evaluation.baseline import PCABaseline
-from narrows.evaluation.neighbours import near_duplicates, nearest, outlier_scores
-from narrows.projection import _neighbours
+from narrows.evaluation.neighbours import near_duplicates, outlier_scores
+from narrows.neighbours import nearest
 
 
 @pytest.mark.parametrize("size", [1, 2, 8, 9, 40])
 def test_nearest_is_what_brute_force_finds(size, monkeypatch):
-    monkeypatch.setattr(_neighbours, "BLOCK_VALUES", 7 * 5 * size)
+    monkeypatch.setattr(neighbours, "BLOCK_VALUES", 7 * 5 * size)
     codes = np.random.default_rng(0).standard_normal((200, size)).astype(np.float32) + 10
     away = cdist(codes.astype(np.float64), codes.astype(np.float64))
     np.fill_diagonal(away, np.inf)

@@ -21,8 +21,8 @@ def test_a_faithful_map_scores_one():
 
 
 def test_by_hand():
-    # The map moves the row at 3 beyond that at 7. Both are now each other's nearest; 3 is the nearest of 7 in code space
-    # too, but 7 is only the third of 3.
+    # The map moves the row at 3 beyond that at 7: both are now each other's nearest. 3 is the nearest of 7 among codes
+    # too, but 7 is only the third nearest of 3.
     codes, points = np.array([[0.0], [1], [3], [7]]), np.array([[0.0, 0], [1, 0], [7, 0], [6, 0]])
     assert trustworthiness(codes, points, 1) == pytest.approx(1 - 2 / (4 * 1 * (8 - 3 - 1)) * (3 - 1))
 

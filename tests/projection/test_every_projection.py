@@ -8,8 +8,8 @@ import pytest
 from narrows import files
 from narrows.errors import InputError
 from narrows.evaluation.projection import trustworthiness
+from narrows.neighbours import nearest
 from narrows.projection import methods
-from narrows.projection._neighbours import nearest
 
 every_method = pytest.mark.parametrize("name", methods.names())
 

@@ -1,8 +1,8 @@
 import numpy as np
 from sklearn import decomposition
 
-from narrows.projection import _principal
-from narrows.projection._principal import principal_axes
+from narrows import principal
+from narrows.principal import principal_axes
 from narrows.projection.pca import PCA
 
 
@@ -21,14 +21,14 @@ def test_is_scikit_learns_up_to_signs():
 def test_lanczos_finds_the_axes_that_the_full_solver_finds(monkeypatch):
     x = np.random.default_rng(0).standard_normal((300, 40)) * np.linspace(1, 5, 40)
     full = principal_axes(lambda: iter([x]), 5)[1]
-    monkeypatch.setattr(_principal, "LANCZOS_FROM", 40)
+    monkeypatch.setattr(principal, "LANCZOS_FROM", 40)
     lanczos = principal_axes(lambda: iter([x[:100], x[100:]]), 5)[1]
     assert not np.array_equal(lanczos, full)  # another solver
     np.testing.assert_allclose(lanczos, full, atol=1e-9)
 
 
 def test_values_that_do_not_vary_at_all_still_have_axes(monkeypatch):
-    monkeypatch.setattr(_principal, "LANCZOS_FROM", 40)
+    monkeypatch.setattr(principal, "LANCZOS_FROM", 40)
     mean, axes = principal_axes(lambda: iter([np.ones((3, 40))]), 4)
     np.testing.assert_array_equal(mean, 1)
     np.testing.assert_allclose(axes @ axes.T, np.eye(4), atol=1e-12)

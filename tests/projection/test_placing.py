@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from narrows.errors import RecipeError
+from narrows.neighbours import nearest
 from narrows.projection import _placing
-from narrows.projection._neighbours import nearest
 from narrows.projection._placing import first_rows, place
 from narrows.projection.tsne import TSNE
 from narrows.projection.umap import UMAP

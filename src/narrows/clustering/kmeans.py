@@ -48,7 +48,7 @@ class KMeans(Clusterer):
 
         from sklearn.cluster import KMeans as Fit
         from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         fit = Fit(
             n_clusters, init=_seeds, n_init=self.n_init, max_iter=self.max_iter, random_state=self.seed,

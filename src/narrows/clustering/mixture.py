@@ -71,7 +71,7 @@ class Mixture(Clusterer):
 
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         if len(codes) > self.max_rows:
             chosen = np.random.default_rng(self.seed).choice(len(codes), self.max_rows, replace=False)

@@ -63,9 +63,7 @@ class Dataset:
         if is_images and values.shape[1] not in (1, 3):
             raise DataError("images", "must have 1 or 3 channels", value=f"shape {values.shape}")
         if len(values) == 0 or 0 in values.shape:
-            raise DataError(
-                "data", "must have at least one row and one value in each", value=f"shape {values.shape}"
-            )
+            raise DataError("data", "must have at least one row and one value in each", value=f"shape {values.shape}")
         if not self.ids:
             object.__setattr__(self, "ids", tuple(str(i) for i in range(len(values))))
         for name in ("labels", "ids", "paths", "split"):
@@ -125,6 +123,4 @@ class Dataset:
 
 def all_finite(values: Array, rows_at_a_time: int = 4096) -> bool:
     """Whether no value is NaN or infinite, looked at in blocks so that memory stays bounded."""
-    return all(
-        bool(np.isfinite(values[i : i + rows_at_a_time]).all()) for i in range(0, len(values), rows_at_a_time)
-    )
+    return all(bool(np.isfinite(values[i : i + rows_at_a_time]).all()) for i in range(0, len(values), rows_at_a_time))

@@ -162,13 +162,6 @@ def is_grey(pixels: Array) -> bool:
     return bool((red == green).all() and (red == blue).all())
 
 
-def all_grey(values: Array, rows_at_a_time: int = 256) -> bool:
-    """Whether all images (N, C, H, W) are grey in content; stops at the first block that is not."""
-    if values.shape[1] == 1:
-        return True
-    return all(is_grey(values[i : i + rows_at_a_time]) for i in range(0, len(values), rows_at_a_time))
-
-
 def convert(values: Array, size: Size, channels: int, fit: Fit) -> Array:
     """Bring images uint8 (N, C, H, W) to another size and number of channels, exactly as ``decode`` does.
 

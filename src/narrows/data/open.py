@@ -58,9 +58,11 @@ def open(
         name or number of a column of a table; a file (.npy, IDX, or .csv with one label per row or columns id and
         label); or an array, one-hot or not
     key : which array of a .npz or .mat is the data
-    size : of images: "auto", a side, or (height, width). "auto" keeps the size that all images share, scaled to at most
-        64 pixels on the longer side and at least 8 on the shorter, and brings images of different sizes to 64x64
-    channels : 1 (grey), 3 (colour), or "auto": 1 when red, green and blue are equal in all images
+    size : of images: "auto", a side, or (height, width). "auto" keeps arrays as they are; of image files it keeps the
+        size that all share, scaled to at most 64 pixels on the longer side and at least 8 on the shorter, and brings
+        files of different sizes to 64x64
+    channels : 1 (grey), 3 (colour), or "auto": of arrays their own; of image files 1 when red, green and blue are equal
+        in all of them
     fit : how images take on another aspect: "crop" cuts the middle out, "pad" adds black bars, "stretch" distorts
     limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
@@ -173,7 +175,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         provenance=provenance | ({"preprocessing": raw.preprocessing} if raw.preprocessing else {}),
         skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
-    return data if raw.preprocessing else _to_geometry(data, options, auto=True)
+    return data if raw.preprocessing else _to_geometry(data, options)
 
 
 def _adapt(data: Dataset, options: Options) -> Dataset:
@@ -187,11 +189,11 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
     if rows is not None:
         data = data.take(rows)
         data = replace(data, provenance=data.provenance | {"limit": options.limit, "seed": options.seed})
-    return _to_geometry(data, options, auto=False)
+    return _to_geometry(data, options)
 
 
-def _to_geometry(data: Dataset, options: Options, *, auto: bool) -> Dataset:
-    """Bring images to the size and channels asked for; with ``auto``, what was not asked for is chosen."""
+def _to_geometry(data: Dataset, options: Options) -> Dataset:
+    """Bring images to the size and channels asked for; what was not asked for stays as it is."""
     if not data.is_images:
         asked = {"size": options.size, "channels": options.channels}
         wrong = [name for name, value in asked.items() if value != "auto"]
@@ -202,19 +204,11 @@ def _to_geometry(data: Dataset, options: Options, *, auto: bool) -> Dataset:
             )  # fmt: skip
         return data
     native = (data.shape[1], data.shape[2])
-    size, channels, notes = options.size, options.channels, list(data.notes)
-    if size == "auto":
-        size = images.auto_size({native}) if auto else native
-        if size != native:
-            notes.append(f"The images of {native[0]}x{native[1]} were brought to {size[0]}x{size[1]}.")
-    if channels == "auto":
-        grey = data.shape[0] == 1 or (auto and images.all_grey(data.values))
-        channels = 1 if grey else 3
+    size = native if options.size == "auto" else options.size
+    channels = data.shape[0] if options.channels == "auto" else options.channels
     values = images.convert(data.values, size, channels, options.fit)
     preprocessing = {"size": list(size), "channels": channels, "fit": options.fit}
-    return replace(
-        data, values=values, notes=tuple(notes), provenance=data.provenance | {"preprocessing": preprocessing}
-    )
+    return replace(data, values=values, provenance=data.provenance | {"preprocessing": preprocessing})
 
 
 def _labels(

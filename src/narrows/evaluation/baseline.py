@@ -11,7 +11,7 @@ import numpy as np
 from narrows.clustering.kmeans import KMeans
 from narrows.errors import InputError
 from narrows.files import Array
-from narrows.projection._principal import principal_axes, with_fixed_signs
+from narrows.principal import principal_axes, with_fixed_signs
 
 BLOCK_VALUES = 1 << 22  # values worked on at once: 16 MiB of float32, 32 of float64
 HELD_VALUES = 1 << 27  # float32 values held at once where a method needs all of them: 512 MiB

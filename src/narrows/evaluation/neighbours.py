@@ -8,9 +8,6 @@ import numpy as np
 
 from narrows.errors import InputError
 from narrows.files import Array
-from narrows.projection._neighbours import nearest
-
-__all__ = ["near_duplicates", "nearest", "outlier_scores"]
 
 BLOCK_VALUES = 1 << 22  # values compared at once
 MOST_VALUES = 1 << 32  # values compared in all: some seconds

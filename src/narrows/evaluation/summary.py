@@ -95,7 +95,7 @@ def of_probe(codes: Array, linear_codes: Array, labels: Array, train: Array, tes
 
 def contingency_table(clusters: Array, labels: Array, label_names: list[str]) -> dict[str, Any]:
     """Return the cluster x class table as the report shows it, with the class matched to each cluster."""
-    counts = clustering.contingency(clusters, labels)
+    counts = clustering.contingency(clusters, labels, n_classes=len(label_names))
     return {
         "clusters": [str(cluster) for cluster in range(len(counts))],
         "labels": label_names,
@@ -120,5 +120,7 @@ def _pool(parts: list[Results], prefix: str) -> Results:
     rows = totals.pop("rows")
     means: Results = {f"{prefix}{name}": total / rows for name, total in totals.items()}
     if "psnr" in totals:
-        means[f"{prefix}psnr_pooled"] = float(10 * np.log10(1 / max(totals["mse"] / rows, 1e-12)))
+        # No image of 8 bits can be told from one that is as near as their rounding.
+        error = max(totals["mse"] / rows, reconstruction.ROUNDING_ERROR)
+        means[f"{prefix}psnr_pooled"] = float(10 * np.log10(1 / error))
     return means

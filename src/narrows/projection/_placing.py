@@ -9,8 +9,8 @@ import numpy as np
 
 from narrows.errors import RecipeError
 from narrows.files import Array
+from narrows.neighbours import nearest_in
 from narrows.projection import Projection
-from narrows.projection._neighbours import nearest_in
 from narrows.projection.pca import PCA
 
 NEIGHBOURS = 15

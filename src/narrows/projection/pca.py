@@ -8,8 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from narrows.files import Array
+from narrows.principal import principal_axes
 from narrows.projection import Projection
-from narrows.projection._principal import principal_axes
 
 __all__ = ["PCA"]
 

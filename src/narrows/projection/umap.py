@@ -8,7 +8,7 @@ import numpy as np
 
 from narrows.errors import RecipeError
 from narrows.files import Array
-from narrows.projection._neighbours import nearest
+from narrows.neighbours import nearest
 from narrows.projection._placing import NeighbourMap
 from narrows.projection.pca import PCA
 

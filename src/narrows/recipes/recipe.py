@@ -165,6 +165,9 @@ def check(content: Mapping[str, Any]) -> Recipe:
         ("projection", projections, ("seed",)),
     ):
         _check_named(section, registry, getattr(recipe, section).model_dump(), ours)
+    # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
+    clusterings.get(recipe.clustering.name)(**recipe.clustering.arguments())
+    projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
 
 
