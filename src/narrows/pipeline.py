@@ -6,35 +6,32 @@ unchanged is not done again, so a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import csv
-import io
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from narrows import codes as coding
-from narrows import environment, report
+from narrows import report
 from narrows.clustering import methods as clusterings
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
-from narrows.errors import DataError, RunFolderError
+from narrows.errors import DataError
 from narrows.evaluation import summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
 from narrows.evaluation.neighbours import near_duplicates, outlier_scores
 from narrows.evaluation.projection import trustworthiness
-from narrows.files import Array, atomic_file, read_json, write_json, write_npy, write_text
+from narrows.files import Array, atomic_file, write_npy
 from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.progress import Progress
 from narrows.projection import methods as projections
-from narrows.recipes.recipe import Recipe, read
-from narrows.report import card, pictures
-from narrows.runs import Run, now
+from narrows.recipes.recipe import Recipe
+from narrows.report import card, pictures, tables
+from narrows.runs import Run
 from narrows.training.loop import train
 
 NEIGHBOURS = 15  # of each row, in code space: for the map, outliers and near-duplicates
@@ -95,7 +92,8 @@ class _Job:
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
         self.test = _some(self.split.test, MEASURED, recipe.seed)
-        _note_start(run, self.recipe, self.data, self.split)
+        run.begin(self.recipe.as_dict(), self.recipe.as_toml(), self.data.fingerprint())
+        tables.describe_data(run, recipe.name, self.data, self.split)
 
     def train(self) -> summary.Results:
         recipe, rows = self.recipe, self.split
@@ -108,6 +106,7 @@ class _Job:
             history = train(
                 model, self.data.values, rows.train, rows.valid, recipe.train, seed=recipe.seed,
                 folder=self.run.folder / "checkpoints", progress=self.progress, stop=self.interrupt,
+                on_epoch=self.run.write_history,
             )  # fmt: skip
         model.cpu().save(self.run.folder)
         self.run.write_history(history)
@@ -142,7 +141,7 @@ class _Job:
             clusterer.fit(self._codes())
         write_npy(self.run.folder / "clusters.npy", clusterer.labels_)
         self.run.save_part("clusterer", clusterer.state(), chosen.model_dump())
-        self._note(clusterer.notes)
+        self.run.add_notes(clusterer.notes)
         return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1}
 
     def project(self) -> summary.Results:
@@ -152,7 +151,7 @@ class _Job:
             projection.fit(codes, neighbours=self._neighbours())
         write_npy(self.run.folder / "map.npy", projection.map_)
         self.run.save_part("projector", projection.state(), chosen.model_dump())
-        self._note(projection.notes)
+        self.run.add_notes(projection.notes)
         return {"projection/trustworthiness": trustworthiness(codes, projection.map_, seed=self.recipe.seed)}
 
     def measure(self) -> summary.Results:
@@ -169,13 +168,13 @@ class _Job:
             if model.objective.trains_decoder:
                 held_out = data.values[self.test]
                 results |= summary.of_reconstruction(model, baseline, held_out)
-                if _corrupts(model):
+                if model.objective.corrupts:
                     results |= summary.of_denoising(model, held_out, seed)
                 errors = coding.errors(model, data.values)
             task.advance(text="clusters")
             results |= summary.of_clustering(clusters, codes, data.labels, seed)
             pixels = kmeans_on_pixels(data.values, int(clusters.max()) + 1, seed)
-            results |= summary.of_clustering(pixels, _flat(data.values), data.labels, seed, "pixels_")
+            results |= summary.of_clustering(pixels, data.values.reshape(len(data), -1), data.labels, seed, "pixels_")
             task.advance(text="probe")
             if data.labels is not None:
                 linear_codes = baseline.encode(data.values)
@@ -184,8 +183,9 @@ class _Job:
             pairs = near_duplicates(data.values, indices, distances)
             results["duplicates/pairs"] = len(pairs)
             task.advance(text="tables")
-            self._write_tables(clusters, loneliness, errors, pairs)
-            self._write_predictions(clusters, clusterer.confidence(codes), loneliness, errors)
+            tables.write_finds(self.run, data, clusters, loneliness, errors, pairs)
+            confidence = clusterer.confidence(codes)
+            tables.write_predictions(self.run, data, self.split, clusters, confidence, loneliness, errors)
             task.advance()
         return results
 
@@ -205,56 +205,6 @@ class _Job:
     def _neighbours(self) -> tuple[Array, Array]:
         with np.load(self.run.folder / "neighbours.npz") as file:
             return file["indices"], file["distances"]
-
-    def _note(self, notes: tuple[str, ...]) -> None:
-        self.run.add_tables({"notes": list(dict.fromkeys([*self.run.tables.get("notes", []), *notes]))})
-
-    def _write_tables(self, clusters: Any, loneliness: Any, errors: Any, pairs: list[tuple[int, int, float]]) -> None:
-        data = self.data
-        tables: dict[str, Any] = {
-            "outliers": [
-                {
-                    "id": data.ids[i], "cluster": int(clusters[i]), "distance": float(loneliness[i]),
-                    "error": None if errors is None else float(errors[i]), "row": int(i),
-                }
-                for i in np.argsort(-loneliness, kind="stable")[:24]
-            ],
-            "duplicates": [
-                {"a": data.ids[i], "b": data.ids[j], "difference": d, "exact": d == 0, "rows": [int(i), int(j)]}
-                for i, j, d in pairs
-            ],
-        }  # fmt: skip
-        if data.labels is not None:
-            tables["contingency"] = summary.contingency_table(clusters, data.labels, label_names(data))
-        self.run.add_tables(tables)
-
-    def _write_predictions(self, clusters: Any, confidence: Any, loneliness: Any, errors: Any) -> None:
-        data, points = self.data, np.load(self.run.folder / "map.npy")
-        part = np.full(len(data), "train", dtype="U5")
-        part[self.split.valid] = "valid"
-        part[self.split.test] = "test" if self.split.held_out else "train"
-        columns = {
-            "id": data.ids, "path": data.paths or [""] * len(data), "split": part, "cluster": clusters,
-            "confidence": [f"{c:.4f}" for c in confidence], "x": [f"{x:.4f}" for x in points[:, 0]],
-            "y": [f"{y:.4f}" for y in points[:, 1]], "distance": [f"{d:.5g}" for d in loneliness],
-        }  # fmt: skip
-        if errors is not None:
-            columns["error"] = [f"{error:.5g}" for error in errors]
-        if data.labels is not None:
-            names = label_names(data)
-            columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(zip(*columns.values(), strict=True))
-        write_text(self.run.folder / "predictions.csv", text.getvalue())
-
-
-def label_names(data: Dataset) -> list[str]:
-    """Return a name for every class number that occurs."""
-    if data.labels is None:
-        return []
-    return list(data.label_names or (str(label) for label in range(int(data.labels.max()) + 1)))
 
 
 def _without_empty_labels(data: Dataset) -> Dataset:
@@ -279,69 +229,8 @@ def _open(recipe: Recipe, progress: Progress) -> Dataset:
     return data
 
 
-def _note_start(run: Run, recipe: Recipe, data: Dataset, rows: Split) -> None:
-    """Write what is known before training; refuse to go on with a run whose settings were different ones."""
-    path = run.folder / "recipe.toml"
-    if path.exists() and read(path) != recipe.as_dict():
-        changed = _differences(read(path), recipe.as_dict())
-        raise RunFolderError(
-            "--resume", "must find the settings the run was started with; these differ", value=", ".join(changed),
-            remedy="Choose another folder (--out), or start again (--overwrite).",
-        )  # fmt: skip
-    write_text(path, recipe.as_toml())
-    _note_environment(run, recipe.seed)
-    run.add_results(
-        {
-            "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
-            "data/train": len(rows.train), "data/valid": len(rows.valid),
-            "data/test": len(rows.test) if rows.held_out else 0,
-        }
-    )  # fmt: skip
-    run.add_tables(
-        {
-            "name": recipe.name,
-            "data": {
-                "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
-                "shape": list(data.shape), "label_names": label_names(data), "held_out": rows.held_out,
-                "notes": list(data.notes),
-            },
-            "skipped": [{"path": file.path, "reason": file.reason} for file in data.skipped],
-        }
-    )  # fmt: skip
-
-
-def _note_environment(run: Run, seed: int) -> None:
-    """Keep what the run was started on; of a later start, keep only what is different."""
-    path, found = run.folder / "environment.json", environment.describe()
-    if not path.exists():
-        write_json(path, {"seed": seed, "started": now()} | found)
-        return
-    first = read_json(path)
-    other = {name: found[name] for name in ("python", "packages", "processor", "threads") if found[name] != first[name]}
-    write_json(path, first | {"resumed": [*first.get("resumed", []), {"at": now()} | other]})
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    changed = []
-    for key in sorted(old.keys() | new.keys()):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            changed += _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            changed.append(f"{prefix}{key} ({a} before, {b} now)")
-    return changed
-
-
 def _some(rows: Array, most: int, seed: int) -> Array:
     """Return ``rows``, or a seeded choice of ``most`` of them in order."""
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
-
-
-def _corrupts(model: Model) -> bool:
-    return bool(getattr(model.objective, "noise", False))
-
-
-def _flat(values: Array) -> Array:
-    return values.reshape(len(values), -1)

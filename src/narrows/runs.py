@@ -21,12 +21,14 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from narrows import environment
 from narrows.data.open import open as open_source
 from narrows.errors import RunFolderError
 from narrows.files import read_arrays, read_json, sha256, write_arrays, write_json, write_text
@@ -114,6 +116,39 @@ class Run:
             if not existing and _holds_nothing(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
+    def begin(self, settings: Mapping[str, Any], settings_text: str, fingerprint: str) -> None:
+        """Keep the settings and what the run is made on; a run that goes on must have the same settings and data.
+
+        Parameters
+        ----------
+        settings : nested plain values
+        settings_text : the same as TOML, for recipe.toml
+        fingerprint : of the data
+
+        Raises
+        ------
+        RunFolderError : the run was started with other settings or other data
+        """
+        path = self.folder / "environment.json"
+        found = environment.describe()
+        if not path.exists():
+            write_text(self.folder / "recipe.toml", settings_text)
+            write_json(path, {"seed": settings["seed"], "started": now(), "data": fingerprint} | found)
+            return
+        before = tomllib.loads((self.folder / "recipe.toml").read_text(encoding="utf-8"))
+        first = read_json(path)
+        changed = _differences(before, settings)
+        if first["data"] != fingerprint:
+            changed.append("the data")
+        if changed:
+            raise RunFolderError(
+                "--resume", "must find the settings and data the run was started with; changed",
+                value=", ".join(changed), remedy="Choose another folder (--out), or start again (--overwrite).",
+            )  # fmt: skip
+        parts = ("python", "packages", "processor", "threads")
+        other = {name: found[name] for name in parts if found[name] != first[name]}
+        write_json(path, first | {"resumed": [*first.get("resumed", []), {"at": now()} | other]})
+
     # Stages
 
     def stage(self, name: str, work: Callable[[], Mapping[str, float | None]], files: list[str]) -> bool:
@@ -189,6 +224,10 @@ class Run:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         return [json.loads(line) for line in lines]
 
+    def add_notes(self, notes: Sequence[str]) -> None:
+        """Add sentences that the report should show, each once."""
+        self.add_tables({"notes": list(dict.fromkeys([*self.tables.get("notes", []), *notes]))})
+
     def write_history(self, history: list[dict[str, float]]) -> None:
         """Write history.jsonl."""
         write_text(self.folder / "history.jsonl", "".join(json.dumps(row) + "\n" for row in history))
@@ -255,6 +294,17 @@ class Run:
 def now() -> str:
     """Return the time in UTC, to the second, as ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    changed = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            changed += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            changed.append(f"{prefix}{key} ({a} before, {b} now)")
+    return changed
 
 
 def _holder(folder: Path) -> str:

@@ -51,7 +51,7 @@ def denoise(run: RunFolder, source: Source, out: Out, trust_code: Trust = False,
     from narrows.errors import InputError
 
     _, model, data = _open(run, source, trust_code)
-    if not getattr(model.objective, "noise", False):
+    if not model.objective.corrupts:
         raise InputError(
             "this run", "must have been trained to denoise", value=model.config["objective"]["name"],
             remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",

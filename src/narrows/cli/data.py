@@ -31,9 +31,8 @@ def info(
     typer.echo(f"{'rows':<9} {len(data):,} {'images' if data.is_images else 'vectors'}")
     typer.echo(f"{'shape':<9} {' x '.join(str(side) for side in data.shape)}")
     if data.labels is not None:
-        names = data.label_names or [str(label) for label in range(int(data.labels.max()) + 1)]
         found, sizes = np.unique(data.labels[data.labels >= 0], return_counts=True)
-        counts = ", ".join(f"{names[label]} {size:,}" for label, size in zip(found, sizes, strict=True))
+        counts = ", ".join(f"{data.class_names[label]} {size:,}" for label, size in zip(found, sizes, strict=True))
         typer.echo(f"{'labels':<9} {counts}")
     for note in data.notes:
         typer.echo(f"{'note':<9} {note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -107,6 +108,23 @@ class Dataset:
         if self.labels is None:
             return 0
         return len(np.unique(self.labels[self.labels >= 0]))
+
+    @property
+    def class_names(self) -> list[str]:
+        """The name of every class number up to the largest; empty without labels."""
+        if self.labels is None:
+            return []
+        return list(self.label_names or (str(label) for label in range(int(self.labels.max()) + 1)))
+
+    def fingerprint(self, rows: int = 1000) -> str:
+        """Return a sha256 of shape, ids, labels and ``rows`` evenly spaced rows: other data, another fingerprint."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(rows, len(self))).astype(np.int64))
+        digest = hashlib.sha256(f"{self.values.shape} {self.values.dtype}".encode())
+        digest.update("\0".join(self.ids).encode("utf-8", "surrogateescape"))
+        if self.labels is not None:
+            digest.update(np.ascontiguousarray(self.labels, dtype=np.int64).tobytes())
+        digest.update(np.ascontiguousarray(self.values[chosen]).tobytes())
+        return digest.hexdigest()
 
     def take(self, rows: Array) -> Dataset:
         """Return the data of ``rows`` (integer indices or a boolean mask), with everything known about them."""

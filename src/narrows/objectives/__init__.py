@@ -38,6 +38,8 @@ class Objective(nn.Module, ABC):
 
     #: Whether the decoder learns. Without it there is nothing to reconstruct or generate with.
     trains_decoder: bool = True
+    #: Whether ``corrupt`` changes anything, so that the model learns to denoise.
+    corrupts: bool = False
     #: Whether codes are trained towards N(0, I), so that samples are drawn from it.
     normal_codes: ClassVar[bool] = False
 

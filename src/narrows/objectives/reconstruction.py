@@ -29,10 +29,11 @@ class Reconstruction(Objective):
         check_loss(net, loss)
         self.loss = loss
         self.noise = Noise(noise, bounded=net.is_images)
+        self.corrupts = bool(self.noise)
 
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return ``x`` with the objective's noise."""
-        return self.noise(x, generator) if self.noise else x
+        return self.noise(x, generator) if self.corrupts else x
 
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"reconstruction": (N,)}."""

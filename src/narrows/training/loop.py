@@ -110,6 +110,7 @@ def train(
     folder: Path | None = None,
     progress: Progress | None = None,
     stop: Callable[[], int] | None = None,
+    on_epoch: Callable[[list[dict[str, float]]], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train ``model`` in place and return its history, one row per epoch.
 
@@ -127,6 +128,7 @@ def train(
     folder : where checkpoints go, and where training goes on from if there is one; None keeps nothing
     progress : shows loss, images/s and time left
     stop : asked before every step; a non-zero answer is a signal's number: save, and raise Interrupted
+    on_epoch : given the history after every epoch
 
     Raises
     ------
@@ -136,7 +138,7 @@ def train(
     run = _Training(model, Batches(values, rows), Batches(values, valid_rows), settings, seed, folder)
     with torch.random.fork_rng(devices=[]):
         run.resume()
-        run.run(progress or Progress(), stop or (lambda: 0))
+        run.run(progress or Progress(), stop or (lambda: 0), on_epoch or (lambda history: None))
     return run.history
 
 
@@ -172,13 +174,16 @@ class _Training:
             self.best = math.inf if state["best"] is None else state["best"]
             self.best_epoch = state["best_epoch"]
 
-    def run(self, progress: Progress, stop: Callable[[], int]) -> None:
+    def run(
+        self, progress: Progress, stop: Callable[[], int], on_epoch: Callable[[list[dict[str, float]]], None]
+    ) -> None:
         """Train the epochs that are left, and keep the best weights."""
         total = self.epochs * len(self.data)
         done = round(total * self.step / self.steps)
         with progress.task("train", total, done) as task:
             while self.step < self.steps and not self._out_of_patience():
                 self._epoch(task.advance, stop)
+                on_epoch(self.history)
         self._keep_best()
         self.model.eval()
 

@@ -1,0 +1,93 @@
+"""What a report shows beside numbers: tables.json, and predictions.csv with one line per row of data."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+
+from narrows.data.dataset import Dataset
+from narrows.data.splits import Split
+from narrows.evaluation import summary
+from narrows.files import Array, write_text
+from narrows.runs import Run
+
+OUTLIERS = 24
+
+
+def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
+    """Write what is known before training: how much there is of what, and which files were left out."""
+    run.add_results(
+        {
+            "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
+            "data/train": len(rows.train), "data/valid": len(rows.valid),
+            "data/test": len(rows.test) if rows.held_out else 0,
+        }
+    )  # fmt: skip
+    description = {
+        "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
+        "shape": list(data.shape), "label_names": data.class_names, "held_out": rows.held_out,
+        "notes": list(data.notes),
+    }  # fmt: skip
+    skipped = [{"path": file.path, "reason": file.reason} for file in data.skipped]
+    run.add_tables({"name": name, "data": description, "skipped": skipped})
+
+
+def write_finds(
+    run: Run,
+    data: Dataset,
+    clusters: Array,
+    distances: Array,
+    errors: Array | None,
+    pairs: list[tuple[int, int, float]],
+) -> None:
+    """Write the outliers, the near-duplicates and, where there are labels, the cluster x class table.
+
+    Parameters
+    ----------
+    clusters : (N,)
+    distances : (N,), to the nearest neighbours in code space; the largest are the outliers
+    errors : (N,), of reconstruction, where the model reconstructs
+    pairs : rows i, j and how much they differ
+    """
+    outliers = [
+        {
+            "id": data.ids[i], "row": int(i), "cluster": int(clusters[i]), "distance": float(distances[i]),
+            "error": None if errors is None else float(errors[i]),
+        }
+        for i in np.argsort(-distances, kind="stable")[:OUTLIERS]
+    ]  # fmt: skip
+    duplicates = [
+        {"a": data.ids[i], "b": data.ids[j], "rows": [int(i), int(j)], "difference": d, "exact": d == 0}
+        for i, j, d in pairs
+    ]
+    run.add_tables({"outliers": outliers, "duplicates": duplicates})
+    if data.labels is not None:
+        run.add_tables({"contingency": summary.contingency_table(clusters, data.labels, data.class_names)})
+
+
+def write_predictions(
+    run: Run, data: Dataset, rows: Split, clusters: Array, confidence: Array, distances: Array, errors: Array | None
+) -> None:
+    """Write predictions.csv: id, path, split, cluster, confidence, place on the map, distance, and what is known."""
+    points = np.load(run.folder / "map.npy")  # (N, 2)
+    part = np.full(len(data), "train", dtype="U5")
+    part[rows.valid] = "valid"
+    part[rows.test] = "test" if rows.held_out else "train"
+    columns: dict[str, Any] = {
+        "id": data.ids, "path": data.paths or [""] * len(data), "split": part, "cluster": clusters,
+        "confidence": [f"{c:.4f}" for c in confidence], "x": [f"{x:.4f}" for x in points[:, 0]],
+        "y": [f"{y:.4f}" for y in points[:, 1]], "distance": [f"{d:.5g}" for d in distances],
+    }  # fmt: skip
+    if errors is not None:
+        columns["error"] = [f"{error:.5g}" for error in errors]
+    if data.labels is not None:
+        names = data.class_names
+        columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    write_text(run.folder / "predictions.csv", text.getvalue())
