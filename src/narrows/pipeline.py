@@ -75,7 +75,9 @@ def run(
         done.stage("draw", job.draw, ["figures/*.png"])
         stages = sum(stage["seconds"] for stage in done.manifest["stages"].values())
         done.add_results({"time/total_s": stages + job.open_seconds, "time/open_s": job.open_seconds})
-        done.stage("report", job.report, ["report.html", "README.md"])
+        card.write(done)
+        report.build(done.folder)
+        done.seal()
     return done
 
 
@@ -192,11 +194,6 @@ class _Job:
     def draw(self) -> summary.Results:
         with self.progress.task("draw"):
             pictures.draw(self.run, self.data, self.test, self.recipe.seed)
-        return {}
-
-    def report(self) -> summary.Results:
-        card.write(self.run)
-        report.build(self.run.folder)
         return {}
 
     def _codes(self) -> Array:

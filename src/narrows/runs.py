@@ -177,7 +177,7 @@ class Run:
         written = sorted(path for pattern in files for path in self.folder.glob(pattern))
         hashes = {path.relative_to(self.folder).as_posix(): sha256(path) for path in written}
         self.manifest["stages"][name] = {"seconds": seconds, "files": hashes}
-        self._write_manifest()
+        self.seal()
         return True
 
     def _is_done(self, name: str) -> bool:
@@ -187,7 +187,8 @@ class Run:
         files = {self.folder / file: digest for file, digest in entry["files"].items()}
         return all(path.is_file() and sha256(path) == digest for path, digest in files.items())
 
-    def _write_manifest(self) -> None:
+    def seal(self) -> None:
+        """Write the manifest: the stages done, and the sha256 of every file."""
         skip = {"manifest.json", ".lock", ".holder"}
         paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name not in skip)
         self.manifest["files"] = {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths}

@@ -45,7 +45,7 @@ def build(folder: str | Path) -> Path:
         picture=_pictures(folder / "figures"),
     )
     path = folder / "report.html"
-    write_text(path, page)
+    write_text(path, page.lstrip())
     return path
 
 
