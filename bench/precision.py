@@ -1,6 +1,6 @@
 """What training in bfloat16 costs in quality: the same recipe in both precisions, several seeds, held-out PSNR.
 
-    NARROWS_DATA=... python bench/precision.py --images 20000 --epochs 5 --seeds 3
+NARROWS_DATA=... python bench/precision.py --images 20000 --epochs 5 --seeds 3
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """The command line as a person meets it: exit codes, messages, files."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -12,14 +14,26 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from narrows.cli import main
+
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
 QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
 
 
-def narrows(*arguments, cwd=None, code=0):
-    done = subprocess.run([*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    return done.stdout if code == 0 else done.stderr
+def narrows(*arguments, cwd=".", code=0):
+    """Run the command line in this process, which spares the imports, and return what it printed."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        before, sys.argv = sys.argv, ["narrows", *map(str, arguments)]
+        try:
+            main()
+            found = 0
+        except SystemExit as stop:
+            found = stop.code or 0
+        finally:
+            sys.argv = before
+    assert found == code, err.getvalue()
+    return out.getvalue() if code == 0 else err.getvalue()
 
 
 @pytest.fixture(scope="module")
