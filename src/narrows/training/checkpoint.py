@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,10 @@ def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> d
     return None
 
 
-def save_weights(path: Path, module: nn.Module) -> None:
-    """Write a module's weights alone."""
+def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Write a module's ``state_dict`` alone."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_arrays(path, state_arrays(module))
+    write_arrays(path, {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()})
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

@@ -25,6 +25,8 @@ from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine, Precision
 from narrows.training.schedule import Schedule, rate
 
+SAVE_SECONDS = 2.0  # short epochs are not each saved: what a kill can cost stays below this
+
 ORDER, STEP, VALID = 1, 2, 3  # what a random number is for, beside the seed
 
 
@@ -48,7 +50,8 @@ class Settings:
     precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
     compile : use torch.compile
     device : "auto", "cpu", "cuda", ...
-    checkpoint_steps : save every so many steps as well as after each epoch; 0 for epochs only
+    checkpoint_steps : save every so many steps as well as after each epoch; 0 for epochs only. Of epochs shorter than
+        two seconds not every one is saved
 
     Raises
     ------
@@ -163,6 +166,8 @@ class _Training:
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1
         self._best_weights: dict[str, torch.Tensor] = {}
+        self._best_is_saved = True
+        self._saved_at = -math.inf
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -173,6 +178,10 @@ class _Training:
             self.step, self.sums, self.history = state["step"], state["sums"], state["history"]
             self.best = math.inf if state["best"] is None else state["best"]
             self.best_epoch = state["best_epoch"]
+        if self.best_epoch > 0:
+            best = copy.deepcopy(self.model)
+            checkpoint.load_weights(self.folder / "best.safetensors", best)
+            self._best_weights = best.state_dict()
 
     def run(
         self, progress: Progress, stop: Callable[[], int], on_epoch: Callable[[list[dict[str, float]]], None]
@@ -250,7 +259,8 @@ class _Training:
             "seconds": seconds,
         }
         self.history.append(row)
-        self._save()
+        if self.step == self.steps or self._out_of_patience() or time.monotonic() - self._saved_at >= SAVE_SECONDS:
+            self._save()
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
@@ -272,19 +282,15 @@ class _Training:
 
     def _remember_best(self) -> None:
         model = self.averaged or self.model
-        if self.folder is None:
-            self._best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        else:
-            checkpoint.save_weights(self.folder / "best.safetensors", model)
+        self._best_weights = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        self._best_is_saved = False
 
     def _keep_best(self) -> None:
         if self.best_epoch < 0:  # nothing was validated: keep the last
             if self.averaged is not None:
                 self.model.load_state_dict(self.averaged.state_dict())
-        elif self.folder is None:
-            self.model.load_state_dict(self._best_weights)
         else:
-            checkpoint.load_weights(self.folder / "best.safetensors", self.model)
+            self.model.load_state_dict(self._best_weights)
 
     def _save(self) -> None:
         if self.folder is not None and self.engine.is_main:
@@ -295,7 +301,11 @@ class _Training:
                 "best": None if self.best == math.inf else self.best,
                 "best_epoch": self.best_epoch,
             }
+            if not self._best_is_saved:  # before the state that speaks of it
+                checkpoint.save_weights(self.folder / "best.safetensors", self._best_weights)
+                self._best_is_saved = True
             checkpoint.save(self.folder, self._modules(), self.optimizer, state)
+            self._saved_at = time.monotonic()
 
     def _modules(self) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {"model": self.model}
