@@ -108,7 +108,7 @@ class _Job:
             history = train(
                 model, self.data.values, rows.train, rows.valid, recipe.train, seed=recipe.seed,
                 folder=self.run.folder / "checkpoints", progress=self.progress, stop=self.interrupt,
-                on_epoch=self.run.write_history,
+                on_save=self.run.write_history,
             )  # fmt: skip
         model.cpu().save(self.run.folder)
         self.run.write_history(history)

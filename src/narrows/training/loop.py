@@ -113,7 +113,7 @@ def train(
     folder: Path | None = None,
     progress: Progress | None = None,
     stop: Callable[[], int] | None = None,
-    on_epoch: Callable[[list[dict[str, float]]], None] | None = None,
+    on_save: Callable[[list[dict[str, float]]], None] | None = None,
 ) -> list[dict[str, float]]:
     """Train ``model`` in place and return its history, one row per epoch.
 
@@ -131,17 +131,17 @@ def train(
     folder : where checkpoints go, and where training goes on from if there is one; None keeps nothing
     progress : shows loss, images/s and time left
     stop : asked before every step; a non-zero answer is a signal's number: save, and raise Interrupted
-    on_epoch : given the history after every epoch
+    on_save : given the history after every checkpoint
 
     Raises
     ------
     TrainingError : the loss or the gradient is no longer finite; the last good checkpoint stays
     Interrupted : ``stop`` said so; the state is saved if there is a folder
     """
-    run = _Training(model, Batches(values, rows), Batches(values, valid_rows), settings, seed, folder)
+    run = _Training(model, Batches(values, rows), Batches(values, valid_rows), settings, seed, folder, on_save)
     with torch.random.fork_rng(devices=[]):
         run.resume()
-        run.run(progress or Progress(), stop or (lambda: 0), on_epoch or (lambda history: None))
+        run.run(progress or Progress(), stop or (lambda: 0))
     return run.history
 
 
@@ -149,8 +149,16 @@ class _Training:
     """The state of one training, and its steps in order of use."""
 
     def __init__(
-        self, model: Model, data: Batches, valid: Batches, settings: Settings, seed: int, folder: Path | None
+        self,
+        model: Model,
+        data: Batches,
+        valid: Batches,
+        settings: Settings,
+        seed: int,
+        folder: Path | None,
+        on_save: Callable[[list[dict[str, float]]], None] | None,
     ) -> None:
+        self.on_save = on_save or (lambda history: None)
         self.model, self.data, self.valid = model, data, valid
         self.settings, self.seed, self.folder = settings, seed, folder
         self.engine = Engine(settings.device, settings.precision, compile=settings.compile)
@@ -183,16 +191,13 @@ class _Training:
             checkpoint.load_weights(self.folder / "best.safetensors", best)
             self._best_weights = best.state_dict()
 
-    def run(
-        self, progress: Progress, stop: Callable[[], int], on_epoch: Callable[[list[dict[str, float]]], None]
-    ) -> None:
+    def run(self, progress: Progress, stop: Callable[[], int]) -> None:
         """Train the epochs that are left, and keep the best weights."""
         total = self.epochs * len(self.data)
         done = round(total * self.step / self.steps)
         with progress.task("train", total, done) as task:
             while self.step < self.steps and not self._out_of_patience():
                 self._epoch(task.advance, stop)
-                on_epoch(self.history)
         self._keep_best()
         self.model.eval()
 
@@ -306,6 +311,7 @@ class _Training:
                 self._best_is_saved = True
             checkpoint.save(self.folder, self._modules(), self.optimizer, state)
             self._saved_at = time.monotonic()
+            self.on_save(self.history)
 
     def _modules(self) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {"model": self.model}
