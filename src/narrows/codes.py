@@ -49,7 +49,12 @@ def reconstruct(model: Model, values: Array) -> Array:
 
     A denoising model's reconstruction of a corrupted image is the cleaned image.
     """
-    return np.concatenate([output for _, output in reconstructions(model, values)])
+    outputs = np.empty((len(values), *model.input_shape), dtype=np.float32)
+    done = 0
+    for _, output in reconstructions(model, values):
+        outputs[done : done + len(output)] = output
+        done += len(output)
+    return outputs
 
 
 def reconstructions(model: Model, values: Array) -> Iterator[tuple[Array, Array]]:

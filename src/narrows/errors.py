@@ -7,10 +7,10 @@ Every message says which parameter, what the rule is, the value that broke it, a
     │   ├── DataError                    a source that cannot be opened or used
     │   ├── RecipeError                  an unknown recipe, key, name or value
     │   └── RunFolderError               a run folder that is taken, locked, missing or damaged
-    ├── TrainingError                    training went wrong (diverged) and was stopped before harm
-    └── Interrupted                      a signal asked to stop; what was learned is saved
+    └── TrainingError                    training went wrong (diverged) and was stopped before harm
 
-    NarrowsWarning (a UserWarning)       something was handled in a stated way that the user should know of
+    Interrupted (a BaseException)        a signal asked to stop; what was learned is saved. No ``except Exception`` on
+                                         the way may swallow it
 """
 
 from __future__ import annotations
@@ -66,16 +66,12 @@ class TrainingError(NarrowsError):
     """Training went wrong and was stopped before a bad state was saved."""
 
 
-class Interrupted(NarrowsError):
+class Interrupted(BaseException):
     """A signal asked to stop. ``signal`` is its number; what was learned so far is on disk."""
 
     def __init__(self, signal: int, message: str = "interrupted") -> None:
         self.signal = signal
         super().__init__(message)
-
-
-class NarrowsWarning(UserWarning):
-    """Something was handled in a stated way that the user should know of."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -37,7 +37,7 @@ def atomic_file(path: str | Path) -> Iterator[IO[bytes]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -112,7 +112,8 @@ def _finite(content: Any) -> Any:
     return content
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Flush a folder to the disk, so that a file renamed in it stays renamed."""
     if os.name == "nt":  # a folder cannot be opened for flushing there
         return
     descriptor = os.open(folder, os.O_RDONLY)

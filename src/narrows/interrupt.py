@@ -16,6 +16,8 @@ from typing import Any
 
 from narrows.errors import Interrupted
 
+STOPPED = "finished stages are saved"
+
 
 class Interrupt:
     """Notes SIGINT and SIGTERM while its ``with`` block runs; call it to learn which has come (0 for none)."""
@@ -49,10 +51,12 @@ class Interrupt:
             yield
         finally:
             self._deferred = False
+        if self.signal:  # it came after the last question
+            raise Interrupted(self.signal, STOPPED)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal:
             os._exit(128 + number)
         self.signal = number
         if not self._deferred:
-            raise Interrupted(number, "stopped; finished stages are saved")
+            raise Interrupted(number, STOPPED)

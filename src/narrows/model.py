@@ -17,6 +17,7 @@ from narrows.errors import RunFolderError
 from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
 from narrows.nets import Network, nets
 from narrows.objectives import Objective, objectives
+from narrows.registry import Trust
 
 FORMAT = 1  # of config.json; raised when an older narrows could not read it
 
@@ -47,7 +48,7 @@ class Model(nn.Module):
         *,
         seed: int = 0,
         preprocessing: Mapping[str, Any] | None = None,
-        trusted: bool = True,
+        trusted: Trust = True,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -102,7 +103,7 @@ class Model(nn.Module):
         mean = values.mean(axis=0, dtype=np.float64)
         sd = values.std(axis=0, dtype=np.float64)
         # A column that never changes carries nothing, whatever its unit: it is centred and left at that.
-        sd[sd <= 1e-7 * np.maximum(np.abs(mean), 1)] = 1
+        sd[sd <= 1e-7 * np.abs(mean)] = 1
         self.shift.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(sd))
 
@@ -123,7 +124,7 @@ class Model(nn.Module):
         write_json(folder / "config.json", self.config)
 
     @classmethod
-    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Model:
+    def load(cls, folder: str | Path, *, trust_code: Trust = False) -> Model:
         """Read a saved model.
 
         Raises
@@ -140,10 +141,12 @@ class Model(nn.Module):
                     str(folder / "config.json"), f"must be of format {FORMAT}", value=config["format"],
                     remedy="Open it with the version of narrows that wrote it.",
                 )  # fmt: skip
-            model = cls(
-                tuple(config["input_shape"]), config["net"], config["objective"],
-                preprocessing=config["preprocessing"], trusted=trust_code,
-            )  # fmt: skip
+            # Built without memory first: only weights that the file really holds are given any.
+            with torch.device("meta"):
+                model = cls(
+                    tuple(config["input_shape"]), config["net"], config["objective"],
+                    preprocessing=config["preprocessing"], trusted=trust_code,
+                )  # fmt: skip
         except FileNotFoundError as error:
             raise RunFolderError(
                 str(folder), "must hold a saved model (config.json and model.safetensors)",
@@ -155,7 +158,10 @@ class Model(nn.Module):
             if type(error).__module__.startswith("narrows"):
                 raise
             raise RunFolderError(str(folder), "must hold an undamaged model", value=str(error)) from error
-        load_state(model, arrays, str(folder / "model.safetensors"))
+        source = str(folder / "model.safetensors")
+        check_state(model, arrays, source)
+        model = model.to_empty(device="cpu")
+        load_state(model, arrays, source)
         return model
 
 
@@ -166,14 +172,19 @@ def state_arrays(module: nn.Module) -> dict[str, Array]:
 
 def load_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> None:
     """Set a module's parameters and buffers; names and shapes must fit exactly."""
-    own = module.state_dict()
-    if {name: tuple(t.shape) for name, t in own.items()} != {name: a.shape for name, a in arrays.items()}:
-        raise RunFolderError(source, "must hold exactly the weights its config.json describes")
+    check_state(module, arrays, source)
     with torch.no_grad():
-        for name, tensor in own.items():
+        for name, tensor in module.state_dict().items():
             tensor.copy_(torch.from_numpy(arrays[name]))
 
 
-def _build(registry: Any, named: Named, *positional: Any, trusted: bool) -> Any:
+def check_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> None:
+    """Raise RunFolderError unless ``arrays`` are a module's parameters and buffers, by names and shapes."""
+    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    if own != {name: array.shape for name, array in arrays.items()}:
+        raise RunFolderError(source, "must hold exactly the weights its config.json describes")
+
+
+def _build(registry: Any, named: Named, *positional: Any, trusted: Trust) -> Any:
     arguments = {key: value for key, value in named.items() if key != "name"}
     return registry.get(named["name"], trusted=trusted)(*positional, **arguments)

@@ -34,9 +34,9 @@ from narrows.report import card, pictures, tables
 from narrows.runs import Run
 from narrows.training.loop import train
 
-NEIGHBOURS = 15  # of each row, in code space: for the map, outliers and near-duplicates
+NEIGHBOURS = 15  # of each row, in code space: for outliers, near-duplicates and UMAP
 MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
-FITTED_BYTES = 1 << 29  # of training rows at most that the PCA baseline is fitted on
+FITTED_BYTES = 1 << 29  # of rows at most that are looked at together
 
 
 def run(
@@ -93,16 +93,19 @@ class _Job:
         self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
-        self.test = _some(self.split.test, MEASURED, recipe.seed)
+        row_bytes = self.data.values[:1].nbytes
+        self.test = _some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
+        # Before anything of a former run is replaced: a network that cannot be built is found out here.
+        self.untrained = Model(
+            self.data.shape, self.recipe.net.model_dump(), self.recipe.objective.model_dump(), seed=recipe.seed,
+            preprocessing=self.data.provenance.get("preprocessing"),
+        )  # fmt: skip
         run.begin(self.recipe.as_dict(), self.recipe.as_toml(), self.data.fingerprint())
         tables.describe_data(run, recipe.name, self.data, self.split)
 
     def train(self) -> summary.Results:
         recipe, rows = self.recipe, self.split
-        model = Model(
-            self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
-            preprocessing=self.data.provenance.get("preprocessing"),
-        )  # fmt: skip
+        model = self.untrained
         model.fit_scaling(self.data.values, rows.train)
         with self.interrupt.deferred():
             history = train(

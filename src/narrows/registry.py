@@ -14,10 +14,12 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, get_type_hints
 
 from narrows.errors import RecipeError, nearest
+
+Trust = bool | Collection[str]
 
 
 class Registry:
@@ -39,8 +41,10 @@ class Registry:
         found = (module.name for module in pkgutil.iter_modules(folder.__path__))
         return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
 
-    def get(self, name: str, *, trusted: bool = True) -> Any:
+    def get(self, name: str, *, trusted: Trust = True) -> Any:
         """Return the entry called ``name``, or the object at ``"package.module:attribute"`` when trusted.
+
+        ``trusted`` is whether the name comes from a person; or the names that came from one.
 
         Raises
         ------
@@ -57,8 +61,8 @@ class Registry:
         (public,) = module.__all__
         return getattr(module, public)
 
-    def _from_path(self, path: str, trusted: bool) -> Any:
-        if not trusted:
+    def _from_path(self, path: str, trusted: Trust) -> Any:
+        if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(
                 self.kind, "from a saved model must be one of narrows' own entries, because a model file "
                 "must not choose which code runs", value=path,
@@ -74,11 +78,6 @@ class Registry:
                 value=path,
                 remedy=f"{error}.",
             ) from error
-
-    def describe(self, name: str) -> str:
-        """Return the first line of the entry's docstring."""
-        doc = inspect.getdoc(self.get(name)) or ""
-        return doc.partition("\n")[0]
 
 
 def arguments_of(entry: Callable[..., Any], *, given_by_us: tuple[str, ...] = ()) -> dict[str, inspect.Parameter]:

@@ -30,9 +30,9 @@ from typing import TYPE_CHECKING, Any
 
 from narrows import environment
 from narrows.data.open import open as open_source
-from narrows.errors import RunFolderError
+from narrows.errors import DataError, RunFolderError
 from narrows.files import read_arrays, read_json, sha256, write_arrays, write_json, write_text
-from narrows.registry import Registry
+from narrows.registry import Registry, Trust
 
 if TYPE_CHECKING:
     from narrows.clustering import Clusterer
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from narrows.evaluation.baseline import PCABaseline
     from narrows.model import Model
     from narrows.projection import Projection
+
+
+OURS_ALWAYS = {".lock", ".holder"}  # in a folder while a run has it
+STARTED_WITH = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
 
 
 class Run:
@@ -56,15 +60,16 @@ class Run:
     RunFolderError : there is no run in ``folder``
     """
 
-    def __init__(self, folder: str | Path, *, trust_code: bool = False) -> None:
+    def __init__(self, folder: str | Path, *, trust_code: Trust = False) -> None:
         self.folder = Path(folder)
         self.trust_code = trust_code
+        self._replaces = False
         if not (self.folder / "manifest.json").is_file():
             raise RunFolderError(
                 "run folder", "must be one that narrows wrote (with manifest.json)", value=str(folder),
                 remedy="`narrows run` makes one.",
             )  # fmt: skip
-        self.manifest: dict[str, Any] = read_json(self.folder / "manifest.json")
+        self.manifest: dict[str, Any] = _read(read_json, self.folder / "manifest.json")
 
     @classmethod
     @contextmanager
@@ -78,21 +83,18 @@ class Run:
         """
         from filelock import FileLock, Timeout
 
-        folder = Path(folder)
-        existing = folder.exists() and any(path.name not in (".lock", ".holder") for path in folder.iterdir())
-        is_run = (folder / "manifest.json").is_file()
-        if existing and not is_run:
-            raise RunFolderError(
-                "--out", "must be a new folder or that of a run", value=str(folder),
-                remedy="Nothing in it was touched. Choose another folder.",
-            )  # fmt: skip
-        if existing and not (resume or overwrite):
-            raise RunFolderError(
-                "--out", "must not exist yet, so that no run is lost", value=str(folder),
-                remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
-            )  # fmt: skip
+        if resume and overwrite:
+            raise RunFolderError("--resume and --overwrite", "exclude each other", value=str(folder))
+        folder = Path(os.path.normpath(folder))  # "runs/.." is a folder that exists
+        made = not folder.exists()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            present = {path.name for path in folder.iterdir() if not path.name.endswith(".part")} - OURS_ALWAYS
+            if present and "manifest.json" not in present:
+                raise RunFolderError(
+                    "--out", "must be a new folder or that of a run", value=str(folder),
+                    remedy="Nothing in it was touched. Choose another folder.",
+                )  # fmt: skip
             lock = FileLock(folder / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
@@ -104,24 +106,29 @@ class Run:
                 "--out", "must be a folder that can be written", value=str(folder), remedy=f"{error.strerror}."
             ) from error
         try:
+            if present and not (resume or overwrite):
+                raise RunFolderError(
+                    "--out", "must not exist yet, so that no run is lost", value=str(folder),
+                    remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
+                )  # fmt: skip
             write_json(folder / ".holder", {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
-            if existing and overwrite and not resume:
-                _clear(folder)
-            if not (folder / "manifest.json").exists():
+            if not present:
                 write_json(folder / "manifest.json", {"stages": {}, "files": {}})
-            yield cls(folder, trust_code=True)
+            run = cls(folder)
+            run._replaces = bool(present) and overwrite
+            yield run
         finally:
             (folder / ".holder").unlink(missing_ok=True)
+            if made or not present:
+                _remove_if_nothing(folder, made)
             lock.release()
-            if not existing and _holds_nothing(folder):
-                shutil.rmtree(folder, ignore_errors=True)
 
     def begin(self, settings: Mapping[str, Any], settings_text: str, fingerprint: str) -> None:
         """Keep the settings and what the run is made on; a run that goes on must have the same settings and data.
 
         Parameters
         ----------
-        settings : nested plain values
+        settings : nested plain values; code that they name may be run (see ``registry``)
         settings_text : the same as TOML, for recipe.toml
         fingerprint : of the data
 
@@ -129,14 +136,24 @@ class Run:
         ------
         RunFolderError : the run was started with other settings or other data
         """
+        self.trust_code = frozenset(_code_named_in(settings))
         path = self.folder / "environment.json"
         found = environment.describe()
-        if not path.exists():
+        if self._replaces:
+            _clear(self.folder)
+            self.manifest = {"stages": {}, "files": {}}
+            write_json(self.folder / "manifest.json", self.manifest)
+        if not path.exists() or not (self.folder / "recipe.toml").exists():
+            if self.manifest["stages"] or (self.folder / "checkpoints").exists():
+                raise RunFolderError(
+                    str(self.folder), "must hold recipe.toml and environment.json to be gone on with",
+                    remedy="Without them nobody knows how the run was started: start again (--overwrite).",
+                )  # fmt: skip
             write_text(self.folder / "recipe.toml", settings_text)
             write_json(path, {"seed": settings["seed"], "started": now(), "data": fingerprint} | found)
             return
-        before = tomllib.loads((self.folder / "recipe.toml").read_text(encoding="utf-8"))
-        first = read_json(path)
+        before = _read(lambda file: tomllib.loads(file.read_text(encoding="utf-8")), self.folder / "recipe.toml")
+        first = _read(read_json, path)
         changed = _differences(before, settings)
         if first["data"] != fingerprint:
             changed.append("the data")
@@ -148,6 +165,11 @@ class Run:
         parts = ("python", "packages", "processor", "threads")
         other = {name: found[name] for name in parts if found[name] != first[name]}
         write_json(path, first | {"resumed": [*first.get("resumed", []), {"at": now()} | other]})
+        # The numbers and tables of stages that are done are in two files that all stages share.
+        for name in ("results.json", "tables.json"):
+            kept = self.folder / name
+            if self.manifest["stages"] and not (kept.is_file() and sha256(kept) == self.manifest["files"].get(name)):
+                self.manifest["stages"] = {}  # training goes on from its last checkpoint, and so ends at once
 
     # Stages
 
@@ -189,8 +211,9 @@ class Run:
 
     def seal(self) -> None:
         """Write the manifest: the stages done, and the sha256 of every file."""
-        skip = {"manifest.json", ".lock", ".holder"}
-        paths = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.name not in skip)
+        skip = {"manifest.json", *OURS_ALWAYS}
+        found = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.suffix != ".part")
+        paths = (path for path in found if path.name not in skip)
         self.manifest["files"] = {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths}
         write_json(self.folder / "manifest.json", self.manifest)
 
@@ -273,9 +296,25 @@ class Run:
         write_arrays(self.folder / f"{name}.safetensors", state, made_by)
 
     def open_source(self, source: Any, **options: Any) -> Dataset:
-        """Open new data the way the run's own were opened: same size, channels and fit."""
-        preprocessing = read_json(self.folder / "config.json")["preprocessing"]
-        return open_source(source, **(preprocessing | options))
+        """Open new data the way the run's own were opened: same size, channels and fit, same key and label column.
+
+        ``options`` are those of ``narrows.open`` and come before the run's own. Labels that the new data lack are done
+        without.
+        """
+        own: dict[str, Any] = dict(_read(read_json, self.folder / "config.json")["preprocessing"])
+        recipe = _read(lambda file: tomllib.loads(file.read_text(encoding="utf-8")), self.folder / "recipe.toml")
+        path = Path(source) if isinstance(source, str | os.PathLike) else None
+        if path is not None and path.suffix in (".npz", ".mat") and "key" in recipe["data"]:
+            own["key"] = recipe["data"]["key"]
+        labels = recipe["data"]["labels"]
+        if labels in ("none", "folders") or Path(labels).is_file():
+            labels = "auto"  # these speak of the run's own rows
+        try:
+            return open_source(source, **(own | {"labels": labels} | options))
+        except DataError as error:
+            if error.parameter != "labels" or "labels" in options:
+                raise
+            return open_source(source, **(own | {"labels": "none"} | options))
 
     def _load_part(self, name: str, registry: Registry) -> Any:
         arrays, made_by = self._read_part(name)
@@ -289,7 +328,8 @@ class Run:
                 str(self.folder), f"must have its {name} ({path.name})",
                 remedy="Finish the run with `narrows run --resume`.",
             )  # fmt: skip
-        return read_arrays(path)
+        arrays, made_by = _read(read_arrays, path)
+        return arrays, made_by
 
 
 def now() -> str:
@@ -316,15 +356,37 @@ def _holder(folder: Path) -> str:
         return "Another process has just taken it."
 
 
-def _holds_nothing(folder: Path) -> bool:
-    """Whether a run ended before it had anything worth going on from."""
-    return not (folder / "checkpoints").exists() and not read_json(folder / "manifest.json")["stages"]
+def _remove_if_nothing(folder: Path, made: bool) -> None:
+    """Take back what a run wrote that ended before there was anything to go on from; its folder too if it made it."""
+    if (folder / "checkpoints").exists() or read_json(folder / "manifest.json")["stages"]:
+        return
+    for name in STARTED_WITH:
+        (folder / name).unlink(missing_ok=True)
+    if made and not any(path.name not in OURS_ALWAYS for path in folder.iterdir()):
+        (folder / ".lock").unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _read(how: Callable[[Path], Any], path: Path) -> Any:
+    """Read a file of the run folder; whatever is wrong with it becomes one clear error."""
+    try:
+        return how(path)
+    except Exception as error:
+        raise RunFolderError(
+            str(path), "must be a whole file of a run", value=f"{type(error).__name__}: {error}",
+            remedy="Finish the run with `narrows run --resume`, or make it again.",
+        ) from error  # fmt: skip
+
+
+def _code_named_in(settings: Mapping[str, Any]) -> list[str]:
+    """Return the names of code outside narrows that a person typed into the settings."""
+    names = [section["name"] for section in settings.values() if isinstance(section, Mapping) and "name" in section]
+    return [name for name in names if ":" in name]
 
 
 def _clear(folder: Path) -> None:
     """Empty a run folder but for its lock; the manifest goes last, so that a broken-off clearing can be repeated."""
-    keep = {".lock", ".holder", "manifest.json"}
     for path in folder.iterdir():
-        if path.name not in keep:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if path.name not in (*OURS_ALWAYS, "manifest.json"):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     (folder / "manifest.json").unlink()

@@ -209,6 +209,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         if not kept["parameters"].keys() <= known:
             raise RunFolderError(str(path), "must hold this estimator's parameters", value=sorted(kept["parameters"]))
         self = cls(**kept["parameters"])
+        named = [part if isinstance(part, str) else part.get("name", "") for part in (self.net, self.objective)]
+        if not trust_code and any(":" in name for name in named):
+            raise RunFolderError(
+                str(path), "must name parts of narrows only", value=named,
+                remedy="If you trust this model's author, pass trust_code=True.",
+            )  # fmt: skip
         self.model_, self.code_size_, self._axes = model, model.code_size, kept["axes"]
         self.history_ = kept["history"]
         self.n_features_in_ = int(np.prod(model.input_shape))

@@ -61,7 +61,7 @@ class Recipe(_Section):
 
     name: str = "default"
     description: str = ""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=2**32 - 1)
     data: Data = Data()
     net: Named = Named(name="auto")
     objective: Named = Named(name="reconstruction")
@@ -124,7 +124,8 @@ def load(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     RecipeError : unknown recipe, key, name or value
     """
     content = read(name)
-    for override in overrides:
+    # A name comes first: with another entry the arguments of the former one go.
+    for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
         _apply(content, override)
     return check(content)
 

@@ -49,15 +49,15 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
         )
     if data.is_images:
         if model.objective.trains_decoder:
-            _reconstructions(run, model, data.values[test], seed, folder)
+            _reconstructions(run, model, data, test, seed, folder)
             _samples(run, model, seed, folder)
         _finds(data, found, folder)
     _clusters(run, data, clusters, folder)
 
 
-def _reconstructions(run: Run, model: Model, values: Array, seed: int, folder: Path) -> None:
+def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
     rng = np.random.default_rng(seed)
-    shown = values[np.sort(rng.choice(len(values), min(SHOWN, len(values)), replace=False))]
+    shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
     rows = {
         "original": shown,
         f"autoencoder, {model.code_size} values": coding.reconstruct(model, shown),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,7 +47,10 @@ class Batches:
         rows = self.rows[index]
         if self._tensor is not None:
             return self._tensor[torch.from_numpy(rows)]
-        return torch.from_numpy(self.values[np.sort(rows)])  # sorted: the disk is read forwards
+        order = np.argsort(rows)  # the disk is read forwards; the batch keeps its order
+        batch = np.empty((len(rows), *self.values.shape[1:]), self.values.dtype)
+        batch[order] = self.values[rows[order]]
+        return torch.from_numpy(batch)
 
     def iterate(self, parts: list[Array]) -> Iterator[Tensor]:
         """Yield the batches of ``parts`` (at least one), each an index into the N rows; read ahead from disk."""
@@ -78,6 +82,6 @@ def free_memory() -> int:
 
 
 def _as_tensor(values: Array) -> Tensor:
-    if not values.flags.writeable:  # torch warns of read-only arrays; we only ever read
-        values = values.copy()
-    return torch.from_numpy(values)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # we only ever read
+        return torch.from_numpy(np.ascontiguousarray(values))

@@ -15,17 +15,11 @@ from torch import nn
 from torch.optim import Optimizer
 
 from narrows.errors import RunFolderError, TrainingError
-from narrows.files import Array, read_arrays, sha256, write_arrays
+from narrows.files import Array, flush_folder, read_arrays, sha256, write_arrays
 from narrows.model import load_state, state_arrays
 
 
-def save(
-    folder: Path,
-    modules: dict[str, nn.Module],
-    optimizer: Optimizer,
-    state: dict[str, Any],
-    name: str = "last",
-) -> None:
+def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, state: dict[str, Any]) -> None:
     """Write the state of training; ``last`` becomes ``previous`` first, so that one of the two is always whole.
 
     Parameters
@@ -34,17 +28,17 @@ def save(
     modules : name -> module whose parameters and buffers are kept
     optimizer : whose state is kept
     state : JSON-ready: where in training this is
-    name : "last", or a name of one's own
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{name}/{key}": value for name, m in modules.items() for key, value in state_arrays(m).items()}
     arrays |= _optimizer_arrays(optimizer)
-    target, fresh = folder / f"{name}.safetensors", folder / f"{name}.new"
+    target, fresh = folder / "last.safetensors", folder / "last.new"
     write_arrays(fresh, arrays, state)
     digest = sha256(fresh)
     if target.exists():
         os.replace(target, folder / "previous.safetensors")
     os.replace(fresh, target)
+    flush_folder(folder)
     if sha256(target) != digest:
         raise TrainingError(f"{target} reads back differently from what was written: the disk is failing.")
 
@@ -84,7 +78,12 @@ def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
 
 def load_weights(path: Path, module: nn.Module) -> None:
     """Read what ``save_weights`` wrote."""
-    load_state(module, read_arrays(path)[0], str(path))
+    try:
+        arrays, _ = read_arrays(path)
+    except Exception as error:  # whatever is wrong with the file
+        remedy = "Start again with --overwrite."
+        raise RunFolderError(str(path), "must be a whole file of weights", value=str(error), remedy=remedy) from error
+    load_state(module, arrays, str(path))
 
 
 def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Array]:

@@ -5,6 +5,7 @@ The loop reads the same on one core and on a GPU.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
@@ -49,10 +50,12 @@ class Engine:
         """Whether this process writes files and shows progress."""
         return True
 
-    def prepare(self, module: nn.Module) -> nn.Module:
-        """Move a module to the device, in place, and compile it if asked."""
-        module = module.to(self.device)
-        return torch.compile(module) if self.compile else module  # type: ignore[return-value]
+    def prepare(self, module: nn.Module, compiled: Iterable[nn.Module] = ()) -> None:
+        """Move a module to the device, in place, and compile its parts ``compiled`` if that was asked for."""
+        module.to(self.device)
+        if self.compile:
+            for part in compiled:
+                part.compile()
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the network's arithmetic runs at the chosen precision."""
@@ -63,10 +66,6 @@ class Engine:
     def backward(self, loss: Tensor) -> None:
         """Compute gradients."""
         loss.backward()  # type: ignore[no-untyped-call]
-
-    def gather(self, tensor: Tensor) -> Tensor:
-        """Return the values of all processes; here there is one."""
-        return tensor
 
     def generator(self, *keys: int) -> torch.Generator:
         """Return random numbers that depend on ``keys`` alone, and seed the global ones (dropout) likewise.

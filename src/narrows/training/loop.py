@@ -162,7 +162,7 @@ class _Training:
         self.model, self.data, self.valid = model, data, valid
         self.settings, self.seed, self.folder = settings, seed, folder
         self.engine = Engine(settings.device, settings.precision, compile=settings.compile)
-        self.engine.prepare(model)
+        self.engine.prepare(model, compiled=model.net.children())
         self.optimizer = make_optimizer(model, settings)
         self.averaged = copy.deepcopy(model) if settings.average else None
         self.epochs, self.batch_size = settings.resolve(len(data))
@@ -173,6 +173,7 @@ class _Training:
         self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1
+        self._last: Batch | None = None  # the newest batch, to look at the state by
         self._best_weights: dict[str, torch.Tensor] = {}
         self._best_is_saved = True
         self._saved_at = -math.inf
@@ -209,13 +210,17 @@ class _Training:
         start, rows = time.perf_counter(), 0
         for raw in self.data.iterate(parts[first:]):
             if signal := stop():
+                self._check_state()
                 self._save()
                 raise Interrupted(signal, f"stopped at step {self.step} of {self.steps}; the state is saved")
             loss = self._step(raw)
             rows += len(raw)
             speed = rows / (time.perf_counter() - start)
             advance(len(raw), f"epoch {epoch + 1}/{self.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
-            if self.settings.checkpoint_steps and self.step % self.settings.checkpoint_steps == 0:
+            every = self.settings.checkpoint_steps
+            # At the end of the epoch its row of the history belongs into the checkpoint too.
+            if every and self.step % every == 0 and self.step % self.epoch_steps:
+                self._check_state()
                 self._save()
         self._end_epoch(epoch, rows, time.perf_counter() - start)
 
@@ -235,14 +240,14 @@ class _Training:
             self._diverged(f"the loss became {value}")
         self.optimizer.zero_grad(set_to_none=True)
         self.engine.backward(loss)
-        if settings.clip:
-            norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip).item()
-            if not math.isfinite(norm):
-                self._diverged(f"the gradient's norm became {norm}")
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf).item()
+        if not math.isfinite(norm):
+            self._diverged(f"the gradient's norm became {norm}")
         self.optimizer.step()
         if self.averaged is not None:
             update_average(self.averaged, self.model, settings.average, self.step)
         self.step += 1
+        self._last = batch
         for name, term in terms.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(term.detach().sum())
         return value
@@ -254,6 +259,8 @@ class _Training:
         self.sums = {}
         if len(self.valid):
             row |= self._validate()
+            if not math.isfinite(row["valid/loss"]):
+                self._diverged(f"the validation loss became {row['valid/loss']}")
             if row["valid/loss"] < self.best:
                 self.best, self.best_epoch = row["valid/loss"], epoch + 1
                 self._remember_best()
@@ -264,6 +271,7 @@ class _Training:
             "seconds": seconds,
         }
         self.history.append(row)
+        self._check_state()
         if self.step == self.steps or self._out_of_patience() or time.monotonic() - self._saved_at >= SAVE_SECONDS:
             self._save()
 
@@ -280,6 +288,20 @@ class _Training:
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(term.sum())
         return _named_means("valid", sums, len(self.valid))
+
+    @torch.no_grad()
+    def _check_state(self) -> None:
+        """Look at the loss once more: a step that ruined the weights shows only after it was taken."""
+        if self._last is None:  # nothing was done since the checkpoint
+            return
+        self.model.eval()
+        generator = self.engine.generator(self.seed, VALID)
+        with self.engine.autocast():
+            terms = self.model.objective.terms(self.model.net, self._last, generator)
+        value = float(torch.stack(list(terms.values())).sum(0).mean())
+        self.model.train()
+        if not math.isfinite(value):
+            self._diverged(f"the loss became {value}")
 
     def _out_of_patience(self) -> bool:
         patience = self.settings.patience
