@@ -31,8 +31,9 @@ class Conv(Network):
     def __init__(self, input_shape: tuple[int, ...], code_size: int = 32, width: int = 32, blocks: int = 0) -> None:
         require_images("conv", input_shape, 8, 256)
         super().__init__(input_shape, code_size)
-        if width < 1 or blocks < 0:
-            raise RecipeError("net.width and net.blocks", "must be >= 1 and >= 0", value=(width, blocks))
+        if not 1 <= width <= 4096 or not 0 <= blocks <= 64:
+            rule = "must be from 1 to 4096 and from 0 to 64"
+            raise RecipeError("net.width and net.blocks", rule, value=(width, blocks))
         channels, *sides = input_shape
         down: list[nn.Module] = []
         up: list[nn.Module] = []

@@ -26,8 +26,8 @@ class Dense(Network):
 
     def __init__(self, input_shape: tuple[int, ...], code_size: int = 32, hidden: Sequence[int] = (512, 256)) -> None:
         super().__init__(input_shape, code_size)
-        if not all(width >= 1 for width in hidden):
-            raise RecipeError("net.hidden", "must be a list of widths >= 1", value=list(hidden))
+        if len(hidden) > 64 or not all(1 <= width <= 1 << 20 for width in hidden):
+            raise RecipeError("net.hidden", "must be at most 64 widths from 1 to 1,048,576", value=list(hidden))
         inputs = math.prod(input_shape)
         down = [inputs, *hidden]
         up = [code_size, *reversed(hidden)]
