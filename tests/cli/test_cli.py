@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from narrows.cli import main
+from narrows.cli import main, printable
+from narrows.cli.run import folder_name
 
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
 QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
@@ -89,6 +90,69 @@ def test_generate_draws_images(folder):
     assert Image.open(folder / "g.png").size[0] > 50
 
 
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vectors")
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((60, 6)).astype(np.float32)
+    np.savez(folder / "v.npz", mine=rows, other=rows[:, :3], kind=np.arange(60) % 2)
+    options = ["--set", "data.key=mine", *QUICK[:4]]
+    narrows("run", "--data", "v.npz", *options, "--out", "run", cwd=folder)
+    return folder
+
+
+def test_generate_draws_vectors_as_a_table(vectors):
+    assert "generated.csv" in narrows("generate", "run", "-n", 3, cwd=vectors)
+    lines = (vectors / "generated.csv").read_text().splitlines()
+    assert lines[0] == "id,value0,value1,value2,value3,value4,value5"
+    assert len(lines) == 4
+
+
+def test_key_and_labels_are_passed_on(vectors):
+    narrows("encode", "run", "v.npz", "--key", "mine", "--labels", "kind", "--out", "codes.npy", cwd=vectors)
+    assert len(np.load(vectors / "codes.npy")) == 60
+    assert "shape" in narrows("encode", "run", "v.npz", "--key", "other", "--out", "x.npy", cwd=vectors, code=2)
+    assert "nope" in narrows("encode", "run", "v.npz", "--labels", "nope", "--out", "x.npy", cwd=vectors, code=2)
+
+
+def test_a_folder_of_pictures_is_replaced_as_a_whole(folder):
+    narrows("generate", "run", "-n", 5, "--out", "drawn", cwd=folder)
+    narrows("generate", "run", "-n", 3, "--out", "drawn", "--overwrite", cwd=folder)
+    assert len(list((folder / "drawn").iterdir())) == 3
+    (folder / "drawn" / "notes.txt").write_text("mine")
+    assert "notes.txt" in narrows("generate", "run", "--out", "drawn", "--overwrite", cwd=folder, code=2)
+    assert len(list((folder / "drawn").iterdir())) == 4
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(".drawn")]
+
+
+@pytest.mark.parametrize("out", ["x.bmp", "no-such-folder/x.npy", "run/codes.npy", "folder.npy"])
+@pytest.mark.parametrize("verb", ["encode", "reconstruct", "denoise", "cluster", "project"])
+def test_out_is_checked_before_the_data_are_opened(folder, verb, out):
+    (folder / "folder.npy").mkdir(exist_ok=True)
+    assert "--out" in narrows(verb, "run", "no-such-data", "--out", out, cwd=folder, code=2)
+
+
+@pytest.mark.parametrize(("source", "name"), [
+    ("..", "up"), (".", "here"), ("p/*.png", "p"), ("p/**/a*/*.png", "p"), ("*.png", "here"), ("/", "run"),
+    ("Fotos Jürgen/", "Fotos-Jürgen"), ("p/my.photos", "my.photos"), ("p/x.tar.csv", "x.tar"), ("p[1]", "p-1"),
+    ("...", "run"), ("-rf", "rf"), ("pkg.mod:function", "pkg"), ("p/" + 300 * "é", 60 * "é"),
+])  # fmt: skip
+def test_the_run_folder_is_named_after_the_source(tmp_path, source, name):
+    here = tmp_path / "up" / "here"
+    for folder in ("p/my.photos", "Fotos Jürgen", "p[1]"):
+        (here / folder).mkdir(parents=True)
+    with contextlib.chdir(here):
+        assert folder_name(source) == name
+
+
+def test_a_message_keeps_paths_whole_and_control_characters_off_the_terminal(tmp_path):
+    path = "/".join(["a-long-name-with-hyphens"] * 4) + "\x1b[2J.npy"
+    error = narrows("run", "--data", path, cwd=tmp_path, code=2)
+    assert "\x1b" not in error
+    assert path.replace("\x1b", "\\x1b") in error
+    assert printable("a\x07\n\u202eb é") == "a\\x07\\n\\u202eb é"
+
+
 def test_the_report_is_rebuilt_from_the_folder(folder):
     before = (folder / "run" / "report.html").read_text()
     (folder / "run" / "report.html").unlink()
@@ -117,6 +181,10 @@ def test_data_info():
     (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
     (["run", "--data", "nowhere/"], "nowhere"),
     (["run", "digits", "--out", "run"], "--resume"),
+    (["run", "digits", "--out", "run", "--resume", "--overwrite"], "exclude each other"),
+    (["run", "--data", ""], "--data"),
+    (["run", "digits", "--data", " "], "--data"),
+    (["recipes", "copy", "digits", "nodir/x.toml"], "Make nodir first"),
     (["encode", "nowhere", "digits", "--out", "x.npy"], "narrows run"),
     (["encode", "run", "digits", "--out", "x.bmp"], "must end in"),
     (["encode", "run", "digits", "--out", "run/codes.npy"], "--overwrite"),

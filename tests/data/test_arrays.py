@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from narrows.data.arrays import as_array, as_values
+from narrows.data.arrays import as_array, as_values, check_white
 from narrows.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3), dtype=np.uint8)
@@ -22,17 +22,22 @@ def test_the_last_axis_wins_where_both_could_be_channels():
     [
         (np.array([False, True]), [0, 255]),
         (np.array([0, 257, 65535], np.uint16), [0, 1, 255]),
+        (np.array([0, 257, 65535], ">u2"), [0, 1, 255]),
+        (np.array([0, 7, 255], np.uint16), [0, 7, 255]),
+        (np.array([0, 7, 255], ">u2"), [0, 7, 255]),
         (np.array([0, 7, 255], np.int64), [0, 7, 255]),
         (np.array([0.0, 0.5, 1.0]), [0, 128, 255]),
+        (np.array([-0.0005, 0.5, 1.0001]), [0, 128, 255]),
         (np.array([0.0, 7.4, 255.0], np.float32), [0, 7, 255]),
+        (np.array([-0.0005, 7.4, 255.0005]), [0, 7, 255]),
         (np.array([0.0, 0.5, 1.0], np.float16), [0, 128, 255]),
     ],
 )
 def test_values_of_images(array, expected):
-    values, notes = as_values(np.tile(array, (2, 4, 1)))
+    values, notes, _ = as_values(np.tile(array, (2, 4, 1)))
     assert values.dtype == np.uint8
     assert values[0, 0, 0].tolist() == expected
-    assert bool(notes) == (array.dtype == np.uint16 or array.dtype.kind == "f")
+    assert bool(notes) == (array.dtype.itemsize == 2 or array.dtype.kind == "f")
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,8 @@ def test_values_of_images(array, expected):
         (np.array([-1, 3]), "-1 to 3"),
         (np.array([-1.0, 1.0]), r"\(x \+ 1\) / 2"),
         (np.array([0.0, 300.0]), "0 to 300"),
+        (np.array([0.0, 1.5]), r"0 to 1\.5.*clip.*white=255"),
+        (np.array([-0.4, 2.8]), r"-0\.4 to 2\.8.*min"),
         (np.array([0.0, np.nan]), "NaN or infinity in 8 pixels"),
         (np.array([0.0, np.inf]), "NaN or infinity"),
         (np.array([1j, 0]), "complex"),
@@ -62,7 +69,8 @@ def test_shapes_that_are_refused(shape):
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float16, np.float32, np.float64])
 def test_two_axes_are_vectors(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)
-    values, notes = as_values(array)
+    values, notes, white = as_values(array)
+    assert white is None
     assert values.dtype == np.float32
     assert np.array_equal(values, array.astype(np.float32))
     assert notes == []
@@ -96,5 +104,33 @@ def test_tensors():
 
 def test_mapped_images_stay_on_disk(tmp_path):
     np.save(tmp_path / "x.npy", IMAGES)
-    values, _ = as_values(np.load(tmp_path / "x.npy", mmap_mode="r"))
+    values, _, _ = as_values(np.load(tmp_path / "x.npy", mmap_mode="r"))
     assert isinstance(values, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("array", "white", "expected"),
+    [
+        (np.array([0.0, 0.5, 1.0]), 255, [0, 0, 1]),
+        (np.array([0.0, 0.5, 1.0005]), 1, [0, 128, 255]),
+        (np.array([0, 100, 200], np.uint16), 65535, [0, 0, 1]),
+        (np.array([0, 257, 65535], np.int32), 65535, [0, 1, 255]),
+        (np.array([0, 1, 1], np.int64), 1, [0, 255, 255]),
+        (np.array([False, True, True]), 255, [0, 255, 255]),
+        (np.array([0, 1, 200], np.uint8), 1, [0, 1, 200]),
+    ],
+)
+def test_white_decides_whatever_the_range(array, white, expected):
+    assert as_values(np.tile(array, (2, 4, 1)), white=white)[0][0, 0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(("top", "white"), [(1.1, 1), (255.1, 255), (300, 255), (2, 1), (-1, 255)])
+def test_values_beyond_white_are_refused(top, white):
+    with pytest.raises(DataError, match=f"white is {white}"):
+        as_values(np.full((2, 4, 4), top), white=white)
+
+
+@pytest.mark.parametrize("white", [0, 2, True, "255", None, np.ones(2), float("nan")])
+def test_white_is_one_of_few(white):
+    with pytest.raises(DataError, match="white must be"):
+        check_white(white)

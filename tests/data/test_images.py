@@ -75,9 +75,11 @@ def test_a_palette_with_a_transparent_entry(tmp_path):
         (np.array([0, 257, 300, 65535], np.uint16), "png", [0, 1, 1, 255]),
         (np.array([0, 257, 300, 65535], np.uint16), "tif", [0, 1, 1, 255]),
         (np.array([0, 1, 255, 65535], np.int32), "tif", [0, 0, 1, 255]),
-        (np.array([0, 1, 100, 255], np.int32), "tif", [0, 1, 100, 255]),
+        (np.array([0, 1, 255, 514], np.int32), "tif", [0, 0, 1, 2]),
+        (np.array([0, 1, 255, 514], np.uint16), "tif", [0, 0, 1, 2]),
+        (np.array([0, 1, 255, 514], np.uint16), "png", [0, 0, 1, 2]),
         (np.array([0, 0.1, 0.5, 1], np.float32), "tif", [0, 26, 128, 255]),
-        (np.array([0, 1, 99.6, 255], np.float32), "tif", [0, 1, 100, 255]),
+        (np.array([-0.0005, 0, 0.5, 1.0005], np.float32), "tif", [0, 0, 128, 255]),
     ],
 )
 def test_deep_images_are_scaled(tmp_path, values, ending, expected):
@@ -86,7 +88,7 @@ def test_deep_images_are_scaled(tmp_path, values, ending, expected):
     assert picture.conversions == ("deep",)
 
 
-@pytest.mark.parametrize("value", [-5, 1e6, np.nan])
+@pytest.mark.parametrize("value", [-5, 1.5, 1e6, np.nan])
 def test_deep_images_of_no_known_range_are_refused(tmp_path, value):
     with pytest.raises(Unreadable, match=r"its values run|NaN"):
         decode(tmp_path / "x.tif", Image.fromarray(np.full((8, 8), value, np.float32)))

@@ -186,6 +186,44 @@ def test_no_permission(monkeypatch, tmp_path):
 
 def test_preprocessing_opens_other_data_the_same_way():
     first = data.open(np.zeros((2, 100, 50, 3), np.uint8) + np.arange(3, dtype=np.uint8), fit="pad")
-    other = data.open(RNG.random((4, 33, 44)), **first.provenance["preprocessing"])
+    other = data.open(RNG.integers(0, 256, (4, 33, 44), np.uint8), **first.provenance["preprocessing"])
     assert other.shape == first.shape == (3, 100, 50)
     assert other.provenance["preprocessing"] == first.provenance["preprocessing"]
+
+
+@pytest.mark.parametrize(("top", "white"), [(1.0, 1), (255.0, 255), (np.uint16(60000), 65535), (np.int32(9), 255)])
+def test_new_arrays_are_scaled_as_the_first_were(top, white):
+    first = data.open(np.full((3, 8, 8), top))
+    assert first.provenance["preprocessing"]["white"] == white
+    assert data.open(first, size=9).provenance["preprocessing"]["white"] == white
+    dark = data.open(np.full((2, 8, 8), white / 255), **first.provenance["preprocessing"])
+    assert (dark.values == 1).all()
+    assert dark.provenance["preprocessing"] == first.provenance["preprocessing"]
+
+
+def test_image_files_ignore_white(tmp_path):
+    Image.fromarray(X[0]).save(tmp_path / "x.png")
+    opened = data.open(tmp_path, white=1)
+    assert np.array_equal(opened.values[0, 0], X[0])
+    assert "white" not in opened.provenance["preprocessing"]
+
+
+@pytest.mark.parametrize("source", ["", " ", "~nosuchuser/x", ["~nosuchuser/x.png"], [""], "x" * 5000, ["x" * 5000]])
+def test_paths_that_cannot_be(source):
+    with pytest.raises(DataError, match=r"source|must be readable"):
+        data.open(source)
+
+
+@pytest.mark.parametrize("labels", ["~nosuchuser", "x" * 5000, "a\0b"])
+def test_label_files_that_cannot_be(tmp_path, labels):
+    Image.new("L", (8, 8)).save(tmp_path / "x.png")
+    (tmp_path / "x.csv").write_text("1,2\n3,4\n")
+    for source in (X, tmp_path / "x.png", tmp_path / "x.csv"):
+        with pytest.raises(DataError, match="labels must name"):
+            data.open(source, labels=labels)
+
+
+@pytest.mark.parametrize("seed", [-1, 2.5, True, None])
+def test_seeds_that_make_no_sense(seed):
+    with pytest.raises(DataError, match="seed must be"):
+        data.open(X, limit=5, seed=seed)

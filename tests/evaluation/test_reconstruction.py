@@ -29,14 +29,16 @@ def test_psnr_is_scikit_images():
     x, y = image_pair((3, 3, 12, 9))
     expected = [peak_signal_noise_ratio(a, b, data_range=1) for a, b in zip(x, y, strict=True)]
     np.testing.assert_allclose(psnr(x, y), expected, rtol=1e-6)
-    assert psnr_pooled(x, y) == pytest.approx(peak_signal_noise_ratio(x, y, data_range=1))
-    assert psnr_pooled(x, y) <= psnr(x, y).mean()
+    pooled = psnr_pooled(mse(x, y).mean())
+    assert pooled == pytest.approx(peak_signal_noise_ratio(x, y, data_range=1))
+    assert pooled <= psnr(x, y).mean()
 
 
 def test_equal_images_have_the_psnr_of_rounding_to_8_bits():
     x, _ = image_pair((1, 1, 64, 64))
     rounded = np.round(x * 255) / 255
     assert psnr(x, x)[0] == pytest.approx(58.92, abs=0.01)
+    assert psnr_pooled(0.0) == psnr(x, x)[0]
     assert 10 * np.log10(1 / mse(x, rounded)[0]) == pytest.approx(psnr(x, x)[0], abs=0.2)
 
 
@@ -68,17 +70,17 @@ def test_ssim_of_small_images_is_1_when_equal_and_less_when_not(side):
 def test_explained_by_hand():
     x = np.array([[0, 0], [2, 4]], dtype=np.float32)
     mean = np.broadcast_to(x.mean(axis=0), x.shape)
-    assert explained(x, x) == 1
-    assert explained(x, mean) == 0
-    assert explained(x, np.array([[1, 2], [2, 4]], dtype=np.float32)) == pytest.approx(1 - 5 / 10)
-    assert math.isnan(explained(np.ones((3, 2)), np.ones((3, 2))))
+    assert explained(0.0, x) == 1
+    assert explained(mse(x, mean).mean(), x) == 0
+    assert explained(mse(x, np.array([[1, 2], [2, 4]], dtype=np.float32)).mean(), x) == pytest.approx(1 - 5 / 10)
+    assert math.isnan(explained(0.0, np.ones((3, 2))))
 
 
 def test_blocks_change_nothing(monkeypatch):
     x, y = image_pair((10, 1, 12, 12))
-    whole = [mse(x, y), ssim(x, y), explained(x, y)]
+    whole = [mse(x, y), ssim(x, y), explained(0.1, x)]
     monkeypatch.setattr(reconstruction, "BLOCK_VALUES", 3 * 144)
-    for one, other in zip(whole, [mse(x, y), ssim(x, y), explained(x, y)], strict=True):
+    for one, other in zip(whole, [mse(x, y), ssim(x, y), explained(0.1, x)], strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 

@@ -79,6 +79,24 @@ def test_captions_stand_on_the_page_and_must_match():
         gallery(pictures(2), captions=["a"])
 
 
+def test_a_gallery_of_very_many_images_shows_400_evenly_spaced_ones(tmp_path):
+    shades = np.linspace(0, 255, 3000).round().astype(np.uint8)
+    figure = gallery(np.broadcast_to(shades[:, None, None, None], (3000, 1, 8, 8)), columns=20)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["400 of 3,000"]
+    assert tuple(figure.get_size_inches() * DPI) == pytest.approx((20 * STEP + 8, 20 * STEP + 8 + 34))
+    page = figure.axes[0].images[0].get_array()
+    middle = 8 + TILE // 2
+    assert [int(page[middle, middle, 0]), int(page[middle + 19 * STEP, middle + 19 * STEP, 0])] == [0, 255]
+    captions = [str(i) for i in range(3000)]
+    texts = gallery(pictures(3000), captions=captions).axes[0].texts
+    assert (texts[0].get_text(), texts[-2].get_text()) == ("0", "2999")
+
+
+def test_a_gallery_of_large_images_stays_within_a_page():
+    figure = gallery(np.zeros((40, 1, 2048, 2048), np.uint8), columns=4)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["8 of 40"]
+
+
 def test_comparison_lines_the_same_image_up(tmp_path):
     original = pictures(4)
     figure = comparison({"original": original, "reconstructed": original, "PCA": 255 - original})
@@ -187,6 +205,18 @@ def test_contingency_stays_readable_at_36_by_36():
         box = text.get_window_extent()
         assert box.width < cell.width / 36
         assert box.height < cell.height / 36
+
+
+def test_contingency_of_hundreds_of_columns_stays_within_a_page():
+    names = [f"label {i}" for i in range(700)]
+    figure = contingency(np.ones((3, 700), int), list("abc"), names, matched=[0, 1, 2])
+    assert max(figure.get_size_inches()) * 96 < 2500
+    (ax,) = figure.axes
+    assert not ax.texts
+    shown = [label.get_text() for label in ax.get_xticklabels()]
+    assert len(shown) <= 60
+    assert shown[:2] == ["label 0", "label 12"]
+    assert len(ax.get_yticklabels()) == 3
 
 
 def test_an_empty_cluster_is_drawn_white():

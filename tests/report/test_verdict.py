@@ -104,6 +104,16 @@ def test_vectors():
     ]
 
 
+def test_denoising_that_makes_it_worse_is_said_in_either_unit():
+    text = "denoising takes {} farther from the originals than the noise did"
+    images = {"denoising/psnr": 18.0, "denoising/corrupted_psnr": 20.0}
+    vectors = {"denoising/explained": 0.6, "denoising/corrupted_explained": 0.8}
+    assert text.format("images") in told(GOOD | images)[2]
+    assert text.format("vectors") in told(vectors, VECTORS)[2]
+    better = {"denoising/explained": 0.8, "denoising/corrupted_explained": -0.2}
+    assert "denoising" not in told(better, VECTORS)[2]
+
+
 def test_a_difference_that_chance_explains_is_not_called_better():
     few = GOOD | {"data/images": 200, "clustering/accuracy": 0.57}
     assert told(few)[1].endswith("so the codes group them no better than raw pixels do.")

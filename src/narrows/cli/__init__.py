@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import unicodedata
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     except InputError as error:
         _fail(error, "error", 2, debug)
     except Interrupted as error:
-        print(f"stopped: {error}. Go on with --resume.", file=sys.stderr)
+        print(f"stopped: {printable(str(error))}. Go on with --resume.", file=sys.stderr)
         sys.exit(128 + error.signal)
     except NarrowsError as error:
         _fail(error, "error", 1, debug)
@@ -44,14 +45,22 @@ def main() -> None:
         _fail(error, f"internal error ({type(error).__name__})", 1, debug)
 
 
+def printable(text: str) -> str:
+    """Return ``text`` with control characters written out, so that a file's name cannot work the terminal."""
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in ("Cc", "Cf", "Cs") else c for c in text
+    )
+
+
 def _fail(error: Exception, title: str, code: int, debug: bool, *, bare: bool = False) -> None:
     """Print one readable block and exit."""
     import textwrap
 
     if debug:
         traceback.print_exception(error)
-    block = textwrap.fill(title if bare else f"{title}: {error}", width=100, break_long_words=False)
-    print(block, file=sys.stderr)
+    text = printable((title if bare else f"{title}: {error}").replace("\n", " "))
+    # A path in two pieces cannot be copied, so lines break at spaces only.
+    print(textwrap.fill(text, width=100, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
     if code == 1 and not debug:
         print("Run again with --debug to see where this came from.", file=sys.stderr)
     sys.exit(code)

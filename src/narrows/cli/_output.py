@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,12 +14,46 @@ import numpy as np
 from narrows.errors import InputError
 from narrows.files import Array, atomic_file, write_npy, write_text
 
+TABLES = (".csv", ".npy", ".npz")
+IMAGES = (".npy", ".npz", ".png", "")  # "" for a folder of .png
+VECTORS = (".npy", ".npz", ".csv")
 
-def write_table(
-    out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, overwrite: bool, alone: str | None = None
-) -> None:
+
+def check_out(out: Path, suffixes: Sequence[str], overwrite: bool, name: str = "--out") -> None:
+    """Refuse a place that cannot be written to, before anything is computed.
+
+    Parameters
+    ----------
+    out : the place
+    suffixes : of files that can be written; "" for a folder of .png
+    overwrite : whether what is there may be replaced; of a folder, only one that holds nothing but .png files
+    name : of the place, in the words of a message
+    """
+    if out.suffix not in suffixes:
+        named = ", ".join(suffix or "a folder" for suffix in suffixes)
+        raise InputError(name, f"must end in one of: {named}", value=str(out))
+    if not out.parent.is_dir():
+        remedy = f"Make {out.parent} first."
+        raise InputError(name, "must lie in a folder that exists", value=str(out), remedy=remedy)
+    if not os.path.lexists(out):
+        return
+    if out.is_dir() != (out.suffix == ""):
+        kind = "a file" if out.suffix else "a folder"
+        raise InputError(name, f"must be {kind}, and something else has that name", value=str(out))
+    if not overwrite:
+        raise InputError(
+            name, "must not exist yet, so that nothing is lost", value=str(out), remedy="Or pass --overwrite."
+        )
+    others = [path.name for path in out.iterdir() if path.suffix != ".png" or path.is_dir()] if out.is_dir() else []
+    if others:
+        raise InputError(
+            name, "must hold nothing but .png files to be replaced", value=sorted(others)[0],
+            remedy="Choose another folder.",
+        )  # fmt: skip
+
+
+def write_table(out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, alone: str | None = None) -> None:
     """Write columns (N,) as .csv or .npz with ids, or as .npy: the column ``alone``, or all of them (N, columns)."""
-    _check(out, (".csv", ".npy", ".npz"), overwrite)
     if out.suffix == ".npy":
         write_npy(out, columns[alone] if alone else np.stack(list(columns.values()), axis=1))
     elif out.suffix == ".npz":
@@ -31,10 +67,9 @@ def write_table(
         write_text(out, text.getvalue())
 
 
-def write_rows(out: Path, rows: Array, ids: Sequence[str], *, overwrite: bool) -> None:
+def write_rows(out: Path, rows: Array, ids: Sequence[str]) -> None:
     """Write images (N, C, H, W) in [0, 1] as .npy, .npz, one .png or a folder of them; vectors (N, D) also as .csv."""
     images = rows.ndim == 4
-    _check(out, (".npy", ".npz", ".png", "") if images else (".npy", ".npz", ".csv"), overwrite)
     if out.suffix == ".npy":
         write_npy(out, rows)
     elif out.suffix == ".npz":
@@ -45,15 +80,32 @@ def write_rows(out: Path, rows: Array, ids: Sequence[str], *, overwrite: bool) -
 
         save(gallery(rows), out)
     elif out.suffix == ".csv":
-        write_table(out, {f"value{i}": rows[:, i] for i in range(rows.shape[1])}, ids, overwrite=overwrite)
+        write_table(out, {f"value{i}": rows[:, i] for i in range(rows.shape[1])}, ids)
     else:
         _write_folder(out, rows, ids)
 
 
 def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
+    # Made beside its place and then moved there, so that old pictures never stand among new ones.
+    folder = folder.resolve()
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
+    new.mkdir()
+    try:
+        _write_pngs(new, images, ids)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        if old.exists():
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_pngs(folder: Path, images: Array, ids: Sequence[str]) -> None:
     from PIL import Image
 
-    folder.mkdir(parents=True, exist_ok=True)
     width = len(str(len(images)))
     for row, (image, name) in enumerate(zip(images, ids, strict=True)):
         # The row's number keeps names apart; of the id only what is safe in a file's name is kept.
@@ -67,19 +119,6 @@ def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
 def _write_npz(out: Path, arrays: Mapping[str, Array]) -> None:
     with atomic_file(out) as file:
         np.savez(file, allow_pickle=False, **dict(arrays))
-
-
-def _check(out: Path, suffixes: Sequence[str], overwrite: bool) -> None:
-    if out.suffix not in suffixes:
-        named = ", ".join(suffix or "a folder" for suffix in suffixes)
-        raise InputError("--out", f"must end in one of: {named}", value=str(out))
-    if out.exists() and not overwrite:
-        raise InputError(
-            "--out", "must not exist yet, so that nothing is lost", value=str(out), remedy="Or pass --overwrite."
-        )
-    if not out.parent.is_dir():
-        remedy = f"Make {out.parent} first."
-        raise InputError("--out", "must lie in a folder that exists", value=str(out), remedy=remedy)
 
 
 def _plain(value: object) -> object:

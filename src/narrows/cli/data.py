@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from narrows.cli import printable
+
 app = typer.Typer(help="Look at a source of data.", no_args_is_help=True)
 
 
@@ -27,14 +29,15 @@ def info(
     from narrows.progress import for_this_terminal
 
     data = open_source(source, labels=labels, key=key, progress=for_this_terminal())
-    typer.echo(f"{'source':<9} {data.provenance.get('source', source)} ({data.provenance.get('format', 'unknown')})")
+    origin = printable(str(data.provenance.get("source", source)))
+    typer.echo(f"{'source':<9} {origin} ({data.provenance.get('format', 'unknown')})")
     typer.echo(f"{'rows':<9} {len(data):,} {'images' if data.is_images else 'vectors'}")
     typer.echo(f"{'shape':<9} {' x '.join(str(side) for side in data.shape)}")
     if data.labels is not None:
         found, sizes = np.unique(data.labels[data.labels >= 0], return_counts=True)
         counts = ", ".join(f"{data.class_names[label]} {size:,}" for label, size in zip(found, sizes, strict=True))
-        typer.echo(f"{'labels':<9} {counts}")
+        typer.echo(f"{'labels':<9} {printable(counts)}")
     for note in data.notes:
-        typer.echo(f"{'note':<9} {note}")
+        typer.echo(f"{'note':<9} {printable(note)}")
     for file in data.skipped:
-        typer.echo(f"{'skipped':<9} {file.path}: {file.reason}")
+        typer.echo(f"{'skipped':<9} {printable(f'{file.path}: {file.reason}')}")

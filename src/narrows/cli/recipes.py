@@ -36,14 +36,11 @@ def copy(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it is there.")] = False,
 ) -> None:
     """Write a recipe to a file of your own, to change and run with `narrows run FILE`."""
-    from narrows.errors import InputError
+    from narrows.cli._output import check_out
     from narrows.files import write_text
     from narrows.recipes.recipe import load
 
-    if target.suffix != ".toml":
-        raise InputError("the target", "must end in .toml", value=str(target))
-    if target.exists() and not overwrite:
-        raise InputError("the target", "must not exist yet", value=str(target), remedy="Or pass --overwrite.")
+    check_out(target, (".toml",), overwrite, "the target")
     write_text(target, load(name).as_toml())
     typer.echo(f"{target}: run it with `narrows run {target}`")
 

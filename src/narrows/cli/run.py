@@ -40,9 +40,12 @@ def run(
             "narrows run", "needs something to work on",
             remedy="Name a recipe or data set (`narrows run digits`) or give a source (`narrows run --data photos/`).",
         )  # fmt: skip
+    if data is not None and not data.strip():
+        raise InputError("--data", "must name a folder, a file, a glob or a data set", value=data)
     overrides = list(set_ or [])
     if name is None or name.endswith(".toml") or name in recipes.builtin():
-        chosen, title = name or "default", Path(name or data or "").stem
+        chosen = name or "default"
+        title = chosen if name in recipes.builtin() else folder_name(name or data or "")
     elif name in named.names():
         chosen, title = "default", name
         overrides.insert(0, f"data.source={name}")
@@ -60,7 +63,7 @@ def run(
     recipe = recipes.load(chosen, overrides)
 
     progress = for_this_terminal()
-    folder = out or Path("runs") / (title or "run")
+    folder = out or Path("runs") / title
     with Interrupt() as interrupt:
         from narrows import pipeline
 
@@ -72,6 +75,24 @@ def run(
     for sentence in verdict(done.results, done.tables):
         typer.echo(sentence)
     typer.echo(f"Report: {done.folder / 'report.html'}")
+
+
+def folder_name(source: str) -> str:
+    """Return a name for the run folder of ``source``: that of its file or folder, for a glob of the folder before it.
+
+    Letters, digits, "-", "_" and "." are kept; other characters become "-".
+    """
+    import glob
+    import os
+    import re
+
+    path = Path(os.path.expanduser(source))
+    if not os.path.exists(path):
+        magic = [i for i, part in enumerate(path.parts) if glob.has_magic(part)]
+        path = Path(*path.parts[: magic[0]]) if magic else path
+    path = Path(os.path.realpath(path))
+    name = path.name if os.path.isdir(path) else path.stem
+    return re.sub(r"[^\w.-]+", "-", name)[:60].strip(".-") or "run"  # 60 letters are at most 240 bytes
 
 
 def _quoted(text: str) -> str:

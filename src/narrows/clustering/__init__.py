@@ -7,13 +7,12 @@ lines whether they were just fitted or read from a file, so that both give the s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from narrows.clustering._state import checked_state
-from narrows.data.dataset import all_finite
+from narrows.clustering._checks import checked_codes, checked_state
 from narrows.errors import InputError, RecipeError
 from narrows.files import Array
 from narrows.registry import Registry
@@ -60,7 +59,7 @@ class Clusterer(ABC):
         ------
         InputError : codes that are no table of finite numbers, or no codes at all
         """
-        codes = _checked(codes)
+        codes = checked_codes(codes)
         if len(codes) == 0:
             raise InputError("codes", "must have at least one row to be clustered", value=f"shape {codes.shape}")
         distinct = count_distinct(codes, self.n_clusters)
@@ -126,13 +125,14 @@ class Clusterer(ABC):
         return clusters, size
 
     def _in_blocks(self, codes: Array, which: int) -> Array:
-        codes = _checked(codes)
+        codes = checked_codes(codes)
         clusters, size = self._shape()
         if codes.shape[1] != size:
             raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
         rows = max(1, BLOCK_VALUES // max(clusters, size))
         found = np.empty(len(codes))
-        for block in _blocks(len(codes), rows):
+        for start in range(0, len(codes), rows):
+            block = slice(start, start + rows)
             found[block] = self._score(codes[block].astype(np.float64))[which]
         return found
 
@@ -145,16 +145,3 @@ def count_distinct(codes: Array, enough: int) -> int:
         if len(seen) == enough:
             break
     return len(seen)
-
-
-def _checked(codes: Array) -> Array:
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[1] == 0 or codes.dtype.kind not in "fiu":
-        raise InputError("codes", "must be numbers (N, K)", value=f"{codes.dtype} {codes.shape}")
-    if not all_finite(codes):
-        raise InputError("codes", "must be finite", value="NaN or infinity")
-    return codes
-
-
-def _blocks(rows: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))

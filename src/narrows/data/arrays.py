@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +12,9 @@ from narrows.errors import DataError
 from narrows.files import Array
 
 BLOCK = 1024  # rows converted at a time, so that no second copy of everything is made
+OVERSHOOT = 1e-3  # that rounding and interpolation may leave beyond black and white; it is clipped
+
+White = float | Literal["auto"]
 
 
 def as_array(source: Any) -> Array:
@@ -35,21 +37,38 @@ def as_array(source: Any) -> Array:
     return array
 
 
-def as_values(array: Array, origin: str = "data") -> tuple[Array, list[str]]:
+def check_white(white: Any) -> White:
+    """Check what a person asked for.
+
+    Raises
+    ------
+    DataError : anything else than "auto", 1, 255 or 65535
+    """
+    if isinstance(white, str) and white == "auto":
+        return "auto"
+    if isinstance(white, int | float | np.number) and not isinstance(white, bool) and white in (1, 255, 65535):
+        return int(white)
+    raise DataError("white", 'must be "auto", 1, 255 or 65535', value=white)
+
+
+def as_values(array: Array, origin: str = "data", white: White = "auto") -> tuple[Array, list[str], float | None]:
     """Turn an array of numbers into images uint8 (N, C, H, W) or vectors float32 (N, D).
 
     Two axes are vectors. Three are grey images (N, H, W). Four are images with their channels, of which there must be 1
-    or 3, last (preferred where both fit) or second. uint8 images stay as they are, and memory-mapped ones stay on disk.
+    or 3, last (preferred where both fit) or second. uint8 images stay as they are, and memory-mapped ones stay on disk;
+    other values are scaled so that ``white`` becomes 255.
 
     Parameters
     ----------
     array : (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); of booleans, whole numbers or floating-point numbers
     origin : where it came from, for messages
+    white : 1, 255 or 65535; "auto" decides by the type and range of the values (``_auto_white``)
 
     Returns
     -------
     values : as above
     notes : a sentence for each conversion
+    white : that images were scaled by; None for uint8 images and vectors
 
     Raises
     ------
@@ -70,15 +89,27 @@ def as_values(array: Array, origin: str = "data") -> tuple[Array, list[str]]:
     if array.size == 0:
         raise DataError(origin, "must have at least one row and one value in each", value=f"shape {array.shape}")
     if array.ndim == 2:
-        return _as_vectors(array, origin), []
+        return _as_vectors(array, origin), [], None
     images = _channels_first(array, origin)  # (N, C, H, W), still of any dtype
     if images.dtype == np.uint8:
-        return images if isinstance(images, np.memmap) else np.ascontiguousarray(images), []
-    to_bytes, note = _rule(images, origin)
+        return images if isinstance(images, np.memmap) else np.ascontiguousarray(images), [], None
+    low, high = _range(images, origin)
+    if images.dtype == bool:
+        white = 1  # true is white, whatever was asked for
+    elif white == "auto":
+        white = _auto_white(images.dtype, low, high, origin)
+    elif not _within(images.dtype, low, high, white):
+        raise DataError(
+            origin, f"of images must lie in 0..{white:g}, because white is {white:g}",
+            value=f"{images.dtype} from {low:g} to {high:g}",
+            remedy=f"Bring it to 0..{white:g} first, or say which value stands for white: 1, 255 or 65535.",
+        )  # fmt: skip
     values = np.empty(images.shape, dtype=np.uint8)
     for start in range(0, len(images), BLOCK):
-        values[start : start + BLOCK] = to_bytes(images[start : start + BLOCK])
-    return values, [note] if note else []
+        block = images[start : start + BLOCK]
+        values[start : start + BLOCK] = np.rint(block if white == 255 else block * (255 / white)).clip(0, 255)
+    note = _about_white(images.dtype, white)
+    return values, [note] if note else [], white
 
 
 def _as_vectors(array: Array, origin: str) -> Array:
@@ -107,30 +138,59 @@ def _channels_first(array: Array, origin: str) -> Array:
     )  # fmt: skip
 
 
-def _rule(images: Array, origin: str) -> tuple[Callable[[Array], Array], str]:
-    """Return how values of this dtype and range become 0..255, and a sentence that says so."""
-    if images.dtype == bool:
-        return lambda block: block * np.uint8(255), ""
+def _range(images: Array, origin: str) -> tuple[float, float]:
+    """Return the least and the largest value, all of which must be finite."""
     if images.dtype.kind == "f" and not all_finite(images, BLOCK):
         bad = sum(int((~np.isfinite(images[i : i + BLOCK])).sum()) for i in range(0, len(images), BLOCK))
         raise DataError(
             origin, "must hold finite numbers only", value=f"NaN or infinity in {bad:,} pixels",
             remedy="Remove those images or fill the missing pixels in first.",
         )  # fmt: skip
-    if images.dtype == np.uint16:
-        return lambda block: np.rint(block / 257), "16-bit images were scaled to 8 bits (divided by 257)."
-    low, high = images.min().item(), images.max().item()
-    if images.dtype.kind in "ui":
-        if low >= 0 and high <= 255:
-            return lambda block: block, ""
-        remedy = "Scale it to that range first, and convert it to uint8."
-    else:
-        if low >= 0 and high <= 1:
-            return lambda block: np.rint(block * 255.0), "Values from 0 to 1 were multiplied by 255 and rounded."
-        if low >= 0 and high <= 255:
-            return np.rint, "Floating-point values from 0 to 255 were rounded."
+    return images.min().item(), images.max().item()
+
+
+def _auto_white(dtype: np.dtype, low: float, high: float, origin: str) -> float:
+    """Return the value that stands for white in images of this type and range.
+
+    Floating-point numbers are read as 0..1, or as 0..255 from a maximum above 2 on: what lies between could be either.
+    uint16 is read as 0..65535, unless it holds nothing above 255; other whole numbers as 0..255.
+
+    Raises
+    ------
+    DataError : a range that is neither
+    """
+    is_float = dtype.kind == "f"
+    if is_float and _within(dtype, low, high, 1):
+        return 1
+    if _within(dtype, low, high, 255) and (high > 2 or not is_float):
+        return 255
+    if dtype.kind == "u" and dtype.itemsize == 2:  # of either byte order
+        return 65535
+    if is_float and low >= -OVERSHOOT and high <= 2:
+        remedy = "Clip it with numpy.clip(x, 0, 1) if 1 is white, or say white=255 if it is that dark."
+    elif low >= -OVERSHOOT and high <= 65535:
+        remedy = "Say white=65535 if it holds 16-bit values, or scale it first."
+    elif is_float:
         remedy = "Scale it to 0..1 first: (x + 1) / 2 for values from -1 to 1, (x - min) / (max - min) for others."
+    else:
+        remedy = "Scale it to that range first, and convert it to uint8."
     raise DataError(
         origin, "of images must lie in 0..255, or in 0..1 for floating-point numbers",
-        value=f"{images.dtype} from {low:g} to {high:g}", remedy=remedy,
+        value=f"{dtype} from {low:.6g} to {high:.6g}", remedy=remedy,
     )  # fmt: skip
+
+
+def _within(dtype: np.dtype, low: float, high: float, white: float) -> bool:
+    overshoot = OVERSHOOT if dtype.kind == "f" else 0
+    return low >= -overshoot and high <= white + overshoot
+
+
+def _about_white(dtype: np.dtype, white: float) -> str:
+    """Return a sentence about what the type of the values alone does not say."""
+    if white == 65535:
+        return "16-bit images were scaled to 8 bits (divided by 257)."
+    if white == 1:
+        return "" if dtype.kind == "b" else "Values from 0 to 1 were multiplied by 255 and rounded."
+    if dtype.kind == "f":
+        return "Floating-point values from 0 to 255 were rounded."
+    return "16-bit values from 0 to 255 were kept as they are." if dtype.kind == "u" and dtype.itemsize == 2 else ""

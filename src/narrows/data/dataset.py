@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from narrows.errors import DataError
 from narrows.files import Array
+
+HASHED_BYTES = 1 << 24  # at a time
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Dataset:
     def __post_init__(self) -> None:
         """Check that everything fits together."""
         values = self.values
+        if not isinstance(values, np.ndarray):
+            raise DataError(
+                "data", "must be an array", value=type(values).__name__,
+                remedy="narrows.open converts lists and tensors.",
+            )  # fmt: skip
         is_images = values.ndim == 4 and values.dtype == np.uint8
         is_vectors = values.ndim == 2 and values.dtype == np.float32
         if not (is_images or is_vectors):
@@ -73,11 +81,45 @@ class Dataset:
                 raise DataError(
                     name, f"must have one entry for each of the {len(values)} rows", value=f"{len(column)} entries"
                 )
+        self._check_names()
+        self._check_labels()
         if is_vectors and not all_finite(values):
             bad = int((~np.isfinite(values)).any(axis=1).sum())
             raise DataError(
                 "vectors", "must hold finite numbers only", value=f"NaN or infinity in {bad} of {len(values)} rows",
                 remedy="Remove those rows or fill the missing values in first.",
+            )  # fmt: skip
+
+    def _check_names(self) -> None:
+        """Check that ids are unique, and that the split has its three words."""
+        if len(set(self.ids)) < len(self.ids):
+            twice = next(name for name, count in Counter(self.ids).items() if count > 1)
+            raise DataError("ids", "must be unique", value=twice)
+        if self.split is not None:
+            object.__setattr__(self, "split", np.asarray(self.split))
+            words = self.split.tolist()
+            wrong = next((word for word in words if word not in ("train", "valid", "test")), None)
+            if wrong is not None:
+                raise DataError("split", 'must say "train", "valid" or "test" for each row', value=wrong)
+
+    def _check_labels(self) -> None:
+        """Check that labels are class numbers, bring them to int64, and check that each has a name."""
+        if self.labels is None:
+            return
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind not in "iu" or labels.ndim != 1:
+            raise DataError(
+                "labels", "must be class numbers (N,)", value=f"{labels.dtype} {labels.shape}",
+                remedy="narrows.open converts words and one-hot labels.",
+            )  # fmt: skip
+        labels = labels.astype(np.int64, copy=False)
+        if labels.min() < -1:
+            raise DataError("labels", "must be class numbers from 0, or -1 where unknown", value=int(labels.min()))
+        object.__setattr__(self, "labels", labels)
+        if self.label_names is not None and len(self.label_names) <= labels.max():
+            raise DataError(
+                "label_names", f"must name every class up to {int(labels.max())}",
+                value=f"{len(self.label_names)} names",
             )  # fmt: skip
 
     def __len__(self) -> int:
@@ -116,14 +158,15 @@ class Dataset:
             return []
         return list(self.label_names or (str(label) for label in range(int(self.labels.max()) + 1)))
 
-    def fingerprint(self, rows: int = 1000) -> str:
-        """Return a sha256 of shape, ids, labels and ``rows`` evenly spaced rows: other data, another fingerprint."""
-        chosen = np.unique(np.linspace(0, len(self) - 1, min(rows, len(self))).astype(np.int64))
+    def fingerprint(self) -> str:
+        """Return a sha256 of shape, ids, labels and every row: other data, another fingerprint."""
         digest = hashlib.sha256(f"{self.values.shape} {self.values.dtype}".encode())
         digest.update("\0".join(self.ids).encode("utf-8", "surrogateescape"))
         if self.labels is not None:
-            digest.update(np.ascontiguousarray(self.labels, dtype=np.int64).tobytes())
-        digest.update(np.ascontiguousarray(self.values[chosen]).tobytes())
+            digest.update(np.ascontiguousarray(self.labels).tobytes())
+        rows = max(1, HASHED_BYTES // self.values[0].nbytes)
+        for start in range(0, len(self), rows):
+            digest.update(np.ascontiguousarray(self.values[start : start + rows]).data)
         return digest.hexdigest()
 
     def take(self, rows: Array) -> Dataset:

@@ -19,6 +19,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
+from narrows.data.arrays import OVERSHOOT
 from narrows.errors import DataError
 from narrows.files import Array
 
@@ -292,10 +293,7 @@ def _to_grey_or_rgb(image: Image) -> tuple[Image, list[str]]:
     if mode == "1":
         return image.convert("L"), found
     if mode == "F" or mode.startswith("I"):
-        # A 16-bit PNG or PPM may arrive in a 32-bit mode; its values are 16-bit all the same, however dark.
-        values = np.asarray(image)
-        stored_as_16 = image.format in ("PNG", "PPM") and mode == "I"
-        return fromarray(_to_8_bits(values.astype(np.uint16) if stored_as_16 else values)), [*found, "deep"]
+        return fromarray(_to_8_bits(np.asarray(image), 1 if mode == "F" else 65535)), [*found, "deep"]
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layered = image.convert("RGBA")
         if layered.getchannel("A").getextrema()[0] < 255:
@@ -306,22 +304,18 @@ def _to_grey_or_rgb(image: Image) -> tuple[Image, list[str]]:
     return image.convert("RGB"), found
 
 
-def _to_8_bits(array: Array) -> Array:
-    """Scale a grey image (H, W) of 16-bit, 32-bit or floating-point values to uint8."""
+def _to_8_bits(array: Array, white: int) -> Array:
+    """Scale a grey image (H, W) of deeper values to uint8.
+
+    ``white`` goes by the mode of the file, never by its largest value: a dark picture must stay dark among its like.
+    """
     if not np.isfinite(array).all():
         raise Unreadable("it has pixels that are NaN or infinite")
     low, high = array.min().item(), array.max().item()
-    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        factor = 1 / 257
-    elif low >= 0 and high <= 1 and array.dtype.kind == "f":
-        factor = 255.0
-    elif low >= 0 and high <= 255:
-        factor = 1.0
-    elif low >= 0 and high <= 65535:
-        factor = 1 / 257
-    else:
-        raise Unreadable(f"its values run from {low:g} to {high:g}; only 0..1, 0..255 and 0..65535 are read")
-    return np.rint(array * factor).astype(np.uint8)
+    overshoot = OVERSHOOT if array.dtype.kind == "f" else 0
+    if low < -overshoot or high > white + overshoot:
+        raise Unreadable(f"its values run from {low:g} to {high:g}; in files of this kind only 0..{white} is read")
+    return np.rint(array * (255 / white)).clip(0, 255).astype(np.uint8)
 
 
 def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["auto"], Literal["auto", 1, 3], Fit]:

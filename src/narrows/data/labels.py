@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,12 @@ from narrows.errors import DataError
 from narrows.files import Array
 
 UNKNOWN = -1
-LARGEST_CLASS = 9_999  # a whole number above this is a code (a year, a postcode), not a class number
+FEW = 20  # numbers up to this are class numbers, even where few of them occur: digits may be 7 and 9 alone
+MOST_DIGITS = 18  # that int64 holds whatever they are
 
 ID_COLUMNS = ("id", "path", "file", "filename", "image", "name")
-LABEL_COLUMNS = ("label", "labels", "class")
+# What columns of tables and arrays in files are called when they hold labels.
+LABEL_WORDS = frozenset({"label", "labels", "y", "target", "targets", "class", "classes"})
 
 
 def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[str, ...] | None]:
@@ -33,7 +36,7 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
     Returns
     -------
     labels : int64 (N,), -1 where unknown
-    names : of class 0, 1, ... where labels were strings or large numbers, otherwise None
+    names : of class 0, 1, ... where labels were strings, or numbers far apart (years, codes); otherwise None
 
     Raises
     ------
@@ -55,18 +58,27 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
             raise DataError(origin, "must be whole numbers or strings", value="Python objects of other kinds")
         array = array.astype(str)
     if array.dtype.kind in "US":
-        return _from_strings(array.astype(str))
+        return _from_strings(array.astype(str), origin)
     if array.dtype.kind not in "buif":
         raise DataError(origin, "must be whole numbers or strings", value=f"dtype {array.dtype}")
     return _from_numbers(array, origin)
 
 
+def labels_file(text: str) -> Path | None:
+    """Return the file that ``text`` names; None where it names none, whatever it says."""
+    try:
+        path = Path(text).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # a name too long, a folder closed to us; no such user; a zero byte
+        return None
+
+
 def read_table(path: Path, ids: Sequence[str]) -> tuple[Array, str]:
     """Read labels from a .csv: one per row, in order; or columns of ids and labels, in any order.
 
-    Columns are found by their header (``id`` or ``path``, ``label`` or ``class``); without one, the first holds ids and
-    the second labels. An id may be the whole id of a row, or its file name with or without extension where that is
-    unique.
+    Columns are found by their header (``id`` or ``path``, ``label`` or ``target``); without one, the first holds
+    ids and the second labels. An id may be the whole id of a row, or its file name with or without extension where that
+    is unique.
 
     Returns
     -------
@@ -85,7 +97,11 @@ def read_table(path: Path, ids: Sequence[str]) -> tuple[Array, str]:
     if not rows:
         raise DataError(str(path), "must hold labels", value="an empty file")
     header = [cell.strip().lower() for cell in rows[0]]
-    named = [column for column, name in enumerate(header) if name in LABEL_COLUMNS]
+    named = [
+        column
+        for column, name in enumerate(header)
+        if name in LABEL_WORDS and all(row[column : column + 1] != rows[0][column : column + 1] for row in rows[1:])
+    ]  # a word that comes again below is a label itself: y among y and n
     if named:
         rows = rows[1:]
     if len(header) == 1:
@@ -138,21 +154,38 @@ def _from_numbers(array: Array, origin: str) -> tuple[Array, tuple[str, ...] | N
                 value=float(wrong[0]) if len(wrong) else "infinity",
                 remedy="Set labels to 'none' if these are measurements.",
             )  # fmt: skip
+        array = np.maximum(array, UNKNOWN)
+    if array.dtype.kind in "uf" and array.max(initial=0) >= 2**63:
+        raise _too_large(array.max().item(), origin)
     numbers = np.maximum(array.astype(np.int64), UNKNOWN)
-    if numbers.max(initial=0) <= LARGEST_CLASS:
-        return numbers, None
     values = np.unique(numbers[numbers >= 0])
+    # Numbers far apart are codes, such as years: a class for each in between would be empty.
+    if numbers.max(initial=0) <= max(FEW, 2 * len(values)):
+        return numbers, None
     return np.where(numbers < 0, UNKNOWN, np.searchsorted(values, numbers)), tuple(str(value) for value in values)
 
 
-def _from_strings(array: Array) -> tuple[Array, tuple[str, ...] | None]:
+def _too_large(value: object, origin: str) -> DataError:
+    return DataError(
+        origin, "must be class numbers below 2^63, or words", value=value,
+        remedy="Number the classes from 0, or put a letter in front if these are names.",
+    )  # fmt: skip
+
+
+def _from_strings(array: Array, origin: str) -> tuple[Array, tuple[str, ...] | None]:
     names = sorted({str(name) for name in array if name}, key=natural)
-    if all(name.lstrip("+-").isdecimal() and name.isascii() for name in names):
-        return _from_numbers(np.array([int(name) if name else UNKNOWN for name in array], dtype=np.int64), "labels")
+    if all(re.fullmatch("[+-]?[0-9]+", name) for name in names):
+        for name in names:
+            if len(name.lstrip("+-0")) > MOST_DIGITS:
+                raise _too_large(name, origin)
+        return _from_numbers(np.array([int(name) if name else UNKNOWN for name in array], dtype=np.int64), origin)
     number = {name: i for i, name in enumerate(names)}
     return np.array([number.get(str(name), UNKNOWN) for name in array], dtype=np.int64), tuple(names)
 
 
-def natural(name: str) -> tuple[int, int, str]:
+def natural(name: str) -> tuple[int, int, str, str]:
     """Sort key that puts "2" before "10", and numbers before words."""
-    return (0, int(name), name) if name.isascii() and name.isdecimal() else (1, 0, name)
+    if not (name.isascii() and name.isdecimal()):
+        return 1, 0, "", name
+    digits = name.lstrip("0")
+    return 0, len(digits), digits, name

@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import images
-from narrows.data.arrays import as_array, as_values
+from narrows.data.arrays import White, as_array, as_values, check_white
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, formats, readable
 from narrows.data.images import Fit
-from narrows.data.labels import as_labels, read_table
+from narrows.data.labels import as_labels, labels_file, read_table
 from narrows.data.named import named
 from narrows.errors import DataError, nearest
 from narrows.files import Array
@@ -38,6 +38,7 @@ def open(
     size: Literal["auto"] | int | Sequence[int] = "auto",
     channels: Literal["auto"] | int = "auto",
     fit: Fit = "crop",
+    white: White = "auto",
     limit: int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
@@ -64,6 +65,9 @@ def open(
     channels : 1 (grey), 3 (colour), or "auto": of arrays their own; of image files 1 when red, green and blue are equal
         in all of them
     fit : how images take on another aspect: "crop" cuts the middle out, "pad" adds black bars, "stretch" distorts
+    white : the value that stands for white in arrays of images: 1, 255 or 65535. "auto" reads floating-point numbers as
+        0..1 or, with a maximum above 2, as 0..255; whole numbers as 0..255; uint16 as 0..65535 unless it holds nothing
+        above 255. uint8 arrays and image files know theirs, and ignore it
     limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
     progress : shows what takes time; quiet by default
@@ -71,7 +75,8 @@ def open(
 
     Returns
     -------
-    Dataset : its ``provenance["preprocessing"]`` (size, channels, fit) opens other images the same way
+    Dataset : its ``provenance["preprocessing"]`` (size, channels, fit, and white where it was decided) opens other
+        images the same way
 
     Raises
     ------
@@ -80,20 +85,23 @@ def open(
     size_, channels_, fit_ = images.check_geometry(size, channels, fit)
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 1):
         raise DataError("limit", "must be a whole number of rows, at least 1", value=limit)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise DataError("seed", "must be a whole number, at least 0", value=seed)
     if isinstance(labels, os.PathLike):
         labels = os.fspath(labels)
     options = Options(
-        "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed
-    )
+        "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
+        check_white(white),
+    )  # fmt: skip
     if isinstance(source, Dataset):
         return _adapt(source, options)
     if isinstance(source, str | os.PathLike):
         return _open_text(source, options)
     if isinstance(source, list | tuple) and source and all(isinstance(item, str | os.PathLike) for item in source):
-        paths = [Path(item).expanduser() for item in source]
-        missing = [str(path) for path in paths if not (path.exists() or path.is_symlink())]
-        if missing:
-            raise DataError("source", "must be a list of files that exist", value=missing[0])
+        paths = [_path(item) for item in source]
+        for path in paths:
+            if not _exists(path):
+                raise DataError("source", "must be a list of files that exist", value=str(path))
         return _read("folder", formats.get("folder")(), paths, f"{len(paths)} files", options)
     array = as_array(source)
     origin = f"array {array.shape} {array.dtype}"
@@ -109,7 +117,7 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
     is_bare_word = isinstance(source, str) and not Path(text).suffix and not re.search(r"[/\\~]", text)
     if is_bare_word and text in named.names():
         return _open_named(text, options)
-    path = Path(text).expanduser()
+    path = _path(source)
     try:
         if path.exists():
             name, reader = find(path)
@@ -130,6 +138,24 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
         "source", "must be the name of a data set, or a file or folder that exists", value=text,
         remedy=f"{remedy} Files that are read: {readable()}.",
     )  # fmt: skip
+
+
+def _path(source: str | os.PathLike[str]) -> Path:
+    """Return what a person typed as a path, with ~ replaced."""
+    text = os.fspath(source)
+    if not text.strip():
+        raise DataError("source", "must not be empty", value=text, remedy='The folder you are in is ".".')
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise DataError("source", "must begin with ~ or the ~name of a user here", value=text) from error
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists() or path.is_symlink()
+    except OSError:  # a name too long, a folder closed to us
+        return False
 
 
 def _open_named(name: str, options: Options) -> Dataset:
@@ -158,6 +184,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     ids = raw.ids or tuple(str(row) for row in range(n))
     labels, label_names, label_notes = _labels(raw, n, ids, options)
     split, paths, values, notes = raw.split, raw.paths, raw.values, [*raw.notes, *label_notes]
+    white: float | None = None
     provenance: dict[str, Any] = {"source": source, "format": format_}
     if options.limit is not None:
         provenance |= {"limit": options.limit, "seed": options.seed}
@@ -168,14 +195,14 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         paths = None if paths is None else tuple(paths[row] for row in rows)
         split = None if split is None else split[rows]
     if raw.preprocessing is None:
-        values, said = as_values(values, source)
+        values, said, white = as_values(values, source, options.white)
         notes += said
     data = Dataset(
         values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split,
         provenance=provenance | ({"preprocessing": raw.preprocessing} if raw.preprocessing else {}),
         skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
-    return data if raw.preprocessing else _to_geometry(data, options)
+    return data if raw.preprocessing else _to_geometry(data, options, white)
 
 
 def _adapt(data: Dataset, options: Options) -> Dataset:
@@ -189,13 +216,13 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
     if rows is not None:
         data = data.take(rows)
         data = replace(data, provenance=data.provenance | {"limit": options.limit, "seed": options.seed})
-    return _to_geometry(data, options)
+    return _to_geometry(data, options, data.provenance.get("preprocessing", {}).get("white"))
 
 
-def _to_geometry(data: Dataset, options: Options) -> Dataset:
+def _to_geometry(data: Dataset, options: Options, white: float | None) -> Dataset:
     """Bring images to the size and channels asked for; what was not asked for stays as it is."""
     if not data.is_images:
-        asked = {"size": options.size, "channels": options.channels}
+        asked = {"size": options.size, "channels": options.channels, "white": options.white}
         wrong = [name for name, value in asked.items() if value != "auto"]
         if wrong:
             raise DataError(
@@ -208,6 +235,8 @@ def _to_geometry(data: Dataset, options: Options) -> Dataset:
     channels = data.shape[0] if options.channels == "auto" else options.channels
     values = images.convert(data.values, size, channels, options.fit)
     preprocessing = {"size": list(size), "channels": channels, "fit": options.fit}
+    if white is not None:
+        preprocessing["white"] = white
     return replace(data, values=values, provenance=data.provenance | {"preprocessing": preprocessing})
 
 
@@ -223,8 +252,8 @@ def _labels(
     elif found is None:
         if asked == "auto":
             return None, None, []
-        path = Path(asked).expanduser()
-        if not path.is_file():
+        path = labels_file(asked)
+        if path is None:
             choices = ["auto", "none", *raw.label_choices]
             raise DataError(
                 "labels", "must name labels of this source, or a file of labels that exists", value=asked,

@@ -13,6 +13,9 @@ import numpy as np
 from narrows.errors import InputError
 from narrows.files import Array
 
+HELD_VALUES = 1 << 26  # float64 values compared with each other: 512 MiB
+FEWEST_ROWS = 200  # below, a sampled mean says too little: long rows give up values instead
+
 
 def contingency(clusters: Array, labels: Array, n_classes: int | None = None) -> Array:
     """Return how many rows of each cluster are of each class: (M, C) int64.
@@ -53,16 +56,8 @@ def accuracy(clusters: Array, labels: Array) -> float:
     counts = contingency(clusters, labels)
     matched = match(counts)
     right = sum(int(counts[cluster, label]) for cluster, label in enumerate(matched) if label >= 0)
-    return _share(right, counts)
-
-
-def purity(clusters: Array, labels: Array) -> float:
-    """Return the share of rows that are of the commonest class of their cluster. nan without labels.
-
-    Grows with the number of clusters, up to 1 when each row has its own.
-    """
-    counts = contingency(clusters, labels)
-    return _share(int(counts.max(axis=1, initial=0).sum()), counts)
+    total = int(counts.sum())
+    return right / total if total else math.nan
 
 
 def nmi(clusters: Array, labels: Array) -> float:
@@ -82,26 +77,34 @@ def ari(clusters: Array, labels: Array) -> float:
     return _on_known(adjusted_rand_score, clusters, labels)
 
 
-def silhouette(codes: Array, clusters: Array, sample: int = 5000, seed: int = 0) -> float:
+def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0) -> float:
     """Return the mean silhouette (Rousseeuw 1987) of rows in their clusters: -1 to 1. nan for a single cluster.
+
+    At most 512 MiB of values are looked at. Of long rows fewer are: 341 of 3 x 256 x 256. Rows so long that fewer than
+    200 would fit are compared by every second (third, ...) of their values.
 
     Parameters
     ----------
-    codes : (N, K) in which distances are Euclidean
+    values : (N, ...) in which distances are Euclidean; only the rows looked at are read
     clusters : (N,)
     sample : the most rows to look at, chosen at random
     """
     from sklearn.metrics import silhouette_samples
 
-    if len(codes) > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(len(codes), sample, replace=False))
-        codes, clusters = codes[rows], clusters[rows]
+    size = math.prod(values.shape[1:])
+    most = min(sample, max(FEWEST_ROWS, HELD_VALUES // size))
+    rows = np.arange(len(values))
+    if len(rows) > most:
+        rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+    clusters = clusters[rows]
     found = len(np.unique(clusters))
     if found < 2:
         return math.nan
-    if found == len(codes):
+    if found == len(rows):
         return 0.0  # that of a row alone in its cluster, by definition
-    return float(silhouette_samples(np.asarray(codes, dtype=np.float64), clusters).mean())
+    step = -(-len(rows) * size // HELD_VALUES)
+    held = np.stack([values[row].reshape(-1)[::step].astype(np.float64) for row in rows])  # (n, D)
+    return float(silhouette_samples(held, clusters).mean())
 
 
 def _on_known(score: Callable[[Array, Array], float], clusters: Array, labels: Array) -> float:
@@ -109,8 +112,3 @@ def _on_known(score: Callable[[Array, Array], float], clusters: Array, labels: A
     if not known.any():
         return math.nan
     return float(score(labels[known], clusters[known]))
-
-
-def _share(part: int, counts: Array) -> float:
-    total = int(counts.sum())
-    return part / total if total else math.nan

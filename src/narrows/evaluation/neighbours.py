@@ -18,8 +18,10 @@ STANDS_OUT = 0.25
 
 def near_duplicates(
     values: Array, indices: Array, distances: Array, max_difference: float | None = None, limit: int = 200
-) -> list[tuple[int, int, float]]:
-    """Return pairs of rows that are the same or nearly so: (i, j, difference) with i < j, most similar first.
+) -> tuple[list[tuple[int, int, float]], int]:
+    """Return pairs of rows that are the same or nearly so, (i, j, difference) with i < j, and how many there are.
+
+    The most similar come first, at most ``limit`` of them; the number counts all.
 
     Candidates are neighbours in code space; they are compared by their values. The difference is the mean absolute one.
     Two images are near-duplicates when they differ by at most ``max_difference`` *and* by at most a quarter of what
@@ -32,11 +34,12 @@ def near_duplicates(
     values : images uint8 (N, C, H, W), which are compared as values in [0, 1], or vectors float32 (N, D)
     indices, distances : (N, k) each, from ``nearest`` on the codes
     max_difference : 0.05 for images; for vectors 0 (equal rows only), since nothing says what is small in their units
-    limit : the most pairs to return
+    limit : the most pairs to list
 
     Notes
     -----
-    At most 2^32 values are compared; where there are more, those of the pairs with the nearest codes are.
+    At most 2^32 values are compared; where there are more, those of the pairs with the nearest codes are. Of more than
+    k copies of one row, not all are neighbours of each other, and pairs that are not do not count.
     """
     if max_difference is None:
         max_difference = 0.05 if values.dtype == np.uint8 else 0.0
@@ -44,7 +47,7 @@ def near_duplicates(
         raise InputError("max_difference and limit", "must be >= 0", value=(max_difference, limit))
     n, k = indices.shape
     if k == 0:
-        return []
+        return [], 0
     near = np.argsort(distances.ravel(), kind="stable")[: max(1, MOST_VALUES // math.prod(values.shape[1:]))]
     row, neighbour = near // k, indices.ravel()[near]  # (Q,) each
     pairs, pair_of = np.unique(np.minimum(row, neighbour) * n + np.maximum(row, neighbour), return_inverse=True)
@@ -56,8 +59,8 @@ def near_duplicates(
     close = np.flatnonzero(~found & (difference <= max_difference))
     found[close] = difference[close] <= STANDS_OUT * np.minimum(farthest[i[close]], farthest[j[close]])
     rows = np.flatnonzero(found)
-    rows = rows[np.lexsort((j[rows], i[rows], difference[rows]))][:limit]
-    return [(int(i[row]), int(j[row]), float(difference[row])) for row in rows]
+    first = rows[np.lexsort((j[rows], i[rows], difference[rows]))][:limit]
+    return [(int(i[row]), int(j[row]), float(difference[row])) for row in first], len(rows)
 
 
 def outlier_scores(distances: Array) -> Array:

@@ -41,15 +41,15 @@ def psnr(x: Array, y: Array, peak: float = 1.0) -> Array:
     x, y : images (N, ...) with values in [0, peak]
     peak : the largest value a pixel can have
     """
-    return _decibels(mse(x, y), peak)
+    return 10 * np.log10(1 / np.maximum(mse(x, y) / peak**2, ROUNDING_ERROR))
 
 
-def psnr_pooled(x: Array, y: Array, peak: float = 1.0) -> float:
-    """Return the PSNR in dB of the squared error averaged over all images, capped as ``psnr`` is.
+def psnr_pooled(error: float) -> float:
+    """Return the PSNR in dB of ``error``, the mean squared error of all images in [0, 1], capped as ``psnr`` is.
 
     Never greater than the mean of ``psnr``, which easy images lift.
     """
-    return float(_decibels(mse(x, y).mean(), peak))
+    return 10 * math.log10(1 / max(error, ROUNDING_ERROR))
 
 
 def ssim(x: Array, y: Array) -> Array:
@@ -84,21 +84,14 @@ def ssim(x: Array, y: Array) -> Array:
     return similarity
 
 
-def explained(x: Array, y: Array) -> float:
-    """Return the share of the variance of ``x`` (N, ...) that ``y`` explains: 1 - sum (x - y)^2 / sum (x - mean)^2.
+def explained(error: float, x: Array) -> float:
+    """Return the share of the variance of ``x`` (N, ...) left by a mean squared ``error``: 1 - error / variance.
 
     1 for a perfect reconstruction, 0 for the mean of all rows, and nan where ``x`` does not vary.
     """
-    _check_same(x, y)
     mean = x.mean(axis=0, dtype=np.float64)  # (...)
-    variance = sum(float(((x[block] - mean) ** 2).sum()) for block in _blocks(x))
-    error = sum(float(((x[block].astype(np.float64) - y[block]) ** 2).sum()) for block in _blocks(x))
+    variance = sum(float(((x[block] - mean) ** 2).sum()) for block in _blocks(x)) / x.size
     return 1 - error / variance if variance > 0 else math.nan
-
-
-def _decibels(error: Array, peak: float) -> Array:
-    decibels: Array = 10 * np.log10(1 / np.maximum(error / peak**2, ROUNDING_ERROR))
-    return decibels
 
 
 def _window_sums(side: int, taps: int) -> Array:

@@ -32,23 +32,28 @@ def of_reconstruction(model: Model, baseline: PCABaseline, values: Array) -> Res
         theirs.append(_block(x, linear, images=model.is_images))
     results = _pool(ours, "reconstruction/") | _pool(theirs, "reconstruction/pca_")
     if not model.is_images:
-        variance = float(np.var(values, axis=0, dtype=np.float64).mean())
         for prefix in ("reconstruction/", "reconstruction/pca_"):
-            mse = results[f"{prefix}mse"]
-            results[f"{prefix}explained"] = 1 - mse / variance if mse is not None and variance > 0 else None
+            results[f"{prefix}explained"] = reconstruction.explained(results[f"{prefix}mse"] or 0.0, values)
     return results
 
 
 def of_denoising(model: Model, values: Array, seed: int) -> Results:
-    """Mean PSNR in dB of held-out images corrupted as in training, and of what the model makes of them."""
+    """Say how near held-out ``values`` corrupted as in training are to clean ones, and what the model makes of them.
+
+    Images: PSNR in dB as the mean over images. Vectors: the share of the clean rows' variance that is explained.
+    """
+    measure = reconstruction.psnr if model.is_images else reconstruction.mse
     before: list[Array] = []
     after: list[Array] = []
     for x, corrupted, output in corrupted_reconstructions(model, values, seed):
-        before.append(reconstruction.psnr(x, corrupted))
-        after.append(reconstruction.psnr(x, output))
+        before.append(measure(x, corrupted))
+        after.append(measure(x, output))
+    corrupted_mean, cleaned_mean = (float(np.concatenate(parts).mean()) for parts in (before, after))
+    if model.is_images:
+        return {"denoising/corrupted_psnr": corrupted_mean, "denoising/psnr": cleaned_mean}
     return {
-        "denoising/corrupted_psnr": float(np.concatenate(before).mean()),
-        "denoising/psnr": float(np.concatenate(after).mean()),
+        "denoising/corrupted_explained": reconstruction.explained(corrupted_mean, values),
+        "denoising/explained": reconstruction.explained(cleaned_mean, values),
     }
 
 
@@ -59,7 +64,7 @@ def of_codes(codes: Array) -> Results:
 
 
 def of_clustering(clusters: Array, space: Array, labels: Array | None, seed: int, prefix: str = "") -> Results:
-    """Describe clusters (N,) found in ``space`` (N, K): their separation, and their agreement with labels if any."""
+    """Describe clusters (N,) found in ``space`` (N, ...): their separation, and their agreement with labels if any."""
     results: Results = {f"clustering/{prefix}silhouette": clustering.silhouette(space, clusters, seed=seed)}
     if labels is not None:
         known = labels >= 0
@@ -120,7 +125,5 @@ def _pool(parts: list[Results], prefix: str) -> Results:
     rows = totals.pop("rows")
     means: Results = {f"{prefix}{name}": total / rows for name, total in totals.items()}
     if "psnr" in totals:
-        # No image of 8 bits can be told from one that is as near as their rounding.
-        error = max(totals["mse"] / rows, reconstruction.ROUNDING_ERROR)
-        means[f"{prefix}psnr_pooled"] = float(10 * np.log10(1 / error))
+        means[f"{prefix}psnr_pooled"] = reconstruction.psnr_pooled(totals["mse"] / rows)
     return means

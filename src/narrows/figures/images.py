@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ EDGE = 112  # what a tile's longer side comes close to
 GAP = 8
 LINE = 26  # a line of small text
 LETTER = 9.0  # its average width per letter
+GALLERY = 400  # tiles on a page that a person still looks at
+PAGE_DOTS = 1 << 25  # of all tiles on a page: 96 MiB
 FRAME = round(255 * 0.85)  # a hairline, so that white pictures have an edge on white paper
 
 
@@ -47,6 +50,9 @@ def comparison(rows: Mapping[str, Array]) -> Figure:
 def gallery(images: Array, columns: int = 10, captions: Sequence[str] | None = None) -> Figure:
     """Draw images in reading order, each with a caption below it if given (a line break starts a second line).
 
+    At most 400 images are drawn, and of ones wider than 280 pixels as many as fit on a page of 2^25 dots: evenly spaced
+    ones, with a line at the bottom that says how many of how many.
+
     Parameters
     ----------
     images : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1]
@@ -59,10 +65,18 @@ def gallery(images: Array, columns: int = 10, captions: Sequence[str] | None = N
     """
     if columns < 1:
         raise InputError("columns", "must be >= 1", value=columns)
-    tiles = enlarge(images, "images")
-    _check_captions(captions, len(tiles))
+    images = np.asarray(images)
+    _check_captions(captions, len(images))
+    most = max(1, min(GALLERY, PAGE_DOTS // max(EDGE**2, math.prod(images.shape[-2:]))))
+    shown = np.arange(len(images))
+    if len(images) > most:
+        shown = np.linspace(0, len(images) - 1, most).round().astype(np.int64)
+        captions = [captions[int(i)] for i in shown] if captions is not None else None
     sheet = Sheet()
-    sheet.grid(tiles, GAP, GAP, columns, captions)
+    bottom = sheet.grid(enlarge(images[shown], "images"), GAP, GAP, columns, captions)
+    if len(shown) < len(images):
+        sheet.write(f"{len(shown):,} of {len(images):,}", GAP, bottom + GAP, size=7.5, colour=MUTED)
+        sheet.height += LINE + GAP
     return sheet.draw()
 
 

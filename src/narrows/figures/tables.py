@@ -14,6 +14,8 @@ from narrows.errors import InputError
 from narrows.figures.style import INK, MUTED, PALETTE, breadth, class_names, new_axes, style
 from narrows.files import Array
 
+CELLS = 60  # lines or columns; with more, cells become too small for their numbers
+
 
 def contingency(
     counts: Array,
@@ -23,6 +25,8 @@ def contingency(
     matched: Sequence[int] | None = None,
 ) -> Figure:
     """Draw how many rows of the data fall into each cell, coloured by the cell's share of its line.
+
+    With more than 60 lines or columns, the picture grows no further: colours alone, and a name here and there.
 
     Parameters
     ----------
@@ -47,36 +51,43 @@ def contingency(
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)  # (K, C)
     rows, columns = class_names(row_names, counts.shape[0]), class_names(column_names, counts.shape[1])
     # A cell is wide enough for its longest number, and the picture as large as its cells need, in CSS pixels.
-    digits = len(str(counts.max()))
+    is_large = max(counts.shape) > CELLS
     height = 30 if max(counts.shape) <= 16 else 23
-    width = max(height * 1.3, 7.0 * digits + 9)
+    width = height * 1.3 if is_large else max(height * 1.3, 7.0 * len(str(counts.max())) + 9)
     with style():
         figure, ax = new_axes(
             ax,
-            counts.shape[1] * width + 7 * max(map(breadth, rows)) + 50,
-            counts.shape[0] * height + 7 * max(map(breadth, columns)) + 40,
+            min(counts.shape[1], CELLS) * width + 7 * max(map(breadth, rows)) + 50,
+            min(counts.shape[0], CELLS) * height + 7 * max(map(breadth, columns)) + 40,
         )
         paint = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc7e4", PALETTE[0], "#003f66"])
         ax.imshow(share, cmap=paint, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-        for (i, j), count in np.ndenumerate(counts):
-            if count:
-                colour = "white" if share[i, j] > 0.5 else INK
-                ax.text(j, i, str(count), ha="center", va="center", fontsize=7.5, color=colour)
-        for i, j in enumerate(matched if matched is not None else []):
-            if j >= 0:
-                box = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=PALETTE[1], linewidth=1.3)
-                ax.add_patch(box)
+        if not is_large:
+            _write_cells(ax, counts, share, matched if matched is not None else [])
         upright = max(map(breadth, columns)) * 6 <= width
-        ax.set_xticks(range(len(columns)), columns, rotation=0 if upright else 90, color=INK)
-        ax.set_yticks(range(len(rows)), rows, color=INK)
+        across, down = (range(0, count, -(-count // CELLS)) for count in (len(columns), len(rows)))
+        ax.set_xticks(across, [columns[j] for j in across], rotation=0 if upright else 90, color=INK)
+        ax.set_yticks(down, [rows[i] for i in down], color=INK)
         ax.xaxis.tick_top()
         ax.tick_params(length=0)
-        ax.set_xticks(np.arange(len(columns) + 1) - 0.5, minor=True)
-        ax.set_yticks(np.arange(len(rows) + 1) - 0.5, minor=True)
-        ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
-        ax.tick_params(which="minor", length=0)
         ax.spines[:].set_visible(False)
         ax.xaxis.set_label_position("top")
         ax.set_ylabel("cluster", color=MUTED)
         ax.set_xlabel("label", color=MUTED)
     return figure
+
+
+def _write_cells(ax: Axes, counts: Array, share: Array, matched: Sequence[int]) -> None:
+    """Write each cell's number, outline the matched cells, and draw lines between cells."""
+    for (i, j), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if share[i, j] > 0.5 else INK
+            ax.text(j, i, str(count), ha="center", va="center", fontsize=7.5, color=colour)
+    for i, j in enumerate(matched):
+        if j >= 0:
+            box = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=PALETTE[1], linewidth=1.3)
+            ax.add_patch(box)
+    ax.set_xticks(np.arange(counts.shape[1] + 1) - 0.5, minor=True)
+    ax.set_yticks(np.arange(counts.shape[0] + 1) - 0.5, minor=True)
+    ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
+    ax.tick_params(which="minor", length=0)

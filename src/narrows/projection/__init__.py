@@ -8,8 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from narrows.clustering._state import checked_state
-from narrows.data.dataset import all_finite
+from narrows.clustering._checks import checked_codes, checked_state
 from narrows.errors import InputError
 from narrows.files import Array
 from narrows.registry import Registry
@@ -106,10 +105,5 @@ class Projection(ABC):
 
 
 def _checked(codes: Array) -> Array:
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or codes.shape[1] == 0 or codes.dtype.kind not in "fiu":
-        raise InputError("codes", "must be numbers (N, K)", value=f"{codes.dtype} {codes.shape}")
-    if not all_finite(codes):
-        raise InputError("codes", "must be finite", value="NaN or infinity")
     # Minus zero becomes zero, so that rows are equal exactly when their bytes are.
-    return np.ascontiguousarray(codes, dtype=np.float32) + np.float32(0)
+    return np.ascontiguousarray(checked_codes(codes), dtype=np.float32) + np.float32(0)

@@ -144,6 +144,7 @@ def _headline(results: Mapping[str, Any], is_images: bool) -> list[tuple[str, st
         ("Rebuilt from codes", "reconstruction/psnr", "reconstruction/pca_psnr", "PCA, same size"),
         ("Variance explained", "reconstruction/explained", "reconstruction/pca_explained", "PCA, same size"),
         ("After denoising", "denoising/psnr", "denoising/corrupted_psnr", "before"),
+        ("After denoising", "denoising/explained", "denoising/corrupted_explained", "before"),
         ("Clusters match labels", "clustering/accuracy", "clustering/pixels_accuracy", raw),
         ("Cluster silhouette", "clustering/silhouette", "clustering/pixels_silhouette", raw),
         ("Linear probe", "probe/linear_accuracy", "probe/pca_linear_accuracy", "on PCA codes"),

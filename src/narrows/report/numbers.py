@@ -49,6 +49,11 @@ METRICS = {
         "PSNR after denoising", "dB",
         "How close the cleaned images come to the originals, beside how close the corrupted ones were.",
     ),
+    "denoising/explained": Metric(
+        "Variance explained after denoising", "variance",
+        "How much of the variation of the clean rows is in the cleaned ones, beside how much was in the corrupted "
+        "ones; below 0 % the average row would be nearer.",
+    ),
     "clustering/accuracy": Metric(
         "Accuracy", "share",
         "Each cluster is given the label that makes the whole match best, one label to one cluster; this is the share "

@@ -117,9 +117,11 @@ def cautions(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]
         both = value is not None and reference is not None
         if both and outcome(value, reference, "share", tested) == "worse":  # type: ignore[arg-type]
             found.append(text)
-    cleaned, corrupted = number(results, "denoising/psnr"), number(results, "denoising/corrupted_psnr")
-    if cleaned is not None and corrupted is not None and outcome(cleaned, corrupted, "dB") == "worse":
-        found.append(f"denoising takes {rows} farther from the originals than the noise did")
+    measures: list[tuple[str, Kind]] = [("psnr", "dB"), ("explained", "variance")]
+    for name, unit in measures:
+        cleaned, corrupted = number(results, f"denoising/{name}"), number(results, f"denoising/corrupted_{name}")
+        if cleaned is not None and corrupted is not None and outcome(cleaned, corrupted, unit) == "worse":
+            found.append(f"denoising takes {rows} farther from the originals than the noise did")
     if data.get("held_out") is False:
         found.append("nothing was held out, so the figures describe the data it was trained on")
     elif 0 < (number(results, "data/test") or 0) < 100:

@@ -87,3 +87,28 @@ def test_what_is_no_text(tmp_path):
 def test_an_unknown_column(tmp_path):
     with pytest.raises(DataError, match="Did you mean 'species'"):
         data.open(write(tmp_path, IRIS), labels="specis")
+
+
+@pytest.mark.parametrize("name", ["target", "y", "Class", "labels"])
+def test_a_column_that_is_called_as_labels_are_is_never_data(tmp_path, name):
+    path = write(tmp_path, f"w,{name}\n1,7\n2,8\n")
+    assert data.open(path).labels.tolist() == [7, 8]
+    for labels in ("none", [0, 1]):
+        opened = data.open(path, labels=labels)
+        assert opened.values.tolist() == [[1], [2]]
+        assert any(f"Left out, because of names that labels have: '{name}'" in note for note in opened.notes)
+
+
+def test_several_columns_that_are_called_as_labels_are(tmp_path):
+    path = write(tmp_path, "w,target,label\n1,7,0\n2,8,1\n")
+    with pytest.raises(DataError, match=r"got 'target, label'.*labels='target'"):
+        data.open(path)
+    opened = data.open(path, labels="label")
+    assert opened.values.tolist() == [[1], [2]]
+    assert opened.labels.tolist() == [0, 1]
+
+
+def test_x_and_y_are_coordinates(tmp_path):
+    opened = data.open(write(tmp_path, "x,y,label\n1,7,0\n2,8,1\n"))
+    assert opened.values.tolist() == [[1, 7], [2, 8]]
+    assert opened.labels.tolist() == [0, 1]

@@ -141,7 +141,9 @@ def test_folders_of_folders_are_labels_only_when_asked(tmp_path):
     for name in ("2019/05/a", "2020/06/b", "2020/07/c"):
         photo(tmp_path / f"{name}.png")
     assert data.open(tmp_path).labels is None
-    assert data.open(tmp_path, labels="folders").labels.tolist() == [2019, 2020, 2020]
+    opened = data.open(tmp_path, labels="folders")
+    assert opened.labels.tolist() == [0, 1, 1]
+    assert opened.label_names == ("2019", "2020")
 
 
 def test_one_subfolder_is_no_label(tmp_path):
@@ -369,3 +371,9 @@ def test_everything_is_listed_relative_to_the_folder(tmp_path, monkeypatch):
     assert opened.ids == ("deep/a.png",)
     assert opened.skipped[0].path == "deep/b.png"
     assert Path(opened.paths[0]).exists()
+
+
+def test_a_file_named_twice_in_two_spellings_is_one_image(tmp_path, monkeypatch):
+    photo(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    assert data.open(["a.png", str(tmp_path / "a.png")]).ids == ("a.png",)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from narrows.data.arrays import White
 from narrows.data.dataset import Skipped
 from narrows.data.images import Fit, Size
 from narrows.errors import DataError
@@ -41,6 +42,7 @@ class Options:
     strict: bool = False
     progress: Progress = field(default_factory=Progress)
     seed: int = 0
+    white: White = "auto"
 
     @property
     def labels_word(self) -> str:

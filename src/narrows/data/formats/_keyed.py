@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 
 from narrows.data.formats import Options
+from narrows.data.labels import LABEL_WORDS
 from narrows.errors import DataError, nearest
 
 DATA_WORDS = frozenset({"images", "image", "x", "data", "features", "pixels", "vectors", "codes"})
-LABEL_WORDS = frozenset({"labels", "label", "y", "target", "targets", "classes"})
 
 Shapes = Mapping[str, tuple[int, ...]]
 

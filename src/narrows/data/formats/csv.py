@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data.formats import Options, Raw, Reader
-from narrows.data.labels import LABEL_COLUMNS
+from narrows.data.labels import LABEL_WORDS, labels_file
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 
@@ -66,9 +67,14 @@ class Csv(Reader):
         (path,) = paths
         try:
             layout = _layout(path)
-            label, wanted, notes = _label_column(layout, options.labels_word)
+            label, notes = _label_column(layout, options.labels_word)
             identity = next((i for i, name in enumerate(layout.header) if name.lower() == "id" and i != label), None)
-            numbers = [column for column in range(layout.n_columns) if column not in (label, identity)]
+            # A column called label holds no measurement, whether labels are wanted or not.
+            left_out = [column for column in _called_labels(layout) if column != label]
+            if left_out:
+                names = ", ".join(layout.name(column) for column in left_out)
+                notes = (*notes, f"Left out, because of names that labels have: {names}.")
+            numbers = [column for column in range(layout.n_columns) if column not in (label, identity, *left_out)]
             if not numbers:
                 raise DataError(str(path), "must have at least one column of numbers besides labels and ids")
             values = _numbers(layout, numbers)
@@ -79,9 +85,7 @@ class Csv(Reader):
         if len(set(ids)) != len(ids):
             raise DataError(str(path), "must name each row once in its column 'id'", value="names that occur twice")
         choices = tuple(layout.header) or tuple(str(column) for column in range(layout.n_columns))
-        return Raw(
-            values, labels=labels if wanted else None, label_choices=choices, ids=ids, notes=notes
-        )  # fmt: skip
+        return Raw(values, labels=labels, label_choices=choices, ids=ids, notes=notes)
 
 
 def _layout(path: Path) -> _Layout:
@@ -111,19 +115,28 @@ def _delimiter(sample: list[str]) -> str:
     return max(",;\t", key=sample[0].count)
 
 
-def _label_column(layout: _Layout, asked: str) -> tuple[int | None, bool, tuple[str, ...]]:
-    """Return the column of labels, whether they are wanted, and a note if nobody named it."""
+def _called_labels(layout: _Layout) -> list[int]:
+    """Return the columns with a name of labels; y is none beside x, where both are coordinates."""
+    names = [name.lower() for name in layout.header]
+    return [i for i, name in enumerate(names) if name in LABEL_WORDS and not (name == "y" and "x" in names)]
+
+
+def _label_column(layout: _Layout, asked: str) -> tuple[int | None, tuple[str, ...]]:
+    """Return the column of the labels that are wanted, and a note if nobody named it."""
     if asked in layout.header:
-        return layout.header.index(asked), True, ()
-    if asked.lstrip("-").isdecimal() and -layout.n_columns <= int(asked) < layout.n_columns:
-        return int(asked) % layout.n_columns, True, ()
-    # A column called label holds no measurement, whether labels are wanted or not.
-    usual = [i for i, name in enumerate(layout.header) if name.lower() in LABEL_COLUMNS]
-    found = usual[0] if len(usual) == 1 else None
-    if asked == "auto" and found is not None:
-        return found, True, (f"The column {layout.name(found)} was taken as labels; they only score.",)
-    if asked in ("", "auto", "none", "folders") or Path(asked).expanduser().is_file():
-        return found, False, ()
+        return layout.header.index(asked), ()
+    if re.fullmatch("-?[0-9]{1,9}", asked) and -layout.n_columns <= int(asked) < layout.n_columns:
+        return int(asked) % layout.n_columns, ()
+    if asked == "auto" and (found := _called_labels(layout)):
+        if len(found) > 1:
+            raise DataError(
+                str(layout.path), "must have one column that is called as labels are, or have it named by labels",
+                value=", ".join(layout.header[column] for column in found),
+                remedy=f"Say labels={layout.name(found[0])}, for one; the others are left out.",
+            )  # fmt: skip
+        return found[0], (f"The column {layout.name(found[0])} was taken as labels; they only score.",)
+    if asked in ("", "auto", "none", "folders") or labels_file(asked) is not None:
+        return None, ()
     raise DataError(
         "labels", f"must name a column of {layout.path.name}, by its header or its number from 0", value=asked,
         remedy=nearest(asked, layout.header) if layout.header else f"It has {layout.n_columns} columns and no header.",

@@ -25,12 +25,13 @@ from narrows.data import images
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options, Raw, Reader
 from narrows.data.images import Picture, Size, Unreadable
+from narrows.data.labels import labels_file
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
 
 __all__ = ["Folder"]
 
-CACHE_FORMAT = 1  # raised when the same files would be decoded to other pixels
+CACHE_FORMAT = 2  # raised when the same files would be decoded to other pixels
 BLOCK = 256  # files decoded between two writes
 HEADER_BYTES = 128
 MOST_NAMED = 20  # files that an error names
@@ -126,16 +127,17 @@ class Folder(Reader):
 
 def _list(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[_File], list[Skipped], list[Skipped]]:
     """Return image files, sorted by name; folders that cannot be listed; and other files, but no hidden ones."""
-    labels_file = Path(ignore).expanduser().resolve()
+    of_labels = labels_file(ignore)
+    of_labels = of_labels and of_labels.resolve()
     files: list[_File] = []
     closed: list[Skipped] = []
     others: list[Skipped] = []
     walked = [found for path in paths for found in (_walk(path, root, closed) if path.is_dir() else [path])]
-    for path in dict.fromkeys(walked):
+    for path in {os.path.abspath(path): path for path in walked}.values():  # once, however it was spelled
         file = _File(path, _relative(path, root))
         if path.suffix.lower() in images.EXTENSIONS:
             files.append(file)
-        elif path.resolve() != labels_file:
+        elif path.resolve() != of_labels:
             others.append(Skipped(file.name, f"not an image file ({path.suffix or 'no extension'})"))
     return sorted(files, key=lambda file: file.name), closed, sorted(others, key=lambda file: file.path)
 

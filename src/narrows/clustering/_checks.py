@@ -1,4 +1,4 @@
-"""Arrays that come back from a file: only the expected ones, of shapes that fit together, without NaN."""
+"""What clusterings and projections accept: codes to work on, and their own arrays when these come back from a file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,24 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from narrows.data.dataset import all_finite
 from narrows.errors import InputError
 from narrows.files import Array
+
+
+def checked_codes(codes: Array) -> Array:
+    """Return ``codes`` when they are finite numbers (N, K).
+
+    Raises
+    ------
+    InputError : they are not
+    """
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[1] == 0 or codes.dtype.kind not in "fiu":
+        raise InputError("codes", "must be numbers (N, K)", value=f"{codes.dtype} {codes.shape}")
+    if not all_finite(codes):
+        raise InputError("codes", "must be finite", value="NaN or infinity")
+    return codes
 
 
 def checked_state(owner: str, shapes: Mapping[str, str], arrays: Mapping[str, Array]) -> dict[str, Array]:
