@@ -19,7 +19,7 @@ GAP = 8
 LINE = 26  # a line of small text
 LETTER = 9.0  # its average width per letter
 GALLERY = 400  # tiles on a page that a person still looks at
-PAGE_DOTS = 1 << 25  # of all tiles on a page: 96 MiB
+PAGE_DOTS = 1 << 23  # of all tiles on a page: drawing takes over a hundred bytes for each
 FRAME = round(255 * 0.85)  # a hairline, so that white pictures have an edge on white paper
 
 
@@ -50,7 +50,7 @@ def comparison(rows: Mapping[str, Array]) -> Figure:
 def gallery(images: Array, columns: int = 10, captions: Sequence[str] | None = None) -> Figure:
     """Draw images in reading order, each with a caption below it if given (a line break starts a second line).
 
-    At most 400 images are drawn, and of ones wider than 280 pixels as many as fit on a page of 2^25 dots: evenly spaced
+    At most 400 images are drawn, and of ones wider than 144 pixels as many as fit on a page of 2^23 dots: evenly spaced
     ones, with a line at the bottom that says how many of how many.
 
     Parameters
