@@ -9,7 +9,7 @@ import pytest
 
 from narrows import pipeline
 from narrows.data.dataset import Dataset
-from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError
+from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.files import sha256
 from narrows.interrupt import Interrupt
 from narrows.recipes import recipe as recipes
@@ -282,3 +282,10 @@ def test_every_recipe_that_ships_is_valid(name):
 def test_an_unknown_recipe_offers_the_nearest():
     with pytest.raises(RecipeError, match="Did you mean 'mnist'"):
         recipes.load("mnst")
+
+
+def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline.coding, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
+    with pytest.raises(TrainingError, match=r"Lower train\.lr"):
+        pipeline.run(quick(), tmp_path / "r")
+    assert not (tmp_path / "r" / "codes.npy").exists()

@@ -15,10 +15,10 @@ import numpy as np
 from narrows import codes as coding
 from narrows import report
 from narrows.clustering import methods as clusterings
-from narrows.data.dataset import Dataset
+from narrows.data.dataset import Dataset, all_finite
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
-from narrows.errors import DataError
+from narrows.errors import DataError, TrainingError
 from narrows.evaluation import summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
 from narrows.evaluation.neighbours import near_duplicates, outlier_scores
@@ -130,6 +130,8 @@ class _Job:
     def encode(self) -> summary.Results:
         folder = self.run.folder
         codes = coding.encode(self.run.model(), self.data.values, self.progress)  # (N, K)
+        if not all_finite(codes):
+            raise TrainingError("Training diverged: codes are no longer finite. Lower train.lr, and start again.")
         write_npy(folder / "codes.npy", codes)
         with self.progress.task("neighbours"):
             indices, distances = nearest(codes, NEIGHBOURS)  # (N, 15) each

@@ -126,7 +126,7 @@ def generate(
     origin: Annotated[
         str, typer.Option(help="Where codes come from: codes (fitted to the training codes), normal (N(0, I)) or auto.")
     ] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=2**32 - 1)] = 0,
     trust_code: Trust = False,
     overwrite: Overwrite = False,
 ) -> None:

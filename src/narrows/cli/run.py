@@ -50,7 +50,7 @@ def run(
         chosen, title = "default", name
         overrides.insert(0, f"data.source={name}")
     else:
-        known = [*recipes.builtin(), *named.names()]
+        known = {*recipes.builtin(), *named.names()}
         raise RecipeError("narrows run", "must name a recipe or a data set", value=name, remedy=nearest(name, known))
     if data is not None:
         overrides.insert(0, f"data.source={_quoted(data)}")
