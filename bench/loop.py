@@ -130,6 +130,11 @@ def share_of_peak(images: Array, batch_size: int) -> dict[str, float]:
     return {"peak_gflops": peak / 1e9, "images_per_cpu_s": speed, "share": speed * needed / peak}
 
 
+def measured_on() -> dict[str, Any]:
+    """Return versions and hardware, without the paths of the machine."""
+    return {name: value for name, value in environment.describe().items() if name != "command"}
+
+
 def main() -> None:
     """Run the bench, print it, and keep it under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,7 +181,7 @@ def main() -> None:
     given.out.parent.mkdir(parents=True, exist_ok=True)
     write_json(
         given.out,
-        {"ratios": ratios, "rounds": rounds, "peak": peak, "pythae": versions, "environment": environment.describe()},
+        {"ratios": ratios, "rounds": rounds, "peak": peak, "pythae": versions, "environment": measured_on()},
     )
 
 

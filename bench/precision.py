@@ -22,6 +22,11 @@ from narrows.model import Model
 from narrows.training.loop import Settings, train
 
 
+def measured_on() -> dict[str, Any]:
+    """Return versions and hardware, without the paths of the machine."""
+    return {name: value for name, value in environment.describe().items() if name != "command"}
+
+
 def main() -> None:
     """Run the bench, print it, and keep it under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,7 +58,7 @@ def main() -> None:
         summary[precision] = {"mean": statistics.mean(values), "sd": spread, "n": len(values)}
         print(f"{precision:<9} {statistics.mean(values):.3f} +- {spread:.3f} dB over {len(values)} seeds")
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(given.out, {"summary": summary, "runs": found, "environment": environment.describe()})
+    write_json(given.out, {"summary": summary, "runs": found, "environment": measured_on()})
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ class Model(nn.Module):
     net : the network: its name in ``narrows.nets`` and its arguments, ``code_size`` among them
     objective : the objective: its name in ``narrows.objectives`` and its arguments
     seed : of the initial weights
-    preprocessing : how images were brought to ``input_shape`` (size, channels, fit), so that new ones are too
+    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white), so that new ones are too
     trusted : whether the names come from a person rather than from a file (see ``registry``)
     """
 
