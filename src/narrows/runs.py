@@ -296,7 +296,7 @@ class Run:
         write_arrays(self.folder / f"{name}.safetensors", state, made_by)
 
     def open_source(self, source: Any, **options: Any) -> Dataset:
-        """Open new data the way the run's own were opened: same size, channels, fit and white, same key and label column.
+        """Open new data as the run's own were opened: same size, channels, fit and white, same key and label column.
 
         ``options`` are those of ``narrows.open`` and come before the run's own. Labels that the new data lack are done
         without.
