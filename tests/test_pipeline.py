@@ -289,3 +289,8 @@ def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
     with pytest.raises(TrainingError, match=r"Lower train\.lr"):
         pipeline.run(quick(), tmp_path / "r")
     assert not (tmp_path / "r" / "codes.npy").exists()
+
+
+def test_arguments_of_a_default_method_need_no_name():
+    recipe = recipes.load("digits", ["projection.perplexity=50.0"])
+    assert recipe.projection.model_dump() == {"name": "tsne", "perplexity": 50.0}

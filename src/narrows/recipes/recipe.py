@@ -154,6 +154,11 @@ def check(content: Mapping[str, Any]) -> Recipe:
     ------
     RecipeError : unknown key, name or value, with the nearest valid one
     """
+    # Arguments may be set without the name that has a default: --set projection.perplexity=50.
+    named = {key: field.default.name for key, field in Recipe.model_fields.items() if isinstance(field.default, Named)}
+    content = dict(content) | {
+        key: {"name": name} | content[key] for key, name in named.items() if isinstance(content.get(key), Mapping)
+    }
     try:
         recipe = Recipe.model_validate_json(_as_json(content))
     except ValidationError as error:
