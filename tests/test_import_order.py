@@ -5,9 +5,9 @@ from pathlib import Path
 
 ORDER = [
     "errors", "registry", "files", "progress", "interrupt", "environment", "data", "noise", "views", "nets",
-    "objectives", "model", "training", "codes", "neighbours", "principal", "clustering", "projection", "evaluation",
-    "figures", "runs", "recipes",
-    "report", "pipeline", "estimators", "cli",
+    "classifiers", "objectives", "model", "training", "codes", "neighbours", "principal", "clustering", "projection",
+    "evaluation", "figures", "runs", "recipes", "report", "pipeline", "estimators",
+    "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 

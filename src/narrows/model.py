@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from narrows.errors import RunFolderError
 from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
-from narrows.nets import Network, nets
+from narrows.nets import nets
 from narrows.objectives import Objective, objectives
 from narrows.registry import Trust
 
@@ -30,7 +30,8 @@ class Model(nn.Module):
     Parameters
     ----------
     input_shape : (C, H, W) for images, (D,) for vectors
-    net : the network: its name in ``narrows.nets`` and its arguments, ``code_size`` among them
+    net : the network: its name in ``narrows.nets`` and its arguments, ``code_size`` among them; for an objective that
+        learns classes a name in ``narrows.classifiers`` and its arguments, ``n_classes`` among them
     objective : the objective: its name in ``narrows.objectives`` and its arguments
     seed : of the initial weights
     preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white), so that new ones are too
@@ -60,7 +61,8 @@ class Model(nn.Module):
         }
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.net: Network = _build(nets, net, tuple(input_shape), trusted=trusted)
+            networks = getattr(objectives.get(objective["name"], trusted=trusted), "networks", nets)
+            self.net: Any = _build(networks, net, tuple(input_shape), trusted=trusted)
             self.objective: Objective = _build(objectives, objective, self.net, trusted=trusted)
         # Images are divided by 255; vectors are standardised by what ``fit_scaling`` finds.
         size = (1,) if self.net.is_images else tuple(input_shape)
@@ -74,7 +76,8 @@ class Model(nn.Module):
     @property
     def input_shape(self) -> tuple[int, ...]:
         """(C, H, W) or (D,)."""
-        return self.net.input_shape
+        shape: tuple[int, ...] = self.net.input_shape
+        return shape
 
     @property
     def preprocessing(self) -> dict[str, Any]:
@@ -84,15 +87,15 @@ class Model(nn.Module):
     @property
     def is_images(self) -> bool:
         """Whether inputs are images."""
-        return self.net.is_images
+        return bool(self.net.is_images)
 
     @property
     def code_size(self) -> int:
         """The number of values in a code."""
-        return self.net.code_size
+        return int(self.net.code_size)
 
     def n_parameters(self) -> int:
-        """Count the parameters of encoder and decoder."""
+        """Count the parameters of the network."""
         return sum(parameter.numel() for parameter in self.net.parameters())
 
     def fit_scaling(self, values: Array, rows: Array | None = None) -> None:

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from narrows import codes
-from narrows.errors import Interrupted, RecipeError, RunFolderError, TrainingError
+from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.model import Model
+from narrows.objectives.reconstruction import Reconstruction
 from narrows.training import checkpoint
 from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine
@@ -144,9 +145,39 @@ def test_batches_cover_every_row_once_in_nearly_equal_parts():
 def test_batches_read_ahead_give_the_rows_asked_for(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", np.arange(40, dtype=np.float32).reshape(20, 2))
     monkeypatch.setattr("narrows.training.batches.free_memory", lambda: 0)
-    batches = Batches(np.load(tmp_path / "x.npy", mmap_mode="r"), np.arange(5, 20))
-    found = [batch[:, 0].tolist() for batch in batches.iterate([np.array([0, 2]), np.array([14])])]
-    assert found == [[10.0, 14.0], [38.0]]
+    labels = np.arange(20) % 7
+    batches = Batches(np.load(tmp_path / "x.npy", mmap_mode="r"), np.arange(5, 20), labels)
+    found = [(batch[:, 0].tolist(), y.tolist()) for batch, y in batches.iterate([np.array([0, 2]), np.array([14])])]
+    assert found == [([10.0, 14.0], [5, 0]), ([38.0], [5])]
+
+
+def test_unknown_labels_are_refused_where_they_would_be_learned_from():
+    labels = np.array([0, 1, -1])
+    Batches(np.zeros((3, 2), np.float32), np.array([0, 1]), labels)
+    with pytest.raises(InputError, match="1 unknown"):
+        Batches(np.zeros((3, 2), np.float32), np.arange(3), labels)
+
+
+def test_without_shuffling_batches_are_consecutive_rows_and_the_last_one_is_the_rest(digits, monkeypatch):
+    seen = []
+    terms = Reconstruction.terms
+    monkeypatch.setattr(
+        Reconstruction, "terms", lambda self, net, batch, g: seen.append(batch.x) or terms(self, net, batch, g)
+    )
+    values, _ = digits
+    settings = Settings(epochs=1, batch_size=64, shuffle=False, precision="float32")
+    train(model("dense", "reconstruction"), values, ROWS, VALID[:0], settings)
+    assert [len(x) for x in seen[:4]] == [64, 64, 64, 8]
+    assert torch.equal(torch.cat(seen[:4]), torch.from_numpy(values[:200]).float() / 255)
+
+
+def test_the_last_epoch_is_kept_when_asked_for(digits):
+    values, _ = digits
+    settings = Settings(epochs=3, batch_size=64, keep="last", schedule="step", step_epochs=1, step_factor=1e-6)
+    kept, _ = fit(values, settings)
+    alone = model()
+    train(alone, values, ROWS, VALID[:0], settings)
+    assert same(kept, alone)
 
 
 def test_warm_up_and_decay_in_closed_form():
@@ -155,6 +186,9 @@ def test_warm_up_and_decay_in_closed_form():
     assert rate(0, 10, schedule="cosine", warmup=0) == 1
     assert rate(9, 10, schedule="cosine", warmup=0) == pytest.approx(0.5 * (1 + math.cos(0.9 * math.pi)))
     assert [rate(s, 10, schedule="step", warmup=0) for s in (0, 4, 5, 9)] == [1, 1, 0.1, 0.1]
+    falls = [rate(s, 10, schedule="step", warmup=0, every=3, factor=0.9) for s in (2, 3, 6)]
+    assert falls == pytest.approx([1, 0.9, 0.81])
+    assert [rate(s, 10, schedule="linear", warmup=2) for s in (2, 6, 9)] == pytest.approx([1, 0.5, 0.125])
 
 
 def test_the_average_is_an_exponential_moving_average():

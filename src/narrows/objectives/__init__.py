@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from narrows.errors import RecipeError
-from narrows.nets import Network
+from narrows.nets import Network, nets
 from narrows.registry import Registry
 
 objectives = Registry("narrows.objectives", "objective")
@@ -25,9 +25,16 @@ PixelLoss = Literal["mse", "l1", "bce"]
 
 @dataclass(frozen=True)
 class Batch:
-    """What a training step sees: inputs ``x`` (N, *input_shape), in [0, 1] for images and standardised for vectors."""
+    """What a training step sees.
+
+    Parameters
+    ----------
+    x : inputs (N, *input_shape), in [0, 1] for images and standardised for vectors
+    y : classes int64 (N,), for objectives that learn from labels; None for all others
+    """
 
     x: Tensor
+    y: Tensor | None = None
 
 
 class Objective(nn.Module, ABC):
@@ -36,6 +43,10 @@ class Objective(nn.Module, ABC):
     A subclass's constructor takes the network first, then its own arguments, and keeps no reference to the network.
     """
 
+    #: The networks it trains.
+    networks: ClassVar[Registry] = nets
+    #: Terms that are logged beside the loss and are no part of it, such as an accuracy.
+    watched: ClassVar[frozenset[str]] = frozenset()
     #: Whether the decoder learns. Without it there is nothing to reconstruct or generate with.
     trains_decoder: bool = True
     #: Whether ``corrupt`` changes anything, so that the model learns to denoise.
@@ -44,8 +55,15 @@ class Objective(nn.Module, ABC):
     normal_codes: ClassVar[bool] = False
 
     @abstractmethod
-    def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the loss terms of each sample, name -> (N,)."""
+    def terms(self, net: Any, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the loss terms of each sample, name -> (N,), and what is ``watched``.
+
+        ``net`` is one of ``networks``.
+        """
+
+    def loss(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the loss () of what ``terms`` returned: the mean over samples of the sum of the terms."""
+        return torch.stack([term for name, term in terms.items() if name not in self.watched]).sum(0).mean()
 
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return the input as the encoder sees it in training (N, *input_shape): the same, unless it is corrupted."""

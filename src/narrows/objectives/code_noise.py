@@ -36,7 +36,7 @@ class CodeNoise(Objective):
         check_loss(net, loss)
         if sd < 0 or penalty < 0:
             raise RecipeError("objective.sd and objective.penalty", "must be >= 0", value=(sd, penalty))
-        self.loss, self.sd, self.penalty = loss, sd, penalty
+        self.pixel_loss, self.sd, self.penalty = loss, sd, penalty
         self.input_values = math.prod(net.input_shape)  # D
 
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -44,6 +44,6 @@ class CodeNoise(Objective):
         code = net.encode(batch.x).float()  # (N, K)
         noise = self.sd * torch.randn(code.shape, generator=generator, device=code.device)
         return {
-            "reconstruction": pixel_loss(self.loss, net.decode(code + noise), batch.x),
+            "reconstruction": pixel_loss(self.pixel_loss, net.decode(code + noise), batch.x),
             "code": self.penalty * code.square().sum(1) / self.input_values,
         }

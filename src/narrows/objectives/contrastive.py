@@ -48,7 +48,7 @@ class Contrastive(Objective):
                 "objective.temperature, objective.reconstruction and objective.projection",
                 "must be > 0, >= 0 and >= 1", value=(temperature, reconstruction, projection),
             )  # fmt: skip
-        self.temperature, self.reconstruction, self.loss = temperature, reconstruction, loss
+        self.temperature, self.reconstruction, self.pixel_loss = temperature, reconstruction, loss
         self.trains_decoder = reconstruction > 0
         self.views = Views(views, images=net.is_images)
         width = max(projection, net.code_size)
@@ -62,7 +62,7 @@ class Contrastive(Objective):
         first, second = self.head(net.encode(torch.cat([first, second]))).float().chunk(2)  # (N, P) each
         terms = {"contrastive": nt_xent(first, second, self.temperature)}
         if self.trains_decoder:
-            terms["reconstruction"] = self.reconstruction * pixel_loss(self.loss, net(batch.x), batch.x)
+            terms["reconstruction"] = self.reconstruction * pixel_loss(self.pixel_loss, net(batch.x), batch.x)
         return terms
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from narrows.errors import RecipeError
 from narrows.nets import Network
 from narrows.noise import Noise
 from narrows.objectives import Batch, Objective, PixelLoss, check_loss, pixel_loss
@@ -22,12 +25,23 @@ class Reconstruction(Objective):
     net : the network
     loss : "mse" (mean squared error), "l1" (mean absolute error) or "bce" (binary cross-entropy, images only)
     noise : corruptions of the input, such as ``["gaussian:0.3"]``; none by default
+    weight : what the loss is multiplied by: 4 makes the squared error of values in [0, 1] that of values in [-1, 1],
+        and "sum" makes the mean over the values of one input their sum
     """
 
-    def __init__(self, net: Network, loss: PixelLoss = "mse", noise: str | Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        net: Network,
+        loss: PixelLoss = "mse",
+        noise: str | Sequence[str] = (),
+        weight: float | Literal["sum"] = 1.0,
+    ) -> None:
         super().__init__()
         check_loss(net, loss)
-        self.loss = loss
+        self.weight = math.prod(net.input_shape) if weight == "sum" else weight
+        if not 0 < self.weight < math.inf:
+            raise RecipeError("objective.weight", "must be > 0, or sum", value=weight)
+        self.pixel_loss = loss
         self.noise = Noise(noise, bounded=net.is_images)
         self.corrupts = bool(self.noise)
 
@@ -38,4 +52,4 @@ class Reconstruction(Objective):
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"reconstruction": (N,)}."""
         output = net(self.corrupt(batch.x, generator))
-        return {"reconstruction": pixel_loss(self.loss, output, batch.x)}
+        return {"reconstruction": self.weight * pixel_loss(self.pixel_loss, output, batch.x)}

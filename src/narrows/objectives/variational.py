@@ -36,7 +36,7 @@ class Variational(Objective):
         check_loss(net, loss)
         if beta < 0:
             raise RecipeError("objective.beta", "must be >= 0", value=beta)
-        self.loss, self.beta = loss, beta
+        self.pixel_loss, self.beta = loss, beta
         self.input_values = math.prod(net.input_shape)  # D
         self.to_log_variance = nn.Linear(net.feature_size, net.code_size)
 
@@ -49,7 +49,7 @@ class Variational(Objective):
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         code = mean + (0.5 * log_variance).exp() * noise
         return {
-            "reconstruction": pixel_loss(self.loss, net.decode(code), batch.x),
+            "reconstruction": pixel_loss(self.pixel_loss, net.decode(code), batch.x),
             "kl": self.beta * kl_to_standard_normal(mean, log_variance) / self.input_values,
         }
 

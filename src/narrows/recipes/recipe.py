@@ -205,6 +205,11 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
         raise RecipeError(
             f"{section}.name", "must name a known entry", value=name, remedy=nearest(name, registry.names())
         )
+    if registry is objectives and getattr(registry.get(name), "networks", nets) is not nets:
+        raise RecipeError(
+            "objective.name", "must name an objective of autoencoders; this one learns from labels", value=name,
+            remedy="narrows.Classifier trains with it.",
+        )  # fmt: skip
     accepted = arguments_of(registry.get(name), given_by_us=ours)
     fields: dict[str, Any] = {
         key: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.errors import InputError
 from narrows.files import Array
 
 
@@ -24,11 +25,20 @@ class Batches:
     ----------
     values : (M, ...)
     rows : int64 (N,), the rows of ``values`` that count
+    labels : int64 (M,), one for each row of ``values``, or None
+
+    Raises
+    ------
+    InputError : a row that counts has no known label
     """
 
-    def __init__(self, values: Array, rows: Array) -> None:
+    def __init__(self, values: Array, rows: Array, labels: Array | None = None) -> None:
         self.values = values
         self.rows = np.asarray(rows, dtype=np.int64)
+        self.labels = None if labels is None else np.asarray(labels, dtype=np.int64)[self.rows]  # (N,)
+        if self.labels is not None and (self.labels < 0).any():
+            unknown = int((self.labels < 0).sum())
+            raise InputError("labels", "must be known for every row that is learned from", value=f"{unknown} unknown")
         on_disk = isinstance(values, np.memmap)
         row_bytes = values[:1].nbytes
         self._tensor: Tensor | None = None
@@ -52,8 +62,12 @@ class Batches:
         batch[order] = self.values[rows[order]]
         return torch.from_numpy(batch)
 
-    def iterate(self, parts: list[Array]) -> Iterator[Tensor]:
-        """Yield the batches of ``parts`` (at least one), each an index into the N rows; read ahead from disk."""
+    def iterate(self, parts: list[Array]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield (rows as stored, their labels) for each of ``parts`` (at least one), indices into the N rows."""
+        for part, batch in zip(parts, self._read_ahead(parts), strict=True):
+            yield batch, None if self.labels is None else torch.from_numpy(self.labels[part])
+
+    def _read_ahead(self, parts: list[Array]) -> Iterator[Tensor]:
         if self._tensor is not None:
             yield from (self.read(part) for part in parts)
             return

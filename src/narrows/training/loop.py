@@ -41,12 +41,17 @@ class Settings:
     optimizer : "adamw" (Loshchilov & Hutter 2019), "adam" (Kingma & Ba 2015) or "sgd"
     lr : peak learning rate
     weight_decay : decoupled for adamw, as an L2 term for the others
-    momentum : of sgd
-    schedule : "cosine", "step" or "constant", after the warm-up
+    momentum, nesterov : of sgd: its decay, and whether the gradient is looked at ahead (Sutskever et al. 2013)
+    schedule : "cosine", "linear", "step" or "constant", after the warm-up
+    step_epochs, step_factor : the "step" schedule multiplies the learning rate by ``step_factor`` after each
+        ``step_epochs``; 0 is half of all epochs
     warmup : share of all steps over which the learning rate rises
     average : decay of an exponential moving average of the weights, which then is what is evaluated and kept; 0: none
     clip : largest norm of the gradient; 0 for none
     patience : stop after so many epochs without a better validation loss; 0 trains all epochs
+    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last one
+    shuffle : draw a new order of the rows for each epoch, in batches of equal size. Without it batches are consecutive
+        rows in their own order, and the last one of an epoch is what is left
     precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
     compile : use torch.compile
     device : "auto", "cpu", "cuda", ...
@@ -64,11 +69,16 @@ class Settings:
     lr: float = 2e-3
     weight_decay: float = 0.0
     momentum: float = 0.9
+    nesterov: bool = False
     schedule: Schedule = "cosine"
+    step_epochs: int = 0
+    step_factor: float = 0.1
     warmup: float = 0.05
     average: float = 0.0
     clip: float = 1.0
     patience: int = 0
+    keep: Literal["best", "last"] = "best"
+    shuffle: bool = True
     precision: Precision = "auto"
     compile: bool = False
     device: str = "auto"
@@ -82,6 +92,9 @@ class Settings:
             "lr": (0 < self.lr < math.inf, "must be > 0"),
             "weight_decay": (self.weight_decay >= 0, "must be >= 0"),
             "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),
+            "nesterov": (not self.nesterov or self.momentum > 0, "needs train.momentum > 0"),
+            "step_epochs": (self.step_epochs >= 0, "must be >= 0"),
+            "step_factor": (0 < self.step_factor < math.inf, "must be > 0"),
             "warmup": (0 <= self.warmup <= 1, "must be a share from 0 to 1"),
             "average": (0 <= self.average < 1, "must be from 0 to below 1"),
             "clip": (self.clip >= 0, "must be >= 0"),
@@ -109,6 +122,7 @@ def train(
     valid_rows: Array,
     settings: Settings,
     *,
+    labels: Array | None = None,
     seed: int = 0,
     folder: Path | None = None,
     progress: Progress | None = None,
@@ -127,6 +141,7 @@ def train(
     values : uint8 images or float32 vectors (M, ...)
     rows, valid_rows : int64, which rows to train on and which to validate on (may be empty)
     settings : how
+    labels : classes int64 (M,), for objectives that learn from them; those of the rows used must be known (>= 0)
     seed : of order and noise
     folder : where checkpoints go, and where training goes on from if there is one; None keeps nothing
     progress : shows loss, images/s and time left
@@ -138,7 +153,8 @@ def train(
     TrainingError : the loss or the gradient is no longer finite; the last good checkpoint stays
     Interrupted : ``stop`` said so; the state is saved if there is a folder
     """
-    run = _Training(model, Batches(values, rows), Batches(values, valid_rows), settings, seed, folder, on_save)
+    data, valid = Batches(values, rows, labels), Batches(values, valid_rows, labels)
+    run = _Training(model, data, valid, settings, seed, folder, on_save)
     with torch.random.fork_rng(devices=[]):
         run.resume()
         run.run(progress or Progress(), stop or (lambda: 0))
@@ -166,7 +182,7 @@ class _Training:
         self.optimizer = make_optimizer(model, settings)
         self.averaged = copy.deepcopy(model) if settings.average else None
         self.epochs, self.batch_size = settings.resolve(len(data))
-        self.epoch_steps = len(partition(np.arange(len(data)), self.batch_size))
+        self.epoch_steps = len(self._parts(0))
         self.steps = self.epochs * self.epoch_steps
         # What a checkpoint holds beside weights and optimiser:
         self.step = 0
@@ -204,16 +220,15 @@ class _Training:
 
     def _epoch(self, advance: Callable[[float, str], None], stop: Callable[[], int]) -> None:
         epoch, first = divmod(self.step, self.epoch_steps)
-        order = np.random.default_rng([self.seed, ORDER, epoch]).permutation(len(self.data))
-        parts = partition(order, self.batch_size)
+        parts = self._parts(epoch)
         self.model.train()
         start, rows = time.perf_counter(), 0
-        for raw in self.data.iterate(parts[first:]):
+        for raw, labels in self.data.iterate(parts[first:]):
             if signal := stop():
                 self._check_state()
                 self._save()
                 raise Interrupted(signal, f"stopped at step {self.step} of {self.steps}; the state is saved")
-            loss = self._step(raw)
+            loss = self._step(self._batch(self.model, raw, labels))
             rows += len(raw)
             speed = rows / (time.perf_counter() - start)
             advance(len(raw), f"epoch {epoch + 1}/{self.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
@@ -224,17 +239,32 @@ class _Training:
                 self._save()
         self._end_epoch(epoch, rows, time.perf_counter() - start)
 
-    def _step(self, raw: torch.Tensor) -> float:
-        """Take one step on a batch as stored (B, ...); return its loss."""
+    def _parts(self, epoch: int) -> list[Array]:
+        """Return the batches of an epoch, each as an index into the training rows."""
+        rows = np.arange(len(self.data))
+        if not self.settings.shuffle:
+            return np.split(rows, range(self.batch_size, len(rows), self.batch_size))
+        return partition(np.random.default_rng([self.seed, ORDER, epoch]).permutation(rows), self.batch_size)
+
+    def _batch(self, model: Model, raw: torch.Tensor, labels: torch.Tensor | None) -> Batch:
+        """Return a batch as the network sees it, of rows as they are stored."""
+        device = self.engine.device
+        x = model.prepare(raw.to(device, non_blocking=True))
+        return Batch(x, None if labels is None else labels.to(device, non_blocking=True))
+
+    def _step(self, batch: Batch) -> float:
+        """Take one step on a batch; return its loss."""
         settings = self.settings
-        share = rate(self.step, self.steps, schedule=settings.schedule, warmup=round(settings.warmup * self.steps))
+        share = rate(
+            self.step, self.steps, schedule=settings.schedule, warmup=round(settings.warmup * self.steps),
+            every=settings.step_epochs * self.epoch_steps, factor=settings.step_factor,
+        )  # fmt: skip
         for group in self.optimizer.param_groups:
             group["lr"] = settings.lr * share
         generator = self.engine.generator(self.seed, STEP, self.step)
-        batch = Batch(self.model.prepare(raw.to(self.engine.device, non_blocking=True)))
         with self.engine.autocast():
             terms = self.model.objective.terms(self.model.net, batch, generator)
-        loss = torch.stack(list(terms.values())).sum(0).mean()  # (terms, B) -> ()
+        loss = self.model.objective.loss(terms)
         value = loss.item()
         if not math.isfinite(value):
             self._diverged(f"the loss became {value}")
@@ -255,13 +285,13 @@ class _Training:
     def _end_epoch(self, epoch: int, rows: int, seconds: float) -> None:
         """Validate, note the epoch in the history, and save."""
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
-        row |= _named_means("train", self.sums, len(self.data))
+        row |= self._means("train", self.sums, len(self.data))
         self.sums = {}
         if len(self.valid):
             row |= self._validate()
             if not math.isfinite(row["valid/loss"]):
                 self._diverged(f"the validation loss became {row['valid/loss']}")
-            if row["valid/loss"] < self.best:
+            if row["valid/loss"] < self.best and self.settings.keep == "best":
                 self.best, self.best_epoch = row["valid/loss"], epoch + 1
                 self._remember_best()
         row |= {
@@ -281,13 +311,13 @@ class _Training:
         sums: dict[str, float] = {}
         # The same noise in every epoch, so that epochs compare.
         generator = self.engine.generator(self.seed, VALID)
-        for raw in self.valid.iterate(partition(np.arange(len(self.valid)), self.batch_size)):
-            batch = Batch(model.prepare(raw.to(self.engine.device)))
+        for raw, labels in self.valid.iterate(partition(np.arange(len(self.valid)), self.batch_size)):
+            batch = self._batch(model, raw, labels)
             with self.engine.autocast():
                 terms = model.objective.terms(model.net, batch, generator)
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(term.sum())
-        return _named_means("valid", sums, len(self.valid))
+        return self._means("valid", sums, len(self.valid))
 
     @torch.no_grad()
     def _check_state(self) -> None:
@@ -298,7 +328,7 @@ class _Training:
         generator = self.engine.generator(self.seed, VALID)
         with self.engine.autocast():
             terms = self.model.objective.terms(self.model.net, self._last, generator)
-        value = float(torch.stack(list(terms.values())).sum(0).mean())
+        value = float(self.model.objective.loss(terms))
         self.model.train()
         if not math.isfinite(value):
             self._diverged(f"the loss became {value}")
@@ -318,6 +348,14 @@ class _Training:
                 self.model.load_state_dict(self.averaged.state_dict())
         else:
             self.model.load_state_dict(self._best_weights)
+
+    def _means(self, prefix: str, sums: dict[str, float], count: int) -> dict[str, float]:
+        """Return the loss, and the means of its terms and of what is watched, under their names in the history."""
+        means = {name: total / count for name, total in sums.items()}
+        watched = {name: means.pop(name) for name in self.model.objective.watched}
+        # With a single term the term is the loss.
+        named = {"loss": sum(means.values())} | (means if len(means) > 1 else {}) | watched
+        return {f"{prefix}/{name}": value for name, value in named.items()}
 
     def _save(self) -> None:
         if self.folder is not None and self.engine.is_main:
@@ -352,7 +390,7 @@ def make_optimizer(module: nn.Module, settings: Settings) -> Optimizer:
     fused = parameters[0].device.type in ("cpu", "cuda")
     common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": fused}
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, momentum=settings.momentum, **common)
+        return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)
     if settings.optimizer == "adam":
         return torch.optim.Adam(parameters, **common)
     return torch.optim.AdamW(parameters, **common)
@@ -370,10 +408,3 @@ def update_average(averaged: nn.Module, module: nn.Module, decay: float, step: i
             mean.lerp_(value, 1 - decay)
         else:
             mean.copy_(value)
-
-
-def _named_means(prefix: str, sums: dict[str, float], count: int) -> dict[str, float]:
-    means = {f"{prefix}/{name}": total / count for name, total in sums.items()}
-    loss = sum(means.values())
-    # With a single term the term is the loss.
-    return {f"{prefix}/loss": loss} | (means if len(means) > 1 else {})

@@ -1,27 +1,30 @@
-"""The learning rate as a share of its peak: a linear warm-up, then constant, cosine or step decay."""
+"""The learning rate as a share of its peak: a linear warm-up, then constant, cosine, linear or step decay."""
 
 from __future__ import annotations
 
 import math
 from typing import Literal
 
-Schedule = Literal["constant", "cosine", "step"]
+Schedule = Literal["constant", "cosine", "linear", "step"]
 
 
-def rate(step: int, steps: int, *, schedule: Schedule, warmup: int, step_at: float = 0.5, factor: float = 0.1) -> float:
+def rate(step: int, steps: int, *, schedule: Schedule, warmup: int, every: int = 0, factor: float = 0.1) -> float:
     """Return the share of the peak learning rate for ``step`` (from 0) of ``steps``.
 
     Parameters
     ----------
     step, steps : this step, and how many there are in all
-    schedule : after the warm-up: "constant"; "cosine", to 0 (Loshchilov & Hutter 2017, without restarts); or "step",
-        times ``factor`` after each share ``step_at`` of all steps
+    schedule : after the warm-up: "constant"; "cosine", to 0 (Loshchilov & Hutter 2017, without restarts); "linear", to
+        0; or "step", times ``factor`` after each ``every`` steps
     warmup : steps of the linear warm-up
+    every : steps from one fall of "step" to the next; 0 for half of all steps
     """
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    if schedule == "linear":
+        return 1 - (step - warmup) / max(1, steps - warmup)
     if schedule == "step":
-        return factor ** math.floor(step / max(1, round(step_at * steps)))
+        return factor ** (step // (every or max(1, round(0.5 * steps))))
     return 1.0
