@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from narrows.data.dataset import Dataset
     from narrows.data.open import open
     from narrows.estimators.autoencoder import Autoencoder
+    from narrows.estimators.classifier import Classifier
+    from narrows.estimators.linear_probe import LinearProbe
     from narrows.runs import Run
 
-__all__ = ["Autoencoder", "Dataset", "Run", "__version__", "open"]
+__all__ = ["Autoencoder", "Classifier", "Dataset", "LinearProbe", "Run", "__version__", "open"]
 
 _HOME = {
     "Autoencoder": "narrows.estimators.autoencoder",
+    "Classifier": "narrows.estimators.classifier",
     "Dataset": "narrows.data.dataset",
+    "LinearProbe": "narrows.estimators.linear_probe",
     "Run": "narrows.runs",
     "open": "narrows.data.open",
 }

@@ -1,4 +1,4 @@
-"""From a model to NumPy: codes, reconstructions, new images, in bounded memory.
+"""From a model to NumPy: codes, logits, reconstructions, new images, in bounded memory.
 
 Everything here runs in float32 whatever the precision of training, so that results do not depend on the machine's
 number formats. From here on nothing needs torch.
@@ -7,8 +7,9 @@ number formats. From here on nothing needs torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from narrows.errors import InputError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.progress import Progress
+from narrows.views import Views
 
 BLOCK_VALUES = 1 << 21  # of input in one block: 8 MiB of float32, and a small multiple of it in the network
 
@@ -30,6 +32,48 @@ def encode(model: Model, values: Array, progress: Progress | None = None) -> Arr
             codes[block] = _encode(model, values[block])
             task.advance(block.stop - block.start)
     return codes
+
+
+def embed(
+    model: Model,
+    values: Array,
+    space: Literal["code", "features"] = "code",
+    *,
+    views: str | Sequence[str] = (),
+    seed: int = 0,
+) -> Array:
+    """Return codes (N, K), or the features (N, F) they are computed from, of rows as they are or randomly changed.
+
+    Parameters
+    ----------
+    values : images uint8 (N, C, H, W) or vectors float32 (N, D)
+    space : "code" or "features"
+    views : changes to draw, such as ``["flip:1"]``; none by default
+    seed : of the changes
+    """
+    _check(model, values)
+    change = Views(views, images=model.is_images) if views else None
+    generator = torch.Generator().manual_seed(seed)
+    parts = []
+    for block in blocks(len(values), model.input_shape):
+        with torch.inference_mode():
+            x = model.prepare(_stored(values[block]))
+            net = model.net.cpu()
+            read = net.encode if space == "code" else net.features
+            parts.append(read(x if change is None else change(x, generator)).numpy())
+    return np.concatenate(parts)
+
+
+def logits(model: Model, values: Array, progress: Progress | None = None) -> Array:
+    """Return a classifier's logits (N, n_classes) float32 of images uint8 (N, C, H, W) or vectors float32 (N, D)."""
+    _check(model, values)
+    found = np.empty((len(values), model.net.n_classes), dtype=np.float32)
+    with (progress or Progress()).task("classify", len(values)) as task:
+        for block in blocks(len(values), model.input_shape):
+            with torch.inference_mode():
+                found[block] = model.net.cpu()(model.prepare(_stored(values[block]))).numpy()
+            task.advance(block.stop - block.start)
+    return found
 
 
 def decode(model: Model, codes: Array) -> Array:

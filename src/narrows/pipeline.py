@@ -7,7 +7,7 @@ unchanged is not done again, so a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from narrows.data.dataset import Dataset, all_finite
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
 from narrows.errors import DataError, TrainingError
-from narrows.evaluation import summary
+from narrows.evaluation import signals, summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
 from narrows.evaluation.neighbours import near_duplicates, outlier_scores
 from narrows.evaluation.projection import trustworthiness
@@ -36,6 +36,7 @@ from narrows.training.loop import train
 
 NEIGHBOURS = 15  # of each row, in code space: for outliers, near-duplicates and UMAP
 MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
+SAMPLES = 100  # generated to see whether they are all of one kind
 FITTED_BYTES = 1 << 29  # of rows at most that are looked at together
 
 
@@ -72,6 +73,7 @@ def run(
         done.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
         done.stage("project", job.project, ["map.npy", "projector.safetensors"])
         done.stage("measure", job.measure, ["predictions.csv", "baseline.safetensors"])
+        done.stage("judge", job.judge, [])
         done.stage("draw", job.draw, ["figures/*.png"])
         stages = sum(stage["seconds"] for stage in done.manifest["stages"].values())
         done.add_results({"time/total_s": stages + job.open_seconds, "time/open_s": job.open_seconds})
@@ -149,7 +151,7 @@ class _Job:
         write_npy(self.run.folder / "clusters.npy", clusterer.labels_)
         self.run.save_part("clusterer", clusterer.state(), chosen.model_dump())
         self.run.add_notes(clusterer.notes)
-        return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1}
+        return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1, "clustering/asked": clusterer.n_clusters}
 
     def project(self) -> summary.Results:
         codes, chosen = self._codes(), self.recipe.projection
@@ -194,6 +196,28 @@ class _Job:
             tables.write_predictions(self.run, data, self.split, clusters, confidence, loneliness, errors)
             task.advance()
         return results
+
+    def judge(self) -> summary.Results:
+        """Look for what went wrong, and keep it in tables.json."""
+        run, data, model, clusterer = self.run, self.data, self.run.model(), self.run.clusterer()
+        clusters = np.load(run.folder / "clusters.npy")
+        centres = len(next(iter(clusterer.state().values())))  # those without members included
+        samples = None  # (M,)
+        if model.objective.trains_decoder:
+            if model.objective.normal_codes:
+                drawn = coding.normal_codes(SAMPLES, model.code_size, self.recipe.seed)
+            else:
+                drawn = run.code_distribution().sample(SAMPLES, self.recipe.seed)
+            made = coding.decode(model, drawn)
+            stored = np.rint(255 * made).astype(np.uint8) if data.is_images else made
+            samples = np.bincount(clusterer.predict(coding.encode(model, stored)), minlength=centres)
+        found = signals.of_run(
+            run.results, run.history, sizes=np.bincount(clusters, minlength=centres), samples=samples,
+            codes=self._codes(), kl=signals.kl_per_dimension(model, data.values[self.test]), labels=data.labels,
+            keep=self.recipe.train.keep,
+        )  # fmt: skip
+        run.add_tables({"signals": [asdict(signal) for signal in found]})
+        return {}
 
     def draw(self) -> summary.Results:
         with self.progress.task("draw"):

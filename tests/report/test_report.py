@@ -16,11 +16,11 @@ from narrows.report.numbers import METRICS, NBSP, difference, written
 
 PICTURES = [
     "curves", "reconstruction", "denoising", "samples-normal", "samples-fitted", "map-clusters", "map-labels",
-    "cluster-00", "outliers", "duplicates", "contingency",
+    "cluster-00", "outliers", "duplicates", "contingency", "architecture", "feature-maps", "filters",
 ]  # fmt: skip
 SECTIONS = [
     "pile", "map", "clusters", "contingency", "reconstruction", "denoising", "samples", "outliers", "duplicates",
-    "probe", "training", "made",
+    "probe", "network", "training", "made",
 ]  # fmt: skip
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}", "</style>", "a\nb&amp;"]
 
@@ -67,6 +67,7 @@ def folder(tmp_path):
         "outliers": [{"id": HOSTILE[0], "cluster": 0, "distance": 1.5, "error": None}],
         "duplicates": [{"a": HOSTILE[0], "b": HOSTILE[1], "difference": 0.0, "exact": True}],
         "notes": HOSTILE,
+        "signals": [{"name": "dead centres", "severity": "warning", "sentence": HOSTILE[0], "numbers": {"dead": 1}}],
     }  # fmt: skip
     write(tmp_path, results, tables)
     (tmp_path / "recipe.toml").write_text(f"name = 'x' # {HOSTILE[0]}\n")
@@ -156,6 +157,37 @@ def test_bad_files_are_all_listed_ten_of_them_in_sight(folder):
     assert shown.count(">broken<") == 10
 
 
+def test_signals_stand_below_the_verdict(folder):
+    html = build(folder).read_text(encoding="utf-8")
+    assert html.index('class="verdict"') < html.index('<li class="warning"><strong>Dead centres') < html.index("<nav")
+    results, tables = read(folder)
+    write(folder, results, tables | {"signals": []})
+    assert "Looked for and not found: clusters without members" in Page(build(folder)).text
+    del tables["signals"]
+    write(folder, results, tables)
+    page = Page(build(folder))
+    assert "not found" not in page.text
+    assert not [ul for ul in page.all("ul") if ul.get("class") == "signals"]
+
+
+def test_silhouettes_of_two_spaces_are_neither_better_nor_worse(folder):
+    results, tables = read(folder)
+    write(folder, results | {"clustering/silhouette": 0.27, "clustering/pixels_silhouette": 0.11}, tables)
+    text = "".join(Page(build(folder)).text.split())
+    assert "Silhouette0.2700.110notcomparable" in text
+    assert "Clustersilhouette0.270Linearprobe" in text
+
+
+def test_a_part_of_the_data_is_said_where_the_data_are_described(folder):
+    results, tables = read(folder)
+    tables["data"] |= {"limit": 40, "available": 1797}
+    write(folder, results, tables)
+    assert (
+        "40 grey images of 8 × 8 pixels (only 40 of the 1,797 images were used (data.limit))"
+        in Page(build(folder)).text
+    )
+
+
 def test_what_the_folder_lacks_the_report_leaves_out(tmp_path):
     write(tmp_path, {"data/images": 3}, {})
     page = Page(build(tmp_path))
@@ -227,7 +259,8 @@ def test_numbers_are_written_with_their_units(value, kind, text):
      ("reconstruction/mse", 0.005, 0.01, ("2.0 × less", "better")),
      ("reconstruction/explained", 0.995, 0.99, ("0.5 points better", "better")),
      ("clustering/accuracy", 0.5, 0.6, ("10.0 points worse", "worse")),
-     ("clustering/nmi", 0.52, 0.5, ("0.020 better", "better"))],
+     ("clustering/nmi", 0.52, 0.5, ("0.020 better", "better")),
+     ("clustering/silhouette", 0.27, 0.11, ("not comparable", "same"))],
 )  # fmt: skip
 def test_differences_say_which_way(name, ours, baseline, expected):
     text, judged = difference(METRICS[name], ours, baseline)

@@ -3,16 +3,18 @@ import math
 import pytest
 
 from narrows.report.numbers import NBSP
-from narrows.report.verdict import verdict
+from narrows.report.verdict import describe_limit, signal_lines, verdict
 
 IMAGES = {"data": {"kind": "images", "shape": [1, 28, 28], "held_out": True}}
 VECTORS = {"data": {"kind": "vectors", "shape": [20], "held_out": True}}
 GOOD = {
     "data/images": 70000, "data/test": 10000, "data/skipped": 0, "codes/size": 32, "codes/dead": 0,
     "reconstruction/psnr": 25.06, "reconstruction/pca_psnr": 18.56,
-    "clustering/n_clusters": 10, "clustering/accuracy": 0.742, "clustering/pixels_accuracy": 0.534,
+    "data/classes": 10, "clustering/n_clusters": 10, "clustering/asked": 10,
+    "clustering/accuracy": 0.742, "clustering/pixels_accuracy": 0.534,
     "clustering/silhouette": 0.21, "clustering/pixels_silhouette": 0.06, "projection/trustworthiness": 0.97,
 }  # fmt: skip
+SIGNAL = {"name": "dead centres", "severity": "serious", "sentence": "Dead.", "numbers": {}}
 CLEAR = "Nothing stood out that calls for special care."
 
 
@@ -25,10 +27,22 @@ def test_good_news():
         "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers keep much more of what matters "
         "than PCA at the same size: rebuilt images reach a PSNR of 25.1 dB against 18.6 dB, which means that PCA "
         "leaves 4.5 times the squared error.",
-        "The codes fall into 10 clusters, hardly separated (silhouette 0.21), and these match the labels for 74.2 % of "
-        "the images, against 53.4 % for k-means on raw pixels, so the codes group them better than raw pixels do.",
+        "The codes were sorted into 10 clusters (the number set beforehand), hardly separated (silhouette 0.21), and "
+        "these match the labels for 74.2 % of the images, against 53.4 % for k-means on raw pixels, so the codes "
+        "group them better than raw pixels do.",
         CLEAR,
     ]
+
+
+def test_that_the_number_of_clusters_is_a_setting_and_not_a_finding_is_said():
+    def how(**numbers):
+        return told(GOOD | {f"{'data' if k == 'classes' else 'clustering'}/{k}": v for k, v in numbers.items()})[1]
+
+    assert how(classes=36).startswith(
+        "The codes were sorted into 10 clusters (the number set beforehand; the labels have 36 classes), hardly"
+    )
+    assert how(asked=12, classes=0).startswith("The codes were sorted into 10 clusters (12 were asked for), hardly")
+    assert how(asked=None).startswith("The codes were sorted into 10 clusters, hardly")
 
 
 def test_worse_than_the_baselines_is_said_plainly():
@@ -37,10 +51,10 @@ def test_worse_than_the_baselines_is_said_plainly():
         "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers keep less than PCA at the same "
         "size: rebuilt images reach a PSNR of 15.6 dB against 18.6 dB, which is 2.0 times PCA's squared error, so the "
         "autoencoder is worse than this simple linear method.",
-        "The codes fall into 10 clusters, hardly separated (silhouette 0.21), and these match the labels for 41.0 % of "
-        "the images, against 53.4 % for k-means on raw pixels, so the codes group them worse than raw pixels do.",
-        "Be careful: the autoencoder does not reach its PCA baseline; and the clusters are worse than their k-means "
-        "baseline.",
+        "The codes were sorted into 10 clusters (the number set beforehand), hardly separated (silhouette 0.21), and "
+        "these match the labels for 41.0 % of the images, against 53.4 % for k-means on raw pixels, so the codes "
+        "group them worse than raw pixels do.",
+        "Be careful: the autoencoder does not reach its PCA baseline.",
     ]
 
 
@@ -56,33 +70,60 @@ def test_no_better_than_the_baselines():
 def test_without_labels_the_silhouette_speaks():
     unlabelled = {key: value for key, value in GOOD.items() if "accuracy" not in key}
     assert told(unlabelled)[1] == (
-        "The codes fall into 10 clusters, hardly separated (silhouette 0.21, against 0.06 for k-means on raw pixels), "
-        "which suggests slices of a continuum rather than kinds of their own."
+        "The codes were sorted into 10 clusters (the number set beforehand), hardly separated (silhouette 0.21), which "
+        "suggests slices of a continuum rather than kinds of their own."
     )
-    no_better = unlabelled | {"clustering/silhouette": 0.62, "clustering/pixels_silhouette": 0.625}
-    assert told(no_better)[1] == (
-        "The codes fall into 10 clusters, reasonably separated (silhouette 0.62, against 0.62 for k-means on raw "
-        "pixels), which suggests distinct groups, though raw pixels separate them just as well."
+
+
+def test_silhouettes_of_two_spaces_are_not_held_against_each_other():
+    unlabelled = {key: value for key, value in GOOD.items() if "accuracy" not in key}
+    other = unlabelled | {"clustering/silhouette": 0.62, "clustering/pixels_silhouette": 0.9}
+    assert told(other)[1] == (
+        "The codes were sorted into 10 clusters (the number set beforehand), reasonably separated (silhouette 0.62), "
+        "which suggests distinct groups."
     )
 
 
 def test_what_to_be_careful_about():
     results = GOOD | {
-        "data/skipped": 10, "codes/dead": 1, "duplicates/pairs": 12, "projection/trustworthiness": 0.81,
-        "train/loss": 0.01, "train/valid_loss": 0.02, "reconstruction/mse": 0.01,
-    }  # fmt: skip
+        "data/skipped": 10,
+        "duplicates/pairs": 12,
+        "projection/trustworthiness": 0.81,
+        "reconstruction/mse": 0.01,
+    }
     tables = {
         "data": IMAGES["data"] | {"held_out": False},
-        "clusters": [{"cluster": 0, "share": 0.63}, {"cluster": 1, "share": None}],
+        "signals": [SIGNAL, SIGNAL | {"name": "overfitting", "severity": "warning"}, SIGNAL | {"severity": "note"}],
         "outliers": [{"id": "a", "error": 0.2}, {"id": "b", "error": None}],
     }
     assert told(results, tables)[2] == (
-        "Be careful: nothing was held out, so the figures describe the data it was trained on; 10 files could not be "
-        "used and were left out; 1 of 32 code dimensions is dead and carries nothing; validation loss is 2.0 times the "
-        "training loss, a sign of learning by heart; one cluster holds 63.0 % of the images; the map bends "
+        "Be careful: 2 warning signs were found (dead centres, overfitting); nothing was held out, so the figures "
+        "describe the data it was trained on; 10 files could not be used and were left out; the map bends "
         "neighbourhoods (trustworthiness 0.81); the strangest image is rebuilt with 20 times the average error; and "
         "there are 12 pairs of near-duplicates."
     )
+
+
+def test_signals_are_told_line_by_line():
+    assert signal_lines({"signals": [SIGNAL]}) == ["Serious, dead centres: Dead."]
+    assert signal_lines({}) == signal_lines({"signals": []}) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "data", "text"),
+    [
+        (400, {"limit": 400}, "only 400 images were used (data.limit), and the source may hold more"),
+        (400, {"limit": 400, "available": 1797}, "only 400 of the 1,797 images were used (data.limit)"),
+        (300, {"limit": 400}, ""),
+        (400, {"limit": 400, "available": 400}, ""),
+        (400, {"limit": None}, ""),
+        (None, {"limit": 400}, ""),
+    ],
+)
+def test_that_only_a_part_of_the_data_was_used_is_said(count, data, text):
+    assert describe_limit({"data/images": count}, {"data": data}) == text
+    careful = told(GOOD | {"data/images": count}, {"data": IMAGES["data"] | data})[2]
+    assert careful == (f"Be careful: {text}." if text else CLEAR)
 
 
 def test_one_thing_to_be_careful_about():
@@ -98,8 +139,8 @@ def test_vectors():
         "The pile held 1 vector of 20 numbers, and codes of 4 numbers keep much more of what matters than PCA at the "
         "same size: 95.0 % of the variance comes back against 90.0 %, which means that PCA leaves 2.0 times the "
         "squared error.",
-        "The codes fall into 3 clusters, and these match the labels for 90.0 % of the vectors, with no baseline to "
-        "hold that against.",
+        "The codes were sorted into 3 clusters, and these match the labels for 90.0 % of the vectors, with no baseline "
+        "to hold that against.",
         "Be careful: the rows are vectors, so no pictures can be checked by eye.",
     ]
 

@@ -70,9 +70,9 @@ def run(
         done = pipeline.run(
             recipe, folder, resume=resume, overwrite=overwrite, progress=progress, interrupt=interrupt
         )  # fmt: skip
-    from narrows.report.verdict import verdict
+    from narrows.report.verdict import signal_lines, verdict
 
-    for sentence in verdict(done.results, done.tables):
+    for sentence in [*verdict(done.results, done.tables), *signal_lines(done.tables)]:
         typer.echo(sentence)
     typer.echo(f"Report: {done.folder / 'report.html'}")
 

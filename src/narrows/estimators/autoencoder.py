@@ -11,23 +11,19 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
-from narrows.data.dataset import Dataset
-from narrows.data.open import open as open_source
 from narrows.data.splits import split
 from narrows.errors import InputError, RunFolderError
+from narrows.estimators._source import OpensSources, Source, arrange
 from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
 from narrows.model import Model
-from narrows.progress import Progress, for_this_terminal
 from narrows.recipes.recipe import check
 from narrows.training.loop import train
 
-Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
 
-
-class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -127,12 +123,12 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             order of the array given to ``fit`` ((N, C, H, W) for any other source)
         """
         check_is_fitted(self)
-        return self._arrange(coding.decode(self.model_, np.asarray(X)))
+        return arrange(coding.decode(self.model_, np.asarray(X)), self._axes)
 
     def reconstruct(self, X: Source) -> Array:
         """Return the reconstructions of ``X``, in the form of ``inverse_transform``; a denoising model cleans them."""
         check_is_fitted(self)
-        return self._arrange(coding.reconstruct(self.model_, self._open(X).values))
+        return arrange(coding.reconstruct(self.model_, self._open(X).values), self._axes)
 
     def sample(
         self,
@@ -226,38 +222,10 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self.code_size_
 
     def __sklearn_tags__(self) -> Any:
-        """Say that images are welcome and that codes are float32 whatever comes in."""
+        """Say that codes are float32 whatever comes in."""
         tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    _axes: str  # the order of the axes of what was given to fit
-
-    def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
-        """Turn ``X`` into data of the model's shape."""
-        if _is_table(X):
-            if not fitting and self.model_.is_images:
-                raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(X))
-            X = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_min_samples=2 if fitting else 1)
-            self._axes = "ND" if fitting else self._axes
-            return Dataset(X)
-        if fitting:
-            data = open_source(X)
-            self.n_features_in_ = int(np.prod(data.shape))
-            self._axes = _axes(X)
-            return data
-        if isinstance(X, Dataset) and X.shape == self.model_.input_shape:
-            return X
-        data = open_source(X, **self.model_.preprocessing)
-        if data.shape != self.model_.input_shape:
-            raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
-        return data
-
-    def _arrange(self, outputs: Array) -> Array:
-        if self._axes == "NHWC":
-            return np.ascontiguousarray(outputs.transpose(0, 2, 3, 1))
-        return outputs[:, 0] if self._axes == "NHW" else outputs
 
     def _recipe(self, seed: int) -> dict[str, Any]:
         net: dict[str, Any] = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
@@ -266,27 +234,3 @@ class Autoencoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         settings = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr, **(self.train_options or {})}
         objective = {"name": self.objective} if isinstance(self.objective, str) else dict(self.objective)
         return {"seed": seed, "net": net, "objective": objective, "train": settings}
-
-    def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _progress(self) -> Progress:
-        return for_this_terminal() if self.verbose else Progress()
-
-
-def _is_table(X: Source) -> bool:
-    """Whether scikit-learn's own checks apply: anything that is not images, a Dataset, or a source by name."""
-    if isinstance(X, Dataset | str | Path):
-        return False
-    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
-    return len(shape) < 3
-
-
-def _axes(X: Source) -> str:
-    """Return the order of the axes of an image array; sources other than arrays count as NCHW."""
-    shape: tuple[int, ...] = () if isinstance(X, Dataset) else tuple(getattr(X, "shape", ()))
-    if len(shape) == 3:
-        return "NHW"
-    return "NHWC" if len(shape) == 4 and shape[-1] in (1, 3) else "NCHW"

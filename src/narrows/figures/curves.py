@@ -66,7 +66,7 @@ def _mark_best(ax: Axes, epochs: Array, valid: Array) -> None:
         return
     best = int(np.nanargmin(valid))
     ax.plot(epochs[best], valid[best], "o", markersize=5, color="white", markeredgecolor=PALETTE[1], zorder=4)
-    late = best > len(epochs) / 2  # write towards the middle, so that the text stays inside
+    late = best > (len(epochs) - 1) / 2  # write towards the middle, so that the text stays inside
     ax.annotate(
         f"best: epoch {epochs[best]:g}",
         (epochs[best], valid[best]),

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from narrows.errors import RunFolderError
 from narrows.files import read_json, write_text
 from narrows.report.numbers import METRICS, difference, number, plural, written
-from narrows.report.verdict import describe_pile, verdict
+from narrows.report.verdict import describe_limit, describe_pile, verdict
 
 __all__ = ["build"]
 
@@ -42,7 +42,7 @@ def build(folder: str | Path) -> Path:
         tables=_read(folder / "tables.json"),
         environment=_read(folder / "environment.json"),
         recipe=_text(folder / "recipe.toml"),
-        picture=_pictures(folder / "figures"),
+        picture=pictures_in(folder / "figures"),
     )
     path = folder / "report.html"
     write_text(path, page.lstrip())
@@ -76,18 +76,20 @@ def _render(
     recipe: str,
     picture: Callable[[str], Picture | None],
 ) -> str:
-    css = _resource("report.css")
+    css = resource("report.css")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page.filters["written"] = written
     is_images = (tables.get("data") or {}).get("kind", "images") == "images"
     sections = _sections(results, tables, picture)
-    return page.from_string(_resource("report.html.j2")).render(
+    return page.from_string(resource("report.html.j2")).render(
         # The policy names this very style sheet, so that no style or script from a hostile name can take effect.
         css=Markup(css),  # noqa: S704 (our own file)
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         name=tables.get("name") or "run",
         pile=describe_pile(results, tables),
         verdict=verdict(results, tables),
+        limit=describe_limit(results, tables),
+        signals=tables.get("signals"),
         headline=_headline(results, is_images),
         sections=sections,
         present={key for key, _ in sections},
@@ -95,6 +97,7 @@ def _render(
         rows="images" if is_images else "vectors",
         raw="pixels" if is_images else "raw values",
         is_images=is_images,
+        trains_decoder=(tables.get("network") or {}).get("trains_decoder", True),
         data=tables.get("data") or {},
         notes=[*((tables.get("data") or {}).get("notes") or []), *(tables.get("notes") or [])],
         tables=tables,
@@ -131,6 +134,7 @@ def _sections(
         ("outliers", "Outliers", bool(tables.get("outliers")) or picture("outliers.png")),
         ("duplicates", "Near-duplicates", known("duplicates/", "duplicates", table="duplicates")),
         ("probe", "What the codes know", known("probe/")),
+        ("network", "The network", any(picture(f"{name}.png") for name in ("architecture", "feature-maps", "filters"))),
         ("training", "Training", known("train/", "curves")),
         ("made", "How it was made", True),
     ]
@@ -146,15 +150,15 @@ def _headline(results: Mapping[str, Any], is_images: bool) -> list[tuple[str, st
         ("After denoising", "denoising/psnr", "denoising/corrupted_psnr", "before"),
         ("After denoising", "denoising/explained", "denoising/corrupted_explained", "before"),
         ("Clusters match labels", "clustering/accuracy", "clustering/pixels_accuracy", raw),
-        ("Cluster silhouette", "clustering/silhouette", "clustering/pixels_silhouette", raw),
+        ("Cluster silhouette", "clustering/silhouette", "", ""),  # that of another space says nothing beside it
         ("Linear probe", "probe/linear_accuracy", "probe/pca_linear_accuracy", "on PCA codes"),
         ("Linear probe", "probe/linear_accuracy", "probe/majority_accuracy", "always the commonest label"),
     ]
     shown: dict[str, tuple[str, str, Line]] = {}
     for title, name, baseline, what in wanted:
-        if number(results, baseline) is None:
+        if baseline and number(results, baseline) is None:
             continue
-        for line in _compare(results, [name], (baseline,)):
+        for line in _compare(results, [name], (baseline,) if baseline else ()):
             shown.setdefault(title, (title, what, line))
     return list(shown.values())
 
@@ -217,7 +221,7 @@ def _flat(content: Any, name: str = "") -> list[tuple[str, str]]:
     return [(name, " ".join(map(str, content)) if isinstance(content, list) else str(content))]
 
 
-def _pictures(folder: Path) -> Callable[[str], Picture | None]:
+def pictures_in(folder: Path) -> Callable[[str], Picture | None]:
     """Return a function from the name of a file in ``folder`` to the picture, or None where there is no such PNG.
 
     Only names the folder itself lists are opened, so a name in a table cannot point anywhere else.
@@ -251,5 +255,5 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
     return files("narrows.report").joinpath(name).read_text(encoding="utf-8")

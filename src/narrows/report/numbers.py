@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from narrows.evaluation.signals import chance_margin
+
 NBSP = "\N{NO-BREAK SPACE}"
 
 Kind = Literal["count", "share", "variance", "score", "dB", "error", "seconds", "speed"]
@@ -20,6 +22,7 @@ class Metric:
     label: str
     kind: Kind
     meaning: str = ""
+    one_space: bool = True  # whether values of two methods are measured in one space, so that they compare
 
 
 METRICS = {
@@ -70,7 +73,8 @@ METRICS = {
     "clustering/silhouette": Metric(
         "Silhouette", "score",
         "How much nearer a row is to its own cluster than to the next one, from \N{MINUS SIGN}1 to 1. Needs no labels. "
-        "Each column is measured in its own space, so compare loosely.",
+        "Each column is measured in a space of its own, so neither value is better than the other.",
+        one_space=False,
     ),
     "probe/linear_accuracy": Metric(
         "Linear probe", "share",
@@ -135,14 +139,14 @@ def outcome(ours: float, baseline: float, kind: Kind, rows: float | None = None)
     """Say whether ``ours`` is better than ``baseline`` by more than chance or taste explains; greater is better.
 
     The margin is 0.3 dB of squared error, a score of 0.01, or for a share of ``rows`` rows the larger of one point and
-    the standard error of a difference of two shares, at most sqrt(0.5 / rows).
+    what chance explains at 95 %.
     """
     margin = 0.01
     difference = ours - baseline
     if kind in ("dB", "variance"):
         margin, difference = 0.3, gain_dB(ours, baseline, kind)
     elif kind == "share" and rows:
-        margin = max(margin, math.sqrt(0.5 / rows))
+        margin = max(margin, chance_margin(ours, baseline, rows))
     if abs(difference) < margin - 1e-12:
         return "same"
     return "better" if difference > 0 else "worse"
@@ -160,7 +164,12 @@ def gain_dB(ours: float, baseline: float, kind: Kind) -> float:  # noqa: N802 (t
 
 
 def difference(metric: Metric, ours: float, baseline: float, rows: float | None = None) -> tuple[str, Outcome]:
-    """Return how ``ours`` differs from ``baseline``, written out, and whether that is better or worse."""
+    """Return how ``ours`` differs from ``baseline``, written out, and whether that is better or worse.
+
+    What two methods measure in spaces of their own is neither.
+    """
+    if not metric.one_space:
+        return "not comparable", "same"
     if metric.kind == "error":
         if ours <= 0 or baseline <= 0:
             return "", "same"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
-from narrows.figures import curves, images, maps, save, sheets, tables
+from narrows.errors import InputError
+from narrows.figures import architecture, curves, features, images, maps, save, sheets, tables
 from narrows.files import Array
 from narrows.model import Model
 from narrows.runs import Run
 
 SHOWN = 12  # images in a strip
+MAPPED = 6  # images whose feature maps are drawn
 SHEETS = 50  # clusters that get a contact sheet
 
 
@@ -52,7 +55,22 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
             _reconstructions(run, model, data, test, seed, folder)
             _samples(run, model, seed, folder)
         _finds(data, found, folder)
+    _network(run, model, data, test, seed, folder)
     _clusters(run, data, clusters, folder)
+
+
+def _network(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
+    """Draw the network, and of images what its first layer makes of them."""
+    save(architecture.sketch(model.net, data.shape), folder / "architecture.png")
+    run.add_tables({"network": {"trains_decoder": model.objective.trains_decoder}})
+    if not data.is_images:
+        return
+    rng = np.random.default_rng(seed)
+    shown = data.values[np.sort(rng.choice(test, min(MAPPED, len(test)), replace=False))]
+    with suppress(InputError):  # a network without convolutions
+        save(features.feature_maps(model.net, shown), folder / "feature-maps.png")
+    with suppress(InputError):  # one whose first layer does not see the image as it is
+        save(features.first_filters(model.net, data.shape), folder / "filters.png")
 
 
 def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
@@ -105,7 +123,8 @@ def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
         if data.is_images and cluster < SHEETS and len(rows):
             figure = f"cluster-{cluster:02}.png"
             half = min(SHOWN, -(-len(rows) // 2))
-            save(sheets.contact_sheet(data.values[rows[:half]], data.values[rows[-half:][::-1]]), folder / figure)
+            others = rows[half:][-SHOWN:][::-1]  # none is shown as most and as least typical
+            save(sheets.contact_sheet(data.values[rows[:half]], data.values[others]), folder / figure)
         entry: dict[str, Any] = {
             "cluster": cluster,
             "size": len(rows),

@@ -29,7 +29,8 @@ def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
     description = {
         "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
         "shape": list(data.shape), "label_names": data.class_names, "held_out": rows.held_out,
-        "notes": list(data.notes),
+        "notes": list(data.notes), "limit": data.provenance.get("limit"),
+        "available": data.provenance.get("available"),
     }  # fmt: skip
     skipped = [{"path": file.path, "reason": file.reason} for file in data.skipped]
     run.add_tables({"name": name, "data": description, "skipped": skipped})

@@ -57,7 +57,7 @@ def _clusters(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
     rows, raw = _rows(tables), "raw pixels" if _is_images(tables) else "the raw values"
     silhouette = number(results, "clustering/silhouette")
     accuracy = number(results, "clustering/accuracy")
-    start = f"The codes fall into {plural(count, 'cluster')}"
+    start = f"The codes were sorted into {plural(count, 'cluster')}{_how_many(results, count)}"
     if accuracy is not None:
         if silhouette is not None:
             start += f", {_separation(silhouette)} (silhouette {_score(silhouette)})"
@@ -73,23 +73,25 @@ def _clusters(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
         return f"{start}, against {_share(baseline)} for k-means on {raw}, {how}."
     if silhouette is None:
         return f"{start}; how well separated they are was not measured, and there were no labels to score them by."
-    baseline = number(results, "clustering/pixels_silhouette")
-    against = "" if baseline is None else f", against {_score(baseline)} for k-means on {raw}"
-    start += f", {_separation(silhouette)} (silhouette {_score(silhouette)}{against})"
+    start += f", {_separation(silhouette)} (silhouette {_score(silhouette)})"
     if silhouette >= 0.5:
         suggests = "which suggests distinct groups"
     elif silhouette >= 0.25:
         suggests = "which suggests groups that run into each other"
     else:
         suggests = "which suggests slices of a continuum rather than kinds of their own"
-    though = ""
-    if baseline is not None:
-        though = {
-            "better": "",
-            "same": f", though {raw} separate them just as well",
-            "worse": f", though {raw} separate them better",
-        }[outcome(silhouette, baseline, "score")]
-    return f"{start}, {suggests}{though}."
+    return f"{start}, {suggests}."
+
+
+def _how_many(results: Mapping[str, Any], count: float) -> str:
+    """Say that the number of clusters is what was asked for and no finding, and how it stands to the labels."""
+    asked, classes = number(results, "clustering/asked"), number(results, "data/classes")
+    said = []
+    if asked is not None:
+        said.append("the number set beforehand" if asked == count else f"{asked:,.0f} were asked for")
+    if classes and classes != count:
+        said.append(f"the labels have {plural(classes, 'class', 'classes')}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def _careful(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
@@ -105,18 +107,13 @@ def cautions(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]
     found: list[str] = []
     rows, row = _rows(tables), _rows(tables).removesuffix("s")
     data = tables.get("data") or {}
+    signs = [signal for signal in tables.get("signals") or [] if signal.get("severity") != "note"]
+    if signs:
+        names = ", ".join(dict.fromkeys(str(signal.get("name")) for signal in signs))
+        found.append(f"{plural(len(signs), 'warning sign was', 'warning signs were')} found ({names})")
     kind, ours, baseline = _reconstruction(results)
     if ours is not None and baseline is not None and gain_dB(ours, baseline, kind) <= -0.3:
         found.append("the autoencoder does not reach its PCA baseline")
-    for name, base, text in [
-        ("clustering/accuracy", "clustering/pixels_accuracy", "the clusters are worse than their k-means baseline"),
-        ("probe/linear_accuracy", "probe/pca_linear_accuracy", "the labels are easier to read from PCA than here"),
-    ]:
-        value, reference = number(results, name), number(results, base)
-        tested = number(results, "data/images" if name.startswith("clustering") else "data/test")
-        both = value is not None and reference is not None
-        if both and outcome(value, reference, "share", tested) == "worse":  # type: ignore[arg-type]
-            found.append(text)
     measures: list[tuple[str, Kind]] = [("psnr", "dB"), ("explained", "variance")]
     for name, unit in measures:
         cleaned, corrupted = number(results, f"denoising/{name}"), number(results, f"denoising/corrupted_{name}")
@@ -127,21 +124,13 @@ def cautions(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]
     elif 0 < (number(results, "data/test") or 0) < 100:
         held_out = plural(number(results, "data/test") or 0, row, rows)
         found.append(f"only {held_out} were held out to test on, so the figures are rough")
+    if part := describe_limit(results, tables):
+        found.append(part)
     skipped = number(results, "data/skipped")
     if skipped is None:
         skipped = len(tables.get("skipped") or [])
     if skipped:
         found.append(f"{plural(skipped, 'file')} could not be used and {'was' if skipped == 1 else 'were'} left out")
-    dead, size = number(results, "codes/dead"), number(results, "codes/size")
-    if dead:
-        of = f"{dead:,.0f} of {plural(size, 'code dimension')}" if size else plural(dead, "code dimension")
-        found.append(f"{of} {'is' if dead == 1 else 'are'} dead and {'carries' if dead == 1 else 'carry'} nothing")
-    train, valid = number(results, "train/loss"), number(results, "train/valid_loss")
-    if train and valid and train > 0 and valid > 1.5 * train:
-        found.append(f"validation loss is {valid / train:.1f} times the training loss, a sign of learning by heart")
-    largest = max((_value(cluster, "share") for cluster in tables.get("clusters") or []), default=0.0)
-    if largest > 0.5 and (number(results, "clustering/n_clusters") or 0) > 2:
-        found.append(f"one cluster holds {_share(largest)} of the {rows}")
     trust = number(results, "projection/trustworthiness")
     if trust is not None and trust < 0.9:
         found.append(f"the map bends neighbourhoods (trustworthiness {_score(trust)})")
@@ -167,6 +156,26 @@ def describe_pile(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
     colour = {1: "grey ", 3: "colour "}.get(shape[0], "") if len(shape) == 3 else ""
     text = f"{colour}images" if count is None else plural(count, f"{colour}image")
     return f"{text} of {shape[2]} × {shape[1]} pixels" if len(shape) == 3 else text
+
+
+def describe_limit(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
+    """Return that only a part of the source was used, and of how much if that is known; "" where all of it was."""
+    data, count = tables.get("data") or {}, number(results, "data/images")
+    limit, available = number(data, "limit"), number(data, "available")
+    if limit is None or count is None or count < limit or (available is not None and available <= count):
+        return ""
+    of = "" if available is None else f" of the {available:,.0f}"
+    more = "" if available is not None else ", and the source may hold more"
+    return f"only {count:,.0f}{of} {_rows(tables)} were used (data.limit){more}"
+
+
+def signal_lines(tables: Mapping[str, Any]) -> list[str]:
+    """Return the signals of a run (see ``evaluation.signals``) as lines of text, the most serious first."""
+    lines = []
+    for signal in tables.get("signals") or []:
+        name = str(signal.get("name"))
+        lines.append(f"{str(signal.get('severity')).capitalize()}, {name}: {signal.get('sentence')}")
+    return lines
 
 
 def _reconstruction(results: Mapping[str, Any]) -> tuple[Kind, float | None, float | None]:

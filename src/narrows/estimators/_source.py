@@ -1,0 +1,86 @@
+"""What estimators share: turning what they are given into data of the shape they were fitted on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from narrows.data.dataset import Dataset
+from narrows.data.open import open as open_source
+from narrows.errors import InputError
+from narrows.files import Array
+from narrows.model import Model
+from narrows.progress import Progress, for_this_terminal
+
+Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
+
+
+class OpensSources:
+    """For estimators with ``model_``, ``random_state`` and ``verbose``."""
+
+    model_: Model
+    n_features_in_: int
+    random_state: int | np.random.RandomState | None
+    verbose: bool
+    _axes: str  # the order of the axes of what was given to fit
+
+    def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
+        """Turn ``X`` into data of the model's shape."""
+        if is_table(X):
+            if not fitting and self.model_.is_images:
+                raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(X))
+            X = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_min_samples=2 if fitting else 1)
+            self._axes = "ND" if fitting else self._axes
+            return Dataset(X)
+        if fitting:
+            data = open_source(X)
+            self.n_features_in_ = int(np.prod(data.shape))
+            self._axes = axes_of(X)
+            return data
+        if isinstance(X, Dataset) and X.shape == self.model_.input_shape:
+            return X
+        data = open_source(X, **self.model_.preprocessing)
+        if data.shape != self.model_.input_shape:
+            raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
+        return data
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _progress(self) -> Progress:
+        return for_this_terminal() if self.verbose else Progress()
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that images are welcome."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def is_table(X: Source) -> bool:
+    """Whether scikit-learn's own checks apply: anything that is not images, a Dataset, or a source by name."""
+    if isinstance(X, Dataset | str | Path):
+        return False
+    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
+    return len(shape) < 3
+
+
+def axes_of(X: Source) -> str:
+    """Return the order of the axes of an image array; sources other than arrays count as NCHW."""
+    shape: tuple[int, ...] = () if isinstance(X, Dataset) else tuple(getattr(X, "shape", ()))
+    if len(shape) == 3:
+        return "NHW"
+    return "NHWC" if len(shape) == 4 and shape[-1] in (1, 3) else "NCHW"
+
+
+def arrange(outputs: Array, axes: str) -> Array:
+    """Return images (N, C, H, W) with their axes in the order ``axes``; anything else as it is."""
+    if axes == "NHWC":
+        return np.ascontiguousarray(outputs.transpose(0, 2, 3, 1))
+    return outputs[:, 0] if axes == "NHW" else outputs

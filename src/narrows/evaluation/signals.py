@@ -1,0 +1,582 @@
+"""Honest signals: what went wrong, found in the numbers of a run and said in plain words.
+
+A score can look fine and mean nothing: 82 % right is no achievement where one answer for everything earns 82 %. Each
+function here looks for one such trouble in arrays or numbers and returns a ``Signal``, or None where there is none.
+``of_run`` puts together those that apply to a run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from narrows.errors import InputError
+from narrows.files import Array
+
+if TYPE_CHECKING:
+    from narrows.model import Model
+
+Severity = Literal["serious", "warning", "note"]
+Keep = Literal["best", "last"]
+
+NBSP = "\N{NO-BREAK SPACE}"
+
+#: A classifier is as good as constant when all other classes together get less than this share of the answers due to
+#: them: with ten equal classes, when it answers the same for more than 95.5 % of the rows.
+ANSWERED = 0.05
+#: A group that holds this share of everything is a collapse, one above half (of three groups or more) is lopsided.
+COLLAPSED, LOPSIDED = 0.9, 0.5
+#: Where labels say that the data are lopsided themselves, a group may be as large as they are: the rest must fall short
+#: of half of what is due to it.
+DUE = 0.5
+#: Samples to a group, at least, before a group that got none says anything: of n expected ones a share exp(-n) of all
+#: equal groups stays empty by chance, under 1 % for 5.
+SAMPLES_PER_GROUP = 5
+#: A code dimension with less than this share of the mean variance carries nothing.
+DEAD_SHARE = 0.01
+#: Codes whose variance is below this share of their mean square (a thousandth of their size) are one and the same.
+SAME_CODE = 1e-6
+#: A dimension of a distributed code that tells less than this many nats (0.014 bits) about a row is ignored. Burda,
+#: Grosse & Salakhutdinov (2016) call a dimension inactive when its mean varies by less than 0.01, which is 0.005 nats.
+IGNORED_NATS = 0.01
+#: Validation loss so many times the training loss is learning by heart: well beyond what the draw of a few hundred
+#: validation rows, or an average over an epoch in which the loss was still falling, can make of equal losses.
+OVERFIT = 1.5
+#: Validation loss that rose by this share above its best while training loss fell has turned.
+RISE = 0.1
+#: Accuracy in training so much above that in validation is learning by heart, where chance does not explain it.
+ACCURACY_GAP = 0.1
+#: A loss within this share of its best has arrived; epochs that bring less than this did not help. A loss that fell by
+#: more in the last tenth of the epochs, and was best at the last, promises more.
+ARRIVED = 0.02
+#: Arriving before this share of the epochs is early; a best epoch before this other share is long before the end.
+EARLY, LONG_AGO = 1 / 3, 1 / 2
+#: Fewer epochs than this have no shape to speak of.
+EPOCHS = 6
+#: Two-sided 95 % of a normal distribution.
+Z = 1.96
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A trouble that was found.
+
+    Parameters
+    ----------
+    name : what the field calls it, such as "dead centres"
+    severity : "serious" (the result should not be used as it is), "warning" (look before you use it) or "note"
+    sentence : what was seen, with numbers, and what it means, for somebody who does not know the term
+    numbers : those of the sentence, by name
+    """
+
+    name: str
+    severity: Severity
+    sentence: str
+    numbers: dict[str, float]
+
+
+# Classes and groups
+
+
+def constant_predictor(predicted: Array, labels: Array, names: Sequence[str] | None = None) -> Signal | None:
+    """Find a classifier that gives one answer to everything, or nearly.
+
+    Parameters
+    ----------
+    predicted : int (N,), the answers
+    labels : int (N,), the classes, -1 where unknown
+    names : of the classes; their numbers by default
+
+    Raises
+    ------
+    InputError : lengths that differ
+    """
+    predicted, labels = _known(predicted, labels)
+    if not len(labels) or len(np.unique(labels)) < 2:
+        return None
+    counts = np.bincount(predicted)
+    answer = int(counts.argmax())
+    answered, due = float(counts[answer] / len(labels)), float((labels == answer).mean())
+    if 1 - answered >= ANSWERED * (1 - due):
+        return None
+    majority, accuracy = float(np.bincount(labels).max() / len(labels)), float((predicted == labels).mean())
+    share = f"all {len(labels):,}" if answered == 1 else f"{counts[answer]:,} of {len(labels):,}"
+    return Signal(
+        "constant predictor", "serious",
+        f"The classifier gives the same answer, “{_name(answer, names)}”, to {share} rows. It is right for "
+        f"{_share(accuracy)}, and always answering the commonest class is right for {_share(majority)}: it has learned "
+        "how common the classes are, and not to tell them apart.",
+        {"answered": answered, "accuracy": accuracy, "majority": majority, "rows": len(labels)},
+    )  # fmt: skip
+
+
+def dead_centres(sizes: Array) -> Signal | None:
+    """Find clusters that have no members; ``sizes`` (M,) counts the rows of each."""
+    dead, of = int((np.asarray(sizes) == 0).sum()), len(sizes)
+    if not dead:
+        return None
+    which = f"{dead} of {of} clusters {'has' if dead == 1 else 'have'} no members"
+    return Signal(
+        "dead centres", "warning" if dead < of / 2 else "serious",
+        f"{which}: the grouping really has {of - dead}. A centre that no row is nearest to gets nothing to learn from "
+        "and stays dead; other starting centres, or moving dead ones to where rows are, helps.",
+        {"dead": dead, "clusters": of},
+    )  # fmt: skip
+
+
+def mode_collapse(sizes: Array, labels: Array | None = None) -> Signal | None:
+    """Find a cluster that holds nearly everything, or more than half of it.
+
+    Parameters
+    ----------
+    sizes : (M,), rows in each cluster
+    labels : int (N,), the classes, -1 where unknown: data may really be lopsided
+    """
+    sizes = np.asarray(sizes)
+    share = _largest(sizes)
+    collapsed = share >= COLLAPSED and len(sizes) > 1
+    if not collapsed and not (share > LOPSIDED and len(sizes) > 2):
+        return None
+    numbers = {"largest": share, "clusters": len(sizes)}
+    among = ""
+    if labels is not None and (labels >= 0).any():
+        numbers["commonest"] = commonest = _largest(np.bincount(labels[labels >= 0]))
+        if 1 - share >= DUE * (1 - commonest):
+            return None
+        among = f", while the commonest label has only {_share(commonest)}"
+    means = "the clusters hardly tell anything apart" if collapsed else "the others share what is left"
+    return Signal(
+        "mode collapse", "serious" if collapsed else "warning",
+        f"One of {len(sizes)} clusters holds {_share(share)} of all rows{among}: {means}.", numbers,
+    )  # fmt: skip
+
+
+def sample_collapse(samples: Array, sizes: Array, groups: str = "clusters") -> Signal | None:
+    """Find generated samples that are nearly all of one kind, or leave out most kinds.
+
+    Parameters
+    ----------
+    samples : (M,), generated samples that fall into each class or cluster
+    sizes : (M,), real rows in each
+    groups : what the M are called
+    """
+    samples, sizes = np.asarray(samples), np.asarray(sizes)
+    if not samples.sum() or not sizes.sum() or len(sizes) < 2:
+        return None
+    drawn, largest = int(samples.sum()), int(samples.argmax())
+    share, due = _largest(samples), float(sizes[largest] / sizes.sum())
+    covered, there = int((samples[sizes > 0] > 0).sum()), int((sizes > 0).sum())
+    numbers = {"largest": share, "due": due, "covered": covered, "groups": there, "samples": drawn}
+    if share >= COLLAPSED and 1 - share < DUE * (1 - due):
+        return Signal(
+            "mode collapse of samples", "serious",
+            f"{_share(share)} of {drawn:,} generated samples fall into one of {there} {groups}, which holds only "
+            f"{_share(due)} of the real rows: the model generates nearly the same thing each time.", numbers,
+        )  # fmt: skip
+    if drawn >= SAMPLES_PER_GROUP * there and covered < there / 2:
+        return Signal(
+            "mode collapse of samples", "warning",
+            f"{drawn:,} generated samples fall into {covered} of {there} {groups} only: most kinds of real rows are "
+            "never generated.", numbers,
+        )  # fmt: skip
+    return None
+
+
+# Codes
+
+
+def dead_dimensions(codes: Array) -> Signal | None:
+    """Find dimensions of codes (N, K) that hardly vary, or codes that are all the same."""
+    mean, variance = codes.mean(axis=0, dtype=np.float64), codes.var(axis=0, dtype=np.float64)  # (K,) each
+    size = len(variance)
+    if variance.sum() <= SAME_CODE * (variance + mean**2).sum():
+        return Signal(
+            "collapsed codes", "serious",
+            f"All {len(codes):,} rows have almost the same code, so the codes tell nothing about them.",
+            {"dead": size, "size": size},
+        )  # fmt: skip
+    dead = int((variance < DEAD_SHARE * variance.mean()).sum())
+    if not dead:
+        return None
+    one = dead == 1
+    return Signal(
+        "dead code dimensions", "warning" if dead > size / 2 else "note",
+        f"{dead} of {_plural(size, 'number')} in a code {'is' if one else 'are'} nearly the same for every row "
+        f"(less than {DEAD_SHARE:.0%} of the average variance) and {'carries' if one else 'carry'} nothing: a code of "
+        f"{size - dead} would do as well.",
+        {"dead": dead, "size": size},
+    )  # fmt: skip
+
+
+def posterior_collapse(kl: Array) -> Signal | None:
+    """Find dimensions of a distributed code that the encoder leaves at the prior.
+
+    Parameters
+    ----------
+    kl : (K,), mean Kullback-Leibler divergence from N(0, 1) of each dimension, in nats: what it tells about a row
+    """
+    ignored, size = int((np.asarray(kl) < IGNORED_NATS).sum()), len(kl)
+    if not ignored:
+        return None
+    severity: Severity = "serious" if ignored == size else "warning" if ignored > size / 2 else "note"
+    one = ignored == 1
+    means = (
+        "the codes are pure noise, and the decoder has learned to do without them"
+        if ignored == size
+        else f"only {size - ignored} of the code's numbers are in use"
+    )
+    return Signal(
+        "posterior collapse", severity,
+        f"{ignored} of {_plural(size, 'number')} in a code {'tells' if one else 'tell'} nothing about the row it "
+        f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. A smaller "
+        "beta makes the codes tell more.",
+        {"ignored": ignored, "size": size},
+    )  # fmt: skip
+
+
+def kl_per_dimension(model: Model, values: Array) -> Array | None:
+    """Return the mean divergence (K,) of the codes of ``values`` from N(0, 1), in nats; None where codes are points.
+
+    Kingma & Welling (2014), appendix B: KL_k = 1/2 (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1).
+    """
+    import torch
+
+    from narrows.codes import blocks
+
+    head = getattr(model.objective, "to_log_variance", None)
+    if head is None:
+        return None
+    total = np.zeros(model.code_size)
+    for block in blocks(len(values), model.input_shape):
+        with torch.inference_mode():
+            features = model.net.cpu().features(model.prepare(torch.from_numpy(np.array(values[block]))))
+            mean, log_variance = model.net.to_code(features).double(), head(features).double().clamp(-10, 10)  # (B, K)
+            total += 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(0).numpy()
+    return total / len(values)
+
+
+# Training
+
+
+def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "best") -> Signal | None:
+    """Find a network that learned its examples by heart.
+
+    Parameters
+    ----------
+    train, valid : loss of each epoch on the rows trained on, and on rows kept aside; nan where unknown
+    keep : whether the weights of the "best" epoch were kept or those of the "last"
+
+    Raises
+    ------
+    InputError : lengths that differ
+    """
+    seen, aside = _pair(train, valid)
+    if not len(aside):
+        return None
+    best, last = int(aside.argmin()), len(aside) - 1
+    kept = best if keep == "best" else last
+    if 0 < seen[kept] < math.inf and aside[kept] > OVERFIT * seen[kept]:
+        ratio = float(aside[kept] / seen[kept])
+        return Signal(
+            "overfitting", "warning",
+            f"On rows kept aside the loss is {aside[kept]:.4g}, {ratio:.1f} times the {seen[kept]:.4g} on the rows "
+            "trained on: in part, the network has learned its examples by heart. More data, a smaller network, noise "
+            "or fewer epochs help.",
+            {"train": float(seen[kept]), "valid": float(aside[kept]), "ratio": ratio},
+        )  # fmt: skip
+    rise = float((aside[last] - aside[best]) / _level(aside))
+    if rise > RISE and seen[last] < seen[best]:
+        what = f"the weights of epoch {best + 1} were kept" if keep == "best" else "the last weights were kept"
+        return Signal(
+            "overfitting", "note" if keep == "best" else "warning",
+            f"After epoch {best + 1} of {last + 1} the loss on rows kept aside rose by {rise:.0%} while that on the "
+            f"rows trained on still fell: from there on, the network learned its examples by heart; {what}.",
+            {"best_epoch": best + 1, "epochs": last + 1, "rise": rise},
+        )  # fmt: skip
+    return None
+
+
+def accuracy_gap(train: float, valid: float, rows: float) -> Signal | None:
+    """Find a classifier that is right more often on what it was trained on than on the ``rows`` kept aside."""
+    if train - valid <= max(ACCURACY_GAP, Z * math.sqrt(_variance(valid, rows))):
+        return None
+    return Signal(
+        "overfitting", "warning",
+        f"The classifier is right for {_share(train)} of the rows it was trained on and for {_share(valid)} of those "
+        "kept aside: in part, it has learned its examples by heart.",
+        {"train": train, "valid": valid, "rows": rows},
+    )  # fmt: skip
+
+
+def stopped_improving(losses: Sequence[float]) -> Signal | None:
+    """Find a loss, one value for each epoch, that never fell, arrived early, or was best long before the end."""
+    found = _finite(losses)
+    epochs = len(found)
+    if epochs < EPOCHS:
+        return None
+    best, level = int(found.argmin()), _level(found)
+    fall = float((found[0] - found[best]) / level)
+    if fall < ARRIVED:
+        return Signal(
+            "nothing learned", "warning",
+            f"From the first to the best of {epochs} epochs the loss fell only from {found[0]:.4g} to "
+            f"{found[best]:.4g}: training changed next to nothing. Try a learning rate ten times as large or as small.",
+            {"first": float(found[0]), "best": float(found[best]), "epochs": epochs},
+        )  # fmt: skip
+    arrived = int(np.argmax(found <= found[best] + ARRIVED * level))
+    numbers: dict[str, float] = {"best_epoch": best + 1, "arrived": arrived + 1, "epochs": epochs}
+    if best + 1 <= LONG_AGO * epochs:
+        return Signal(
+            "stopped improving", "note",
+            f"The loss was lowest at epoch {best + 1} of {epochs}: the {epochs - best - 1} epochs after it brought "
+            "nothing.", numbers,
+        )  # fmt: skip
+    if arrived + 1 <= EARLY * epochs:
+        return Signal(
+            "early plateau", "note",
+            f"By epoch {arrived + 1} of {epochs} the loss was within {ARRIVED:.0%} of the lowest it ever reached: the "
+            "epochs after it brought next to nothing.", numbers,
+        )  # fmt: skip
+    return None
+
+
+def still_improving(losses: Sequence[float]) -> Signal | None:
+    """Find a loss, one value for each epoch, that was still falling when training ended."""
+    found = _finite(losses)
+    epochs = len(found)
+    if epochs < 2 or found.argmin() != epochs - 1:
+        return None
+    before = max(1, round(epochs / 10))
+    fall = float((found[-1 - before] - found[-1]) / _level(found))
+    lately = f"{before} epochs" if before > 1 else "one"
+    if fall <= ARRIVED:
+        return None
+    return Signal(
+        "still improving", "note",
+        f"The loss was lowest at the last of {epochs} epochs, and in the last {lately} it still fell "
+        f"by {_share(fall)}: longer training would probably give a better result.",
+        {"epochs": epochs, "fall": fall},
+    )  # fmt: skip
+
+
+# Baselines
+
+
+def chance_margin(accuracy: float, baseline: float, rows: float, *, fixed: bool = False) -> float:
+    """Return how far two shares of the same ``rows`` rows differ by chance: half of the 95 % interval.
+
+    That of a difference of two shares, with one success and one failure added to each (Agresti & Caffo 2000); shares
+    measured on the same rows differ by less, so it is on the safe side. A ``fixed`` baseline is an exact rate of these
+    rows, such as that of the commonest class, and no measurement.
+    """
+    return Z * math.sqrt(_variance(accuracy, rows) + (0 if fixed else _variance(baseline, rows)))
+
+
+def against_baseline(
+    accuracy: float, baseline: float, rows: float, what: str, than: str, *, fixed: bool = False
+) -> Signal | None:
+    """Find an accuracy on ``rows`` rows that is worse than a baseline, or not better by more than ``chance_margin``.
+
+    Parameters
+    ----------
+    accuracy, baseline : shares in [0, 1] of the same rows
+    rows : how many they are
+    what, than : names of the two, such as "the linear probe" and "the same on PCA codes"
+    fixed : whether the baseline is an exact rate of these rows, such as that of the commonest class, and no measurement
+    """
+    if not rows >= 1:
+        raise InputError("rows", "must be at least 1", value=rows)
+    margin = chance_margin(accuracy, baseline, rows, fixed=fixed)
+    numbers = {"accuracy": accuracy, "baseline": baseline, "margin": margin, "rows": rows}
+    figures = f"{what} reaches {_share(accuracy)}, and {than} {_share(baseline)}"
+    return _judged(accuracy - baseline, margin, figures, f"with {_plural(rows, 'row')}", numbers)
+
+
+def against_baseline_over_seeds(
+    accuracies: Sequence[float], baselines: Sequence[float], what: str, than: str
+) -> Signal | None:
+    """Find a score that over several seeds is worse than its baseline's, or not better by more than their spread.
+
+    The margin is that of Welch's 95 % interval of a difference of means.
+
+    Parameters
+    ----------
+    accuracies : scores of at least two seeds, greater is better
+    baselines : those of the baseline, or a single one that does not depend on a seed
+    what, than : names of the two
+    """
+    from scipy.stats import t
+
+    ours, theirs = np.asarray(accuracies, np.float64), np.asarray(baselines, np.float64)
+    if len(ours) < 2 or not len(theirs):
+        raise InputError("accuracies", "must be those of at least two seeds", value=f"{len(ours)} and {len(theirs)}")
+    parts = [(sample.var(ddof=1) / len(sample), len(sample) - 1) for sample in (ours, theirs) if len(sample) > 1]
+    error = sum(part for part, _ in parts)  # squared, of the difference
+    freedom = error**2 / sum(part**2 / df for part, df in parts) if error > 0 else 1.0
+    margin = float(t.ppf(0.975, freedom) * math.sqrt(error))
+    mean, other = float(ours.mean()), float(theirs.mean())
+    numbers = {"accuracy": mean, "baseline": other, "margin": margin, "seeds": len(ours)}
+    figures = f"{what} reaches {_share(mean)} on average, and {than} {_share(other)}"
+    return _judged(mean - other, margin, figures, f"over {len(ours)} seeds", numbers)
+
+
+#: What of results.json is held against what: names, number of rows, words, whether the baseline is an exact rate.
+COMPARED = [
+    ("clustering/accuracy", "clustering/pixels_accuracy", "data/images", "matching clusters with labels",
+     "k-means on the raw values", False),
+    ("probe/linear_accuracy", "probe/majority_accuracy", "data/test", "a linear classifier on the codes",
+     "always answering the commonest label", True),
+    ("probe/linear_accuracy", "probe/pca_linear_accuracy", "data/test", "a linear classifier on the codes",
+     "the same classifier on PCA codes of the same size", False),
+]  # fmt: skip
+
+
+def of_run(
+    results: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    *,
+    sizes: Array | None = None,
+    samples: Array | None = None,
+    codes: Array | None = None,
+    kl: Array | None = None,
+    labels: Array | None = None,
+    predicted: Array | None = None,
+    class_names: Sequence[str] | None = None,
+    keep: Keep = "best",
+) -> list[Signal]:
+    """Return the signals of a run, the most serious first; what is not given is not looked at.
+
+    Parameters
+    ----------
+    results : flat name -> number, as in results.json
+    history : one row per epoch, with "train/loss" and, where known, "valid/loss" and accuracies
+    sizes : (M,), rows in each cluster, those without any included
+    samples : (M,), generated samples that fall into each cluster
+    codes : (N, K)
+    kl : (K,), of a distributed code (see ``kl_per_dimension``)
+    labels : int (N,), the classes, -1 where unknown
+    predicted : int (N,), a classifier's answers for the same rows
+    class_names : of the classes
+    keep : whether the weights of the "best" epoch were kept or those of the "last"
+    """
+    found: list[Signal | None] = []
+    if predicted is not None and labels is not None:
+        found.append(constant_predictor(predicted, labels, class_names) or _beside_majority(predicted, labels))
+    if sizes is not None:
+        found += [dead_centres(sizes), mode_collapse(sizes, labels)]
+        if samples is not None:
+            found.append(sample_collapse(samples, sizes))
+    if kl is not None:
+        found.append(posterior_collapse(kl))
+    elif codes is not None:
+        found.append(dead_dimensions(codes))
+    found += _of_training(results, history, keep)
+    for name, base, rows, what, than, fixed in COMPARED:
+        ours, theirs, count = (_number(results, key) for key in (name, base, rows))
+        if ours is not None and theirs is not None and count:
+            found.append(against_baseline(ours, theirs, count, what, than, fixed=fixed))
+    order = ("serious", "warning", "note")
+    return sorted((signal for signal in found if signal is not None), key=lambda signal: order.index(signal.severity))
+
+
+def _of_training(results: Mapping[str, Any], history: Sequence[Mapping[str, Any]], keep: Keep) -> list[Signal | None]:
+    train, valid = ([_number(row, f"{part}/loss") for row in history] for part in ("train", "valid"))
+    losses = [math.nan if value is None else value for value in train]
+    aside = [math.nan if value is None else value for value in valid]
+    gap = overfitting(losses, aside, keep)
+    judged = aside if np.isfinite(aside).any() else losses
+    # Where validation turned, that it stopped improving goes without saying.
+    shape = stopped_improving(judged) if gap is None else None
+    found = [gap, shape, still_improving(judged)]
+    rows = [row for row in history if _number(row, "valid/accuracy") is not None]
+    if rows and gap is None:
+        kept = min(rows, key=lambda row: _number(row, "valid/loss") or math.inf) if keep == "best" else rows[-1]
+        right, count = _number(kept, "train/accuracy"), _number(results, "data/valid")
+        if right is not None and count:
+            found.append(accuracy_gap(right, kept["valid/accuracy"], count))
+    return found
+
+
+def _beside_majority(predicted: Array, labels: Array) -> Signal | None:
+    predicted, labels = _known(predicted, labels)
+    if not len(labels):
+        return None
+    accuracy, majority = float((predicted == labels).mean()), _largest(np.bincount(labels))
+    return against_baseline(
+        accuracy, majority, len(labels), "the classifier", "always answering the commonest class", fixed=True
+    )
+
+
+def _judged(difference: float, margin: float, figures: str, evidence: str, numbers: dict[str, float]) -> Signal | None:
+    if difference > margin:
+        return None
+    start = figures[0].upper() + figures[1:]
+    if difference < -margin:
+        return Signal(
+            "worse than the baseline", "warning", f"{start}: the simple method does better, and not by chance.", numbers
+        )
+    return Signal(
+        "no better than the baseline", "warning",
+        f"{start}: {evidence}, chance alone explains a difference of {100 * margin:.1f} points, so nothing shows that "
+        "the network helps here.", numbers,
+    )  # fmt: skip
+
+
+def _variance(share: float, rows: float) -> float:
+    """Return the variance of a share of ``rows`` rows, one success and one failure added."""
+    share = (share * rows + 1) / (rows + 2)
+    return share * (1 - share) / (rows + 2)
+
+
+def _known(predicted: Array, labels: Array) -> tuple[Array, Array]:
+    if len(predicted) != len(labels):
+        raise InputError("predicted", f"must have one entry for each of the {len(labels)} labels", value=len(predicted))
+    known = np.asarray(labels) >= 0
+    return np.asarray(predicted)[known], np.asarray(labels)[known]
+
+
+def _pair(train: Sequence[float], valid: Sequence[float]) -> tuple[Array, Array]:
+    """Return the losses of the epochs of which both are known."""
+    seen, aside = np.asarray(train, np.float64), np.asarray(valid, np.float64)
+    if len(seen) != len(aside):
+        raise InputError("valid", f"must have one loss for each of the {len(seen)} epochs", value=len(aside))
+    both = np.isfinite(seen) & np.isfinite(aside)
+    return seen[both], aside[both]
+
+
+def _finite(losses: Sequence[float]) -> Array:
+    found = np.asarray(losses, np.float64)
+    return found[np.isfinite(found)]
+
+
+def _level(losses: Array) -> float:
+    """Return what changes of a loss are measured by: its lowest value, or its range where that is not above 0."""
+    lowest, highest = float(losses.min()), float(losses.max())
+    return lowest if lowest > 0 else (highest - lowest) or 1.0
+
+
+def _largest(sizes: Array) -> float:
+    total = sizes.sum()
+    return float(sizes.max() / total) if total else 0.0
+
+
+def _number(row: Mapping[str, Any], name: str) -> float | None:
+    value = row.get(name)
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _name(label: int, names: Sequence[str] | None) -> str:
+    text = names[label] if names is not None and label < len(names) else str(label)
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f}{NBSP}%"
+
+
+def _plural(count: float, noun: str) -> str:
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"

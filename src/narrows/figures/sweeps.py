@@ -1,0 +1,102 @@
+"""How a number changes over a sweep: mean and spread over seeds against one or two settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from narrows.errors import InputError
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, new_axes, style
+from narrows.files import Array
+
+
+def sweep(
+    settings: Sequence[float],
+    means: Sequence[float],
+    sds: Sequence[float | None],
+    *,
+    setting: str,
+    metric: str,
+    reference: float | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a number against one setting, with one standard deviation to either side.
+
+    A setting that spans more than a factor of ten, all above zero, is drawn on a logarithmic axis. Texts that are no
+    numbers stand in their own order.
+
+    Parameters
+    ----------
+    settings, means, sds : (n,) each; a spread of None is that of a single seed
+    setting, metric : the names at the axes
+    reference : a level to compare with
+
+    Raises
+    ------
+    InputError : lengths that differ, or nothing to draw
+    """
+    if not len(settings) == len(means) == len(sds) or len(settings) == 0:
+        raise InputError("settings, means and sds", "must be of one length, at least 1", value=len(settings))
+    with style():
+        figure, ax = new_axes(ax, 430, 290)
+        numeric = all(isinstance(value, int | float) for value in settings)
+        places = np.array(settings, float) if numeric else np.arange(len(settings), dtype=float)
+        order = np.argsort(places)
+        mean, sd = np.array(means, float)[order], np.array([s or 0.0 for s in sds])[order]
+        if reference is not None:
+            ax.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        ax.errorbar(places[order], mean, yerr=sd, color=PALETTE[0], marker="o", markersize=4, linewidth=1.2, capsize=2)
+        if numeric and places.min() > 0 and places.max() / places.min() > 10:
+            ax.set_xscale("log")
+        if not numeric:
+            ax.set_xticks(places, [str(value) for value in settings])
+        ax.set_xlabel(setting)
+        ax.set_title(metric, color=INK)
+        ax.grid(axis="y", color=FAINT, linewidth=0.6)
+        ax.set_axisbelow(True)
+    return figure
+
+
+def sweep_grid(
+    rows: Sequence[float],
+    columns: Sequence[float],
+    means: Array,
+    *,
+    row_setting: str,
+    column_setting: str,
+    metric: str,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw a number over two settings as a table of shades, each cell with its value.
+
+    Parameters
+    ----------
+    rows, columns : the values of the two settings, (R,) and (C,)
+    means : (R, C), nan where a combination was not run
+    row_setting, column_setting, metric : names
+
+    Raises
+    ------
+    InputError : ``means`` of another shape
+    """
+    means = np.asarray(means, float)
+    if means.shape != (len(rows), len(columns)):
+        raise InputError("means", f"must have shape {(len(rows), len(columns))}", value=means.shape)
+    with style():
+        figure, ax = new_axes(ax, 150 + 62 * len(columns), 110 + 34 * len(rows))
+        ax.imshow(np.ma.masked_invalid(means), cmap="Blues", aspect="auto", alpha=0.75)
+        for (i, j), value in np.ndenumerate(means):
+            if np.isfinite(value):
+                ax.text(j, i, f"{value:.4g}", ha="center", va="center", color=INK, fontsize=7.5)
+        ax.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
+        ax.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
+        ax.set_xlabel(column_setting)
+        ax.set_ylabel(row_setting)
+        ax.set_title(metric, color=INK)
+        ax.tick_params(length=0)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    return figure

@@ -1,0 +1,128 @@
+"""Train a classifier, and measure it on rows it has not seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.data.dataset import Dataset
+from narrows.data.splits import Split, split
+from narrows.errors import DataError
+from narrows.evaluation import classification
+from narrows.figures.learning import confusion, curves_by_rate
+from narrows.files import Array
+from narrows.jobs import Results, Work
+from narrows.model import Model
+from narrows.training.loop import train as fit
+
+__all__ = ["classifier"]
+
+
+def classifier(
+    work: Work,
+    *,
+    source: str,
+    net: Mapping[str, Any],
+    objective: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+    valid: float = 0.1,
+    data: Mapping[str, Any] | None = None,
+) -> Results:
+    """Train a network of ``narrows.classifiers`` on the labels of the training rows.
+
+    Parameters
+    ----------
+    source : the data, which have labels
+    net : its name and arguments
+    objective : arguments of the classification objective
+    train : settings of training
+    valid : share of the training rows held out, where the source has no validation rows of its own
+    data : further arguments of ``narrows.open``
+
+    Returns
+    -------
+    results : accuracy on each part, the majority class's on the test rows, parameters, seconds, epochs
+    """
+    found = labelled(work.open(source, **(data or {})))
+    rows = split(found, valid=valid, seed=work.seed)
+    model, history = learn(work, found, rows, net=net, objective=objective or {}, train=train or {})
+    return measure(work, model, found, rows, history)
+
+
+def labelled(data: Dataset) -> Dataset:
+    """Return the rows whose label is known.
+
+    Raises
+    ------
+    DataError : there are none
+    """
+    if data.labels is None or not (data.labels >= 0).any():
+        raise DataError("data", "must have labels to learn from", value="none")
+    return data if (data.labels >= 0).all() else data.take(data.labels >= 0)
+
+
+def learn(
+    work: Work,
+    data: Dataset,
+    rows: Split,
+    *,
+    net: Mapping[str, Any],
+    objective: Mapping[str, Any],
+    train: Mapping[str, Any],
+) -> tuple[Model, list[dict[str, float]]]:
+    """Train a classifier; return it and its history. It goes on where it was when it was stopped."""
+    model = Model(
+        data.shape, {"n_classes": len(data.class_names), **net}, {"name": "classification", **objective},
+        seed=work.seed, preprocessing=data.provenance.get("preprocessing"),
+    )  # fmt: skip
+    model.fit_scaling(data.values, rows.train)
+    with work.interrupt.deferred():
+        history = fit(
+            model, data.values, rows.train, rows.valid, work.settings(train, len(rows.train)), labels=data.labels,
+            seed=work.seed, folder=work.folder / "checkpoints", progress=work.progress, stop=work.interrupt,
+        )  # fmt: skip
+    model.cpu().save(work.folder)
+    return model, history
+
+
+def measure(work: Work, model: Model, data: Dataset, rows: Split, history: list[dict[str, float]]) -> Results:
+    """Measure a classifier on each part of the data, and draw what a reader wants to see of it."""
+    labels = known(data.labels)
+    results: Results = {
+        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
+        "train/seconds": sum(row["seconds"] for row in history),
+    }  # fmt: skip
+    predicted = {}
+    for part in ("train", "valid", "test"):
+        chosen = getattr(rows, part)
+        if len(chosen):
+            predicted[part] = coding.logits(model, data.values[chosen], work.progress).argmax(1)
+            results[f"{part}/accuracy"] = classification.accuracy(predicted[part], labels[chosen])
+    truth = labels[rows.test]
+    majority = np.bincount(labels[rows.train]).argmax()
+    results["test/majority_accuracy"] = float((truth == majority).mean())
+    results["test/is_constant"] = float(len(np.unique(predicted["test"])) == 1)
+    # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
+    share = results["test/accuracy"] or 0.0
+    results["test/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
+    counts = classification.confusion(truth, predicted["test"], len(data.class_names))
+    work.figure(
+        "curves", curves_by_rate({"": history}), "Loss and accuracy per epoch, on training and on held-out rows."
+    )
+    work.figure("confusion", confusion(counts, data.class_names, diagonal=True), "Test rows: true class by answer.")
+    work.table("Most confused on the test rows", [
+        {"true": true, "answered": answered, "rows": count}
+        for true, answered, count in classification.most_confused(counts, data.class_names)
+    ])  # fmt: skip
+    return results
+
+
+def known(labels: Array | None) -> Array:
+    """Return labels that ``labelled`` has made sure of."""
+    if labels is None:
+        raise DataError("data", "must have labels")
+    return labels

@@ -1,0 +1,213 @@
+"""The report of a study: its folder becomes one offline HTML file, and tables for a terminal and for a docs page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment
+from markupsafe import Markup
+
+from narrows.errors import RunFolderError
+from narrows.files import read_json, write_text
+from narrows.report import Picture, pictures_in, resource
+
+QUICK = "A quick look: a few steps on a few rows, to see that everything works. No figure here means anything."
+
+
+def build(folder: str | Path) -> Path:
+    """Write ``report.html`` into a study's folder from what else is in it, and return its path.
+
+    Raises
+    ------
+    RunFolderError : no results.json
+    """
+    folder = Path(folder)
+    if not (folder / "results.json").is_file():
+        raise RunFolderError("study folder", "must have results.json", value=str(folder))
+    content = read_json(folder / "results.json")
+    css = resource("report.css")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    text = page.from_string(resource("study.html.j2")).render(
+        css=Markup(css),  # noqa: S704 (our own file)
+        css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
+        study=content,
+        quick=QUICK if content["quick"] else "",
+        lines=[_line(figure, quick=content["quick"]) for figure in content["figures"]],
+        sweeps=_sweeps(folder, content),
+        runs=[_run(folder, entry) for entry in content["runs"]],
+        costs=[(e["title"], e["seeds"], _seconds(e["seconds"]), _count(e["parameters"])) for e in content["runs"]],
+        summary=summary(content),
+    )
+    path = folder / "report.html"
+    write_text(path, text.lstrip())
+    return path
+
+
+def summary(content: Mapping[str, Any]) -> str:
+    """Say in one sentence how many bars are met and how many reported figures were reproduced."""
+    bars = [figure for figure in content["figures"] if figure["met"] is not None]
+    reported = [figure for figure in content["figures"] if figure["reported"] is not None]
+    parts = []
+    if bars:
+        met = sum(bool(figure["met"]) for figure in bars)
+        parts.append(f"{met} of {len(bars)} bars are met")
+    if reported:
+        near = sum(not figure["unexplained"] and not figure["why"] for figure in reported)
+        parts.append(f"{near} of {len(reported)} reported figures were reproduced without needing an explanation")
+    return f"{'; '.join(parts)}." if parts else ""
+
+
+def as_text(content: Mapping[str, Any]) -> str:
+    """Return the figures as a table for a terminal."""
+    head = ["run", "figure", "ours", "n", "reported", "bar", ""]
+    rows = [
+        [line["title"], line["label"], line["ours"], line["n"], line["reported"], line["bar"], line["verdict"]]
+        for line in (_line(figure, quick=content["quick"]) for figure in content["figures"])
+    ]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)) for row in [head, *rows]]
+    if content["quick"]:
+        return "\n".join([QUICK, *(line.rstrip() for line in lines)])
+    return "\n".join([*(line.rstrip() for line in lines), *filter(None, [summary(content)])])
+
+
+def as_markdown(content: Mapping[str, Any]) -> str:
+    """Return the figures as a Markdown table."""
+    lines = ["| run | figure | ours | n | reported | bar | |", "|---|---|---|---|---|---|---|"]
+    for line in (_line(figure, quick=content["quick"]) for figure in content["figures"]):
+        cells = (line["title"], line["label"], line["ours"], line["n"], line["reported"], line["bar"], line["verdict"])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _line(figure: Mapping[str, Any], *, quick: bool) -> dict[str, str]:
+    """Return a figure's line of the table, every cell as text; of a quick look nothing is judged."""
+    kind, label = figure["kind"], figure["label"]
+    sign = {"higher": "≥ ", "lower": "≤ ", "near": "≈ "}[figure["better"]]
+    verdict, outcome = "", "same"
+    if quick:
+        verdict = "quick look"
+    elif figure["met"] is not None:
+        verdict, outcome = ("met", "better") if figure["met"] else ("not met", "worse")
+    elif figure["unexplained"]:
+        verdict, outcome = "differs, unexplained", "worse"
+    elif figure["reported"] is not None and figure["why"]:
+        verdict = "explained"
+    spread = f" ± {_written(figure['sd'], kind)}" if figure["sd"] is not None else ""
+    return {
+        "title": figure["title"], "label": label, "n": str(figure["n"]),
+        "ours": f"{_written(figure['mean'], kind)}{spread}",
+        "reported": _written(figure["reported"], kind) if figure["reported"] is not None else "",
+        "bar": f"{sign}{_written(figure['bar'], kind)}" if figure["bar"] is not None else "",
+        "source": figure["source"], "why": figure["why"], "verdict": verdict, "outcome": outcome,
+    }  # fmt: skip
+
+
+def _written(value: float | None, kind: str) -> str:
+    if value is None:
+        return "–"
+    if kind == "share":
+        return f"{100 * value:.2f} %"
+    if kind == "count":
+        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _seconds(found: Mapping[str, Any]) -> str:
+    seconds = found["mean"]
+    return f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the report shows of a run: the pictures, tables and notes of its first seed, and all its numbers."""
+    places = sorted((folder / entry["folder"]).glob("seed-*/outcome.json"), key=_seed_of)
+    outcome = read_json(places[0])
+    picture = pictures_in(places[0].parent / "figures")
+    numbers = [
+        (name, _written(found["mean"], "number"), "" if found["sd"] is None else _written(found["sd"], "number"))
+        for name, found in entry["metrics"].items()
+    ]
+    return {
+        "title": entry["title"], "id": entry["folder"], "job": entry["job"], "seeds": entry["seeds"],
+        "arguments": json.dumps(entry["arguments"], ensure_ascii=False, indent=1), "numbers": numbers,
+        "notes": outcome["notes"], "tables": [_table(title, rows) for title, rows in outcome["tables"].items()],
+        "pictures": [
+            (image, caption) for name, caption in outcome["figures"].items() if (image := picture(f"{name}.png"))
+        ],
+    }  # fmt: skip
+
+
+def _seed_of(path: Path) -> int:
+    return int(path.parent.name.removeprefix("seed-"))
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    return {"title": title, "columns": columns, "rows": cells}
+
+
+def _cell(value: Any) -> tuple[str, bool]:
+    """Return a cell's text, and whether it is a number."""
+    if isinstance(value, bool):
+        return ("yes" if value else "no"), False
+    if isinstance(value, int):
+        return f"{value:,}", True
+    if isinstance(value, float):
+        return f"{value:.5g}", True
+    return ("" if value is None else str(value)), False
+
+
+def _sweeps(folder: Path, content: Mapping[str, Any]) -> list[tuple[str, Picture]]:
+    """Draw what each sweep asks for; return (title, picture)."""
+    from narrows.figures import save
+    from narrows.figures.sweeps import sweep, sweep_grid
+
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in content["runs"]:
+        if entry["sweep"] and entry["plot"]:
+            groups.setdefault(entry["run"].partition("[")[0], []).append(entry)
+    (folder / "figures").mkdir(exist_ok=True)
+    drawn = []
+    for name, entries in groups.items():
+        keys = list(entries[0]["sweep"])
+        for metric in entries[0]["plot"]:
+            found = [entry["metrics"].get(metric) or {"mean": None, "sd": None} for entry in entries]
+            known = [(e, f) for e, f in zip(entries, found, strict=True) if f["mean"] is not None]
+            if not known:
+                continue
+            if len(keys) == 1:
+                figure = sweep(
+                    [e["sweep"][keys[0]] for e, _ in known], [f["mean"] for _, f in known], [f["sd"] for _, f in known],
+                    setting=keys[0], metric=metric,
+                )  # fmt: skip
+            elif len(keys) == 2:
+                rows, columns = (_in_order(e["sweep"][key] for e in entries) for key in keys)
+                means = np.full((len(rows), len(columns)), np.nan)
+                for e, f in known:
+                    means[rows.index(e["sweep"][keys[0]]), columns.index(e["sweep"][keys[1]])] = f["mean"]
+                figure = sweep_grid(
+                    rows, columns, means, row_setting=keys[0], column_setting=keys[1], metric=metric
+                )  # fmt: skip
+            else:
+                continue
+            file = f"sweep-{name}-{metric.replace('/', '-')}.png"
+            save(figure, folder / "figures" / file)
+            picture = pictures_in(folder / "figures")(file)
+            if picture is not None:
+                drawn.append((f"{name}: {metric} over {' and '.join(keys)}", picture))
+    return drawn
+
+
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    return sorted(dict.fromkeys(values))

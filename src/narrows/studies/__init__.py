@@ -1,0 +1,1 @@
+"""Studies: tables of runs, one TOML file each. ``study.py`` reads, runs and sums them up."""

@@ -1,0 +1,272 @@
+import csv
+import math
+import textwrap
+
+import numpy as np
+import pytest
+
+from narrows.errors import Interrupted, RecipeError, RunFolderError
+from narrows.files import read_json
+from narrows.report.study import as_markdown, as_text
+from narrows.studies import study as studies
+
+JOBS = '''
+from pathlib import Path
+from matplotlib.figure import Figure
+
+def count(work, *, offset: float = 0.0, slope: float = 1.0, fail: bool = False):
+    """offset + slope * seed, or what the run before it found, plus 1."""
+    with open(work.folder.parent.parent / "calls.txt", "a") as file:
+        file.write(f"{work.folder.parent.name} {work.seed}\\n")
+    if fail:
+        raise KeyboardInterrupt
+    figure = Figure()
+    figure.add_subplot().plot([0, 1])
+    work.figure("line", figure, "A line.")
+    work.table("Some", [{"a": 1, "b": 0.5}, {"a": 2, "c": "<b>text</b>"}])
+    work.note("A note & a half.")
+    return {"value": offset + slope * work.seed, "train/parameters": 7, "quick": float(work.quick)}
+
+def follow(work):
+    import json
+    return {"value": json.loads((work.earlier() / "outcome.json").read_text())["results"]["value"] + 1}
+'''
+
+STUDY = """
+name = "counting"
+title = "Counting"
+description = "What is counted."
+minutes = 1
+seeds = 3
+
+[[run]]
+name = "plain"
+job = "counting_jobs:count"
+
+[[run]]
+name = "steep"
+job = "counting_jobs:count"
+sweep = { slope = [2.0, 4.0] }
+plot = ["value"]
+
+[[run]]
+name = "next"
+job = "counting_jobs:follow"
+after = "plain"
+seeds = 2
+
+[[figure]]
+run = "plain"
+metric = "value"
+label = "value"
+reported = 1.05
+source = "a page"
+bar = 0.9
+
+[[figure]]
+run = "steep"
+metric = "value"
+label = "value"
+kind = "share"
+reported = 0.5
+better = "lower"
+bar = 3.0
+
+[[figure]]
+run = "next"
+metric = "value"
+label = "more than plain"
+against = "plain"
+better = "near"
+bar = 1.0
+tolerance = 1e-9
+"""
+
+
+@pytest.fixture
+def counting(tmp_path, monkeypatch):
+    (tmp_path / "counting_jobs.py").write_text(JOBS)
+    (tmp_path / "counting.toml").write_text(STUDY)
+    monkeypatch.syspath_prepend(tmp_path)
+    return studies.load(tmp_path / "counting.toml")
+
+
+def calls(out):
+    return (out / "calls.txt").read_text().split("\n")[:-1]
+
+
+def line_of(found, run):
+    return next(line for line in found["figures"] if line["run"] == run)
+
+
+def test_means_spreads_bars_and_comparisons_in_closed_form(counting, tmp_path):
+    found = studies.run(counting, tmp_path / "out")
+    plain = line_of(found, "plain")
+    assert (plain["mean"], plain["n"], plain["values"]) == (1.0, 3, [0.0, 1.0, 2.0])
+    assert plain["sd"] == pytest.approx(1.0)
+    assert plain["met"]
+    assert not plain["unexplained"]
+    assert line_of(found, "steep[slope=2.0]")["mean"] == 2.0
+    steep = line_of(found, "steep[slope=4.0]")
+    assert steep["met"] is False
+    assert steep["unexplained"]
+    following = line_of(found, "next")
+    assert following["values"] == [1.0, 1.0]
+    assert following["met"]
+    assert found["runs"][0]["parameters"] == 7
+    rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
+    assert [row["met"] for row in rows if row["metric"] == "value"] == ["yes", "yes", "no", "yes"]
+    assert {row["metric"] for row in rows} == {"value", "seconds", "train/parameters"}
+
+
+def test_what_is_done_is_not_done_again_and_what_changed_is(counting, tmp_path):
+    out = tmp_path / "out"
+    studies.run(counting, out, seeds=1)
+    assert calls(out) == ["plain 0", "steep_slope=2.0 0", "steep_slope=4.0 0"]
+    studies.run(counting, out, seeds=2, resume=True)
+    assert calls(out)[3:] == ["plain 1", "steep_slope=2.0 1", "steep_slope=4.0 1"]
+    (tmp_path / "counting.toml").write_text(STUDY.replace("[2.0, 4.0]", "[2.0, 5.0]"))
+    found = studies.run(studies.load(tmp_path / "counting.toml"), out, seeds=1, resume=True)
+    assert calls(out)[6:] == ["steep_slope=5.0 0"]
+    assert line_of(found, "plain")["n"] == 2
+
+
+def test_a_run_that_was_broken_off_is_done_again_and_the_others_are_kept(counting, tmp_path):
+    out = tmp_path / "out"
+    broken = counting.run[1].model_copy(update={"arguments": {"fail": True}})
+    with pytest.raises(KeyboardInterrupt):
+        studies.run(counting.model_copy(update={"run": [counting.run[0], broken]}), out, seeds=1)
+    found = studies.run(counting, out, seeds=1, resume=True)
+    assert calls(out).count("plain 0") == 1
+    assert line_of(found, "steep[slope=2.0]")["mean"] == 0.0
+
+
+def test_a_run_alone_brings_the_one_it_goes_on_from(counting, tmp_path):
+    found = studies.run(counting, tmp_path / "out", only=["next"])
+    assert [entry["run"] for entry in found["runs"]] == ["plain", "next"]
+    found = studies.run(counting, tmp_path / "other", only=["steep"], seeds=1)
+    assert [entry["run"] for entry in found["runs"]] == ["steep[slope=2.0]", "steep[slope=4.0]"]
+
+
+def test_a_quick_look_says_so_in_everything_it_writes(counting, tmp_path):
+    out = tmp_path / "out"
+    found = studies.run(counting, out, quick=True)
+    assert line_of(found, "plain")["n"] == 1
+    assert found["runs"][0]["metrics"]["quick"]["mean"] == 1.0
+    assert "No figure here means anything" in as_text(found)
+    assert "met" not in as_text(found).replace("metric", "").replace("means", "")
+    report = (out / "report.html").read_text()
+    assert report.count("No figure here means anything") >= 2
+    assert all(row["quick"] for row in csv.DictReader((out / "results.csv").open()))
+    with pytest.raises(RunFolderError, match="quick look"):
+        studies.keep(out, tmp_path / "kept")
+    with pytest.raises(RunFolderError, match="started with"):
+        studies.run(counting, out, resume=True)
+
+
+def test_the_report_shows_what_jobs_leave_and_lets_nothing_else_in(counting, tmp_path):
+    out = tmp_path / "out"
+    found = studies.run(counting, out)
+    report = (out / "report.html").read_text()
+    assert "A note &amp; a half." in report
+    assert "&lt;b&gt;text&lt;/b&gt;" in report
+    assert "<b>text" not in report
+    assert report.count("data:image/png;base64") == 4  # a line of each counting run, and the sweep
+    assert "http" not in report.replace("http-equiv", "")
+    assert "1.000 ± 1.000" in report or "1 ± 1" in report
+    assert as_markdown(found).count("\n") == 2 + len(found["figures"])
+    studies.keep(out, tmp_path / "kept")
+    assert read_json(tmp_path / "kept" / "results.json") == read_json(out / "results.json")
+    assert (tmp_path / "kept" / "figures" / "plain-line.png").is_file()
+
+
+def test_folders_that_are_not_ours_are_left_alone(counting, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("long")
+    for options in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(RunFolderError, match="Nothing in it was touched"):
+            studies.run(counting, tmp_path / "mine", **options)
+    studies.run(counting, tmp_path / "out", seeds=1)
+    with pytest.raises(RunFolderError, match="must not exist yet"):
+        studies.run(counting, tmp_path / "out")
+    studies.run(counting, tmp_path / "out", seeds=1, overwrite=True)
+    assert len(calls(tmp_path / "out")) == 3
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (("slope = [", "slop = ["), "slope"),
+    (('job = "counting_jobs:follow"', 'job = "folow"'), "known entries"),
+    (('after = "plain"', 'after = "later"'), "stands before it"),
+    (('run = "next"', 'run = "nxt"'), "Did you mean 'next'"),
+    (("seeds = 3", "seed = 3"), "seed"),
+    (("seeds = 3", "seeds = 0"), "seeds"),
+    (('name = "next"', 'name = "plain"'), "name of its own"),
+    (("[[run]]", "[[run"), "valid TOML"),
+])  # fmt: skip
+def test_mistakes_in_a_study_file_are_named(counting, tmp_path, change, message):
+    (tmp_path / "wrong.toml").write_text(STUDY.replace(*change))
+    with pytest.raises(RecipeError, match=message):
+        studies.load(tmp_path / "wrong.toml")
+
+
+def test_unknown_names_get_a_remedy(counting, tmp_path):
+    with pytest.raises(RecipeError, match="must be known"):
+        studies.load("fashion-clasifiers")
+    with pytest.raises(RecipeError, match="name a run"):
+        studies.run(counting, tmp_path / "out", only=["plane"])
+
+
+def test_an_interrupt_leaves_what_is_done(counting, tmp_path, monkeypatch):
+    text = JOBS.replace("raise KeyboardInterrupt", "from narrows.errors import Interrupted; raise Interrupted(15)")
+    (tmp_path / "interrupted_jobs.py").write_text(text)
+    stopped = counting.run[1].model_copy(update={"job": "interrupted_jobs:count", "arguments": {"fail": True}})
+    with pytest.raises(Interrupted):
+        studies.run(counting.model_copy(update={"run": [counting.run[0], stopped]}), tmp_path / "out", seeds=1)
+    assert (tmp_path / "out" / "plain" / "seed-0" / "outcome.json").is_file()
+    assert not (tmp_path / "out" / "steep_slope=2.0" / "seed-0" / "outcome.json").exists()
+
+
+def test_a_far_figure_needs_an_explanation():
+    figure = studies.Figure(run="a", metric="m", label="l", reported=0.5, kind="share")
+    assert not studies._is_far(figure, 0.53)
+    assert studies._is_far(figure, 0.5301)
+    loss = studies.Figure(run="a", metric="m", label="l", reported=2.0)
+    assert not studies._is_far(loss, 2.2)
+    assert studies._is_far(loss, 1.79)
+    assert not studies._is_far(loss, None)
+
+
+def test_no_number_is_a_gap_and_not_a_zero():
+    found = studies._spread_of([None, 1.0, 3.0])
+    assert (found["mean"], found["n"]) == (2.0, 2)
+    assert found["sd"] == pytest.approx(math.sqrt(2))
+    assert studies._spread_of([None])["mean"] is None
+    figure = studies.Figure(run="a", metric="m", label="l", bar=1.0)
+    assert studies._met(figure, None) is False
+
+
+def test_few_rows_keep_every_part_and_every_class():
+    from narrows.data.dataset import Dataset
+    from narrows.jobs import QUICK_ROWS, few
+
+    labels = np.repeat(np.arange(10), 400)
+    parts = np.where(np.arange(4000) % 2 == 0, "train", "test")
+    small = few(Dataset(np.zeros((4000, 2), np.float32), labels=labels, split=parts))
+    assert len(small) == 2 * QUICK_ROWS
+    assert small.n_classes == 10
+    assert len(few(small)) == len(small)
+
+
+def test_the_command_line_lists_and_runs(counting, tmp_path, monkeypatch, capsys):
+    from typer.testing import CliRunner
+
+    from narrows.cli.app import app
+
+    result = CliRunner().invoke(app, ["study", "list"])
+    assert "polygons" in result.output or "fashion-classifiers" in result.output
+    arguments = ["study", str(tmp_path / "counting.toml"), "--out", str(tmp_path / "out"), "--seeds", "2"]
+    result = CliRunner().invoke(app, [*arguments, "--keep", str(tmp_path / "kept")])
+    assert result.exit_code == 0, result.output
+    assert "reported" in result.output
+    assert (tmp_path / "kept" / "results.csv").is_file()
+    assert textwrap.dedent(result.output).strip().endswith("report.html")

@@ -1,0 +1,190 @@
+import numpy as np
+import pytest
+
+from narrows.errors import DataError, InputError
+from narrows.polygons import LOWER, PENTAGONS, UPPER, draw, inside, load, on_edge, threshold_network
+
+SQUARE = [(0, 0), (4, 0), (4, 4), (0, 4)]
+PENTAGRAM = [(np.cos(angle), np.sin(angle)) for angle in np.arange(5) * 4 * np.pi / 5]
+COMB = [(0, 0), (3, 0), (3, 3), (2, 3), (2, 1), (1, 1), (1, 3), (0, 3)]
+
+
+def regular(corners, radius, centre):
+    angles = np.arange(corners) * 2 * np.pi / corners
+    return np.asarray(centre) + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def test_the_pentagons_give_the_half_planes_of_the_study():
+    (planes, offsets), conjunction, union = threshold_network(PENTAGONS).layers
+    assert np.column_stack([planes, offsets]).tolist() == [
+        [1, -1, 500], [2, 1, -1400], [0, 1, -600], [-2, 1, 600], [-1, -1, 1500],
+        [1, -2, 700], [1, 1, -500], [0, 1, -200], [-1, 1, 500], [-1, -2, 1700],
+    ]  # fmt: skip
+    assert conjunction[0].tolist() == [[1] * 5 + [0] * 5, [0] * 5 + [1] * 5]
+    assert conjunction[1].tolist() == [-4.5, -4.5]
+    assert (union[0].tolist(), union[1].tolist()) == ([[1, 1]], [-0.5])
+    assert threshold_network(PENTAGONS).n_parameters() == 30 + 22 + 3
+
+
+def test_orientation_does_not_matter():
+    points = draw(2000, seed=1).values
+    backwards = threshold_network([UPPER[::-1], LOWER])
+    assert (backwards.predict(points) == threshold_network(PENTAGONS).predict(points)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-9, 0.1, 1 / 3, 1e150, 1e295])
+def test_it_agrees_with_crossing_numbers_at_any_scale(scale):
+    polygons = [scale * np.array(polygon) for polygon in (*PENTAGONS, regular(37, 150, (850, 850)))]
+    points = scale * draw(5000, seed=2).values.astype(np.float64)
+    predicted = threshold_network(polygons).predict(points)
+    assert (predicted == inside(points, polygons)).all()
+    assert 0.2 < predicted.mean() < 0.5
+
+
+def test_it_agrees_far_from_the_origin_and_for_points_beyond_everything():
+    polygons = [np.array(polygon) + 1e9 for polygon in PENTAGONS]
+    points = draw(5000, seed=3).values + 1e9
+    network = threshold_network(polygons)
+    assert (network.predict(points) == inside(points, polygons)).all()
+    assert not network.predict(np.array([[1.7e308, -1.7e308], [-1.7e308, 1.7e308], [1.7e308, 1.7e308]])).any()
+
+
+def test_points_on_the_boundary_are_outside():
+    edge = np.array([*UPPER, *LOWER, (500, 600), (400, 900), (500, 200)])
+    assert on_edge(edge, PENTAGONS).all()
+    assert not threshold_network(PENTAGONS).predict(edge).any()
+    assert threshold_network(PENTAGONS).predict([[500, 601], [500, 599]]).all()
+
+
+def test_polygons_may_overlap_and_one_is_enough():
+    network = threshold_network([SQUARE, [(2, 2), (6, 2), (2, 6)]])
+    assert network.predict([[1, 1], [3, 3], [4.5, 2.5], [5, 5]]).tolist() == [True, True, True, False]
+    assert threshold_network([SQUARE]).predict(np.empty((0, 2))).tolist() == []
+
+
+def test_crossing_numbers_in_closed_form_also_of_concave_polygons():
+    points = np.array([[0.5, 2], [1.5, 2], [2.5, 2], [1.5, 0.5], [4, 2]])
+    assert inside(points, [COMB]).tolist() == [True, False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("polygon", "reason"),
+    [
+        ([(0, 0), (4, 0), (1, 1), (0, 4)], r"polygons\[1\], vertex 2 .* concave"),
+        (COMB, r"vertex 4 .* concave"),
+        ([(0, 0), (1, 1), (1, 0), (0, 1)], r"cross itself; its edges 0-1 and 2-3"),
+        (PENTAGRAM, "cross itself; its edges 0-1 and 2-3"),
+        (PENTAGRAM[::-1], "cross itself"),
+        ([(0, 0), (1, 0), (0, 1), (0, 0)], "vertex 3 must differ from vertex 0"),
+        ([(0, 0), (1, 1), (2, 2)], "must have an area"),
+        ([(0, 0), (1, 0), (2, 0), (0, 2)], "vertex 1 must not lie on the line"),
+        ([(0, 0), (2, 0), (2, 2), (2, -1)], "vertex 2 must not lie on the line"),
+        ([(0, 0), (1, 1)], "at least three vertices; got 2"),
+        ([(0, 0), (1, 0), (np.nan, 1)], "vertex 2 must be two numbers, finite"),
+        ([(0, 0), (1, 0), (1, np.inf)], "vertex 2 must be two numbers, finite"),
+        ([(0, 0), (1, 0, 0), (1, 1)], "vertex 1 must be two numbers"),
+        ([("a", "b"), (1, 0), (1, 1)], "vertex 0 must be two numbers"),
+        ((0, 0), r"polygons\[1\], vertex 0 must be two numbers"),
+        (3, r"polygons\[1\] must be a list of vertices"),
+    ],
+)  # fmt: skip
+def test_what_is_no_convex_polygon_is_refused_with_the_reason(polygon, reason):
+    with pytest.raises(InputError, match=reason):
+        threshold_network([SQUARE, polygon])
+
+
+def test_corners_and_dents_too_small_for_floating_point_arithmetic_are_told_apart():
+    corner = [(0, 0), (2, 0), (2, 2), (1, np.nextafter(1, 2))]
+    assert threshold_network([corner]).layers[1][1] == [-3.5]
+    for last, reason in [
+        ((1, 1), "vertex 3 must not lie on the line"),
+        ((1, np.nextafter(1, 0)), "vertex 3 .* concave"),
+    ]:
+        with pytest.raises(InputError, match=reason):
+            threshold_network([[*corner[:3], last]])
+
+
+@pytest.mark.parametrize("polygons", [[], None, "square", SQUARE])
+def test_no_list_of_polygons_is_refused(polygons):
+    with pytest.raises(InputError, match="polygons"):
+        threshold_network(polygons)
+
+
+@pytest.mark.parametrize("points", [[[1, 2, 3]], [1, 2], [[np.nan, 1]], [["a", "b"]]])
+def test_points_that_are_none_are_refused(points):
+    for answer in (threshold_network(PENTAGONS).predict, lambda p: inside(p, PENTAGONS)):
+        with pytest.raises(InputError, match="points"):
+            answer(points)
+
+
+def test_uniform_points_cover_the_square_and_the_network_is_right_everywhere():
+    data = draw(60_000)
+    assert data.values.dtype == np.float32
+    assert (data.split == "train").sum() == 50_000
+    assert abs(data.labels.mean() - 0.3) < 5 * np.sqrt(0.21 / 60_000)  # the pentagons' areas: 0.1 + 0.2 of the square
+    assert data.values.min() >= 0
+    assert data.values.max() <= 1000
+    assert np.abs(data.values.mean(axis=0) - 500).max() < 6
+    assert (threshold_network(PENTAGONS).predict(data.values) == data.labels).all()
+
+
+def test_sparse_points_have_the_shares_of_the_study():
+    data = draw(60_000, "sparse", seed=4)
+    train = data.split == "train"
+    assert 1 - data.labels[train].mean() == pytest.approx(0.82282)
+    assert 1 - data.labels[~train].mean() == pytest.approx(0.6992)
+    assert (threshold_network(PENTAGONS).predict(data.values) == data.labels).all()
+    # The order tells nothing: both halves of the training rows have about the same share inside.
+    assert abs(data.labels[:25_000].mean() - data.labels[25_000:50_000].mean()) < 0.02
+
+
+def test_the_seed_decides_the_points():
+    assert (draw(100, "sparse", seed=1).values == draw(100, "sparse", seed=1).values).all()
+    assert (draw(100, "sparse", seed=1).values != draw(100, "sparse", seed=2).values).any()
+
+
+def test_the_networks_answers_on_a_million_points():
+    data = draw(1_000_000, seed=5)
+    assert (threshold_network(PENTAGONS).predict(data.values) == data.labels).all()
+
+
+@pytest.mark.parametrize(("n", "sampling"), [(1, "uniform"), (2.5, "uniform"), (10, "dense")])
+def test_draw_says_what_it_needs(n, sampling):
+    with pytest.raises(InputError, match=r"n must|sampling must"):
+        draw(n, sampling)
+
+
+def test_a_users_file_is_read(tmp_path):
+    table = np.array([[1.5, 2, 0], [500, 700, 1], [3, 4, 0]])
+    np.save(tmp_path / "points.npy", table)
+    data = load(tmp_path / "points.npy")
+    assert data.values.tolist() == table[:, :2].tolist()
+    assert data.labels.tolist() == [0, 1, 0]
+    assert data.split.tolist() == ["train", "train", "test"]
+    assert data.class_names == ["outside", "inside"]
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (np.zeros((3, 2)), r"numbers \(N, 3\)"),
+        (np.zeros((1, 3)), "at least two points"),
+        (np.array([["1", "2", "0"]] * 3), r"numbers \(N, 3\)"),
+        (np.array([[1, 2, 0], [1, 2, 3]]), "0 .outside. or 1 .inside. .*3 in line 1"),
+        (np.array([[1, 2, 0], [1, 2, np.nan]]), "nan in line 1"),
+        (np.array([[np.inf, 2, 0], [1, 2, 1]]), "finite"),
+        (np.array([[1e300, 2, 0], [1, 2, 1]]), "finite"),
+    ],
+)
+def test_files_of_something_else_are_refused(tmp_path, table, reason):
+    np.save(tmp_path / "points.npy", table)
+    with pytest.raises(DataError, match=reason):
+        load(tmp_path / "points.npy")
+
+
+def test_missing_and_damaged_files_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        load(tmp_path / "none.npy")
+    (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(DataError, match="undamaged"):
+        load(tmp_path / "bad.npy")
