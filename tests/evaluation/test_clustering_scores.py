@@ -3,6 +3,9 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.extra.numpy import array_shapes, arrays
+from hypothesis.strategies import integers
 from sklearn import metrics
 
 from narrows.errors import InputError
@@ -37,6 +40,39 @@ def test_accuracy_is_the_best_of_all_matchings(clusters, classes):
     np.add.at(counts, (found, labels), 1)
     best = max(sum(counts[i, p] for i, p in enumerate(order)) for order in permutations(range(len(counts))))
     assert accuracy(found, labels) == pytest.approx(best / 60)
+
+
+def test_a_class_that_agrees_more_takes_a_cluster_and_the_other_looks_again():
+    counts = np.array([[50, 60, 0], [40, 10, 5], [0, 55, 20]])
+    # Class 0 asks for cluster 0 and loses it to class 1, then takes cluster 1; class 2 is left with cluster 2.
+    np.testing.assert_array_equal(match(counts, "greedy"), [1, 0, 2])
+    np.testing.assert_array_equal(match(counts, "optimal"), [1, 0, 2])
+    np.testing.assert_array_equal(match(counts, "majority"), [1, 0, 1])
+    # Where the best single agreement is not part of the best whole, the two differ.
+    torn = np.array([[10, 9], [9, 0]])
+    np.testing.assert_array_equal(match(torn, "greedy"), [0, -1])
+    np.testing.assert_array_equal(match(torn, "optimal"), [1, 0])
+    np.testing.assert_array_equal(match(np.array([[0, 0], [1, 3], [2, 1]]), "greedy"), [-1, 1, 0])
+    with pytest.raises(InputError, match="optimal, greedy or majority"):
+        match(torn, "hungarian")
+
+
+@given(arrays(int, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=6), elements=integers(0, 30)))
+def test_the_greedy_matching_is_stable_and_never_better_than_the_optimal_one(counts):
+    def right(matched):
+        return sum(counts[cluster, label] for cluster, label in enumerate(matched) if label >= 0)
+
+    greedy, optimal, majority = (match(counts, how) for how in ("greedy", "optimal", "majority"))
+    assert right(greedy) <= right(optimal) <= right(majority)
+    assert 2 * right(greedy) >= right(optimal)
+    taken = greedy[greedy >= 0]
+    assert len(set(taken)) == len(taken)
+    held = {label: counts[cluster, label] for cluster, label in enumerate(greedy) if label >= 0}
+    for cluster, label in np.ndindex(counts.shape):
+        holder = greedy[cluster]
+        kept = counts[cluster, holder] if holder >= 0 else 0
+        # No class and cluster would both rather have each other.
+        assert counts[cluster, label] <= max(kept, held.get(label, 0))
 
 
 def test_renaming_clusters_changes_no_score():

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from narrows.errors import InputError
 from narrows.files import Array
+
+Matching = Literal["optimal", "greedy", "majority"]
 
 HELD_VALUES = 1 << 26  # float64 values compared with each other: 512 MiB
 FEWEST_ROWS = 200  # below, a sampled mean says too little: long rows give up values instead
@@ -36,25 +39,62 @@ def contingency(clusters: Array, labels: Array, n_classes: int | None = None) ->
     return np.bincount(cells, minlength=rows * columns).reshape(rows, columns)
 
 
-def match(counts: Array) -> Array:
+def match(counts: Array, how: Matching = "optimal") -> Array:
     """Return the class (M,) matched to each cluster of ``counts`` (M, C), or -1 where none is.
 
-    The one-to-one matching under which most rows are right (Kuhn 1955, the Hungarian method). With more clusters than
-    classes some clusters go without, and so does a cluster whose class would hold none of its rows.
+    Parameters
+    ----------
+    counts : how many rows of each cluster are of each class
+    how : "optimal", the one-to-one matching under which most rows are right (Kuhn 1955, the Hungarian method);
+        "greedy", one-to-one too: each class asks for the cluster that holds most of its rows, a class that agrees more
+        takes it from the one that held it, and that one looks again (Gale & Shapley 1962); or "majority", the commonest
+        class of each cluster, which several clusters may share
+
+    With more clusters than classes some clusters of a one-to-one matching go without, and so does a cluster whose class
+    would hold none of its rows.
     """
+    counts = np.asarray(counts)
+    if how == "optimal":
+        matched = _optimal(counts)
+    elif how == "greedy":
+        matched = _greedy(counts)
+    elif how == "majority":
+        matched = counts.argmax(axis=1) if counts.shape[1] else np.full(len(counts), -1)
+    else:
+        raise InputError("how", "must be optimal, greedy or majority", value=how)
+    some = counts[np.arange(len(counts)), matched] > 0 if counts.shape[1] else np.zeros(len(counts), bool)
+    return np.where(some, matched, -1).astype(np.int64)
+
+
+def _optimal(counts: Array) -> Array:
     from scipy.optimize import linear_sum_assignment
 
     matched = np.full(len(counts), -1, dtype=np.int64)
     clusters, classes = linear_sum_assignment(counts, maximize=True)
-    some = counts[clusters, classes] > 0
-    matched[clusters[some]] = classes[some]
+    matched[clusters] = classes
     return matched
 
 
-def accuracy(clusters: Array, labels: Array) -> float:
+def _greedy(counts: Array) -> Array:
+    matched = np.full(len(counts), -1, dtype=np.int64)
+    wishes = [list(np.argsort(-column, kind="stable")) for column in counts.T]  # of each class, its best cluster first
+    looking = list(range(counts.shape[1]))
+    while looking:
+        label = looking.pop(0)
+        while wishes[label]:
+            cluster = wishes[label].pop(0)
+            holder = matched[cluster]
+            if holder < 0 or counts[cluster, label] > counts[cluster, holder]:
+                matched[cluster] = label
+                looking += [int(holder)] if holder >= 0 else []
+                break
+    return matched
+
+
+def accuracy(clusters: Array, labels: Array, how: Matching = "optimal") -> float:
     """Return the share of rows whose cluster is matched to their class; see ``match``. nan without labels."""
     counts = contingency(clusters, labels)
-    matched = match(counts)
+    matched = match(counts, how)
     right = sum(int(counts[cluster, label]) for cluster, label in enumerate(matched) if label >= 0)
     total = int(counts.sum())
     return right / total if total else math.nan

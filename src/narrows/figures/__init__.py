@@ -22,12 +22,12 @@ DPI = 192  # two device pixels to one CSS pixel (1/96 inch), so that text stays 
 
 
 def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
-    """Write ``figure`` as PNG in one step; the same figure gives the same bytes (no date, no software version).
+    """Write ``figure`` as PNG or PDF in one step; the same figure gives the same bytes (no date, no version).
 
     Parameters
     ----------
     figure : what to write
-    path : the PNG file
+    path : the file; one that ends in .pdf is a PDF, anything else a PNG
     dpi : dots per inch; image grids keep whole-number pixel scales at ``DPI`` and its multiples
     """
     from narrows.figures.style import style
@@ -36,5 +36,8 @@ def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
     with style(), warnings.catch_warnings():
         # A label in a script the font lacks becomes boxes in the picture; the report's text still shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+        if Path(path).suffix.lower() == ".pdf":
+            figure.savefig(buffer, format="pdf", dpi=dpi, metadata={"CreationDate": None, "Producer": None})
+        else:
+            figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     write_bytes(path, buffer.getvalue())

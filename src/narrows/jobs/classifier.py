@@ -13,6 +13,7 @@ from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
 from narrows.errors import DataError
 from narrows.evaluation import classification
+from narrows.evaluation.signals import Keep, of_run
 from narrows.figures.learning import confusion, curves_by_rate
 from narrows.files import Array
 from narrows.jobs import Results, Work
@@ -50,7 +51,7 @@ def classifier(
     found = labelled(work.open(source, **(data or {})))
     rows = split(found, valid=valid, seed=work.seed)
     model, history = learn(work, found, rows, net=net, objective=objective or {}, train=train or {})
-    return measure(work, model, found, rows, history)
+    return measure(work, model, found, rows, history, keep=(train or {}).get("keep", "best"))
 
 
 def labelled(data: Dataset) -> Dataset:
@@ -73,13 +74,18 @@ def learn(
     net: Mapping[str, Any],
     objective: Mapping[str, Any],
     train: Mapping[str, Any],
+    scale: bool = True,
 ) -> tuple[Model, list[dict[str, float]]]:
-    """Train a classifier; return it and its history. It goes on where it was when it was stopped."""
+    """Train a classifier; return it and its history. It goes on where it was when it was stopped.
+
+    ``scale`` brings each value of vectors to mean 0 and standard deviation 1 over the training rows.
+    """
     model = Model(
         data.shape, {"n_classes": len(data.class_names), **net}, {"name": "classification", **objective},
         seed=work.seed, preprocessing=data.provenance.get("preprocessing"),
     )  # fmt: skip
-    model.fit_scaling(data.values, rows.train)
+    if scale:
+        model.fit_scaling(data.values, rows.train)
     with work.interrupt.deferred():
         history = fit(
             model, data.values, rows.train, rows.valid, work.settings(train, len(rows.train)), labels=data.labels,
@@ -89,8 +95,10 @@ def learn(
     return model, history
 
 
-def measure(work: Work, model: Model, data: Dataset, rows: Split, history: list[dict[str, float]]) -> Results:
-    """Measure a classifier on each part of the data, and draw what a reader wants to see of it."""
+def measure(
+    work: Work, model: Model, data: Dataset, rows: Split, history: list[dict[str, float]], *, keep: Keep = "best"
+) -> Results:
+    """Measure a classifier on each part of the data, say what looks wrong, and draw what a reader wants to see."""
     labels = known(data.labels)
     results: Results = {
         "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
@@ -105,10 +113,15 @@ def measure(work: Work, model: Model, data: Dataset, rows: Split, history: list[
     truth = labels[rows.test]
     majority = np.bincount(labels[rows.train]).argmax()
     results["test/majority_accuracy"] = float((truth == majority).mean())
-    results["test/is_constant"] = float(len(np.unique(predicted["test"])) == 1)
+    results["test/classes_answered"] = len(np.unique(predicted["test"]))
     # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
     share = results["test/accuracy"] or 0.0
     results["test/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
+    results["data/valid"], results["data/test"] = len(rows.valid), len(truth)
+    for signal in of_run(
+        results, history, labels=truth, predicted=predicted["test"], class_names=data.class_names, keep=keep
+    ):
+        work.note(signal.sentence)
     counts = classification.confusion(truth, predicted["test"], len(data.class_names))
     work.figure(
         "curves", curves_by_rate({"": history}), "Loss and accuracy per epoch, on training and on held-out rows."

@@ -1,0 +1,89 @@
+"""What does a frozen encoder know? One linear layer learns classes from its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.data.dataset import Dataset
+from narrows.data.splits import Split, split
+from narrows.evaluation.baseline import PCABaseline
+from narrows.evaluation.classification import accuracy
+from narrows.files import Array
+from narrows.jobs import Results, Work
+from narrows.jobs.classifier import known, labelled, learn
+from narrows.model import Model
+
+__all__ = ["probe"]
+
+
+def probe(
+    work: Work,
+    *,
+    source: str,
+    encoder: Literal["trained", "random", "pca", "pixels"] = "trained",
+    space: Literal["code", "features"] = "code",
+    net: Mapping[str, Any] | None = None,
+    code_size: int = 32,
+    train: Mapping[str, Any] | None = None,
+    views: Sequence[str] = (),
+    passes: int = 0,
+    standardise: bool = True,
+) -> Results:
+    """Train one linear layer on codes of the training rows, and measure it on the test rows.
+
+    Parameters
+    ----------
+    source : the data, which have labels
+    encoder : the "trained" one of the run this one goes on from; a "random" one, ``net`` with its first weights;
+        "pca" with ``code_size`` components; or none, which reads the "pixels"
+    space : the "code" or the "features" it is computed from
+    net : of the random encoder
+    train : settings of the linear layer's training
+    views, passes : the layer also learns from the codes of ``passes`` randomly changed copies of every training image
+    standardise : bring each value of the codes to mean 0 and standard deviation 1 over the training rows
+
+    Returns
+    -------
+    results : accuracy on training and test rows, the majority class's, the size of what is read, seconds
+    """
+    data = labelled(work.open(source))
+    labels = known(data.labels)
+    rows = split(data, valid=0.0, seed=work.seed)
+
+    def read(index: Array, changes: Sequence[str] = (), seed: int = 0) -> Array:
+        if encoder == "pixels":
+            return (data.values[index].reshape(len(index), -1) / np.float32(255)).astype(np.float32)
+        if encoder == "pca":
+            return baseline.encode(data.values[index]).astype(np.float32)
+        return coding.embed(model, data.values[index], space, views=changes, seed=seed)
+
+    if encoder == "pca":
+        baseline = PCABaseline(code_size, seed=work.seed).fit(data.values[rows.train])
+    elif encoder == "random":
+        model = Model(data.shape, dict(net or {}), {"name": "reconstruction"}, seed=work.seed)
+        model.fit_scaling(data.values, rows.train)
+    elif encoder == "trained":
+        model = Model.load(work.earlier())
+    codes, answers = read(rows.train), labels[rows.train]
+    for i in range(passes):
+        codes = np.concatenate([codes, read(rows.train, views, seed=1000 * work.seed + i)])
+        answers = np.concatenate([answers, labels[rows.train]])
+    held_out = read(rows.test)
+    seen = Dataset(codes, labels=answers, label_names=data.label_names)
+    everything = Split(np.arange(len(codes)), np.arange(0), np.arange(0), held_out=False)
+    linear, history = learn(
+        work, seen, everything, net={"name": "linear"}, objective={}, train={"keep": "last"} | dict(train or {}),
+        scale=standardise,
+    )  # fmt: skip
+    first = slice(0, len(rows.train))
+    return {
+        "train/accuracy": accuracy(coding.logits(linear, codes[first]).argmax(1), answers[first]),
+        "test/accuracy": accuracy(coding.logits(linear, held_out).argmax(1), labels[rows.test]),
+        "test/majority_accuracy": float((labels[rows.test] == np.bincount(answers).argmax()).mean()),
+        "train/loss": history[-1]["train/loss"], "train/parameters": linear.n_parameters(),
+        "train/seconds": sum(row["seconds"] for row in history), "codes/size": codes.shape[1],
+    }  # fmt: skip
