@@ -187,7 +187,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     white: float | None = None
     provenance: dict[str, Any] = {"source": source, "format": format_}
     if options.limit is not None:
-        provenance |= {"limit": options.limit, "seed": options.seed}
+        provenance |= {"limit": options.limit, "seed": options.seed, "available": raw.n_source or n}
     rows = None if raw.preprocessing else options.choose(n)
     if rows is not None:
         values, ids = values[rows], tuple(ids[row] for row in rows)
@@ -214,8 +214,9 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
         data = replace(data, labels=labels, label_names=names, notes=(*data.notes, *notes))
     rows = options.choose(len(data))
     if rows is not None:
+        chosen = {"limit": options.limit, "seed": options.seed, "available": len(data)}
         data = data.take(rows)
-        data = replace(data, provenance=data.provenance | {"limit": options.limit, "seed": options.seed})
+        data = replace(data, provenance=data.provenance | chosen)
     return _to_geometry(data, options, data.provenance.get("preprocessing", {}).get("white"))
 
 
@@ -267,6 +268,8 @@ def _labels(
         else:
             _, reader = find(path)
             found = _of_rows_read(reader.read([path], Options(labels="none")).values, raw, n)
+    if raw.label_names is not None and found is raw.labels:
+        return np.asarray(found), raw.label_names, notes
     labels, names = as_labels(found, n, origin)
     return labels, names, notes
 

@@ -24,7 +24,7 @@ LABELS = {part: np.arange(len(images), dtype=np.uint8) % 10 for part, images in 
 
 
 def test_names_are_listed_without_importing_them():
-    assert named.names() == ["digits", "fashion-mnist", "mnist"]
+    assert named.names() == ["digits", "fashion-mnist", "letters36", "mnist", "nature8500"]
 
 
 def test_digits(digits):

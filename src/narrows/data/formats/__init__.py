@@ -64,6 +64,7 @@ class Raw:
     ----------
     values : an array of any kind ``arrays.as_values`` takes; or finished images where ``preprocessing`` says so
     labels : as found, where ``Options.labels`` asks for some that the source itself holds
+    label_names : of the classes, where ``labels`` are their numbers and the source says what they stand for
     label_choices : what ``labels`` could name in this source, for messages
     preprocessing : size, channels and fit, when the reader has already applied them (and the limit)
     positions : of each row among the ``n_source`` rows of the source, where the reader left some out
@@ -72,6 +73,7 @@ class Raw:
 
     values: Array
     labels: Any = None
+    label_names: tuple[str, ...] | None = None
     label_choices: tuple[str, ...] = ()
     preprocessing: dict[str, Any] | None = None
     positions: Array | None = None
@@ -88,6 +90,7 @@ class Reader(ABC):
 
     reads: ClassVar[str]  # in a user's words, for messages: ".npy and .npz arrays"
     has_keys: ClassVar[bool] = False  # whether ``key`` can choose among several arrays
+    goes_first: ClassVar[bool] = False  # whether it is asked before the readers that accept more
 
     @abstractmethod
     def accepts(self, path: Path, head: bytes) -> bool:
@@ -111,8 +114,8 @@ def find(path: Path) -> tuple[str, Reader]:
     DataError : no reader accepts it
     """
     head = _head(path)
-    for name in formats.names():
-        reader: Reader = formats.get(name)()
+    readers: dict[str, Reader] = {name: formats.get(name)() for name in formats.names()}
+    for name, reader in sorted(readers.items(), key=lambda item: not item[1].goes_first):
         if reader.accepts(path, head):
             return name, reader
     raise DataError(

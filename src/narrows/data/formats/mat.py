@@ -34,12 +34,7 @@ class Mat(Reader):
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
         """Choose the data among the file's arrays."""
         (path,) = paths
-        _refuse_hdf5(path)
-        with tempfile.TemporaryDirectory(prefix="narrows-mat-") as folder:
-            names = _extract(path, Path(folder))
-            arrays = {key: np.load(Path(folder) / name, allow_pickle=False) for key, name in names.items()}
-        if not arrays:
-            raise DataError(str(path), "must hold at least one array of numbers")
+        arrays = read_arrays(path)
         # MATLAB's stacks of images run over their last axis: (H, W, C, N).
         turned = {key for key, array in arrays.items() if _is_stack(array)}
         arrays |= {key: np.moveaxis(arrays[key], -1, 0) for key in turned}
@@ -51,6 +46,22 @@ class Mat(Reader):
         if key in turned:
             notes.append(f"{key} was read as a stack of images over its last axis.")
         return Raw(arrays[key], labels=labels, label_choices=tuple(arrays), notes=tuple(notes))
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """Return the arrays of a .mat by their names.
+
+    Raises
+    ------
+    DataError : of a version that is not read, damaged, or without arrays
+    """
+    _refuse_hdf5(path)
+    with tempfile.TemporaryDirectory(prefix="narrows-mat-") as folder:
+        names = _extract(path, Path(folder))
+        arrays = {key: np.load(Path(folder) / name, allow_pickle=False) for key, name in names.items()}
+    if not arrays:
+        raise DataError(str(path), "must hold at least one array of numbers")
+    return arrays
 
 
 def _is_stack(array: Array) -> bool:

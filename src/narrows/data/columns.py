@@ -1,0 +1,144 @@
+"""Columns of tables: which of them are data, and in which order, by name or number."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from narrows.errors import DataError
+from narrows.files import Array
+
+MOST_NAMED = 10  # columns that one sentence names
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that are data.
+
+    Parameters
+    ----------
+    positions : of each, in the order in which they are data
+    names : of each; None where the table has no names and nobody chose among its columns
+    notes : sentences about what was left out
+    """
+
+    positions: list[int]
+    names: list[str] | None
+    notes: list[str]
+
+
+def check(asked: Any, parameter: str) -> tuple[str, ...]:
+    """Return the names or numbers of columns that a person asked for, as text; none for None.
+
+    Raises
+    ------
+    DataError : anything but a list of them, none at all, or one of them twice
+    """
+    if asked is None:
+        return ()
+    given = [asked] if isinstance(asked, str) else asked
+    is_list = isinstance(given, list | tuple | np.ndarray) and len(given) > 0
+    if not is_list or not all(isinstance(item, str | int | np.integer) for item in given):
+        raise DataError(parameter, "must be a list of columns, by their names or their numbers from 0", value=asked)
+    texts = tuple(str(item) for item in given)
+    if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        raise DataError(parameter, "must name each column once", value=twice)
+    return texts
+
+
+def find(asked: Sequence[str], names: Sequence[str], n: int) -> tuple[list[int], list[str]]:
+    """Return where the columns ``asked`` for are among ``n``, and which of them are nowhere.
+
+    A name comes before a number, which counts from 0, or from the end where it is negative.
+    """
+    position = {name: i for i, name in enumerate(names)}
+    found, missing = [], []
+    for text in asked:
+        if text in position:
+            found.append(position[text])
+        elif re.fullmatch("-?[0-9]{1,9}", text) and -n <= int(text) < n:
+            found.append(int(text) % n)
+        else:
+            missing.append(text)
+    return found, missing
+
+
+def choose(
+    free: Sequence[int], n: int, names: Sequence[str], asked: Sequence[str], ignored: Sequence[str], origin: str
+) -> Columns:
+    """Choose the columns that are data.
+
+    Parameters
+    ----------
+    free : columns that can be data: neither labels nor ids
+    n : how many columns there are
+    names : of all columns; empty where the table has none
+    asked : the columns wanted, in this order; all that are free where it is empty. In a table without names, names are
+        taken to go by position, if there are as many of them as free columns
+    ignored : the columns to leave out
+    origin : the table, for messages
+
+    Raises
+    ------
+    DataError : a column that is not there, or is both wanted and to be left out
+    """
+    left_out, unknown = find(ignored, names, n)
+    if unknown:
+        raise DataError("ignore", f"must name columns of {origin}", value=unknown[0], remedy=_known(unknown[0], names))
+    positions, missing = find(asked, names, n)
+    if missing and not positions and not names and len(asked) == len(free) - len(set(left_out) & set(free)):
+        kept = [column for column in free if column not in left_out]
+        note = "The columns have no names to check; they were taken in the order in which they stand."
+        return Columns(kept, list(asked), [note])
+    if missing:
+        raise DataError(
+            origin, f"must have {'the column' if len(missing) == 1 else 'all the columns'} asked for",
+            value=f"none called {_listed(missing)}", remedy=_known(missing[0], names),
+        )  # fmt: skip
+    if len(set(positions)) < len(positions):
+        raise DataError("columns", "must name each column once", value=list(asked))
+    both = [text for text, column in zip(asked, positions, strict=True) if column in left_out]
+    if both:
+        raise DataError("ignore", "must leave out other columns than those asked for", value=both[0])
+    if not asked:
+        kept = [column for column in free if column not in left_out]
+        return Columns(kept, _called(kept, names) if names or ignored else None, [])
+    extra = [column for column in free if column not in positions and column not in left_out]
+    what = f"{_listed(_called(extra, names))}, not among the columns asked for"
+    return Columns(positions, _called(positions, names), [f"Left out: {what}."] if extra else [])
+
+
+def take(
+    values: Array, names: Sequence[str], asked: Sequence[str], ignored: Sequence[str], origin: str
+) -> tuple[Array, list[str] | None, list[str]]:
+    """Return the chosen columns of vectors (N, D), their names, and notes; see ``choose``."""
+    n = values.shape[1]
+    chosen = choose(range(n), n, names, asked, ignored, origin)
+    if not chosen.positions:
+        raise DataError("ignore", "must leave a column", value=list(ignored))
+    if chosen.positions != list(range(n)):
+        values = np.ascontiguousarray(values[:, chosen.positions])
+    return values, chosen.names, chosen.notes
+
+
+def _called(positions: Sequence[int], names: Sequence[str]) -> list[str]:
+    return [names[column] if names else str(column) for column in positions]
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - MOST_NAMED
+    return ", ".join(map(repr, names[:MOST_NAMED])) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _known(name: str, names: Sequence[str]) -> str:
+    """Return a remedy that names the nearest column, and some of those there are."""
+    if not names:
+        return "Its columns have no names: give their numbers, from 0."
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return (f"Did you mean {close[0]!r}? " if close else "") + f"It has {_listed(names)}."
