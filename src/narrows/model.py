@@ -34,7 +34,8 @@ class Model(nn.Module):
         learns classes a name in ``narrows.classifiers`` and its arguments, ``n_classes`` among them
     objective : the objective: its name in ``narrows.objectives`` and its arguments
     seed : of the initial weights
-    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white), so that new ones are too
+    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white), or the
+        columns that vectors were read from, so that new ones are too
     trusted : whether the names come from a person rather than from a file (see ``registry``)
     """
 

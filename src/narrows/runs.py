@@ -296,10 +296,10 @@ class Run:
         write_arrays(self.folder / f"{name}.safetensors", state, made_by)
 
     def open_source(self, source: Any, **options: Any) -> Dataset:
-        """Open new data as the run's own were opened: same size, channels, fit and white, same key and label column.
+        """Open new data as the run's own were opened.
 
-        ``options`` are those of ``narrows.open`` and come before the run's own. Labels that the new data lack are done
-        without.
+        The same size, channels, fit, white and columns, the same key and label column. ``options`` are those of
+        ``narrows.open`` and come before the run's own. Labels that the new data lack are done without.
         """
         own: dict[str, Any] = dict(_read(read_json, self.folder / "config.json")["preprocessing"])
         recipe = _read(lambda file: tomllib.loads(file.read_text(encoding="utf-8")), self.folder / "recipe.toml")

@@ -45,6 +45,27 @@ def folder(tmp_path_factory):
     return folder
 
 
+def test_a_table_is_known_by_its_columns(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(80, 4))
+    names = ["weight", "height", "age", "note"]
+    lines = [",".join(f"{value:.6f}" for value in row) for row in rows]
+    (tmp_path / "t.csv").write_text("\n".join([",".join(["", *names]), *(f"{i},{x}" for i, x in enumerate(lines))]))
+    narrows(
+        "run", "--data", "t.csv", "--out", "run", "--set", "train.epochs=2", "--set", "projection.name=pca",
+        "--set", 'data.ignore=["note"]', cwd=tmp_path,
+    )  # fmt: skip
+    turned = ["age,extra,height,weight", *(f"{c:.6f},1,{b:.6f},{a:.6f}" for a, b, c, _ in rows)]
+    (tmp_path / "u.csv").write_text("\n".join(turned))
+    for name in ("t", "u"):
+        narrows("encode", "run", f"{name}.csv", "--out", f"{name}.npy", cwd=tmp_path)
+        narrows("reconstruct", "run", f"{name}.csv", "--out", f"{name}-again.csv", cwd=tmp_path)
+    assert np.array_equal(np.load(tmp_path / "t.npy"), np.load(tmp_path / "u.npy"))
+    assert (tmp_path / "u-again.csv").read_text().startswith("id,weight,height,age\n")
+    (tmp_path / "v.csv").write_text("weight,height\n1,2\n3,4\n")
+    assert "age" in narrows("encode", "run", "v.csv", "--out", "v.npy", cwd=tmp_path, code=2)
+
+
 def test_help_imports_nothing_heavy():
     script = (
         "import sys; sys.argv = ['narrows', '--help']\n"

@@ -118,6 +118,8 @@ def test_mapped_images_stay_on_disk(tmp_path):
         (np.array([0, 1, 1], np.int64), 1, [0, 255, 255]),
         (np.array([False, True, True]), 255, [0, 255, 255]),
         (np.array([0, 1, 200], np.uint8), 1, [0, 1, 200]),
+        (np.array([0, 2048, 4095], np.uint16), 4095, [0, 128, 255]),
+        (np.array([0.0, 20.0, 100.0]), 100, [0, 51, 255]),
     ],
 )
 def test_white_decides_whatever_the_range(array, white, expected):
@@ -130,7 +132,50 @@ def test_values_beyond_white_are_refused(top, white):
         as_values(np.full((2, 4, 4), top), white=white)
 
 
-@pytest.mark.parametrize("white", [0, 2, True, "255", None, np.ones(2), float("nan")])
-def test_white_is_one_of_few(white):
+@pytest.mark.parametrize(
+    ("array", "white", "brightest"),
+    [
+        (np.array([0, 8, 16], np.float64), 16, 255),
+        (np.array([0, 8, 16], np.int64), 16, 255),
+        (np.array([0, 8, 15], np.uint16), 16, 239),
+        (np.array([0, 8, 16.5]), 255, 16),
+        (np.array([0, 1, 17]), 255, 17),
+        (np.array([0, 1, 1]), 1, 255),
+        (np.array([0, 0, 0]), 255, 0),
+    ],
+)
+def test_white_is_the_least_of_1_16_and_255_that_no_value_exceeds(array, white, brightest):
+    values, notes, decided = as_values(np.tile(array, (2, 4, 1)))
+    assert decided == white
+    assert values.max() == brightest
+    if white == 16:
+        assert any("0 to 16" in note and "white=VALUE" in note for note in notes)
+
+
+def test_the_digits_of_scikit_learn_are_those_known_by_name(digits):
+    from sklearn.datasets import load_digits
+
+    assert np.array_equal(as_values(load_digits().images)[0], digits[0])
+
+
+@pytest.mark.parametrize(
+    ("array", "note"),
+    [
+        (np.array([0, 1, 1], np.uint8), "no pixel is above 1 of 255. Multiply"),
+        (np.array([0, 30.0, 60.0]), "no pixel is above 60 of 255. White is 255; if another"),
+        (np.array([0, 100, 4095], np.uint16), "no pixel is above 16 of 255. White is 65535"),
+        (np.array([0, 64, 64], np.uint8), ""),
+        (np.array([0, 0, 0], np.uint8), ""),
+        (np.array([0, 0, 0], bool), ""),
+    ],
+)
+def test_dark_images_are_worth_a_word(array, note):
+    said = [sentence for sentence in as_values(np.tile(array, (2, 4, 1)))[1] if "dark" in sentence]
+    assert len(said) == bool(note)
+    assert all(note in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("white", [0, -1, True, "255", None, np.ones(2), float("nan"), float("inf")])
+def test_white_is_a_number_above_0(white):
     with pytest.raises(DataError, match="white must be"):
         check_white(white)

@@ -20,7 +20,7 @@ def test_importing_it_is_quick():
 
 
 def test_every_format_is_one_file_with_one_reader():
-    assert formats.names() == ["csv", "divided-mat", "folder", "idx", "mat", "npy"]
+    assert formats.names() == ["csv", "divided-mat", "divided-npy", "folder", "idx", "mat", "npy"]
     for name in formats.names():
         assert formats.get(name)().reads
 
@@ -121,6 +121,37 @@ def test_vectors_that_are_not_finite(array):
         data.open(array)
 
 
+def test_columns_of_arrays_go_by_number():
+    table = np.arange(6.0).reshape(2, 3)
+    opened = data.open(table, columns=[2, -3])
+    assert opened.values.tolist() == [[2, 0], [5, 3]]
+    assert opened.provenance["columns"] == ["2", "0"]
+    assert data.open(table, ignore=[1]).values.tolist() == [[0, 2], [3, 5]]
+    assert "columns" not in data.open(table).provenance
+
+
+def test_arrays_have_no_names_to_check_but_their_number():
+    opened = data.open(np.zeros((2, 3)), columns=["a", "b", "c"])
+    assert "no names to check" in opened.notes[0]
+    assert data.open(opened, columns=["c", "a"]).provenance["columns"] == ["c", "a"]
+    with pytest.raises(DataError, match=r"must have the 2 columns asked for .'a', 'b'.; got '3 columns without names'"):
+        data.open(np.zeros((2, 3)), columns=["a", "b"])
+
+
+@pytest.mark.parametrize("option", ["columns", "ignore"])
+@pytest.mark.parametrize("value", [[], [1.5], 3, {"a"}, ["a", "a"], [b"a"]])
+def test_columns_that_make_no_sense(option, value):
+    with pytest.raises(DataError, match=f"{option} must"):
+        data.open(np.zeros((2, 3)), **{option: value})
+
+
+def test_images_have_no_columns(tmp_path):
+    Image.fromarray(X[0]).save(tmp_path / "x.png")
+    for source in (X, tmp_path, "digits"):
+        with pytest.raises(DataError, match="ignore has a meaning for tables only"):
+            data.open(source, ignore=["a"])
+
+
 def test_vectors_have_no_size():
     with pytest.raises(DataError, match="size has a meaning for images only"):
         data.open(np.zeros((3, 64)), size=8)
@@ -191,7 +222,9 @@ def test_preprocessing_opens_other_data_the_same_way():
     assert other.provenance["preprocessing"] == first.provenance["preprocessing"]
 
 
-@pytest.mark.parametrize(("top", "white"), [(1.0, 1), (255.0, 255), (np.uint16(60000), 65535), (np.int32(9), 255)])
+@pytest.mark.parametrize(
+    ("top", "white"), [(1.0, 1), (255.0, 255), (np.uint16(60000), 65535), (np.int32(9), 16), (np.int32(90), 255)]
+)
 def test_new_arrays_are_scaled_as_the_first_were(top, white):
     first = data.open(np.full((3, 8, 8), top))
     assert first.provenance["preprocessing"]["white"] == white
@@ -199,6 +232,13 @@ def test_new_arrays_are_scaled_as_the_first_were(top, white):
     dark = data.open(np.full((2, 8, 8), white / 255), **first.provenance["preprocessing"])
     assert (dark.values == 1).all()
     assert dark.provenance["preprocessing"] == first.provenance["preprocessing"]
+
+
+def test_images_brought_to_another_size_are_counted():
+    opened = data.open(RNG.integers(0, 256, (4, 33, 44), np.uint8), size=22)
+    assert opened.notes == ("All 4 images were brought to 22x22 (the middle cut out): 4 of 33x44.",)
+    assert data.open(opened, size=11).notes[-1] == "All 4 images were brought to 11x11: 4 of 22x22."
+    assert data.open("digits", size=8).notes == ()
 
 
 def test_image_files_ignore_white(tmp_path):

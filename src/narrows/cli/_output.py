@@ -67,8 +67,11 @@ def write_table(out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, 
         write_text(out, text.getvalue())
 
 
-def write_rows(out: Path, rows: Array, ids: Sequence[str]) -> None:
-    """Write images (N, C, H, W) in [0, 1] as .npy, .npz, one .png or a folder of them; vectors (N, D) also as .csv."""
+def write_rows(out: Path, rows: Array, ids: Sequence[str], columns: Sequence[str] | None = None) -> None:
+    """Write images (N, C, H, W) in [0, 1] as .npy, .npz, one .png or a folder of them; vectors (N, D) also as .csv.
+
+    ``columns`` are the names of a .csv's columns, value0, value1, ... by default.
+    """
     images = rows.ndim == 4
     if out.suffix == ".npy":
         write_npy(out, rows)
@@ -80,7 +83,8 @@ def write_rows(out: Path, rows: Array, ids: Sequence[str]) -> None:
 
         save(gallery(rows), out)
     elif out.suffix == ".csv":
-        write_table(out, {f"value{i}": rows[:, i] for i in range(rows.shape[1])}, ids)
+        names = columns or [f"value{i}" for i in range(rows.shape[1])]
+        write_table(out, {name: rows[:, i] for i, name in enumerate(names)}, ids)
     else:
         _write_folder(out, rows, ids)
 

@@ -55,7 +55,7 @@ def reconstruct(
     check_out(out, IMAGES if model.is_images else VECTORS, overwrite)
     codes.require_decoder(model)
     data = _open_data(opened, model, source, key, labels)
-    write_rows(out, codes.reconstruct(model, data.values), data.ids)
+    write_rows(out, codes.reconstruct(model, data.values), data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} reconstructions: {out}")
 
 
@@ -76,7 +76,7 @@ def denoise(
             remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",
         )  # fmt: skip
     data = _open_data(opened, model, source, key, labels)
-    write_rows(out, codes.reconstruct(model, data.values), data.ids)
+    write_rows(out, codes.reconstruct(model, data.values), data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} cleaned: {out}")
 
 
@@ -140,7 +140,8 @@ def generate(
     out = out or Path("generated.png" if images else "generated.csv")
     check_out(out, IMAGES if images else VECTORS, overwrite)
     outputs = loaded.sample(n, origin=origin, random_state=seed)  # type: ignore[arg-type]
-    write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)))
+    names = loaded.model_.preprocessing.get("columns")
+    write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), names)
     typer.echo(f"{n:,} drawn: {out}")
 
 
@@ -166,4 +167,6 @@ def _open_data(run: Run, model: Model, source: str, key: str | None, labels: str
         )
     for file in data.skipped:
         typer.echo(f"skipped {printable(f'{file.path}: {file.reason}')}", err=True)
+    for note in data.notes:
+        typer.echo(f"note: {printable(note)}", err=True)
     return data

@@ -21,6 +21,9 @@ def info(
     source: Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")],
     labels: Annotated[str, typer.Option(help="Where labels come from; see `narrows.open`.")] = "auto",
     key: Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")
+    ] = None,
 ) -> None:
     """Say what a source holds: how many, of what shape, which labels, and which files cannot be read."""
     import numpy as np
@@ -28,7 +31,7 @@ def info(
     from narrows.data.open import open as open_source
     from narrows.progress import for_this_terminal
 
-    data = open_source(source, labels=labels, key=key, progress=for_this_terminal())
+    data = open_source(source, labels=labels, key=key, ignore=ignore, progress=for_this_terminal())
     origin = printable(str(data.provenance.get("source", source)))
     typer.echo(f"{'source':<9} {origin} ({data.provenance.get('format', 'unknown')})")
     typer.echo(f"{'rows':<9} {len(data):,} {'images' if data.is_images else 'vectors'}")

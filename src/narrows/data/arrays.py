@@ -13,6 +13,8 @@ from narrows.files import Array
 
 BLOCK = 1024  # rows converted at a time, so that no second copy of everything is made
 OVERSHOOT = 1e-3  # that rounding and interpolation may leave beyond black and white; it is clipped
+LEVELS = 16  # white where no value is larger: 4-bit pictures, and scikit-learn's digits, whose pixels count to 16
+DARK = 64  # of 255: images in which no pixel is brighter are worth a word
 
 White = float | Literal["auto"]
 
@@ -42,13 +44,13 @@ def check_white(white: Any) -> White:
 
     Raises
     ------
-    DataError : anything else than "auto", 1, 255 or 65535
+    DataError : anything else than "auto" or a number above 0
     """
     if isinstance(white, str) and white == "auto":
         return "auto"
-    if isinstance(white, int | float | np.number) and not isinstance(white, bool) and white in (1, 255, 65535):
-        return int(white)
-    raise DataError("white", 'must be "auto", 1, 255 or 65535', value=white)
+    if isinstance(white, int | float | np.number) and not isinstance(white, bool) and 0 < white < np.inf:
+        return int(white) if white == int(white) else float(white)
+    raise DataError("white", 'must be "auto" or a number above 0, such as 1, 16, 255 or 65535', value=white)
 
 
 def as_values(array: Array, origin: str = "data", white: White = "auto") -> tuple[Array, list[str], float | None]:
@@ -62,7 +64,7 @@ def as_values(array: Array, origin: str = "data", white: White = "auto") -> tupl
     ----------
     array : (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); of booleans, whole numbers or floating-point numbers
     origin : where it came from, for messages
-    white : 1, 255 or 65535; "auto" decides by the type and range of the values (``_auto_white``)
+    white : a number; "auto" decides by the type and range of the values (``_auto_white``)
 
     Returns
     -------
@@ -92,7 +94,8 @@ def as_values(array: Array, origin: str = "data", white: White = "auto") -> tupl
         return _as_vectors(array, origin), [], None
     images = _channels_first(array, origin)  # (N, C, H, W), still of any dtype
     if images.dtype == np.uint8:
-        return images if isinstance(images, np.memmap) else np.ascontiguousarray(images), [], None
+        values = images if isinstance(images, np.memmap) else np.ascontiguousarray(images)
+        return values, _about_darkness(values, "Multiply them if another value stands for white."), None
     low, high = _range(images, origin)
     if images.dtype == bool:
         white = 1  # true is white, whatever was asked for
@@ -102,14 +105,16 @@ def as_values(array: Array, origin: str = "data", white: White = "auto") -> tupl
         raise DataError(
             origin, f"of images must lie in 0..{white:g}, because white is {white:g}",
             value=f"{images.dtype} from {low:g} to {high:g}",
-            remedy=f"Bring it to 0..{white:g} first, or say which value stands for white: 1, 255 or 65535.",
+            remedy=f"Bring it to 0..{white:g} first, or say which value stands for white.",
         )  # fmt: skip
     values = np.empty(images.shape, dtype=np.uint8)
     for start in range(0, len(images), BLOCK):
         block = images[start : start + BLOCK]
         values[start : start + BLOCK] = np.rint(block if white == 255 else block * (255 / white)).clip(0, 255)
-    note = _about_white(images.dtype, white)
-    return values, [note] if note else [], white
+    notes = [note] if (note := _about_white(images.dtype, white)) else []
+    if images.dtype != bool:
+        notes += _about_darkness(values, f"White is {white:g}; if another value stands for it, say white=VALUE.")
+    return values, notes, white
 
 
 def _as_vectors(array: Array, origin: str) -> Array:
@@ -152,24 +157,25 @@ def _range(images: Array, origin: str) -> tuple[float, float]:
 def _auto_white(dtype: np.dtype, low: float, high: float, origin: str) -> float:
     """Return the value that stands for white in images of this type and range.
 
-    Floating-point numbers are read as 0..1, or as 0..255 from a maximum above 2 on: what lies between could be either.
-    uint16 is read as 0..65535, unless it holds nothing above 255; other whole numbers as 0..255.
+    It is the least of 1, 16 and 255 that no value exceeds, and 65535 for uint16 with larger ones. Pictures of 0..255
+    that are nowhere above 16 would be all but black, and there is nothing to see in them. Floating-point numbers with
+    a maximum between 1 and 2 could be too large for 0..1 or of 0..16, and are refused.
 
     Raises
     ------
     DataError : a range that is neither
     """
     is_float = dtype.kind == "f"
-    if is_float and _within(dtype, low, high, 1):
+    if _within(dtype, low, high, 1) and (is_float or high > 0):
         return 1
     if _within(dtype, low, high, 255) and (high > 2 or not is_float):
-        return 255
+        return LEVELS if high > 0 and _within(dtype, low, high, LEVELS) else 255
     if dtype.kind == "u" and dtype.itemsize == 2:  # of either byte order
         return 65535
     if is_float and low >= -OVERSHOOT and high <= 2:
         remedy = "Clip it with numpy.clip(x, 0, 1) if 1 is white, or say white=255 if it is that dark."
     elif low >= -OVERSHOOT and high <= 65535:
-        remedy = "Say white=65535 if it holds 16-bit values, or scale it first."
+        remedy = "Say which value stands for white: white=4095 for 12 bits, white=65535 for 16. Or scale it first."
     elif is_float:
         remedy = "Scale it to 0..1 first: (x + 1) / 2 for values from -1 to 1, (x - min) / (max - min) for others."
     else:
@@ -191,6 +197,18 @@ def _about_white(dtype: np.dtype, white: float) -> str:
         return "16-bit images were scaled to 8 bits (divided by 257)."
     if white == 1:
         return "" if dtype.kind == "b" else "Values from 0 to 1 were multiplied by 255 and rounded."
+    if white != 255:
+        return f"Values from 0 to {white:g} were scaled to 0..255; if another value stands for white, say white=VALUE."
     if dtype.kind == "f":
         return "Floating-point values from 0 to 255 were rounded."
     return "16-bit values from 0 to 255 were kept as they are." if dtype.kind == "u" and dtype.itemsize == 2 else ""
+
+
+def _about_darkness(values: Array, remedy: str) -> list[str]:
+    """Return a sentence about images uint8 that are dark throughout, though not black."""
+    brightest = 0
+    for start in range(0, len(values), BLOCK):
+        brightest = max(brightest, int(values[start : start + BLOCK].max()))
+        if brightest >= DARK:
+            return []
+    return [f"The images are dark: no pixel is above {brightest} of 255. {remedy}"] if brightest else []

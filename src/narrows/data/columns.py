@@ -96,6 +96,11 @@ def choose(
         kept = [column for column in free if column not in left_out]
         note = "The columns have no names to check; they were taken in the order in which they stand."
         return Columns(kept, list(asked), [note])
+    if missing and not names:
+        raise DataError(
+            origin, f"must have the {len(asked)} columns asked for ({_listed(asked)})",
+            value=f"{len(free)} columns without names", remedy="Give it a row of names, or ask by numbers from 0.",
+        )  # fmt: skip
     if missing:
         raise DataError(
             origin, f"must have {'the column' if len(missing) == 1 else 'all the columns'} asked for",
@@ -139,6 +144,6 @@ def _listed(names: Sequence[str]) -> str:
 def _known(name: str, names: Sequence[str]) -> str:
     """Return a remedy that names the nearest column, and some of those there are."""
     if not names:
-        return "Its columns have no names: give their numbers, from 0."
+        return "Its columns have no names; they go by their numbers, from 0."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return (f"Did you mean {close[0]!r}? " if close else "") + f"It has {_listed(names)}."

@@ -33,6 +33,7 @@ EXTENSIONS = frozenset(
 MOST_PIXELS = 50_000_000  # checked in the header, before anything is decoded
 AUTO_SIDE = 64
 SMALLEST_SIDE = 8
+MOST_SIZES = 3  # that a sentence names
 
 Size = tuple[int, int]  # height, width
 Fit = Literal["crop", "pad", "stretch"]
@@ -61,9 +62,13 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded image: pixels uint8 (1, H, W) when it is grey in content, else (3, H, W); and what was converted."""
+    """A decoded image: pixels uint8 (1, H, W) when it is grey in content, else (3, H, W).
+
+    ``native`` is the size it had in the file, upright; ``conversions`` says what else was changed.
+    """
 
     pixels: Array
+    native: Size
     conversions: tuple[str, ...]
 
 
@@ -107,6 +112,7 @@ def decode(path: Path, size: Size, fit: Fit, channels: Literal["auto", 1, 3] = "
     Unreadable : with the reason
     """
     with _opened(path) as stored:
+        width, height = stored.size
         if stored.format in ("JPEG", "MPO"):
             # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
             stored.draft(None, _draft_size(stored.size, size, fit, turned=_orientation(stored) >= 5))
@@ -116,6 +122,7 @@ def decode(path: Path, size: Size, fit: Fit, channels: Literal["auto", 1, 3] = "
         if orientation > 1:
             image = image.transpose(UPRIGHT[orientation])
             found.append("turned")
+            width, height = (height, width) if orientation >= 5 else (width, height)
         if channels == 1:
             image = image.convert("L")
         pixels = to_pixels(resize(image, size, fit))  # (C, H, W)
@@ -123,7 +130,7 @@ def decode(path: Path, size: Size, fit: Fit, channels: Literal["auto", 1, 3] = "
         pixels = pixels[:1]
     elif channels == 3:
         pixels = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels
-    return Picture(pixels, tuple(found))
+    return Picture(pixels, (height, width), tuple(found))
 
 
 def resize(image: Image, size: Size, fit: Fit) -> Image:
@@ -183,6 +190,30 @@ def convert(values: Array, size: Size, channels: int, fit: Fit) -> Array:
             image = image.convert("L")
         converted[row] = to_pixels(resize(image, size, fit))  # grey spreads over the channels
     return converted
+
+
+def about_size(sizes: Counter[Size], size: Size, fit: Fit) -> list[str]:
+    """Return a sentence about the images that had another size than ``size``, if any: how many of which sizes.
+
+    Parameters
+    ----------
+    sizes : how many images had which size
+    size : that all of them have now
+    fit : how they took on its aspect, where theirs was another
+    """
+    others = Counter({native: count for native, count in sizes.items() if native != size})
+    if not others:
+        return []
+    n, most = others.total(), others.most_common(MOST_SIZES)
+    named = ", ".join(f"{count:,} of {height}x{width}" for (height, width), count in most)
+    rest = n - sum(count for _, count in most)
+    named += f", {rest:,} of other sizes" if rest else ""
+    # Half a pixel of the target is rounding and no other aspect.
+    distorted = any(2 * abs(height * size[1] - width * size[0]) > max(height, width) for height, width in others)
+    how = {"crop": "the middle cut out", "pad": "with black bars", "stretch": "aspect changed"}[fit]
+    fate = f"brought to {size[0]}x{size[1]}" + (f" ({how})" if distorted else "")
+    which = f"{n:,} of {sizes.total():,} images" if n < sizes.total() else f"All {n:,} images" if n > 1 else "The image"
+    return [f"{which} {'was' if n == 1 else 'were'} {fate}: {named}."]
 
 
 def describe(conversions: Counter[str]) -> list[str]:

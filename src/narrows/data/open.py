@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from narrows.data import columns as tables
 from narrows.data import images
 from narrows.data.arrays import White, as_array, as_values, check_white
 from narrows.data.dataset import Dataset
-from narrows.data.formats import Options, Raw, Reader, find, formats, readable
+from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
 from narrows.data.images import Fit
 from narrows.data.labels import as_labels, labels_file, read_table
 from narrows.data.named import named
@@ -39,6 +41,8 @@ def open(
     channels: Literal["auto"] | int = "auto",
     fit: Fit = "crop",
     white: White = "auto",
+    columns: Sequence[str | int] | None = None,
+    ignore: Sequence[str | int] | None = None,
     limit: int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
@@ -50,10 +54,11 @@ def open(
 
     Parameters
     ----------
-    source : a path (a folder of images, flat or nested; a glob; one image; .npy, .npz, IDX, .mat, .csv, .tsv); a list
-        of image files; the name of a data set ("digits", "mnist", "fashion-mnist"); an array or tensor (N, D),
-        (N, H, W), (N, H, W, C) or (N, C, H, W); or a ``Dataset``. A bare word that names a data set means it, even
-        where a file of that name exists; ``./mnist`` is the file
+    source : a path (a folder of images, flat or nested; a glob; one image; .npy, .npz, IDX, .mat, .csv, .tsv; a folder
+        or glob of train, valid and test .mat files as NIST36 has them; a folder of trainX, valX and valY .npy files); a
+        list of image files; the name of a data set ("digits", "mnist"; all are files in ``narrows/data/named``); an
+        array or tensor (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); or a ``Dataset``. A bare word that names a data
+        set means it, even where a file of that name exists; ``./mnist`` is the file
     labels : "auto" takes what the source offers (sub-folders, when every image lies in one; a file or array of labels
         with the usual name); "none"; "folders" (the names of sub-folders); the key of an array in .npz or .mat; the
         name or number of a column of a table; a file (.npy, IDX, or .csv with one label per row or columns id and
@@ -65,9 +70,12 @@ def open(
     channels : 1 (grey), 3 (colour), or "auto": of arrays their own; of image files 1 when red, green and blue are equal
         in all of them
     fit : how images take on another aspect: "crop" cuts the middle out, "pad" adds black bars, "stretch" distorts
-    white : the value that stands for white in arrays of images: 1, 255 or 65535. "auto" reads floating-point numbers as
-        0..1 or, with a maximum above 2, as 0..255; whole numbers as 0..255; uint16 as 0..65535 unless it holds nothing
-        above 255. uint8 arrays and image files know theirs, and ignore it
+    white : the value that stands for white in arrays of images, such as 1, 16, 255, 4095 or 65535. "auto" goes by the
+        largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255; beyond, for
+        uint16 alone, 65535. uint8 arrays and image files have 255, whatever is said here
+    columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
+        but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
+    ignore : columns of a table to leave out, by name or number
     limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
     progress : shows what takes time; quiet by default
@@ -75,8 +83,9 @@ def open(
 
     Returns
     -------
-    Dataset : its ``provenance["preprocessing"]`` (size, channels, fit, and white where it was decided) opens other
-        images the same way
+    Dataset : its ``provenance["preprocessing"]`` opens other data the same way: for images size, channels, fit, and
+        white where it was decided; for tables with names the columns, so that other tables must have them all, and
+        may have them in another order. Those names are in ``provenance["columns"]`` too
 
     Raises
     ------
@@ -91,7 +100,7 @@ def open(
         labels = os.fspath(labels)
     options = Options(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
-        check_white(white),
+        check_white(white), tables.check(columns, "columns"), tables.check(ignore, "ignore"),
     )  # fmt: skip
     if isinstance(source, Dataset):
         return _adapt(source, options)
@@ -102,7 +111,8 @@ def open(
         for path in paths:
             if not _exists(path):
                 raise DataError("source", "must be a list of files that exist", value=str(path))
-        return _read("folder", formats.get("folder")(), paths, f"{len(paths)} files", options)
+        name, reader = find_several(paths)
+        return _read(name, reader, paths, f"{len(paths)} files", options)
     array = as_array(source)
     origin = f"array {array.shape} {array.dtype}"
     return _finish(Raw(array), origin, "array", options)
@@ -164,8 +174,8 @@ def _open_named(name: str, options: Options) -> Dataset:
 
 
 def _open_matches(paths: list[Path], pattern: str, options: Options) -> Dataset:
-    """Open what a pattern matches: one source of any kind, or images and folders of them."""
-    name, reader = find(paths[0]) if len(paths) == 1 else ("folder", formats.get("folder")())
+    """Open what a pattern matches: one source of any kind, or several files that are one."""
+    name, reader = find(paths[0]) if len(paths) == 1 else find_several(paths)
     return _read(name, reader, paths, pattern, options)
 
 
@@ -197,11 +207,15 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     if raw.preprocessing is None:
         values, said, white = as_values(values, source, options.white)
         notes += said
+    if raw.columns is not None:
+        provenance |= _about_columns(raw.columns)
+        options = replace(options, columns=(), ignore=())  # the reader has seen to them
     data = Dataset(
         values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split,
         provenance=provenance | ({"preprocessing": raw.preprocessing} if raw.preprocessing else {}),
         skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
+    _check_meaning(data, options)
     return data if raw.preprocessing else _to_geometry(data, options, white)
 
 
@@ -217,20 +231,27 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
         chosen = {"limit": options.limit, "seed": options.seed, "available": len(data)}
         data = data.take(rows)
         data = replace(data, provenance=data.provenance | chosen)
+    _check_meaning(data, options)
     return _to_geometry(data, options, data.provenance.get("preprocessing", {}).get("white"))
 
 
-def _to_geometry(data: Dataset, options: Options, white: float | None) -> Dataset:
-    """Bring images to the size and channels asked for; what was not asked for stays as it is."""
-    if not data.is_images:
-        asked = {"size": options.size, "channels": options.channels, "white": options.white}
-        wrong = [name for name, value in asked.items() if value != "auto"]
-        if wrong:
+def _check_meaning(data: Dataset, options: Options) -> None:
+    """Refuse what has no meaning for data of this kind."""
+    of_images = {"size": options.size, "channels": options.channels, "white": options.white}
+    of_tables = {"columns": options.columns, "ignore": options.ignore}
+    for name, value in (of_tables if data.is_images else of_images).items():
+        if value not in ("auto", ()):
+            kinds = ("tables", "images") if data.is_images else ("images", "vectors")
             raise DataError(
-                wrong[0], "has a meaning for images only, and these are vectors", value=asked[wrong[0]],
-                remedy="Reshape the array to (N, H, W) first if its rows are images.",
+                name, f"has a meaning for {kinds[0]} only, and these are {kinds[1]}", value=value,
+                remedy=None if data.is_images else "Reshape the array to (N, H, W) first if its rows are images.",
             )  # fmt: skip
-        return data
+
+
+def _to_geometry(data: Dataset, options: Options, white: float | None) -> Dataset:
+    """Bring images to the size and channels, and vectors to the columns asked for; what was not stays as it is."""
+    if not data.is_images:
+        return _to_columns(data, options)
     native = (data.shape[1], data.shape[2])
     size = native if options.size == "auto" else options.size
     channels = data.shape[0] if options.channels == "auto" else options.channels
@@ -238,7 +259,22 @@ def _to_geometry(data: Dataset, options: Options, white: float | None) -> Datase
     preprocessing = {"size": list(size), "channels": channels, "fit": options.fit}
     if white is not None:
         preprocessing["white"] = white
-    return replace(data, values=values, provenance=data.provenance | {"preprocessing": preprocessing})
+    notes = (*data.notes, *images.about_size(Counter({native: len(data)}), size, options.fit))
+    return replace(data, values=values, notes=notes, provenance=data.provenance | {"preprocessing": preprocessing})
+
+
+def _to_columns(data: Dataset, options: Options) -> Dataset:
+    """Take the columns of vectors that were asked for."""
+    if not (options.columns or options.ignore):
+        return data
+    known, source = data.provenance.get("columns", ()), str(data.provenance.get("source", "data"))
+    values, names, notes = tables.take(data.values, known, options.columns, options.ignore, source)
+    about = {} if names is None else _about_columns(names)
+    return replace(data, values=values, provenance=data.provenance | about, notes=(*data.notes, *notes))
+
+
+def _about_columns(names: Sequence[str]) -> dict[str, Any]:
+    return {"columns": list(names), "preprocessing": {"columns": list(names)}}
 
 
 def _labels(

@@ -31,7 +31,7 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """Where the data come from and how they are split; see ``narrows.open`` for the first eight."""
+    """Where the data come from and how they are split; see ``narrows.open`` for all but ``valid`` and ``test``."""
 
     source: str = "digits"
     labels: str = "auto"
@@ -41,6 +41,9 @@ class Data(_Section):
     fit: Literal["crop", "pad", "stretch"] = "crop"
     limit: int | None = Field(default=None, ge=1)
     strict: bool = False
+    columns: list[str] | None = None
+    ignore: list[str] | None = None
+    white: Literal["auto"] | float = "auto"
     valid: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.15, ge=0, lt=1)
 

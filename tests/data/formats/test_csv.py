@@ -61,8 +61,10 @@ def test_labels_as_an_array(tmp_path):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (IRIS, "column 'species' does not; got \"'rose' in line 2\""),
-        ("1,x\n2,y\n", r"column number 1 does not.*labels=1"),
+        ("w,v\n1,2\n3,?\n", r"column 'v' does not; got \"'\?' in line 3\".*ignore=\['v'\]"),
+        ("1,2\n3,?\n", r"column number 1 does not.*ignore=\[1\]"),
+        ("w;v\n1,5;2\n", "without commas; column 'w' does not; got \"'1,5' in line 2\""),
+        ("name\nx\n", r"column of numbers besides.*'name' .such as 'x'"),
         ("a,b\n1,\n,nan\n", "3 cells that are empty.*line 2, column 'b'"),
         ("a,b\n1,1e99\n", "too large"),
         ("a,b\n1,2\n1,2,3\n", "2 cells in every row; got '3 in line 3'"),
@@ -112,3 +114,105 @@ def test_x_and_y_are_coordinates(tmp_path):
     opened = data.open(write(tmp_path, "x,y,label\n1,7,0\n2,8,1\n"))
     assert opened.values.tolist() == [[1, 7], [2, 8]]
     assert opened.labels.tolist() == [0, 1]
+
+
+# Columns
+
+
+def test_columns_of_words_are_left_out_with_a_note(tmp_path):
+    opened = data.open(write(tmp_path, "id,width,species,empty\np1,1,rose,\np2,2,lily,\n"))
+    assert opened.values.tolist() == [[1], [2]]
+    assert opened.provenance["columns"] == ["width"]
+    (note,) = opened.notes
+    assert note.startswith("Left out, because they hold no numbers: 'species' (such as 'rose'), 'empty' (empty).")
+    assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
+
+
+def test_columns_are_ignored_by_name_or_number(tmp_path):
+    path = write(tmp_path, "w,v,u\n1,2,?\n3,4,5\n")
+    for ignore in (["u"], ["u", "w"], [-1, 0], "u"):
+        opened = data.open(path, ignore=ignore)
+        assert opened.provenance["columns"] == (["w", "v"] if ignore in (["u"], "u") else ["v"])
+    with pytest.raises(DataError, match=r"ignore must name columns of .*Did you mean 'u'"):
+        data.open(path, ignore=["uu"])
+    with pytest.raises(DataError, match="ignore must leave out other columns"):
+        data.open(path, columns=["u", "v"], ignore=["u"])
+
+
+@pytest.mark.parametrize("columns", [["a", "b"], [2, 0], ["a", 0]])
+def test_columns_come_in_the_order_asked_for(tmp_path, columns):
+    opened = data.open(write(tmp_path, "b,c,a,label\n1,9,2,0\n3,9,4,1\n"), columns=columns)
+    assert opened.values.tolist() == [[2, 1], [4, 3]]
+    assert opened.labels.tolist() == [0, 1]
+    assert "Left out: 'c', not among the columns asked for." in opened.notes
+
+
+def test_new_tables_are_brought_to_the_columns_of_the_first(tmp_path):
+    first = data.open(write(tmp_path, "a,b,species\n1,2,x\n3,4,y\n"), labels="species")
+    assert first.provenance["columns"] == ["a", "b"]
+    same = first.provenance["preprocessing"]
+    other = data.open(write(tmp_path, ",b,more,a\n0,20,0,10\n1,40,0,30\n"), **same)
+    assert other.values.tolist() == [[10, 20], [30, 40]]
+    assert other.provenance["preprocessing"] == same
+    assert data.open(write(tmp_path, "1,2\n"), **same).values.tolist() == [[1, 2]]  # without names, by position
+    with pytest.raises(DataError, match=r"x\.csv must have the column asked for; got \"none called 'b'\""):
+        data.open(write(tmp_path, "a,bb\n1,2\n"), **same)
+
+
+def test_a_column_asked_for_is_data_whatever_it_is_called(tmp_path):
+    path = write(tmp_path, "id,label,w\n5,1,2\n6,3,4\n")
+    opened = data.open(path, columns=["id", "label"])
+    assert opened.values.tolist() == [[5, 1], [6, 3]]
+    assert opened.labels is None
+    assert opened.ids == ("0", "1")
+    with pytest.raises(DataError, match="labels must be another column"):
+        data.open(path, columns=["label"], labels="label")
+    with pytest.raises(DataError, match="column 'w' does not"):
+        data.open(write(tmp_path, "w,v\nx,1\ny,2\n"), columns=["w"])
+
+
+def test_the_index_that_pandas_writes_is_no_data(tmp_path):
+    for text, ids in (
+        (",a\n7,1\n8,2\n", ("7", "8")),
+        (",a\n7,1\n7,2\n", ("0", "1")),
+        (",a,id\n7,1,x\n7,2,y\n", ("x", "y")),
+    ):
+        opened = data.open(write(tmp_path, text))
+        assert opened.values.tolist() == [[1], [2]]
+        assert opened.ids == ids
+        assert any("no name, was taken as the index" in note for note in opened.notes)
+    assert data.open(write(tmp_path, ",a\n7,1\n"), columns=[0, 1]).values.tolist() == [[7, 1]]
+
+
+def test_columns_have_names_of_their_own(tmp_path):
+    opened = data.open(write(tmp_path, "a,a,,a.1\n1,2,3,4\n"))
+    assert opened.provenance["columns"] == ["a", "a.1", "Unnamed: 2", "a.1.1"]
+
+
+TEN = ",".join(map(str, range(10)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0,1,2\n0.5,1,2\n0.1,3,4\n", f"{TEN}\n" + "5,5,5,5,5,5,5,5,5,5\n" * 2, "0,1,2,kind\n.5,1,2,x\n.1,3,4,y\n"],
+)
+def test_a_header_that_counts_is_no_row(tmp_path, text):
+    opened = data.open(write(tmp_path, text))
+    assert len(opened) == 2
+    assert opened.provenance["columns"] == [str(i) for i in range(opened.shape[0])]
+    assert "The first row, which counts 0, 1, 2, ..., was read as the names" in opened.notes[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0,1,2\n2,1,3\n", "0,1\n0.1,0.9\n", "0.0,1.0,2.0\n0.5,0.1,0.2\n", f"{TEN}\n10,11,12,13,14,15,16,17,18,19\n"],
+)
+def test_a_first_row_that_counts_by_chance_is_data(tmp_path, text):
+    opened = data.open(write(tmp_path, text))
+    assert len(opened) == 2
+    assert "columns" not in opened.provenance
+
+
+def test_ragged_rows_are_noticed_where_columns_are_left_out(tmp_path):
+    with pytest.raises(DataError, match="3 in line 3"):
+        data.open(write(tmp_path, "a,b\n1,2\n3,4,5\n"), ignore=["a"])

@@ -59,7 +59,10 @@ def test_200_photos_with_10_corrupt_files(tmp_path):
         assert bad[file.path] in file.reason
     assert opened.ids[:2] == ("000.jpg", "001.jpg")
     assert opened.paths[0] == str(tmp_path / "000.jpg")
-    assert any("differ in size" in note for note in opened.notes)
+    assert opened.notes == (
+        "All 190 images were brought to 64x64 (the middle cut out): 28 of 30x40, 27 of 31x40, 27 of 32x40, "
+        "108 of other sizes.",
+    )
     with pytest.raises(DataError, match="10 of 200 images cannot be read") as raised:
         data.open(tmp_path, strict=True)
     assert all(name in str(raised.value) for name in bad)
@@ -108,7 +111,25 @@ def test_uniform_large_images_keep_their_aspect(tmp_path):
         photo(tmp_path / f"{i}.png", (120, 160))
     opened = data.open(tmp_path)
     assert opened.shape == (3, 48, 64)
-    assert opened.notes == ("The images of 120x160 were brought to 48x64.",)
+    assert opened.notes == ("All 2 images were brought to 48x64: 2 of 120x160.",)
+
+
+def test_images_of_another_size_than_asked_for_are_counted(tmp_path):
+    for i, size in enumerate([(16, 16), (32, 32), (32, 32), (20, 40)]):
+        photo(tmp_path / f"{i}.png", size)
+    note = "3 of 4 images were brought to 16x16 ({}): 2 of 32x32, 1 of 20x40."
+    for fit, how in (("crop", "the middle cut out"), ("pad", "with black bars"), ("stretch", "aspect changed")):
+        for _ in range(2):  # decoded, then recalled from the cache
+            assert data.open(tmp_path, size=16, fit=fit).notes == (note.format(how),)
+    assert data.open(tmp_path / "1.png", size=16).notes == ("The image was brought to 16x16: 1 of 32x32.",)
+
+
+def test_photos_taken_upright_count_with_the_size_they_are_seen_at(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for ending in ("jpg", "png", "webp", "tif"):
+        Image.new("L", (40, 20)).save(tmp_path / f"x.{ending}", exif=exif)
+        assert data.open(tmp_path / f"x.{ending}", size=8).notes[0].endswith("1 of 40x20.")
 
 
 def test_conversions_are_stated(tmp_path):

@@ -1,5 +1,8 @@
 """Data sets that nobody may download: found in $NARROWS_DATA, or a clear word about it."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -49,3 +52,34 @@ def test_letters36_is_opened_like_any_folder_of_its_layout(tmp_path, monkeypatch
     assert np.array_equal(data.values[0, 0], np.rint(255 * image))
     assert data.class_names[data.labels[0]] == "9"
     assert data.provenance["source"] == "letters36"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "shape", "parts"),
+    [
+        ("letters36", (3780, 1, 32, 32), {"train": 2340, "valid": 720, "test": 720}),
+        ("nature8500", (9000, 3, 32, 32), {"train": 8500, "test": 500}),
+    ],
+)
+def test_the_real_ones(name, shape, parts):
+    if not (Path(os.environ.get("NARROWS_DATA", "")) / name).is_dir():
+        pytest.skip("needs the real files")
+    data = narrows.open(name)
+    assert data.values.shape == shape
+    assert {part: int((data.split == part).sum()) for part in parts} == parts
+    assert data.n_classes == len(data.class_names)
+    known = data.labels >= 0
+    assert known.all() if name == "letters36" else (known == (data.split == "test")).all()
+
+
+@pytest.mark.slow
+def test_letters_stand_upright():
+    """An upright E has its long stroke at the left: more ink there than at the right, and no more above than below."""
+    if not (Path(os.environ.get("NARROWS_DATA", "")) / "letters36").is_dir():
+        pytest.skip("needs the real files")
+    data = narrows.open("letters36")
+    ink = 255.0 - data.values[data.labels == data.class_names.index("E"), 0].mean(0)  # (32, 32)
+    left, right, above, below = ink[:, :16].sum(), ink[:, 16:].sum(), ink[:16].sum(), ink[16:].sum()
+    assert left > 1.2 * right
+    assert 0.9 < above / below < 1.1

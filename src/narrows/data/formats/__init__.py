@@ -43,6 +43,8 @@ class Options:
     progress: Progress = field(default_factory=Progress)
     seed: int = 0
     white: White = "auto"
+    columns: tuple[str, ...] = ()  # all of them
+    ignore: tuple[str, ...] = ()
 
     @property
     def labels_word(self) -> str:
@@ -68,6 +70,7 @@ class Raw:
     label_choices : what ``labels`` could name in this source, for messages
     preprocessing : size, channels and fit, when the reader has already applied them (and the limit)
     positions : of each row among the ``n_source`` rows of the source, where the reader left some out
+    columns : names of the columns of a table, where the reader has chosen among them already
     ids, paths, split, skipped, notes : as in ``Dataset``
     """
 
@@ -78,6 +81,7 @@ class Raw:
     preprocessing: dict[str, Any] | None = None
     positions: Array | None = None
     n_source: int | None = None
+    columns: tuple[str, ...] | None = None
     ids: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
     split: Array | None = None
@@ -96,9 +100,13 @@ class Reader(ABC):
     def accepts(self, path: Path, head: bytes) -> bool:
         """Whether ``path``, which exists, is of this format; ``head`` is its first bytes, none for a folder."""
 
+    def accepts_several(self, paths: Sequence[Path]) -> bool:
+        """Whether ``paths``, which exist, can be read together as one source."""
+        return False
+
     @abstractmethod
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
-        """Read ``paths``: one, except that a list of images or a glob gives the folder reader several.
+        """Read ``paths``: one, or several that ``accepts_several`` has accepted.
 
         Raises
         ------
@@ -114,14 +122,27 @@ def find(path: Path) -> tuple[str, Reader]:
     DataError : no reader accepts it
     """
     head = _head(path)
-    readers: dict[str, Reader] = {name: formats.get(name)() for name in formats.names()}
-    for name, reader in sorted(readers.items(), key=lambda item: not item[1].goes_first):
+    for name, reader in _readers():
         if reader.accepts(path, head):
             return name, reader
     raise DataError(
         str(path), "must be of a format that narrows reads", value=path.suffix or "no extension",
         remedy=f"It reads {readable()}.",
     )  # fmt: skip
+
+
+def find_several(paths: Sequence[Path]) -> tuple[str, Reader]:
+    """Return the name and the reader of ``paths``, which exist: several files that are one source."""
+    for name, reader in _readers():
+        if reader.accepts_several(paths):
+            return name, reader
+    return "folder", formats.get("folder")()
+
+
+def _readers() -> list[tuple[str, Reader]]:
+    """Return all readers in the order in which they are asked."""
+    readers = [(name, formats.get(name)()) for name in formats.names()]
+    return sorted(readers, key=lambda item: not item[1].goes_first)
 
 
 def readable() -> str:

@@ -56,6 +56,7 @@ class _Written:
     positions: list[int]  # of the files that could be read
     failures: list[Skipped]
     conversions: dict[str, int]
+    sizes: Counter[Size]  # how many files had which
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class _Decoded:
     failures: list[Skipped]
     conversions: dict[str, int]
     size: Size
-    native: Size | None  # of the files; None where they differ, or nobody looked
+    sizes: Counter[Size]  # how many files had which
 
 
 class Folder(Reader):
@@ -118,7 +119,12 @@ class Folder(Reader):
             paths=tuple(_text(str(files[i].path)) for i in positions),
             split=split,
             skipped=(*decoded.failures, *skipped),
-            notes=(*_about_size(decoded, options), *images.describe(Counter(decoded.conversions)), *said, *notes),
+            notes=(
+                *images.about_size(decoded.sizes, size, options.fit),
+                *images.describe(Counter(decoded.conversions)),
+                *said,
+                *notes,
+            ),
         )
 
 
@@ -220,14 +226,14 @@ def _decode_or_recall(files: list[_File], root: Path, options: Options) -> tuple
     if recalled is not None:
         return recalled, []
     with images.quiet(), ThreadPoolExecutor(_workers(), thread_name_prefix="decode") as pool:
-        size, native = _size_for(files, options, pool)
+        size = _size_for(files, options, pool)
         try:
-            _to_disk(files, size, native, options, pool, target)
+            _to_disk(files, size, options, pool, target)
             recalled = _recall(target)
         except OSError as error:
             reason = error.strerror or str(error)
             note = f"Decoded images are kept in memory, because the cache folder cannot be written ({reason.lower()})."
-            return _to_memory(files, size, native, options, pool), [note]
+            return _to_memory(files, size, options, pool), [note]
     if recalled is None:
         raise DataError(
             str(target), "must hold what was just written to it",
@@ -236,9 +242,7 @@ def _decode_or_recall(files: list[_File], root: Path, options: Options) -> tuple
     return recalled, []
 
 
-def _to_disk(
-    files: list[_File], size: Size, native: Size | None, options: Options, pool: ThreadPoolExecutor, target: Path
-) -> None:
+def _to_disk(files: list[_File], size: Size, options: Options, pool: ThreadPoolExecutor, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(target.parent).free < len(files) * 3 * size[0] * size[1]:
         raise OSError("not enough room on its disk")
@@ -249,20 +253,19 @@ def _to_disk(
     # The sidecar is written last: without it, or where it does not fit, there is nothing in the cache.
     outcome = {
         "positions": decoded.positions, "failures": [asdict(file) for file in decoded.failures],
-        "conversions": decoded.conversions, "size": list(size), "native": native,
+        "conversions": decoded.conversions, "size": list(size),
+        "sizes": [[*native, count] for native, count in decoded.sizes.items()],
     }  # fmt: skip
     write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target)})
 
 
-def _to_memory(
-    files: list[_File], size: Size, native: Size | None, options: Options, pool: ThreadPoolExecutor
-) -> _Decoded:
+def _to_memory(files: list[_File], size: Size, options: Options, pool: ThreadPoolExecutor) -> _Decoded:
     memory = BytesIO()
     decoded = _decode(files, size, options, pool, memory)
     values = np.frombuffer(memory.getbuffer(), np.uint8, offset=HEADER_BYTES).reshape(decoded.shape)
     if decoded.all_grey:
         values = values[:, :1].copy()
-    return _Decoded(values, decoded.positions, decoded.failures, decoded.conversions, size, native)
+    return _Decoded(values, decoded.positions, decoded.failures, decoded.conversions, size, decoded.sizes)
 
 
 def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> _Written:
@@ -271,6 +274,7 @@ def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolEx
     positions: list[int] = []
     failures: list[Skipped] = []
     conversions: Counter[str] = Counter()
+    sizes: Counter[Size] = Counter()
     only_grey = True
 
     def decode(file: _File) -> Picture | str:
@@ -293,6 +297,7 @@ def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolEx
                 filled += 1
                 positions.append(position)
                 conversions.update(picture.conversions)
+                sizes[picture.native] += 1
                 only_grey = only_grey and len(picture.pixels) == 1
             sink.write(rows[:filled].tobytes())
             task.advance(len(block), text=f"{len(failures)} unreadable" if failures else "")
@@ -305,7 +310,7 @@ def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolEx
     sink.seek(0)
     sink.write(_npy_header(shape))
     all_grey = only_grey and channels == 3 and options.channels == "auto"
-    return _Written(shape, all_grey, positions, failures, dict(conversions))
+    return _Written(shape, all_grey, positions, failures, dict(conversions), sizes)
 
 
 def _keep_one_channel(target: Path, shape: tuple[int, ...]) -> None:
@@ -327,10 +332,10 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
     return fixed + text.ljust(HEADER_BYTES - 11).encode("ascii") + b"\n"
 
 
-def _size_for(files: list[_File], options: Options, pool: ThreadPoolExecutor) -> tuple[Size, Size | None]:
-    """Return the size to decode to, and that of the files themselves (None where they differ, or nobody looked)."""
+def _size_for(files: list[_File], options: Options, pool: ThreadPoolExecutor) -> Size:
+    """Return the size to decode to."""
     if options.size != "auto":
-        return options.size, None
+        return options.size
 
     def measure(file: _File) -> Size | None:
         try:
@@ -343,7 +348,7 @@ def _size_for(files: list[_File], options: Options, pool: ThreadPoolExecutor) ->
         found |= {size for size in pool.map(measure, files[start : start + BLOCK]) if size is not None}
         if len(found) > 1:
             break
-    return images.auto_size(found), found.pop() if len(found) == 1 else None
+    return images.auto_size(found)
 
 
 def _key(files: Iterable[_File], root: Path, options: Options) -> str:
@@ -375,7 +380,7 @@ def _recall(target: Path) -> _Decoded | None:
         return _Decoded(
             np.load(target, mmap_mode="r", allow_pickle=False), known["positions"],
             [Skipped(**file) for file in known["failures"]], known["conversions"],
-            _pair(known["size"]), known["native"] and _pair(known["native"]),
+            _pair(known["size"]), Counter({_pair([h, w]): count for h, w, count in known["sizes"]}),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
@@ -390,16 +395,6 @@ def _workers() -> int:
 def _pair(sides: list[int]) -> Size:
     height, width = sides
     return height, width
-
-
-def _about_size(decoded: _Decoded, options: Options) -> list[str]:
-    if options.size != "auto" or decoded.native == decoded.size:
-        return []
-    height, width = decoded.size
-    if decoded.native is None:
-        how = {"crop": "the middle cut out", "pad": "with black bars", "stretch": "aspect changed"}[options.fit]
-        return [f"The images differ in size; all were brought to {height}x{width} ({how})."]
-    return [f"The images of {decoded.native[0]}x{decoded.native[1]} were brought to {height}x{width}."]
 
 
 def _named(failures: list[Skipped]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from narrows.data.formats import Options, Raw, Reader, _keyed
+from narrows.data.formats import Options, Raw, Reader, _keyed, _nist
 from narrows.errors import DataError
 from narrows.files import Array, read_json
 
@@ -22,7 +22,10 @@ MEGABYTES, SECONDS = 4096, 60  # that reading any file may take; both grow with 
 
 
 class Mat(Reader):
-    """Reads arrays of numbers; a damaged file that crashes the reader is an error message here."""
+    """Reads arrays of numbers; a damaged file that crashes the reader is an error message here.
+
+    A file in NIST36's layout holds images (see ``_nist``), unless its key is named: then they are rows like others.
+    """
 
     reads = ".mat (MATLAB up to version 7)"
     has_keys = True
@@ -35,6 +38,10 @@ class Mat(Reader):
         """Choose the data among the file's arrays."""
         (path,) = paths
         arrays = read_arrays(path)
+        if options.key is None and options.labels_word not in arrays and _nist.is_clear(arrays):
+            splits = [split for split in _nist.PARTS if f"{split}_data" in arrays]
+            parts = [_nist.part(arrays, split, split, str(path)) for split in splits]
+            return _nist.join(parts, options, str(path))
         # MATLAB's stacks of images run over their last axis: (H, W, C, N).
         turned = {key for key, array in arrays.items() if _is_stack(array)}
         arrays |= {key: np.moveaxis(arrays[key], -1, 0) for key in turned}

@@ -24,7 +24,8 @@ def letters36(progress: Progress | None = None) -> Dataset:
 
     folder = folder_of(
         "letters36", ["letters36_train.mat", "letters36_valid.mat", "letters36_test.mat"],
-        "Your own NIST36 files open by their folder (--data FOLDER).",
+        "It is a stand-in for NIST36, assembled for tests. Your own NIST36 files (nist36_train.mat, nist36_valid.mat, "
+        "nist36_test.mat) open by their folder (--data FOLDER).",
     )  # fmt: skip
     data = open_source(folder)
     return replace(data, provenance=data.provenance | {"source": "letters36"})

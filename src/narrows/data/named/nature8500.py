@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import replace
 
 from narrows.data.dataset import Dataset
 from narrows.data.named._local import folder_of
@@ -11,6 +11,7 @@ from narrows.progress import Progress
 
 __all__ = ["nature8500"]
 
+SHAPE = (3, 32, 32)
 LABEL_NAMES = ("vehicle", "animal")
 
 
@@ -23,27 +24,16 @@ def nature8500(progress: Progress | None = None) -> Dataset:
     ------
     DataError : its files are not in ``$NARROWS_DATA/nature8500``, or hold something else
     """
+    from narrows.data.open import open as open_source
+
     folder = folder_of(
-        "nature8500", ["trainX.npy", "valX.npy", "valY.npy"], "Any folder of images opens by its path (--data FOLDER)."
-    )
-    unlabelled, labelled, labels = (
-        np.load(folder / f"{name}.npy", allow_pickle=False) for name in ("trainX", "valX", "valY")
-    )
-    expected = (("trainX", unlabelled, (32, 32, 3)), ("valX", labelled, (32, 32, 3)), ("valY", labels, ()))
-    for name, array, shape in expected:
-        if array.shape[1:] != shape or (shape and array.dtype != np.uint8):
-            raise DataError(
-                str(folder / f"{name}.npy"), f"must have rows of shape {shape}", value=f"{array.shape} {array.dtype}"
-            )
-    images = np.concatenate([unlabelled, labelled]).transpose(0, 3, 1, 2)  # (N, 3, 32, 32)
-    return Dataset(
-        np.ascontiguousarray(images),
-        labels=np.concatenate([np.full(len(unlabelled), -1), labels]).astype(np.int64),
-        label_names=LABEL_NAMES,
-        split=np.repeat(["train", "test"], [len(unlabelled), len(labelled)]),
-        ids=(*(f"train/{row}" for row in range(len(unlabelled))), *(f"labelled/{row}" for row in range(len(labelled)))),
-        provenance={
-            "source": "nature8500", "format": "npy",
-            "preprocessing": {"size": [32, 32], "channels": 3, "fit": "crop"},
-        },
+        "nature8500", ["trainX.npy", "valX.npy", "valY.npy"],
+        "Your own files of these names open by their folder (--data FOLDER), and so does any folder of images.",
     )  # fmt: skip
+    data = open_source(folder)
+    if data.shape != SHAPE or data.n_classes > len(LABEL_NAMES):
+        raise DataError(
+            str(folder), f"must have rows of shape {SHAPE}, of {len(LABEL_NAMES)} classes at most",
+            value=f"{data.shape} of {data.n_classes}",
+        )  # fmt: skip
+    return replace(data, label_names=LABEL_NAMES, provenance=data.provenance | {"source": "nature8500"})
