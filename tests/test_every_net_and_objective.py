@@ -52,16 +52,20 @@ def data_for(model, n=8):
     return images
 
 
-@pytest.fixture(params=accepted(), ids=lambda pair: f"{pair[0]} {'x'.join(map(str, pair[1]))}")
-def net(request):
-    return request.param
+OBJECTIVES = [name for name in objectives.names() if getattr(objectives.get(name), "networks", nets) is nets]
+#: What trains long enough to be seen runs for every network and for every objective; for all pairs in the full suite.
+USUAL = [
+    pytest.param(
+        net, objective, id=f"{net[0]} {'x'.join(map(str, net[1]))} {objective}",
+        marks=[] if objective == "reconstruction" or net[0] == "dense" else pytest.mark.slow,
+    )
+    for net in accepted()
+    for objective in OBJECTIVES
+]  # fmt: skip
 
 
-@pytest.fixture(params=[name for name in objectives.names() if getattr(objectives.get(name), "networks", nets) is nets])
-def objective(request):
-    return request.param
-
-
+@pytest.mark.parametrize("net", accepted(), ids=lambda pair: f"{pair[0]} {'x'.join(map(str, pair[1]))}")
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_one_step_is_finite_and_gives_a_gradient(net, objective):
     model = build(net[0], objective, net[1])
     history = train(model, data_for(model), np.arange(8), np.arange(0), Settings(epochs=1, batch_size=8))
@@ -73,17 +77,23 @@ def test_one_step_is_finite_and_gives_a_gradient(net, objective):
     assert any(moved)
 
 
+@pytest.mark.parametrize(("net", "objective"), USUAL)
 def test_eight_samples_are_learned_by_heart(net, objective):
-    model = build(net[0], objective, net[1])
-    values = data_for(model)
-    model.fit_scaling(values)
-    settings = Settings(epochs=250, batch_size=8, lr=3e-3, precision="float32")
-    history = train(model, values, np.arange(8), np.arange(0), settings)
-    first, last = history[0]["train/loss"], np.mean([row["train/loss"] for row in history[-10:]])
-    # A term that noise or the prior keeps from zero bounds the fall; a loss that does not learn stays at 1.
-    assert last < 0.75 * first
+    values = data_for(build(net[0], objective, net[1]))
+    # Most pairs need few steps; a term that noise or the prior keeps from zero bounds the fall; a loss that does not
+    # learn stays at 1. Where a code says how six centres are mixed, eight samples are more than they can hold.
+    for epochs in (60, 250):
+        model = build(net[0], objective, net[1])
+        model.fit_scaling(values)
+        settings = Settings(epochs=epochs, batch_size=8, lr=3e-3, precision="float32")
+        history = train(model, values, np.arange(8), np.arange(0), settings)
+        share = np.mean([row["train/loss"] for row in history[-10:]]) / history[0]["train/loss"]
+        if share < (0.75 if model.net.compresses else 0.85):
+            return
+    raise AssertionError(f"the loss fell to {share:.2f} of what it was")
 
 
+@pytest.mark.parametrize(("net", "objective"), USUAL)
 def test_saved_and_loaded_it_gives_the_same_output(net, objective, tmp_path):
     model = build(net[0], objective, net[1])
     values = data_for(model)
@@ -100,6 +110,7 @@ def test_saved_and_loaded_it_gives_the_same_output(net, objective, tmp_path):
     assert codes.reconstruct(loaded, values).shape == values.shape
 
 
+@pytest.mark.parametrize(("net", "objective"), USUAL)
 def test_the_seed_decides_every_bit(net, objective):
     values = data_for(build(net[0], objective, net[1]), 40)
 

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
 
-from narrows.errors import DataError, InputError
+from narrows.classifiers.thresholds import Thresholds
+from narrows.errors import DataError, InputError, RecipeError
+from narrows.jobs import Work
+from narrows.jobs.polygons import equation, spread
+from narrows.jobs.polygons import polygons as job
 from narrows.polygons import LOWER, PENTAGONS, UPPER, draw, inside, load, on_edge, threshold_network
 
 SQUARE = [(0, 0), (4, 0), (4, 4), (0, 4)]
@@ -143,6 +149,7 @@ def test_the_seed_decides_the_points():
     assert (draw(100, "sparse", seed=1).values != draw(100, "sparse", seed=2).values).any()
 
 
+@pytest.mark.slow
 def test_the_networks_answers_on_a_million_points():
     data = draw(1_000_000, seed=5)
     assert (threshold_network(PENTAGONS).predict(data.values) == data.labels).all()
@@ -188,3 +195,130 @@ def test_missing_and_damaged_files_are_refused(tmp_path):
     (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(DataError, match="undamaged"):
         load(tmp_path / "bad.npy")
+
+
+# The same network with sigmoids
+
+
+def soft_thresholds(**arguments):
+    return Thresholds((2,), 2, **arguments).eval()
+
+
+def test_steep_sigmoids_with_the_weights_by_hand_are_the_threshold_network():
+    net, points = soft_thresholds(slope=40.0, gain=40.0), draw(2000, seed=6)
+    with torch.no_grad():
+        for layer, (weights, biases) in zip(net.linear(), threshold_network(PENTAGONS).layers, strict=True):
+            layer.weight.copy_(torch.from_numpy(weights))
+            layer.bias.copy_(torch.from_numpy(biases))
+    logits = net(torch.from_numpy(points.values)).detach().numpy()
+    assert (logits[:, 0] == 0).all()
+    assert ((logits[:, 1] > 0) == points.labels).all()
+    assert sum(parameter.numel() for parameter in net.parameters()) == threshold_network(PENTAGONS).n_parameters()
+
+
+def test_the_output_is_one_sigmoid_whose_cross_entropy_is_that_of_two_classes():
+    net = soft_thresholds(slope=1.0, gain=1.0, low=-2.0, high=2.0)
+    x, y = torch.rand(50, 2), torch.arange(50) % 2
+    first, second, last = net.linear()
+    z = last(second(first(x).sigmoid()).sigmoid())[:, 0]
+    expected = functional.binary_cross_entropy_with_logits(z, y.float())
+    assert functional.cross_entropy(net(x), y).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert all(parameter.abs().max() <= 2 for parameter in net.parameters())
+
+
+def test_the_slope_rises_with_the_steps_of_training_alone():
+    net = soft_thresholds(slope=2.0, slope_end=32.0, anneal=4)
+    rise = net.encoder[1]
+    assert rise.slope_now() == 2
+    net(torch.zeros(1, 2))
+    assert rise.slope_now() == 2
+    slopes = []
+    net.train()
+    for _ in range(6):
+        net(torch.zeros(1, 2))
+        slopes.append(rise.slope_now())
+    assert slopes == pytest.approx([4, 8, 16, 32, 32, 32])
+    net.restart_slope()
+    assert rise.slope_now() == 2
+
+
+def test_it_starts_as_regular_polygons_around_the_centres():
+    net, centres = soft_thresholds(slope=1000.0, gain=100.0), torch.tensor([[-0.5, 0.2], [0.4, -0.3]])
+    net.surround(centres, 0.25, torch.Generator().manual_seed(0))
+    for centre in centres:
+        near = centre + 0.2 * functional.normalize(torch.randn(40, 2), dim=1)
+        far = centre + 0.33 * functional.normalize(torch.randn(40, 2), dim=1)
+        assert (net(near)[:, 1] > 0).all()
+        assert (net(far)[:, 1] < 0).all()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"widths": []}, {"widths": [0]}, {"low": 2.0, "high": 1.0}, {"slope": 0.0}, {"gain": -1.0}, {"slope_end": 9.0}],
+)
+def test_networks_of_thresholds_that_cannot_be_are_refused(arguments):
+    with pytest.raises(RecipeError, match="must"):
+        soft_thresholds(**arguments)
+    with pytest.raises(RecipeError, match="widths"):
+        soft_thresholds(widths=[10, 3]).surround(torch.zeros(3, 2), 0.3, torch.Generator())
+
+
+# The job
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [((2, 1, -1400), "2x + y - 1400"), ((0, 1, -600), "y - 600"), ((-1, -2, 1700), "-x - 2y + 1700"), ((1, 0, 0), "x")],
+)
+def test_half_planes_are_written_as_by_hand(numbers, text):
+    assert equation(*numbers) == text
+
+
+def test_centres_are_drawn_far_apart():
+    points = np.array([[0, 0], [0, 0.001], [0.001, 0], [100, 100]], np.float32)
+    for seed in range(5):
+        chosen = spread(points, 2, np.random.default_rng(seed))
+        assert [100, 100] in chosen.tolist()
+
+
+SHORT = {"batch_size": 200, "optimizer": "adam", "warmup": 0.0, "clip": 0.0, "keep": "last", "precision": "float32"}
+
+
+@pytest.fixture
+def few_fresh(monkeypatch):
+    monkeypatch.setattr("narrows.jobs.polygons.FRESH_POINTS", 2000)
+
+
+@pytest.mark.usefixtures("few_fresh")
+def test_training_on_raw_coordinates_answers_outside_and_says_so(tmp_path):
+    net = {"low": -2.0, "high": 2.0, "slope": 1.0, "gain": 1.0}
+    steps = {"epochs": 40, "batch_size": 500, "lr": 0.1, "schedule": "step", "step_epochs": 8, "shuffle": False}
+    work = Work(tmp_path, seed=0)
+    results = job(work, method="literal", points=600, net=net, train=SHORT | steps)
+    assert results["test/accuracy"] == results["test/majority_accuracy"] == pytest.approx(0.7, abs=0.01)
+    assert results["train/accuracy"] == results["train/majority_accuracy"] == pytest.approx(0.822, abs=0.002)
+    assert results["test/is_constant"] == 1
+    assert results["train/median_distance"] < 0.1 * results["edges/median_distance"]
+    assert any("“outside”, to all 100 rows" in note for note in work.notes)
+    assert set(work.figures) == {"regions", "share-inside", "lines", "saturation", "directions"}
+
+
+@pytest.mark.usefixtures("few_fresh")
+def test_training_from_points_inside_with_rising_slopes_finds_the_pentagons(tmp_path):
+    work = Work(tmp_path, seed=0)
+    results = job(
+        work, method="annealed", points=3000, sampling="uniform", restarts=2, enough=0.97,
+        net={"slope": 60.0, "slope_end": 100.0, "gain": 8.0}, train=SHORT | {"epochs": 30, "lr": 0.02},
+        sharpen=SHORT | {"epochs": 5, "lr": 1e-3}, last_slope=200.0,
+    )  # fmt: skip
+    assert results["test/accuracy"] > 0.93 > results["test/majority_accuracy"] + 0.2
+    assert results["test/is_constant"] == 0
+    assert [row["kept"] for row in work.tables["Starts"]].count(True) == 1
+
+
+def test_a_users_points_can_be_trained_on(tmp_path):
+    data = draw(120, seed=3)
+    np.save(tmp_path / "points.npy", np.column_stack([data.values, data.labels]))
+    results = job(Work(tmp_path), method="thresholds", file=str(tmp_path / "points.npy"))
+    assert results["all/mistakes"] == 0
+    assert "fresh/accuracy" not in results

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -34,6 +35,9 @@ class Network(nn.Module, ABC):
     RecipeError : a shape the network cannot be built for, or a code larger than the input
     """
 
+    #: Whether a code may not be larger than the input. There may be more centres than values, so theirs may.
+    compresses: ClassVar[bool] = True
+
     encoder: nn.Module
     to_code: nn.Linear
     decoder: nn.Module
@@ -44,7 +48,7 @@ class Network(nn.Module, ABC):
         self.code_size = code_size
         self.is_images = len(self.input_shape) == 3
         values = math.prod(self.input_shape)
-        if not 1 <= code_size <= values:
+        if code_size < 1 or (self.compresses and code_size > values):
             raise RecipeError(
                 "code_size", f"must be at least 1 and at most the {values} values of one input", value=code_size,
                 remedy="A code larger than what it describes has nothing to compress.",

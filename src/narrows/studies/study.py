@@ -515,7 +515,10 @@ def _plain(value: Any) -> Any:
 
 
 def keep(out: str | Path, target: str | Path) -> None:
-    """Copy a study's results.csv, results.json, environment and pictures of the first seed, and no models or data.
+    """Copy a study's results.csv, results.json and the pictures of its first seeds, and no models or data.
+
+    A page beside the folder, ``target`` with .md, has its table of figures renewed: what stands between the lines
+    ``<!-- figures -->`` and ``<!-- end of figures -->``.
 
     Raises
     ------
@@ -535,3 +538,21 @@ def keep(out: str | Path, target: str | Path) -> None:
         for picture in sorted((folder / "figures").glob("*.png")):
             if picture.stem in outcome_of(folder)["figures"]:
                 write_bytes(target / "figures" / f"{folder.parent.name}-{picture.name}", picture.read_bytes())
+    for picture in sorted((out / "figures").glob("sweep-*.png")):
+        write_bytes(target / "figures" / picture.name, picture.read_bytes())
+    page = target.with_name(f"{target.name}.md")
+    if page.is_file():
+        write_text(page, with_figures(page.read_text(encoding="utf-8"), content))
+
+
+def with_figures(page: str, content: Mapping[str, Any]) -> str:
+    """Return a docs page with its table of figures renewed from what is in results.json."""
+    from narrows.report.study import as_markdown
+
+    start, end = "<!-- figures -->\n", "<!-- end of figures -->"
+    before, found, rest = page.partition(start)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        return page
+    made = f"Measured {content['written'][:10]} on {'; '.join(content['hardware'])}."
+    return f"{before}{start}\n{as_markdown(content)}\n{made}\n\n{end}{after}"

@@ -1,0 +1,135 @@
+"""Centres of k-means: as images, and how far mini-batches leave them from where they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from narrows.errors import InputError
+from narrows.figures import DPI
+from narrows.figures.images import GAP, LINE, Sheet, enlarge
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, style
+from narrows.files import Array
+
+
+def centres(stages: Mapping[str, Array], counts: Array, columns: int = 10) -> Figure:
+    """Draw the centres at several stages, a grid of them for each, those of the last with the rows they have.
+
+    Parameters
+    ----------
+    stages : title -> images (K, C, H, W) in [0, 1]; what lies outside is cut off
+    counts : rows (K,) of each centre at the last stage; 0 is a dead one
+    columns : centres per line
+
+    Raises
+    ------
+    InputError : nothing to draw, or something that is not images of as many centres as ``counts``
+    """
+    if not stages or any(len(images) != len(counts) for images in stages.values()):
+        raise InputError("stages", f"must hold {len(counts)} images each", value={k: len(v) for k, v in stages.items()})
+    sheet, y = Sheet(), GAP
+    for number, (title, images) in enumerate(stages.items(), start=1):
+        captions = [f"{count:,}" if count else "dead" for count in counts] if number == len(stages) else None
+        sheet.write(title, GAP, y, size=8)
+        y = sheet.grid(enlarge(images, title), GAP, y + LINE + GAP, columns, captions) + 3 * GAP
+    return sheet.draw()
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Squared errors of centres over learning rates, (E,) each, per value: measured, and as the theory has them.
+
+    Parameters
+    ----------
+    title : such as the batch size
+    etas : learning rates, rising
+    bias, variance : measured; nan where a training diverged
+    theory_bias, theory_variance : predicted; nan where the theory has no answer
+    """
+
+    title: str
+    etas: Sequence[float]
+    bias: Array
+    variance: Array
+    theory_bias: Array
+    theory_variance: Array
+
+
+def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
+    """Draw bias squared and variance against the learning rate, measured as dots and predicted as lines.
+
+    Raises
+    ------
+    InputError : no panels
+    """
+    if not panels:
+        raise InputError("panels", "must hold at least one", value="none")
+    lines = -(-len(panels) // columns)
+    with style():
+        figure = Figure(figsize=(760 / 96, (30 + 250 * lines) / 96), dpi=DPI, layout="constrained")
+        grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+        for ax in grid.flat[len(panels) :]:
+            ax.set_axis_off()
+        for ax, panel in zip(grid.flat, panels, strict=False):
+            for measured, theory, colour, label in [
+                (panel.bias, panel.theory_bias, PALETTE[0], "bias²"),
+                (panel.variance, panel.theory_variance, PALETTE[1], "variance"),
+            ]:
+                ax.plot(panel.etas, theory, color=colour, linewidth=1.3, label=f"{label}, predicted")
+                ax.plot(panel.etas, measured, "o", color=colour, markersize=4, label=f"{label}, measured")
+            ax.axvline(10, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+            ax.set(xscale="log", yscale="log")
+            ax.set_title(panel.title, color=INK)
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.grid(axis="y", color=FAINT, linewidth=0.6)
+            ax.set_axisbelow(True)
+        for ax in grid[-1]:
+            ax.set_xlabel("η")
+        for ax in grid[:, 0]:
+            ax.set_ylabel("squared error per pixel")
+        grid.flat[0].legend(loc="lower right", fontsize=7, labelcolor=INK)
+    return figure
+
+
+def errors_grid(
+    etas: Sequence[float], sizes: Sequence[int], errors: Array, predicted: Array, *, names: tuple[str, str]
+) -> Figure:
+    """Draw a number over learning rate and batch size twice, with shared logarithmic shades: measured and predicted.
+
+    Parameters
+    ----------
+    etas, sizes : (E,) and (S,)
+    errors, predicted : (E, S) above 0; nan where there is none, such as after a divergence
+    names : titles of the two
+
+    Raises
+    ------
+    InputError : tables of another shape
+    """
+    both = [np.asarray(errors, np.float64), np.asarray(predicted, np.float64)]
+    if any(table.shape != (len(etas), len(sizes)) for table in both):
+        raise InputError("errors and predicted", f"must have shape {(len(etas), len(sizes))}", value=both[0].shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shades = [np.log10(table) for table in both]
+    finite = np.concatenate([shade[np.isfinite(shade)] for shade in shades])
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    with style():
+        size = (150 + 2 * (60 + 60 * len(sizes)), 90 + 27 * len(etas))
+        figure = Figure(figsize=(size[0] / 96, size[1] / 96), dpi=DPI, layout="constrained")
+        for ax, table, shade, name in zip(figure.subplots(1, 2, sharey=True), both, shades, names, strict=True):
+            ax.imshow(np.ma.masked_invalid(shade), cmap="Blues", vmin=low, vmax=high, aspect="auto", alpha=0.75)
+            for (i, j), value in np.ndenumerate(table):
+                text = f"{value:.2g}" if np.isfinite(value) else "–"
+                ax.text(j, i, text, ha="center", va="center", color=INK, fontsize=7.5)
+            ax.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+            ax.set_yticks(range(len(etas)), [f"{eta:g}" for eta in etas])
+            ax.set_xlabel("batch size")
+            ax.set_title(name, color=INK)
+            ax.tick_params(length=0)
+            ax.spines[:].set_visible(False)
+        figure.axes[0].set_ylabel("η")
+    return figure

@@ -1,0 +1,126 @@
+"""Pictures of an embedding: the few labelled points over the many others, and what training does to clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from narrows.errors import InputError
+from narrows.figures import DPI
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, UNKNOWN, class_colours, class_names, style
+from narrows.files import Array
+
+
+def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequence[str] | None = None) -> Figure:
+    """Draw one map twice: points of known label by their class over all others in grey, and all by their cluster.
+
+    Parameters
+    ----------
+    points : float (N, 2)
+    labels : integers (N,); -1 is unknown and grey
+    clusters : integers (N,), the class each point's cluster is matched to; -1 for a cluster without one
+    names : the name of class 0, 1, ...; their numbers by default
+
+    Raises
+    ------
+    InputError : shapes that do not fit together, no points, or points that are not finite
+    """
+    points, labels, clusters = np.asarray(points), np.asarray(labels), np.asarray(clusters)
+    if points.ndim != 2 or points.shape[1:] != (2,) or len(points) == 0 or not np.isfinite(points).all():
+        raise InputError("points", "must be finite (N, 2) with N >= 1", value=f"shape {points.shape}")
+    for name, given in (("labels", labels), ("clusters", clusters)):
+        if given.shape != points.shape[:1] or not np.issubdtype(given.dtype, np.integer):
+            raise InputError(name, f"must be {len(points)} integers", value=f"{given.dtype} {given.shape}")
+    titles = class_names(names, max(int(labels.max()), int(clusters.max())) + 1)
+    order = np.random.default_rng(0).permutation(len(points))  # so that no class hides another
+    size = 12 * min(1.0, (500 / len(points)) ** 0.55)  # points squared
+    with style():
+        figure = Figure(figsize=(760 / 96, 360 / 96), dpi=DPI, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        x, y = points[order].T
+        left.scatter(x, y, s=size, color=UNKNOWN, alpha=0.5, linewidths=0, rasterized=True)
+        shown = order[labels[order] >= 0]
+        colours = class_colours(labels[shown])
+        left.scatter(*points[shown].T, s=max(9.0, size), c=colours, linewidths=0.3, edgecolors="white")
+        left.set_title("the labelled ones by their class, over all others")
+        right.scatter(x, y, s=size, c=class_colours(clusters[order]), linewidths=0, rasterized=True)
+        right.set_title("all by their cluster, in the colour of its class")
+        for ax, given in ((left, labels), (right, clusters)):
+            ax.set_aspect("equal", adjustable="datalim")
+            ax.set_xticks([])
+            ax.set_yticks([])
+            ax.spines[:].set_visible(False)
+            _legend(ax, titles, np.unique(given[given >= 0]))
+    return figure
+
+
+def loss_against_accuracy(
+    epochs: Sequence[int], losses: Sequence[float], accuracies: Sequence[float], *, reference: float | None = None
+) -> Figure:
+    """Draw what the checkpoints of one training have: loss and accuracy over the epochs, and one against the other.
+
+    Parameters
+    ----------
+    epochs, losses, accuracies : (n,) each, in the order of the epochs
+    reference : an accuracy to compare with, such as that of always the commonest class
+
+    Raises
+    ------
+    InputError : lengths that differ, or no checkpoints
+    """
+    if not len(epochs) == len(losses) == len(accuracies) or len(epochs) == 0:
+        raise InputError("epochs, losses and accuracies", "must be of one length, at least 1", value=len(epochs))
+    with style():
+        figure = Figure(figsize=(760 / 96, 300 / 96), dpi=DPI, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        _against_epochs(left, epochs, losses, accuracies, reference)
+        if reference is not None:
+            right.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        right.plot(losses, accuracies, color=FAINT, linewidth=1.2, zorder=1)
+        right.scatter(losses, accuracies, s=22, color=PALETTE[0], zorder=3)
+        for epoch, loss, accuracy in zip(epochs, losses, accuracies, strict=True):
+            right.annotate(
+                str(epoch), (loss, accuracy), xytext=(3, 4), textcoords="offset points", fontsize=7, color=MUTED
+            )
+        right.set_xlabel("reconstruction loss")
+        right.set_ylabel("accuracy of the clusters")
+        right.set_title("each point a checkpoint, with its epoch")
+        right.grid(color=FAINT, linewidth=0.6)
+        right.set_axisbelow(True)
+    return figure
+
+
+def _against_epochs(
+    ax: Axes,
+    epochs: Sequence[int],
+    losses: Sequence[float],
+    accuracies: Sequence[float],
+    reference: float | None,
+) -> None:
+    ax.plot(epochs, losses, color=PALETTE[1], marker="s", markersize=3.5, linewidth=1.2)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("reconstruction loss", color=PALETTE[1])
+    ax.set_ylim(bottom=0)
+    other = ax.twinx()
+    if reference is not None:
+        other.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    other.plot(epochs, accuracies, color=PALETTE[0], marker="o", markersize=3.5, linewidth=1.2)
+    other.set_ylabel("accuracy of the clusters", color=PALETTE[0])
+    other.spines["right"].set_visible(True)
+    ax.set_title("loss and accuracy as training goes on")
+
+
+def _legend(ax: Axes, titles: Sequence[str], present: Array) -> None:
+    dots = [
+        Line2D([], [], marker="o", linestyle="", markersize=4.5, color=tuple(colour))
+        for colour in class_colours(present)
+    ]
+    if 0 < len(dots) <= 20:
+        ax.legend(
+            dots, [titles[number] for number in present], loc="upper center", bbox_to_anchor=(0.5, 0),
+            ncols=min(len(dots), 5), labelcolor=INK, handletextpad=0.1, columnspacing=1.0,
+        )  # fmt: skip

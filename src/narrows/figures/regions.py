@@ -1,0 +1,313 @@
+"""Pictures of what a predictor of points calls inside: its regions beside the true polygons, and how it got there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from narrows.errors import InputError
+from narrows.figures import DPI
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, new_axes, short, style
+from narrows.files import Array
+
+Predict = Callable[[Array], Array]
+Box = tuple[float, float, float, float]
+
+LEARNED = PALETTE[0]
+TRUE = PALETTE[1]
+MISTAKES = 2000  # points drawn at most
+
+
+def region(
+    predict: Predict,
+    polygons: Sequence[Any],
+    *,
+    box: Box,
+    points: Array | None = None,
+    labels: Array | None = None,
+    resolution: int = 500,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw what a predictor calls inside, with the boundary it drew, and the edges of the true polygons dashed.
+
+    Parameters
+    ----------
+    predict : points (N, 2) -> (N,), bool or the probability of being inside; the boundary is at one half
+    polygons : vertices (V, 2) of each
+    box : (left, right, bottom, top) of the plane
+    points, labels : to mark those (at most 2,000) that are called wrong: (N, 2), and bool or 0 and 1 (N,)
+    resolution : points to a side at which the predictor is asked
+
+    Raises
+    ------
+    InputError : an empty box, answers of another shape or no probabilities, or points without labels
+    """
+    left, right, bottom, top = box
+    if not (left < right and bottom < top):
+        raise InputError("box", "must be (left, right, bottom, top) with left < right and bottom < top", value=box)
+    if resolution < 2:
+        raise InputError("resolution", "must be >= 2", value=resolution)
+    x, y = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
+    grid = np.stack(np.meshgrid(x, y), axis=-1)  # (R, R, 2)
+    answers = _answers(predict, grid.reshape(-1, 2)).reshape(resolution, resolution)
+    wrong = _mistakes(predict, points, labels)
+    with style():
+        figure, ax = new_axes(ax, 360, 360 * (top - bottom) / (right - left))
+        paint = LinearSegmentedColormap.from_list("inside", ["#ffffff", "#d5e5f3", "#8fbfe0"])
+        ax.imshow(answers, origin="lower", extent=box, cmap=paint, vmin=0, vmax=1, interpolation="nearest")
+        if answers.min() < 0.5 < answers.max():  # there is a boundary
+            ax.contour(x, y, answers, levels=[0.5], colors=[LEARNED], linewidths=1.3)
+        _outline(ax, polygons)
+        if len(wrong):
+            ax.plot(*wrong.T, ".", color=INK, markersize=2, markeredgewidth=0, zorder=4)
+        ax.set_xlim(left, right)
+        ax.set_ylim(bottom, top)
+        ax.set_aspect("equal")
+        ax.spines[:].set_color(FAINT)
+        ax.spines[:].set_visible(True)
+        ax.tick_params(length=2, labelsize=7)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+    return figure
+
+
+def regions(
+    predictors: Mapping[str, Predict],
+    polygons: Sequence[Any],
+    *,
+    box: Box,
+    points: Array | None = None,
+    labels: Array | None = None,
+    resolution: int = 400,
+    columns: int = 3,
+) -> Figure:
+    """Draw several predictors side by side, each as ``region`` does, and say under each title how much it calls inside.
+
+    Parameters
+    ----------
+    predictors : title -> predictor
+    polygons, box, points, labels, resolution : as in ``region``
+    columns : panels to a line
+
+    Raises
+    ------
+    InputError : no predictors, or as in ``region``
+    """
+    if not predictors:
+        raise InputError("predictors", "must hold at least one", value="none")
+    across = min(columns, len(predictors))
+    down = -(-len(predictors) // across)
+    side = 250 if across > 1 else 380  # CSS pixels
+    tall = side * (box[3] - box[2]) / (box[1] - box[0])
+    with style():
+        figure = Figure(figsize=(across * side / 96, (down * (tall + 8) + 24) / 96), dpi=DPI, layout="constrained")
+        grid = figure.subplots(down, across, squeeze=False).ravel()
+        for ax, (title, predict) in zip(grid, predictors.items(), strict=False):
+            region(predict, polygons, box=box, points=points, labels=labels, resolution=resolution, ax=ax)
+            ax.set_title(short(title, 44), fontsize=8.5)
+        for ax in grid[len(predictors) :]:
+            ax.remove()
+        handles = [
+            Polygon([(0, 0)], facecolor="#8fbfe0", edgecolor=LEARNED, linewidth=1.3, label="called inside"),
+            Polygon([(0, 0)], fill=False, edgecolor=TRUE, linewidth=1, linestyle="--", label="true edges"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, labelcolor=INK, fontsize=8)
+    return figure
+
+
+def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes | None = None) -> Figure:
+    """Draw which share of the plane each training called inside, epoch by epoch, beside the true share.
+
+    Parameters
+    ----------
+    shares : title -> share after each epoch, from 0 to 1
+    truth : the true share
+
+    Raises
+    ------
+    InputError : no trainings, one without epochs, or shares outside 0 to 1
+    """
+    if not shares:
+        raise InputError("shares", "must hold at least one training", value="none")
+    with style():
+        figure, ax = new_axes(ax, 560, 260)
+        for i, (title, values) in enumerate(shares.items()):
+            line = np.asarray(values, np.float64)
+            if line.ndim != 1 or not len(line) or not ((line >= 0) & (line <= 1)).all():
+                raise InputError(f"shares[{title!r}]", "must be shares from 0 to 1, at least one", value=values)
+            marker = "o" if len(line) == 1 else ""
+            epochs = np.arange(1, len(line) + 1)
+            ax.plot(epochs, line, color=PALETTE[(2 * i) % len(PALETTE)], linewidth=1.3, marker=marker, label=title)
+        ax.axhline(truth, color=TRUE, linewidth=1, linestyle="--", label="truth")
+        ax.set_ylim(-0.02, 1.02)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("share called inside")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        ax.grid(axis="y", linewidth=0.4, alpha=0.5)
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), labelcolor=INK)
+    return figure
+
+
+def half_planes(
+    layers: Mapping[str, tuple[Array, Array]], polygons: Sequence[Any], *, box: Box, columns: int = 3
+) -> Figure:
+    """Draw the lines on which first-layer units change sides, over the true polygons, a panel for each set.
+
+    The title says how many of the lines cross the box at all.
+
+    Parameters
+    ----------
+    layers : title -> (weights (E, 2), biases (E,)) of the units w x + b
+    polygons : vertices (V, 2) of each
+    box : (left, right, bottom, top)
+
+    Raises
+    ------
+    InputError : nothing to draw, or shapes that are no half-planes
+    """
+    if not layers:
+        raise InputError("layers", "must hold at least one set", value="none")
+    left, right, bottom, top = box
+    across = min(columns, len(layers))
+    down = -(-len(layers) // across)
+    tall = 250 * (top - bottom) / (right - left)
+    with style():
+        figure = Figure(figsize=(across * 250 / 96, down * (tall + 8) / 96), dpi=DPI, layout="constrained")
+        grid = figure.subplots(down, across, squeeze=False).ravel()
+        for ax, (title, (weights, biases)) in zip(grid, layers.items(), strict=False):
+            w, b = np.asarray(weights, np.float64), np.asarray(biases, np.float64)
+            if w.ndim != 2 or w.shape[1] != 2 or b.shape != w.shape[:1]:
+                value = f"shapes {w.shape}, {b.shape}"
+                raise InputError(f"layers[{title!r}]", "must be weights (E, 2) and biases (E,)", value=value)
+            corners = np.array([(x, y) for x in (left, right) for y in (bottom, top)]) @ w.T + b  # (4, E)
+            crossing = (corners.min(axis=0) < 0) & (corners.max(axis=0) > 0)
+            _outline(ax, polygons)
+            for (p, q), offset in zip(w[crossing], b[crossing], strict=True):
+                foot = -offset * np.array([p, q]) / (p * p + q * q)  # the point of the line next to the origin
+                ax.axline(tuple(foot), tuple(foot + [-q, p] / np.hypot(p, q) * (right - left)), color=LEARNED, lw=1)
+            ax.set_title(f"{short(title, 30)}: {crossing.sum()} of {len(w)} lines", fontsize=8.5)
+            ax.set_xlim(left, right)
+            ax.set_ylim(bottom, top)
+            ax.set_aspect("equal")
+            ax.spines[:].set_color(FAINT)
+            ax.spines[:].set_visible(True)
+            ax.tick_params(length=2, labelsize=7)
+            ax.xaxis.set_major_locator(MaxNLocator(5))
+            ax.yaxis.set_major_locator(MaxNLocator(5))
+        for ax in grid[len(layers) :]:
+            ax.remove()
+    return figure
+
+
+def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure:
+    """Draw how large the arguments of sigmoids are, over the range in which sigmoids still learn.
+
+    A sigmoid passes sigmoid'(z) = s (1 - s) of a gradient on: a quarter at 0, 1 % at |z| = 4.6, which is marked.
+
+    Parameters
+    ----------
+    arguments : title -> values z of any shape
+
+    Raises
+    ------
+    InputError : nothing to draw, or values that are not finite
+    """
+    if not arguments:
+        raise InputError("arguments", "must hold at least one set", value="none")
+    sets = {title: np.abs(np.asarray(values, np.float64)).ravel() for title, values in arguments.items()}
+    for title, sizes in sets.items():
+        if not len(sizes) or not np.isfinite(sizes).all():
+            raise InputError(f"arguments[{title!r}]", "must be finite values, at least one", value=len(sizes))
+    edge = math.log(99)  # about where a percent of the gradient passes
+    top = max(10.0, *(float(sizes.max()) for sizes in sets.values()))
+    bins = np.geomspace(1e-2, 1.2 * top, 60).tolist()
+    with style():
+        figure, ax = new_axes(ax, 460, 260)
+        ax.axvspan(bins[0], edge, color="#eef5ee", linewidth=0, zorder=0)
+        for i, (title, sizes) in enumerate(sets.items()):
+            weights = np.full(len(sizes), 1 / len(sizes))
+            alive = float((sizes < edge).mean())
+            name = f"{short(title, 30)}: {100 * alive:.1f} % can learn"
+            look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "histtype": "stepfilled", "alpha": 0.55}
+            ax.hist(np.maximum(sizes, bins[0]), bins=bins, weights=weights, label=name, **look)
+        ax.set_xscale("log")
+        ax.set_xlim(bins[0], bins[-1])
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ax.set_xlabel("size of what the sigmoids are applied to (in green they learn)")
+        ax.set_ylabel("share")
+        ax.legend(loc="lower left", bbox_to_anchor=(0, 1), labelcolor=INK)
+    return figure
+
+
+def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax: Axes | None = None) -> Figure:
+    """Draw which share of the points in each direction, as seen from the origin, is inside.
+
+    Lines through the origin divide the plane by direction alone. Where no direction has more than half of its points
+    inside, no better answer than "outside" can be built from them.
+
+    Parameters
+    ----------
+    points : title -> (points (N, 2), labels 0 and 1 (N,)), in the quarter with x, y >= 0
+    bins : how many directions of equal width the quarter is divided into
+
+    Raises
+    ------
+    InputError : nothing to draw
+    """
+    if not points:
+        raise InputError("points", "must hold at least one set", value="none")
+    edges = np.linspace(0, 90, bins + 1)
+    with style():
+        figure, ax = new_axes(ax, 460, 260)
+        for i, (title, (places, labels)) in enumerate(points.items()):
+            angles = np.degrees(np.arctan2(np.asarray(places)[:, 1], np.asarray(places)[:, 0]))
+            count, _ = np.histogram(angles, edges)
+            within, _ = np.histogram(angles, edges, weights=np.asarray(labels, np.float64))
+            share = np.divide(within, count, out=np.full(bins, np.nan), where=count > 0)
+            ax.stairs(share, edges, color=PALETTE[i % len(PALETTE)], linewidth=1.4, label=title, baseline=None)
+        ax.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
+        ax.text(89.5, 0.51, "above, most are inside", color=MUTED, fontsize=7.5, ha="right", va="bottom")
+        ax.set_xlim(0, 90)
+        ax.set_ylim(0, 1)
+        ax.set_xlabel("direction from the origin (degrees)")
+        ax.set_ylabel("share inside")
+        ax.legend(loc="upper right", labelcolor=INK)
+    return figure
+
+
+def _answers(predict: Predict, points: Array) -> Array:
+    """Return a predictor's answers as float64 (N,), from 0 (outside) to 1 (inside)."""
+    answers = np.asarray(predict(points))
+    if answers.shape != (len(points),):
+        raise InputError("predict", "must return one answer for each point, (N,)", value=f"shape {answers.shape}")
+    answers = answers.astype(np.float64)
+    if not ((answers >= 0) & (answers <= 1)).all():
+        raise InputError("predict", "must return bool, or probabilities from 0 to 1", value="others")
+    return answers
+
+
+def _mistakes(predict: Predict, points: Array | None, labels: Array | None) -> Array:
+    """Return the points that are called wrong, at most ``MISTAKES`` of them, evenly chosen."""
+    if points is None or labels is None:
+        if (points is None) != (labels is None):
+            raise InputError("points and labels", "must be given together")
+        return np.empty((0, 2))
+    points, labels = np.asarray(points), np.asarray(labels)
+    if points.ndim != 2 or points.shape[1] != 2 or labels.shape != points.shape[:1]:
+        value = f"shapes {points.shape}, {labels.shape}"
+        raise InputError("points and labels", "must be (N, 2) and (N,)", value=value)
+    wrong: Array = points[(_answers(predict, points) > 0.5) != labels.astype(bool)]
+    return wrong[:: max(1, -(-len(wrong) // MISTAKES))]
+
+
+def _outline(ax: Axes, polygons: Sequence[Any]) -> None:
+    for vertices in polygons:
+        ax.add_patch(Polygon(np.asarray(vertices), fill=False, edgecolor=TRUE, linewidth=1, linestyle="--", zorder=3))

@@ -1,0 +1,72 @@
+"""The convolutional network of the colour-embedding study: 3x32x32 images to a map of 256x4x4 values and back."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from narrows.errors import RecipeError
+from narrows.nets import Network, require_images
+
+__all__ = ["ColourConv"]
+
+
+class ColourConv(Network):
+    """32 -> 16 -> 8 -> 4 by convolutions and pooling; back by transposed convolutions of stride 1 and large kernels.
+
+    The code is the last map itself, 4,096 values that are never negative: more than the 3,072 of the image, so that
+    nothing has to be left out. 1,550,976 parameters in the encoder and 1,538,435 in the decoder. The network sees
+    images in [-1, 1] and ends with a tanh; from outside they are in [0, 1], as for every network.
+
+    A transposed convolution of stride 1 makes a map larger by its kernel less one. The kernels are those that lead back
+    through the sides that pooling went through: 5, 9 and 17 for images of 32x32.
+
+    Parameters
+    ----------
+    input_shape : (C, H, W), sides from 8 to 64
+    code_size : K, a multiple of the places of the last map, which are 16 for images of 32x32
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], code_size: int = 4096) -> None:
+        require_images("colour-conv", input_shape, 8, 64)
+        super().__init__(input_shape, min(code_size, math.prod(input_shape)))
+        self.code_size = code_size  # which may exceed the input here, as the code is a map of many channels
+        channels, height, width = input_shape
+        sizes = [(height >> level, width >> level) for level in range(4)]  # sides 32, 16, 8, 4
+        places = sizes[3][0] * sizes[3][1]
+        if code_size % places:
+            raise RecipeError(
+                "net.code_size", f"must be a multiple of {places}, the places of the last map", value=code_size
+            )
+        last = code_size // places
+        self.encoder = nn.Sequential(
+            nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),  # (N, 64, 16, 16)
+            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),  # (N, 128, 8, 8)
+            nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),  # (N, 256, 4, 4)
+            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.Tanh(),
+            nn.Conv2d(256, last, 3, padding=1), nn.ReLU(), nn.Flatten(),  # (N, K)
+        )  # fmt: skip
+        self.to_code = nn.Identity()  # type: ignore[assignment]  # the features are the code
+        kernels = [(h - below[0] + 1, w - below[1] + 1) for (h, w), below in pairwise(sizes)]  # 17, 9, 5
+        self.decoder = nn.Sequential(
+            nn.Unflatten(1, (last, *sizes[3])),
+            nn.ConvTranspose2d(last, 128, kernels[2]), nn.ReLU(), nn.Tanh(),  # (N, 128, 8, 8)
+            nn.ConvTranspose2d(128, 64, kernels[1]), nn.ReLU(), nn.Tanh(),  # (N, 64, 16, 16)
+            nn.ConvTranspose2d(64, channels, kernels[0]),  # (N, C, 32, 32)
+        )  # fmt: skip
+
+    @property
+    def feature_size(self) -> int:
+        """F, which is K here."""
+        return self.code_size
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the features (N, F) of ``x`` (N, *input_shape) in [0, 1]."""
+        return super().features(2 * x - 1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the images (N, *input_shape), float32 in [0, 1], of codes ``z`` (N, K)."""
+        raw: Tensor = self.decoder(z).float()
+        return (raw.tanh() + 1) / 2

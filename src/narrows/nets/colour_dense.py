@@ -1,0 +1,57 @@
+"""The dense network of the colour-embedding study: 3x32x32 images to a code of 1,024 values and back."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from narrows.nets import Network, require_images
+
+__all__ = ["ColourDense"]
+
+SLOPE = 0.5  # of every LeakyReLU below zero
+
+
+class ColourDense(Network):
+    """3,072 -> 1,024 -> 1,024 -> code, and back: LeakyReLU and tanh after each layer, LeakyReLU alone on the code.
+
+    5,245,952 parameters in the encoder and 5,248,000 in the decoder. The network sees images in [-1, 1] and ends with a
+    tanh; from outside they are in [0, 1], as for every network.
+
+    Parameters
+    ----------
+    input_shape : (C, H, W), sides from 4 to 64
+    code_size : K
+    """
+
+    def __init__(self, input_shape: tuple[int, ...], code_size: int = 1024) -> None:
+        require_images("colour-dense", input_shape, 4, 64)
+        super().__init__(input_shape, code_size)
+        values = math.prod(input_shape)
+        self.encoder = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(values, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
+            nn.Linear(1024, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
+        )  # fmt: skip
+        self.to_code = nn.Linear(1024, code_size)
+        self.decoder = nn.Sequential(
+            nn.Linear(code_size, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
+            nn.Linear(1024, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
+            nn.Linear(1024, values), nn.LeakyReLU(SLOPE),
+            nn.Unflatten(1, input_shape),
+        )  # fmt: skip
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the features (N, F) of ``x`` (N, *input_shape) in [0, 1]."""
+        return super().features(2 * x - 1)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the codes (N, K) of ``x`` (N, *input_shape) in [0, 1]."""
+        return functional.leaky_relu(super().encode(x), SLOPE)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the images (N, *input_shape), float32 in [0, 1], of codes ``z`` (N, K)."""
+        raw: Tensor = self.decoder(z).float()
+        return (raw.tanh() + 1) / 2

@@ -1,0 +1,49 @@
+"""Reconstruct randomly changed inputs, each from itself: more data than there are, where there are few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from narrows.nets import Network
+from narrows.objectives import Batch, PixelLoss
+from narrows.objectives.reconstruction import Reconstruction
+from narrows.views import Views
+
+__all__ = ["Augmented"]
+
+
+class Augmented(Reconstruction):
+    """Reconstruct a random view of the input from that same view; outside training, the input from itself.
+
+    Nothing is cleaned or undone: a view that a new input could have looked like is one input more to learn from.
+
+    Parameters
+    ----------
+    net : the network
+    views : the changes, such as ``["affine:0.4"]``; None takes "affine:0.4" for images and "jitter:0.1" for vectors.
+        No new input has an erased part, so nothing is erased unless asked for
+    loss, noise, weight : as of ``Reconstruction``; noise comes on top, and the view without it is the target
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        views: str | Sequence[str] | None = None,
+        loss: PixelLoss = "mse",
+        noise: str | Sequence[str] = (),
+        weight: float | Literal["sum"] = 1.0,
+    ) -> None:
+        super().__init__(net, loss=loss, noise=noise, weight=weight)
+        gentle = "affine:0.4" if net.is_images else "jitter:0.1"
+        self.views = Views([gentle] if views is None else views, images=net.is_images)
+
+    def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return {"reconstruction": (N,)}."""
+        if self.training:
+            batch = replace(batch, x=self.views(batch.x, generator))
+        return super().terms(net, batch, generator)
