@@ -54,8 +54,8 @@ def start(work: Work, data: Dataset, n_clusters: int, init: str, row: int | None
     """
     nth = work.seed if row is None else row
     centers = initial_centers(data, n_clusters, init, seed=work.seed, labels=data.labels, nth=nth)
-    moves: Array = np.random.default_rng(work.seed).uniform(-nudge, nudge, centers.shape)
-    started: Array = centers + moves.astype(np.float32)
+    moves = np.random.default_rng(work.seed).uniform(-1.0, 1.0, size=centers.shape).astype(np.float32)
+    started: Array = centers + np.float32(nudge) * moves
     return started
 
 
