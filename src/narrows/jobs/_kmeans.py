@@ -54,9 +54,8 @@ def start(work: Work, data: Dataset, n_clusters: int, init: str, row: int | None
     """
     nth = work.seed if row is None else row
     centers = initial_centers(data, n_clusters, init, seed=work.seed, labels=data.labels, nth=nth)
-    moves = np.random.default_rng(work.seed).uniform(-1.0, 1.0, size=centers.shape).astype(np.float32)
-    started: Array = centers + np.float32(nudge) * moves
-    return started
+    share: Array = np.random.default_rng(work.seed).random(centers.shape, np.float32)
+    return centers + np.float32(nudge) * (2 * share - 1)
 
 
 def nearest(data: Dataset, centers: Array) -> tuple[Array, Array]:
