@@ -54,8 +54,9 @@ def start(work: Work, data: Dataset, n_clusters: int, init: str, row: int | None
     """
     nth = work.seed if row is None else row
     centers = initial_centers(data, n_clusters, init, seed=work.seed, labels=data.labels, nth=nth)
-    share: Array = np.random.default_rng(work.seed).random(centers.shape, np.float32)
-    return centers + np.float32(nudge) * (2 * share - 1)
+    share = np.random.default_rng(work.seed).random(centers.size, np.float32).reshape(centers.shape)
+    started: Array = centers + np.float32(nudge) * (2 * share - 1)
+    return started
 
 
 def nearest(data: Dataset, centers: Array) -> tuple[Array, Array]:
