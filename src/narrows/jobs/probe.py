@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,12 +11,14 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
+from narrows.errors import RecipeError
 from narrows.evaluation.baseline import PCABaseline
 from narrows.evaluation.classification import accuracy
 from narrows.files import Array
 from narrows.jobs import Results, Work
 from narrows.jobs.classifier import known, labelled, learn
 from narrows.model import Model
+from narrows.patches import PatchCodes
 
 __all__ = ["probe"]
 
@@ -24,10 +27,11 @@ def probe(
     work: Work,
     *,
     source: str,
-    encoder: Literal["trained", "random", "pca", "pixels"] = "trained",
+    encoder: Literal["trained", "random", "patches", "pca", "pixels"] = "trained",
     space: Literal["code", "features"] = "code",
     net: Mapping[str, Any] | None = None,
     code_size: int = 32,
+    patches: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     views: Sequence[str] = (),
     passes: int = 0,
@@ -39,17 +43,26 @@ def probe(
     ----------
     source : the data, which have labels
     encoder : the "trained" one of the run this one goes on from; a "random" one, ``net`` with its first weights;
-        "pca" with ``code_size`` components; or none, which reads the "pixels"
+        "patches", k-means of which made the code; "pca" with ``code_size`` components; or none, which reads the
+        "pixels"
     space : the "code" or the "features" it is computed from
     net : of the random encoder
+    patches : arguments of ``narrows.patches.PatchCodes``
     train : settings of the linear layer's training
     views, passes : the layer also learns from the codes of ``passes`` randomly changed copies of every training image
     standardise : bring each value of the codes to mean 0 and standard deviation 1 over the training rows
 
     Returns
     -------
-    results : accuracy on training and test rows, the majority class's, the size of what is read, seconds
+    results : accuracy on training and test rows, the majority class's, the size of what is read, seconds of training
+        and of making the codes
+
+    Raises
+    ------
+    RecipeError : changed copies for an encoder that is no network
     """
+    if passes and encoder not in ("trained", "random"):
+        raise RecipeError("passes", f"must be 0 where the encoder is {encoder!r}", value=passes)
     data = labelled(work.open(source))
     labels = known(data.labels)
     rows = split(data, valid=0.0, seed=work.seed)
@@ -59,10 +72,15 @@ def probe(
             return (data.values[index].reshape(len(index), -1) / np.float32(255)).astype(np.float32)
         if encoder == "pca":
             return baseline.encode(data.values[index]).astype(np.float32)
+        if encoder == "patches":
+            return typical.encode(data.values[index])
         return coding.embed(model, data.values[index], space, views=changes, seed=seed)
 
+    started = time.perf_counter()
     if encoder == "pca":
         baseline = PCABaseline(code_size, seed=work.seed).fit(data.values[rows.train])
+    elif encoder == "patches":
+        typical = PatchCodes(**dict(patches or {}), seed=work.seed).fit(data.values[rows.train])
     elif encoder == "random":
         model = Model(data.shape, dict(net or {}), {"name": "reconstruction"}, seed=work.seed)
         model.fit_scaling(data.values, rows.train)
@@ -73,6 +91,7 @@ def probe(
         codes = np.concatenate([codes, read(rows.train, views, seed=1000 * work.seed + i)])
         answers = np.concatenate([answers, labels[rows.train]])
     held_out = read(rows.test)
+    seconds = time.perf_counter() - started
     seen = Dataset(codes, labels=answers, label_names=data.label_names)
     everything = Split(np.arange(len(codes)), np.arange(0), np.arange(0), held_out=False)
     linear, history = learn(
@@ -86,4 +105,5 @@ def probe(
         "test/majority_accuracy": float((labels[rows.test] == np.bincount(answers).argmax()).mean()),
         "train/loss": history[-1]["train/loss"], "train/parameters": linear.n_parameters(),
         "train/seconds": sum(row["seconds"] for row in history), "codes/size": codes.shape[1],
+        "codes/seconds": seconds,
     }  # fmt: skip

@@ -1,0 +1,168 @@
+"""Codes of images from k-means on their small patches: an encoder that neither labels nor gradients trained."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from narrows.errors import DataError, InputError
+from narrows.files import Array
+
+__all__ = ["PatchCodes"]
+
+PER_IMAGE = 100  # patches drawn of one image, on average and at most
+CONTRAST = 0.01  # added to the variance of a patch: what is less is noise and is not blown up
+WHITENING = 0.1  # added to the variance along each axis, for the same reason
+BLOCK_VALUES = 1 << 24  # float32 values of an answer map worked on at once: 64 MiB
+
+
+class PatchCodes:
+    """Encode images by which typical patches they have, and roughly where (Coates, Ng & Lee 2011).
+
+    Patches p drawn from the training images are brought to mean 0 and variance 1, decorrelated (ZCA), and sorted into
+    K cells by k-means. Of a patch u at a distance z_k = ||u - c_k|| from the centre of cell k, the "triangle" answer
+
+        a_k = max(0, mean_j z_j - z_k)
+
+    is zero for about half of the centres. An image's code is the mean answer of each centre in each field of a grid of
+    ``grid`` x ``grid``. All of it is one convolution with K kernels and a few operations on its output.
+
+    Parameters
+    ----------
+    n_centers : K
+    side : of a patch, in pixels
+    stride : pixels from one patch to the next
+    grid : fields per side
+    patches : drawn to find the centres, at most; of few images fewer
+    seed : of the patches and of k-means
+
+    Attributes
+    ----------
+    centers_ : (K, C * side * side), in the space of decorrelated patches
+    n_features_ : K * grid * grid
+
+    Examples
+    --------
+    >>> import narrows
+    >>> from narrows.patches import PatchCodes
+    >>> images = narrows.open("digits").values
+    >>> PatchCodes(n_centers=16, side=3, stride=1, grid=2).fit(images).encode(images).shape
+    (1797, 64)
+    """
+
+    centers_: Array
+
+    def __init__(
+        self,
+        n_centers: int = 256,
+        *,
+        side: int = 6,
+        stride: int = 2,
+        grid: int = 4,
+        patches: int = 100_000,
+        seed: int = 0,
+    ) -> None:
+        for name, value in (("n_centers", n_centers), ("side", side), ("stride", stride), ("grid", grid)):
+            if value < 1:
+                raise InputError(name, "must be a whole number >= 1", value=value)
+        if patches < n_centers:
+            raise InputError("patches", f"must be at least n_centers = {n_centers}", value=patches)
+        self.n_centers, self.side, self.stride, self.grid = n_centers, side, stride, grid
+        self.patches, self.seed = patches, seed
+
+    def fit(self, images: Array) -> Self:
+        """Find the centres in patches of ``images`` (N, C, H, W), uint8 or float32 in [0, 1].
+
+        Raises
+        ------
+        DataError : no images, too few for so many centres, or smaller than a patch
+        """
+        from scipy.linalg import eigh
+        from sklearn.cluster import MiniBatchKMeans
+
+        if images.ndim != 4 or not len(images):
+            raise DataError("images", "must be of shape (N, C, H, W), at least one of them", value=images.shape)
+        if min(images.shape[2:]) < self.side:
+            raise DataError(
+                "images", f"must be at least as high and wide as a patch of {self.side}", value=images.shape
+            )
+        self.shape_ = images.shape[1:]
+        drawn = _standardised(self._drawn(images))  # (P, D)
+        mean, covariance = drawn.mean(0), np.cov(drawn.T).reshape(drawn.shape[1], -1)
+        variances, axes = eigh(covariance)
+        whiten = (axes / np.sqrt(np.maximum(variances, 0) + WHITENING)) @ axes.T  # (D, D)
+        kmeans = MiniBatchKMeans(self.n_centers, batch_size=4096, n_init=1, max_iter=15, random_state=self.seed)
+        self.centers_ = kmeans.fit((drawn - mean) @ whiten).cluster_centers_  # (K, D)
+        # u = ((p - mu) / sigma - mean) whiten: that and its products with the centres are convolutions of the image.
+        self._whiten, self._whitened_mean = whiten, mean @ whiten
+        return self
+
+    @property
+    def n_features_(self) -> int:
+        """Values of a code."""
+        return self.n_centers * self.grid**2
+
+    def encode(self, images: Array) -> Array:
+        """Return the codes (N, ``n_features_``) float32 of ``images`` (N, C, H, W), in bounded memory."""
+        if images.shape[1:] != self.shape_:
+            raise DataError("images", f"must be of the shape {self.shape_} of those fitted", value=images.shape[1:])
+        padded = [size + 2 * (self.side // 2) for size in self.shape_[1:]]
+        places = int(np.prod([(size - self.side) // self.stride + 1 for size in padded]))
+        step = max(1, BLOCK_VALUES // (places * self.n_centers))
+        codes = np.empty((len(images), self.n_features_), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(images), step):
+                codes[start : start + step] = self._answers(_scaled(images[start : start + step]))
+        return codes
+
+    def _answers(self, x: Tensor) -> Array:
+        """Return the codes of ``x`` (B, C, H, W)."""
+        kernel = (-1, *self.shape_[:1], self.side, self.side)
+        to_space = _tensor(self._whiten.T).reshape(kernel)  # (D, C, side, side)
+        to_centers = _tensor(self.centers_ @ self._whiten.T).reshape(kernel)  # (K, C, side, side)
+        x = functional.pad(x, (self.side // 2,) * 4, mode="constant")
+        mean = functional.avg_pool2d(x, self.side, self.stride).mean(1, keepdim=True)  # (B, 1, h, w)
+        square = functional.avg_pool2d(x.square(), self.side, self.stride).mean(1, keepdim=True)
+        scale = ((square - mean.square()).clamp(min=0) + CONTRAST).rsqrt()
+
+        def product(kernels: Tensor, offset: Array) -> Tensor:
+            raw = functional.conv2d(x, kernels, stride=self.stride)
+            raw -= mean * kernels.sum((1, 2, 3))[:, None, None]
+            return raw.mul_(scale).sub_(_tensor(offset)[:, None, None])
+
+        norms = product(to_space, self._whitened_mean).square().sum(1, keepdim=True)  # ||u||^2, (B, 1, h, w)
+        distances = product(to_centers, self.centers_ @ self._whitened_mean)  # u c_k, (B, K, h, w)
+        distances.mul_(-2).add_(_tensor((self.centers_**2).sum(1))[:, None, None]).add_(norms).clamp_(min=0).sqrt_()
+        answers = (distances.mean(1, keepdim=True) - distances).relu_()
+        return functional.adaptive_avg_pool2d(answers, self.grid).flatten(1).numpy()
+
+    def _drawn(self, images: Array) -> Array:
+        """Return patches (P, D) in [0, 1] from random places of random images."""
+        rng = np.random.default_rng(self.seed)
+        (height, width), count = self.shape_[1:], min(self.patches, PER_IMAGE * len(images))
+        which = rng.integers(len(images), size=count)
+        top = rng.integers(height - self.side + 1, size=count)
+        left = rng.integers(width - self.side + 1, size=count)
+        windows = np.lib.stride_tricks.sliding_window_view(images, (self.side, self.side), axis=(2, 3))
+        chosen = windows[which, :, top, left]  # (P, C, side, side)
+        return _scaled(chosen).numpy().reshape(count, -1).astype(np.float64)
+
+
+def _scaled(images: Array) -> Tensor:
+    """Return images in [0, 1], float32."""
+    x = torch.from_numpy(np.ascontiguousarray(images))
+    return x.float() / 255 if x.dtype == torch.uint8 else x.float()
+
+
+def _standardised(patches: Array) -> Array:
+    """Bring each of ``patches`` (P, D) to mean 0 and, where it has any contrast, variance 1."""
+    standardised: Array = (patches - patches.mean(1, keepdims=True)) / np.sqrt(patches.var(1, keepdims=True) + CONTRAST)
+    return standardised
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
