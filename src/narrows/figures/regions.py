@@ -68,14 +68,7 @@ def region(
         _outline(ax, polygons)
         if len(wrong):
             ax.plot(*wrong.T, ".", color=INK, markersize=2, markeredgewidth=0, zorder=4)
-        ax.set_xlim(left, right)
-        ax.set_ylim(bottom, top)
-        ax.set_aspect("equal")
-        ax.spines[:].set_color(FAINT)
-        ax.spines[:].set_visible(True)
-        ax.tick_params(length=2, labelsize=7)
-        ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.yaxis.set_major_locator(MaxNLocator(5))
+        _frame(ax, box)
     return figure
 
 
@@ -194,14 +187,7 @@ def half_planes(
                 foot = -offset * np.array([p, q]) / (p * p + q * q)  # the point of the line next to the origin
                 ax.axline(tuple(foot), tuple(foot + [-q, p] / np.hypot(p, q) * (right - left)), color=LEARNED, lw=1)
             ax.set_title(f"{short(title, 30)}: {crossing.sum()} of {len(w)} lines", fontsize=8.5)
-            ax.set_xlim(left, right)
-            ax.set_ylim(bottom, top)
-            ax.set_aspect("equal")
-            ax.spines[:].set_color(FAINT)
-            ax.spines[:].set_visible(True)
-            ax.tick_params(length=2, labelsize=7)
-            ax.xaxis.set_major_locator(MaxNLocator(5))
-            ax.yaxis.set_major_locator(MaxNLocator(5))
+            _frame(ax, box)
         for ax in grid[len(layers) :]:
             ax.remove()
     return figure
@@ -306,6 +292,19 @@ def _mistakes(predict: Predict, points: Array | None, labels: Array | None) -> A
         raise InputError("points and labels", "must be (N, 2) and (N,)", value=value)
     wrong: Array = points[(_answers(predict, points) > 0.5) != labels.astype(bool)]
     return wrong[:: max(1, -(-len(wrong) // MISTAKES))]
+
+
+def _frame(ax: Axes, box: Box) -> None:
+    """Show ``box`` and nothing else, a unit as long upwards as to the right, with a thin frame."""
+    left, right, bottom, top = box
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    ax.set_aspect("equal")
+    ax.spines[:].set_color(FAINT)
+    ax.spines[:].set_visible(True)
+    ax.tick_params(length=2, labelsize=7)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.yaxis.set_major_locator(MaxNLocator(5))
 
 
 def _outline(ax: Axes, polygons: Sequence[Any]) -> None:

@@ -18,11 +18,12 @@ import numpy as np
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.errors import RecipeError
-from narrows.files import write_bytes
+from narrows.files import Array, write_bytes
 from narrows.interrupt import Interrupt
+from narrows.model import Model
 from narrows.progress import Progress
 from narrows.registry import Registry
-from narrows.training.loop import Settings
+from narrows.training.loop import Settings, train
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,6 +76,30 @@ class Work:
             batch_size = min(batch_size, max(2, rows // QUICK_STEPS))
             epochs = min(2, epochs)
         return replace(settings, epochs=epochs, batch_size=batch_size)
+
+    def train(
+        self,
+        model: Model,
+        values: Array,
+        rows: Array,
+        valid: Array,
+        settings: Settings,
+        labels: Array | None = None,
+        *,
+        checkpoints: bool = True,
+    ) -> list[dict[str, float]]:
+        """Train ``model`` on some rows of ``values`` (N, ...), watching others, and return its history.
+
+        The model ends on the processor. With ``checkpoints``, training that was stopped goes on where it was.
+        """
+        with self.interrupt.deferred():
+            history = train(
+                model, values, rows, valid, settings, labels=labels, seed=self.seed,
+                folder=self.folder / "checkpoints" if checkpoints else None, progress=self.progress,
+                stop=self.interrupt,
+            )  # fmt: skip
+        model.cpu()
+        return history
 
     def earlier(self) -> Path:
         """Return the folder of the run that this one goes on from.

@@ -18,7 +18,6 @@ from narrows.figures.learning import confusion, curves_by_rate
 from narrows.files import Array
 from narrows.jobs import Results, Work
 from narrows.model import Model
-from narrows.training.loop import train as fit
 
 __all__ = ["classifier"]
 
@@ -86,12 +85,9 @@ def learn(
     )  # fmt: skip
     if scale:
         model.fit_scaling(data.values, rows.train)
-    with work.interrupt.deferred():
-        history = fit(
-            model, data.values, rows.train, rows.valid, work.settings(train, len(rows.train)), labels=data.labels,
-            seed=work.seed, folder=work.folder / "checkpoints", progress=work.progress, stop=work.interrupt,
-        )  # fmt: skip
-    model.cpu().save(work.folder)
+    settings = work.settings(train, len(rows.train))
+    history = work.train(model, data.values, rows.train, rows.valid, settings, data.labels)
+    model.save(work.folder)
     return model, history
 
 

@@ -33,7 +33,6 @@ from narrows.model import Model
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
 from narrows.training.loop import Settings
-from narrows.training.loop import train as fit
 
 __all__ = ["embedding"]
 
@@ -292,12 +291,7 @@ def _learn(
         measured = read_json(path)
     first = dict(list(chains.items())[:1])
     for epochs in _marks(settings, checkpoints):
-        with work.interrupt.deferred():
-            history = fit(
-                model, data.values, rows.train, rows.valid, replace(settings, epochs=epochs), seed=work.seed,
-                folder=work.folder / "checkpoints", progress=work.progress, stop=work.interrupt,
-            )  # fmt: skip
-        model.cpu()
+        history = work.train(model, data.values, rows.train, rows.valid, replace(settings, epochs=epochs))
         # Measured before training goes on, so that a study that was stopped finds the weights of this epoch.
         if checkpoints and epochs not in [row["epoch"] for row in measured]:
             work.progress.say(f"measuring after epoch {epochs}")

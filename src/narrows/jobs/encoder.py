@@ -18,7 +18,6 @@ from narrows.figures.features import feature_maps
 from narrows.figures.images import comparison
 from narrows.jobs import Results, Work
 from narrows.model import Model
-from narrows.training.loop import train as fit
 
 __all__ = ["encoder"]
 
@@ -52,12 +51,9 @@ def encoder(
     rows = split(data, valid=valid, seed=work.seed)
     model = Model(data.shape, net, objective, seed=work.seed, preprocessing=data.provenance.get("preprocessing"))
     model.fit_scaling(data.values, rows.train)
-    with work.interrupt.deferred():
-        history = fit(
-            model, data.values, rows.train, rows.valid, work.settings(train or {}, len(rows.train)), seed=work.seed,
-            folder=work.folder / "checkpoints", progress=work.progress, stop=work.interrupt,
-        )  # fmt: skip
-    model.cpu().save(work.folder)
+    settings = work.settings(train or {}, len(rows.train))
+    history = work.train(model, data.values, rows.train, rows.valid, settings)
+    model.save(work.folder)
     results: Results = {
         "train/parameters": model.n_parameters(), "train/epochs": len(history),
         "train/seconds": sum(row["seconds"] for row in history),

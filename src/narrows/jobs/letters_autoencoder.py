@@ -12,7 +12,6 @@ from narrows.figures.curves import loss_curves
 from narrows.jobs import Results, Work
 from narrows.jobs._letters import images_of, measure
 from narrows.model import Model
-from narrows.training.loop import train as fit
 
 __all__ = ["letters_autoencoder"]
 
@@ -48,12 +47,8 @@ def letters_autoencoder(
         preprocessing=data.provenance.get("preprocessing"),
     )  # fmt: skip
     settings = {"keep": "last"} | dict(train or {})
-    with work.interrupt.deferred():
-        history = fit(
-            model, data.values, rows.train, rows.valid, work.settings(settings, len(rows.train)), seed=work.seed,
-            folder=work.folder / "checkpoints", progress=work.progress, stop=work.interrupt,
-        )  # fmt: skip
-    model.cpu().save(work.folder)
+    history = work.train(model, data.values, rows.train, rows.valid, work.settings(settings, len(rows.train)))
+    model.save(work.folder)
     results: Results = {
         "train/parameters": model.n_parameters(), "train/epochs": len(history),
         "train/seconds": sum(row["seconds"] for row in history),

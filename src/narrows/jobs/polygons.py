@@ -22,7 +22,6 @@ from narrows.jobs.classifier import known
 from narrows.model import Model
 from narrows.polygons import PENTAGONS, SIDE, Sampling, ThresholdNetwork, draw, inside, load, threshold_network
 from narrows.training.loop import Settings
-from narrows.training.loop import train as fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -147,7 +146,8 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     values = np.concatenate([parts.data.values, probes])
     labels = np.concatenate([parts.labels, np.ones(len(probes), np.int64)])
     probe_rows = np.arange(len(parts.data), len(values))
-    history = _fit(work, model, values, labels, parts.train, probe_rows, work.settings(train, len(parts.train)))
+    settings = work.settings(train, len(parts.train))
+    history = work.train(model, values, parts.train, probe_rows, settings, labels, checkpoints=False)
     model.save(work.folder)
     end, right = _planes(model), threshold_network(PENTAGONS)
     sampled = parts.train[:PROBES]
@@ -230,7 +230,9 @@ def _annealed(
     for number in range(min(restarts, 2) if work.quick else restarts):
         model = _start(work, parts, {**net, "anneal": _rise(settings, len(parts.train))}, number, around)
         before = _planes(model)
-        history = _fit(work, model, parts.data.values, parts.labels, parts.train, parts.train[:0], settings)
+        history = work.train(
+            model, parts.data.values, parts.train, parts.train[:0], settings, parts.labels, checkpoints=False
+        )
         tried.append(Attempt(model, before, history, *_on_training_rows(model, parts)))
         if tried[-1].right >= enough:
             break
@@ -296,7 +298,7 @@ def _sharpen(
     sharper = Model((2,), {**net, **steeper}, {"name": "classification"}, seed=work.seed)
     sharper.load_state_dict(model.state_dict())
     sharper.net.restart_slope()
-    history = _fit(work, sharper, parts.data.values, parts.labels, rows, parts.train[:0], settings)
+    history = work.train(sharper, parts.data.values, rows, parts.train[:0], settings, parts.labels, checkpoints=False)
     return sharper, history
 
 
@@ -325,18 +327,6 @@ def spread(points: Array, count: int, rng: np.random.Generator) -> Array:
 
 
 # Shared
-
-
-def _fit(
-    work: Work, model: Model, values: Array, labels: Array, rows: Array, valid: Array, settings: Settings
-) -> History:
-    with work.interrupt.deferred():
-        history = fit(
-            model, values, rows, valid, settings, labels=labels, seed=work.seed, progress=work.progress,
-            stop=work.interrupt,
-        )  # fmt: skip
-    model.cpu()
-    return history
 
 
 def _rise(settings: Settings, rows: int) -> int:
