@@ -36,7 +36,10 @@ def place(tmp_path_factory):
 
 def run(command, cwd):
     bin_folder = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}"}
+    # One thread: threads that wait for each other take minutes where something else has one of the cores.
+    environment = os.environ | {
+        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
     done = subprocess.run(
         command, shell=True, cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )  # fmt: skip
