@@ -180,6 +180,16 @@ def test_the_report_shows_what_jobs_leave_and_lets_nothing_else_in(counting, tmp
     assert (tmp_path / "kept" / "figures" / "plain-line.png").is_file()
 
 
+def test_a_page_gets_its_table_and_the_pictures_it_shows(counting, tmp_path):
+    studies.run(counting, tmp_path / "out", seeds=1)
+    page = tmp_path / "page.md"
+    page.write_text("<!-- figures -->\nold\n<!-- end of figures -->\n![line](page/figures/plain-line.png)\n")
+    studies.keep(tmp_path / "out", tmp_path / "page")
+    assert "| run | figure |" in page.read_text()
+    assert "old" not in page.read_text()
+    assert [path.name for path in (tmp_path / "page" / "figures").iterdir()] == ["plain-line.png"]
+
+
 def test_folders_that_are_not_ours_are_left_alone(counting, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("long")

@@ -518,7 +518,7 @@ def keep(out: str | Path, target: str | Path) -> None:
     """Copy a study's results.csv, results.json and the pictures of its first seeds, and no models or data.
 
     A page beside the folder, ``target`` with .md, has its table of figures renewed: what stands between the lines
-    ``<!-- figures -->`` and ``<!-- end of figures -->``.
+    ``<!-- figures -->`` and ``<!-- end of figures -->``. Then only the pictures that it shows are kept.
 
     Raises
     ------
@@ -530,19 +530,22 @@ def keep(out: str | Path, target: str | Path) -> None:
     content = read_json(out / "results.json")
     if content["quick"]:
         raise RunFolderError("--keep", "must be given figures that mean something; these are of a quick look")
+    page = target.with_name(f"{target.name}.md")
+    shown = page.read_text(encoding="utf-8") if page.is_file() else None
+    if shown is not None:
+        write_text(page, with_figures(shown, content))
     (target / "figures").mkdir(parents=True, exist_ok=True)
     for name in ("results.csv", "results.json"):
         write_bytes(target / name, (out / name).read_bytes())
+    pictures = {path.name: path for path in sorted((out / "figures").glob("sweep-*.png"))}
     for entry in content["runs"]:
         folder = run_folder(out, entry["run"], 0)
-        for picture in sorted((folder / "figures").glob("*.png")):
-            if picture.stem in outcome_of(folder)["figures"]:
-                write_bytes(target / "figures" / f"{folder.parent.name}-{picture.name}", picture.read_bytes())
-    for picture in sorted((out / "figures").glob("sweep-*.png")):
-        write_bytes(target / "figures" / picture.name, picture.read_bytes())
-    page = target.with_name(f"{target.name}.md")
-    if page.is_file():
-        write_text(page, with_figures(page.read_text(encoding="utf-8"), content))
+        for path in sorted((folder / "figures").glob("*.png")):
+            if path.stem in outcome_of(folder)["figures"]:
+                pictures[f"{folder.parent.name}-{path.name}"] = path
+    for name, path in pictures.items():
+        if shown is None or f"({target.name}/figures/{name})" in shown:
+            write_bytes(target / "figures" / name, path.read_bytes())
 
 
 def with_figures(page: str, content: Mapping[str, Any]) -> str:
