@@ -84,7 +84,8 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
             ax.axvline(10, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
             ax.set(xscale="log", yscale="log")
             ax.set_title(panel.title, color=INK)
-            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.grid(axis="y", color=FAINT, linewidth=0.6)
             ax.set_axisbelow(True)
         for ax in grid[-1]:
