@@ -87,9 +87,11 @@ class PatchCodes:
         if images.ndim != 4 or not len(images):
             raise DataError("images", "must be of shape (N, C, H, W), at least one of them", value=images.shape)
         if min(images.shape[2:]) < self.side:
-            raise DataError(
-                "images", f"must be at least as high and wide as a patch of {self.side}", value=images.shape
-            )
+            rule = f"must be at least as high and wide as a patch of {self.side}"
+            raise DataError("images", rule, value=images.shape)
+        if len(images) * PER_IMAGE < self.n_centers:
+            rule = f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres"
+            raise DataError("images", rule, value=len(images))
         self.shape_ = images.shape[1:]
         drawn = _standardised(self._drawn(images))  # (P, D)
         mean, covariance = drawn.mean(0), np.cov(drawn.T).reshape(drawn.shape[1], -1)
