@@ -101,7 +101,8 @@ def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
     -------
     results : "train/mse" (per value), "train/inertia", "train/accuracy" under the best one-to-one matching of clusters
         and classes, "train/diagonal_accuracy" with centre i taken for class i, "train/nmi", "train/dead" centres,
-        "train/largest" (share of the rows), "test/mse", "test/accuracy" under the matching of the training rows
+        "train/largest" (share of the rows), "test/mse", "test/accuracy" under the matching of the training rows;
+        "data/mean" and "data/sd" of all values of the training rows
     """
     train, test = found
     cells, squares = nearest(train, centers)
@@ -118,11 +119,20 @@ def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
         "test/mse": float(test_squares.mean() / values),
         "test/accuracy": float((matched[test_cells] == test.labels).mean()),
     }  # fmt: skip
+    results |= _moments(train)
     _show(work, train, {"at the start": begun, "at the end": centers}, counts, matched)
     for signal in (signals.dead_centres(sizes), signals.mode_collapse(sizes, truth)):
         if signal is not None:
             work.note(signal.sentence)
     return results
+
+
+def _moments(data: Dataset) -> Results:
+    """Return mean and standard deviation of all values."""
+    count = len(data) * math.prod(data.shape)
+    mean = sum(float(x.sum()) for _, x in blocks(data)) / count
+    variance = sum(float(np.square(x - mean).sum()) for _, x in blocks(data)) / count
+    return {"data/mean": mean, "data/sd": math.sqrt(variance)}
 
 
 def _show(work: Work, data: Dataset, stages: dict[str, Array], counts: Array, matched: Array) -> None:

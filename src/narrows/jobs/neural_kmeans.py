@@ -19,6 +19,7 @@ __all__ = ["neural_kmeans"]
 MEASURED = (
     "train/mse", "train/inertia", "train/accuracy", "train/diagonal_accuracy", "train/nmi", "train/dead",
     "train/largest", "train/repairs", "train/epochs", "train/seconds", "test/mse", "test/accuracy",
+    "data/mean", "data/sd",
 )  # fmt: skip
 
 
