@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -72,3 +76,17 @@ def test_the_module_named_umap_imports_the_package_of_that_name():
 
     assert umap.__name__ == "umap"
     assert not umap.__file__.endswith("projection/umap.py")
+
+
+@pytest.mark.slow
+def test_umap_leaves_the_number_of_threads_of_the_process_as_it_was():
+    # In a process of its own: numba touches the number only once, when it starts its threads.
+    code = (
+        "import numpy as np, torch\n"
+        "from narrows.projection.umap import UMAP\n"
+        "UMAP(0).fit(np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32))\n"
+        "print(torch.get_num_threads())\n"
+    )
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"

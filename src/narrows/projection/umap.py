@@ -39,7 +39,11 @@ class UMAP(NeighbourMap):
         self.min_dist = min_dist
 
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
-        with warnings.catch_warnings():
+        from threadpoolctl import threadpool_limits
+
+        # Numba sets the number of OpenMP threads of the whole process as it starts its own. Put back at the end, or
+        # a network trained afterwards would use more threads than it was told to, and come out with other bits.
+        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
             warnings.simplefilter("ignore")  # no search tree, which is not needed; one thread, which is wanted
             import umap
 
