@@ -63,3 +63,15 @@ def test_it_says_what_it_needs():
         Classification(net).terms(net, Batch(torch.zeros(1, 2)), torch.Generator())
     with pytest.raises(RecipeError, match="smoothing"):
         Classification(net, smoothing=1.0)
+
+
+def test_a_target_may_be_shares_in_the_classes():
+    net = linear([[2.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    shares = [[0.2, 0.7, 0.1]]
+    log_p = functional.log_softmax(torch.tensor([[2.0, 0.0, 0.0]]), 1)
+    found = terms(Classification(net), net, [[1.0, 0.0]], shares)
+    assert torch.allclose(found["cross_entropy"], -(torch.tensor(shares) * log_p).sum(1))
+    assert found["accuracy"].tolist() == [0.0]
+    squared = terms(Classification(net, loss="mse"), net, [[1.0, 0.0]], shares)["squared_error"]
+    outputs = torch.tensor([[2.0, 0.0, 0.0]]).sigmoid()
+    assert torch.allclose(squared, (outputs - torch.tensor(shares)).square().mean(1))

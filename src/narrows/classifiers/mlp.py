@@ -28,6 +28,7 @@ class MLP(ClassifierNet):
     activation : "relu", "gelu", "sigmoid" or "tanh"
     dropout : share of the hidden values set to zero in training
     init : "default" as torch draws weights, or "xavier" (Glorot & Bengio 2010, uniform) with zero biases
+    norm : normalise each hidden layer over the batch before its activation (Ioffe & Szegedy 2015)
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class MLP(ClassifierNet):
         activation: Literal["relu", "gelu", "sigmoid", "tanh"] = "relu",
         dropout: float = 0.0,
         init: Literal["default", "xavier"] = "default",
+        norm: bool = False,
     ) -> None:
         super().__init__(input_shape, n_classes)
         if len(hidden) > 64 or not all(1 <= width <= 1 << 20 for width in hidden):
@@ -49,7 +51,9 @@ class MLP(ClassifierNet):
         widths = [math.prod(input_shape), *hidden]
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in pairwise(widths):
-            layers += [nn.Linear(inputs, outputs), ACTIVATIONS[activation]()]
+            layers += [nn.Linear(inputs, outputs)]
+            layers += [nn.BatchNorm1d(outputs)] if norm else []
+            layers += [ACTIVATIONS[activation]()]
             layers += [nn.Dropout(dropout)] if dropout else []
         self.encoder = nn.Sequential(*layers)
         self.head = nn.Linear(widths[-1], n_classes)

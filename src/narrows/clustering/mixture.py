@@ -111,17 +111,28 @@ class Mixture(Clusterer):
             factor = mixture.precisions_cholesky_ if kind == "tied" else mixture.precisions_cholesky_[m]
             self.factors_[m] = factor if kind in ("full", "tied") else np.eye(size) * factor
 
+    def posterior(self, codes: Array) -> Array:
+        """Return the probability (N, M) of each component for ``codes`` (N, K)."""
+        log, _ = self._log_joint(np.asarray(codes, dtype=np.float64))
+        shares = np.exp(log - log.max(axis=1, keepdims=True))
+        posterior: Array = shares / shares.sum(axis=1, keepdims=True)
+        return posterior
+
     def _score(self, codes: Array) -> tuple[Array, Array, Array]:
-        squares = np.empty((len(codes), len(self.means_)))  # (B, M), Mahalanobis distances squared
-        for m, (mean, factor) in enumerate(zip(self.means_, self.factors_, strict=True)):
-            squares[:, m] = (((codes - mean) @ factor) ** 2).sum(axis=1)
-        log_det = np.log(np.diagonal(self.factors_, axis1=1, axis2=2)).sum(axis=1)  # (M,)
-        with np.errstate(divide="ignore"):  # a component of no weight is never chosen
-            log = np.log(self.weights_) + log_det - squares / 2  # (B, M), log joint but for a constant
+        log, squares = self._log_joint(codes)
         winner = log.argmax(axis=1)
         rows = np.arange(len(codes))
         posterior = 1 / np.exp(log - log[rows, winner][:, None]).sum(axis=1)
         return winner, posterior, -np.sqrt(squares[rows, winner])
+
+    def _log_joint(self, codes: Array) -> tuple[Array, Array]:
+        """Return the log joint (B, M) of code and component but for a constant, and squared Mahalanobis distances."""
+        squares = np.empty((len(codes), len(self.means_)))  # (B, M)
+        for m, (mean, factor) in enumerate(zip(self.means_, self.factors_, strict=True)):
+            squares[:, m] = (((codes - mean) @ factor) ** 2).sum(axis=1)
+        log_det = np.log(np.diagonal(self.factors_, axis1=1, axis2=2)).sum(axis=1)  # (M,)
+        with np.errstate(divide="ignore"):  # a component of no weight is never chosen
+            return np.log(self.weights_) + log_det - squares / 2, squares
 
 
 def _precisions(x: Array, labels: Array, n_clusters: int, kind: Covariance, floor: float) -> Array:

@@ -30,7 +30,7 @@ class Batch:
     Parameters
     ----------
     x : inputs (N, *input_shape), in [0, 1] for images and standardised for vectors
-    y : classes int64 (N,), for objectives that learn from labels; None for all others
+    y : classes int64 (N,), or shares in classes float32 (N, C), for objectives that learn from them; None for others
     """
 
     x: Tensor
@@ -51,6 +51,8 @@ class Objective(nn.Module, ABC):
     trains_decoder: bool = True
     #: Whether ``corrupt`` changes anything, so that the model learns to denoise.
     corrupts: bool = False
+    #: Whether it learns from targets (N, C) that its own network makes, and so only inside a method that makes them.
+    learns_targets: ClassVar[bool] = False
     #: Whether codes are trained towards N(0, I), so that samples are drawn from it.
     normal_codes: ClassVar[bool] = False
 

@@ -21,6 +21,8 @@ __all__ = ["Classification"]
 class Classification(Objective):
     """Cross-entropy between the softmax of the logits and the class, in nats; the accuracy is watched beside it.
 
+    The target is a class, or the shares a row has in the classes; the accuracy then is about the greatest share.
+
     Parameters
     ----------
     net : the classifier
@@ -57,9 +59,10 @@ class Classification(Objective):
         if batch.y is None:
             raise RecipeError("objective.name", "'classification' learns from labels, and there are none")
         logits = net(self.corrupt(batch.x, generator)).float()  # (N, C)
-        accuracy = (logits.argmax(1) == batch.y).float()
+        soft = batch.y.ndim == 2
+        accuracy = (logits.argmax(1) == (batch.y.argmax(1) if soft else batch.y)).float()
         if self.squared:
-            target = functional.one_hot(batch.y, logits.shape[1])
+            target = batch.y if soft else functional.one_hot(batch.y, logits.shape[1])
             return {"squared_error": (logits.sigmoid() - target).square().mean(1), "accuracy": accuracy}
         smoothing = self.smoothing if self.training else 0.0
         loss = functional.cross_entropy(logits, batch.y, reduction="none", label_smoothing=smoothing)

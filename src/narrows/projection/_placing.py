@@ -65,13 +65,13 @@ class NeighbourMap(Projection):
 
 
 def place(codes: Array, fitted: Array, points: Array) -> Array:
-    """Return points (N, 2) for ``codes`` (N, K) from the ``points`` (M, 2) of ``fitted`` codes (M, K), all different.
+    """Return points (N, P) for ``codes`` (N, K) from the ``points`` (M, P) of ``fitted`` codes (M, K), all different.
 
     The mean of the points of the 15 nearest fitted codes, weighted by 1 / distance^2 in code space (Shepard 1968, "A
     two-dimensional interpolation function for irregularly-spaced data"); a code equal to a fitted one gets its point
     exactly.
     """
-    placed = np.empty((len(codes), 2), np.float32)
+    placed = np.empty((len(codes), points.shape[1]), np.float32)
     for start in range(0, len(codes), BLOCK_ROWS):
         block = slice(start, start + BLOCK_ROWS)
         indices, distances = nearest_in(codes[block], fitted, NEIGHBOURS)  # (B, k) each
@@ -79,7 +79,7 @@ def place(codes: Array, fitted: Array, points: Array) -> Array:
         # Relative to the closest, so that squares of very small distances do not vanish: (0, 1].
         weights = np.divide(closest, distances, out=np.ones(distances.shape), where=closest > 0) ** 2
         weights /= weights.sum(axis=1, keepdims=True)
-        between = (weights[:, :, None] * points[indices]).sum(axis=1)  # (B, 2)
+        between = (weights[:, :, None] * points[indices]).sum(axis=1)  # (B, P)
         placed[block] = np.where(closest == 0, points[indices[:, 0]], between)
     return placed
 

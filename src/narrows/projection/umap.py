@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from narrows.errors import RecipeError
 from narrows.files import Array
-from narrows.neighbours import nearest
+from narrows.manifold import layout
 from narrows.projection._placing import NeighbourMap
 from narrows.projection.pca import PCA
 
@@ -39,25 +37,10 @@ class UMAP(NeighbourMap):
         self.min_dist = min_dist
 
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
-        from threadpoolctl import threadpool_limits
-
-        # Numba sets the number of OpenMP threads of the whole process as it starts its own. Put back at the end, or
-        # a network trained afterwards would use more threads than it was told to, and come out with other bits.
-        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-            warnings.simplefilter("ignore")  # no search tree, which is not needed; one thread, which is wanted
-            import umap
-
-            k = min(self.n_neighbors, len(codes)) - 1  # of others
-            known = neighbours if neighbours is not None and neighbours[0].shape[1] >= k else nearest(codes, k)
-            itself = np.arange(len(codes))[:, None]
-            indices = np.hstack([itself, known[0][:, :k]])  # (M, n_neighbors)
-            distances = np.hstack([np.zeros_like(itself, np.float32), known[1][:, :k].astype(np.float32)])
-            fit = umap.UMAP(
-                n_neighbors=k + 1, min_dist=self.min_dist, init=_start(codes, self.seed), random_state=self.seed,
-                n_jobs=1, precomputed_knn=(indices, distances),
-            )  # fmt: skip
-            points: Array = np.asarray(fit.fit_transform(codes))
-        return points
+        return layout(
+            codes, start=_start(codes, self.seed), n_neighbors=self.n_neighbors, min_dist=self.min_dist,
+            seed=self.seed, neighbours=neighbours,
+        )  # fmt: skip
 
 
 def _start(codes: Array, seed: int) -> Array:

@@ -25,7 +25,7 @@ class Batches:
     ----------
     values : (M, ...)
     rows : int64 (N,), the rows of ``values`` that count
-    labels : int64 (M,), one for each row of ``values``, or None
+    labels : for each row of ``values`` its class, int64 (M,), or the share it has in each class, float (M, C); or None
 
     Raises
     ------
@@ -35,7 +35,7 @@ class Batches:
     def __init__(self, values: Array, rows: Array, labels: Array | None = None) -> None:
         self.values = values
         self.rows = np.asarray(rows, dtype=np.int64)
-        self.labels = None if labels is None else np.asarray(labels, dtype=np.int64)[self.rows]  # (N,)
+        self.labels = None if labels is None else _as_labels(labels)[self.rows]  # (N,) or (N, C)
         if self.labels is not None and (self.labels < 0).any():
             unknown = int((self.labels < 0).sum())
             raise InputError("labels", "must be known for every row that is learned from", value=f"{unknown} unknown")
@@ -93,6 +93,11 @@ def free_memory() -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 4 << 30
+
+
+def _as_labels(labels: Array) -> Array:
+    labels = np.asarray(labels)
+    return labels.astype(np.int64 if labels.ndim == 1 else np.float32, copy=False)
 
 
 def _as_tensor(values: Array) -> Tensor:

@@ -141,7 +141,8 @@ def train(
     values : uint8 images or float32 vectors (M, ...)
     rows, valid_rows : int64, which rows to train on and which to validate on (may be empty)
     settings : how
-    labels : classes int64 (M,), for objectives that learn from them; those of the rows used must be known (>= 0)
+    labels : classes int64 (M,), or shares in them float (M, C), for objectives that learn from them; those of the rows
+        used must be known (>= 0)
     seed : of order and noise
     folder : where checkpoints go, and where training goes on from if there is one; None keeps nothing
     progress : shows loss, images/s and time left

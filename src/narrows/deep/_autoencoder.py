@@ -1,0 +1,44 @@
+"""What several methods start from: an autoencoder that reconstructs, and another loss for the network it has become."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from narrows.deep import Stages
+from narrows.files import Array
+from narrows.model import Model
+from narrows.training.loop import Settings
+
+HIDDEN = (500, 500, 2000)  # of Xie, Girshick & Farhadi 2016, which later methods took over
+
+
+def pretrain(
+    values: Array,
+    stages: Stages,
+    *,
+    code_size: int,
+    hidden: tuple[int, ...] = HIDDEN,
+    epochs: int,
+    preprocessing: Mapping[str, Any],
+) -> Model:
+    """Return a dense autoencoder trained to reconstruct ``values`` (N, ...), with at most ``code_size`` code values."""
+    shape = values.shape[1:]
+    net = {"name": "dense", "code_size": min(code_size, math.prod(shape)), "hidden": list(hidden)}
+    model = Model(shape, net, {"name": "reconstruction"}, seed=stages.seed, preprocessing=preprocessing)
+    model.fit_scaling(values)
+    settings = Settings(epochs=epochs, lr=1e-3, keep="last")
+    return stages.train("autoencoder", model, values, settings)
+
+
+@torch.no_grad()
+def with_objective(model: Model, objective: Mapping[str, Any], seed: int) -> Model:
+    """Return a model with the network and scaling of ``model`` and a fresh ``objective``."""
+    changed = Model(model.input_shape, model.config["net"], objective, seed=seed, preprocessing=model.preprocessing)
+    changed.net.load_state_dict(model.net.state_dict())
+    changed.shift.copy_(model.shift)
+    changed.scale.copy_(model.scale)
+    return changed

@@ -1,0 +1,76 @@
+"""Information maximising self-augmented training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from narrows import codes as coding
+from narrows.deep import DeepClusterer, Stages
+from narrows.errors import RecipeError
+from narrows.files import Array
+from narrows.model import Model
+from narrows.neighbours import nearest
+from narrows.training.loop import Settings
+
+__all__ = ["IMSAT"]
+
+NEIGHBOUR = 10  # whose distance says how far a row may be changed
+HIDDEN = [1200, 1200]
+
+
+class IMSAT(DeepClusterer):
+    """IMSAT (Hu et al. 2017): a network answers with clusters, evenly used, that the worst small change leaves alone.
+
+    Parameters
+    ----------
+    n_clusters, seed : see ``DeepClusterer``
+    epochs : of training
+    lr : learning rate
+    weight, mu, reach : see the objective ``imsat``
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        seed: int = 0,
+        epochs: int = 50,
+        lr: float = 2e-3,
+        weight: float = 0.1,
+        mu: float = 4.0,
+        reach: float = 0.25,
+    ) -> None:
+        super().__init__(n_clusters, seed)
+        if epochs < 1 or lr <= 0:
+            raise RecipeError("clustering.epochs and clustering.lr", "must be >= 1 and > 0", value=(epochs, lr))
+        self.epochs, self.lr, self.weight, self.mu, self.reach = epochs, lr, weight, mu, reach
+
+    def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
+        model = Model(
+            values.shape[1:], {"name": "mlp", "n_classes": n_clusters, "hidden": HIDDEN, "norm": True},
+            {"name": "imsat", "weight": self.weight, "mu": self.mu, "reach": self.reach},
+            seed=stages.seed, preprocessing=self._preprocessing,
+        )  # fmt: skip
+        model.fit_scaling(values)
+        reach = stages.arrays("reach", lambda: {"distances": _reach(model, values)})["distances"]  # (N, 1)
+        settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, schedule="constant", keep="last")
+        self.model_ = stages.train("network", model, values, settings, labels=reach)
+
+    def embed(self, values: Array) -> Array:
+        """Return the features (N, F) float32 from which the clusters are read."""
+        return coding.embed(self.model_, values, "features")
+
+    def _shares(self, values: Array) -> Array:
+        from scipy.special import softmax
+
+        shares: Array = softmax(coding.logits(self.model_, values).astype(np.float64), axis=1)
+        return shares
+
+
+def _reach(model: Model, values: Array) -> Array:
+    """Return the distance (N, 1) of each row, as the network sees it, to its tenth neighbour (or the last there is)."""
+    rows = np.concatenate([
+        model.prepare(torch.from_numpy(np.array(values[block]))).flatten(1).numpy()
+        for block in coding.blocks(len(values), values.shape[1:])
+    ])  # fmt: skip
+    return nearest(rows, NEIGHBOUR)[1][:, -1:]

@@ -1,0 +1,92 @@
+"""Variational deep embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from narrows import codes as coding
+from narrows.clustering.mixture import Mixture
+from narrows.deep import DeepClusterer, Stages
+from narrows.deep._autoencoder import pretrain, with_objective
+from narrows.errors import RecipeError
+from narrows.files import Array
+from narrows.model import Model
+from narrows.training.loop import Settings
+
+__all__ = ["VaDE"]
+
+
+class VaDE(DeepClusterer):
+    """VaDE (Jiang et al. 2017): a variational autoencoder whose prior is a mixture, one Gaussian for each cluster.
+
+    Starts from an autoencoder that reconstructs and from a mixture fitted to its codes. A row's cluster is the
+    likeliest component of its code, the mean of q(z | x).
+
+    Parameters
+    ----------
+    n_clusters, seed : see ``DeepClusterer``
+    code_size : values of a code
+    pretrain_epochs : of the autoencoder it starts from
+    epochs : of the variational one
+    lr : peak learning rate of the latter
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        seed: int = 0,
+        code_size: int = 10,
+        pretrain_epochs: int = 50,
+        epochs: int = 50,
+        lr: float = 2e-3,
+    ) -> None:
+        super().__init__(n_clusters, seed)
+        counts = {"code_size": code_size, "pretrain_epochs": pretrain_epochs, "epochs": epochs}
+        for name, value in counts.items():
+            if value < 1:
+                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=value)
+        self.code_size, self.pretrain_epochs, self.epochs, self.lr = code_size, pretrain_epochs, epochs, lr
+
+    def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
+        encoder = pretrain(
+            values, stages, code_size=self.code_size, epochs=self.pretrain_epochs, preprocessing=self._preprocessing
+        )
+        loss = "bce" if encoder.is_images else "mse"
+        objective = {"name": "mixture-prior", "n_clusters": n_clusters, "loss": loss}
+        model = with_objective(encoder, objective, stages.seed)
+        start = stages.arrays("start", lambda: _mixture(encoder, values, n_clusters, self.seed))
+        with torch.no_grad():
+            for name, parameter in model.objective.named_parameters():
+                parameter.copy_(torch.from_numpy(start[name]))
+        settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, keep="last")
+        self.model_ = stages.train("variational", model, values, settings)
+
+    def _shares(self, values: Array) -> Array:
+        objective: Any = self.model_.objective
+        codes = coding.embed(self.model_, values)
+        with torch.inference_mode():
+            shares: Array = objective.assign(torch.from_numpy(codes)).numpy()
+        return shares
+
+
+def _mixture(encoder: Model, values: Array, n_clusters: int, seed: int) -> dict[str, Array]:
+    """Return what the objective starts from: a mixture fitted to the codes.
+
+    q(z | x) starts with a tenth of the components' mean variance. As wide as the prior it would blur the clusters
+    before the decoder has learned to mind, and they would run into one.
+    """
+    codes = coding.encode(encoder, values)
+    fit = Mixture(n_clusters, seed, covariance_type="diag").fit(codes)
+    found = len(fit.means_)  # fewer than asked for where codes coincide
+    pick = np.arange(n_clusters) % found
+    variances = 1 / np.diagonal(fit.factors_, axis1=1, axis2=2) ** 2  # (M, K)
+    return {
+        "logits": np.log(np.maximum(fit.weights_, 1e-6))[pick].astype(np.float32),
+        "means": fit.means_[pick].astype(np.float32),
+        "log_variances": np.log(variances)[pick].astype(np.float32),
+        "to_log_variance.weight": np.zeros((codes.shape[1], encoder.net.feature_size), np.float32),
+        "to_log_variance.bias": np.log(variances.mean(axis=0) / 10).astype(np.float32),
+    }

@@ -1,0 +1,53 @@
+"""Few coordinates for many codes, from the graph of their nearest neighbours (UMAP, McInnes et al. 2018)."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from narrows.files import Array
+from narrows.neighbours import nearest
+
+
+def layout(
+    codes: Array,
+    *,
+    start: Array | str,
+    n_components: int = 2,
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    seed: int = 0,
+    neighbours: tuple[Array, Array] | None = None,
+) -> Array:
+    """Return coordinates (N, n_components) of ``codes`` (N, K), at least two of them, by umap-learn.
+
+    Parameters
+    ----------
+    codes : the rows
+    start : where the rows begin, (N, n_components) in a square of side 10; or "spectral"
+    n_components : coordinates of a row
+    n_neighbors : the number of neighbours each row keeps, itself included; at most the number of rows
+    min_dist : how near to each other rows may come, from 0 to 1
+    seed : of everything random
+    neighbours : the nearest other rows (N, k) and their distances, where they are known
+    """
+    from threadpoolctl import threadpool_limits
+
+    # Numba sets the number of OpenMP threads of the whole process as it starts its own. Put back at the end, or a
+    # network trained afterwards would use more threads than it was told to, and come out with other bits.
+    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+        warnings.simplefilter("ignore")  # no search tree, which is not needed; one thread, which is wanted
+        import umap
+
+        k = min(n_neighbors, len(codes)) - 1  # of others
+        known = neighbours if neighbours is not None and neighbours[0].shape[1] >= k else nearest(codes, k)
+        itself = np.arange(len(codes))[:, None]
+        indices = np.hstack([itself, known[0][:, :k]])  # (N, n_neighbors)
+        distances = np.hstack([np.zeros_like(itself, np.float32), known[1][:, :k].astype(np.float32)])
+        fit = umap.UMAP(
+            n_components=n_components, n_neighbors=k + 1, min_dist=min_dist, init=start, random_state=seed, n_jobs=1,
+            precomputed_knn=(indices, distances),
+        )  # fmt: skip
+        points: Array = np.asarray(fit.fit_transform(codes))
+    return points
