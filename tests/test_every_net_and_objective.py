@@ -52,9 +52,10 @@ def data_for(model, n=8):
     return images
 
 
+FOUND = {name: objectives.get(name) for name in objectives.names()}
 OBJECTIVES = [
-    name for name in objectives.names()
-    if getattr(objectives.get(name), "networks", nets) is nets and not objectives.get(name).learns_targets
+    name for name, found in FOUND.items()
+    if getattr(found, "networks", nets) is nets and not getattr(found, "learns_targets", False)
 ]  # fmt: skip
 #: What trains long enough to be seen runs for every network and for every objective; for all pairs in the full suite.
 USUAL = [
