@@ -137,6 +137,16 @@ def test_without_a_network_the_pixels_are_the_codes(tmp_path):
     assert results["pca64/accuracy"] == pytest.approx(results["codes/accuracy"], abs=0.1)
 
 
+def test_codes_may_come_from_patches(tmp_path):
+    patches = {"n_centers": 32, "side": 3, "stride": 1, "grid": 2}
+    task = Work(tmp_path / "a")
+    task.folder.mkdir()
+    results = embedding(task, source="digits", patches=patches, reductions=["pca16"], n_clusters=10)
+    assert results["pca16/accuracy"] > 0.5
+    with pytest.raises(RecipeError, match="must not both be given"):
+        embedding(Work(tmp_path / "b"), source="digits", patches=patches, net=NET)
+
+
 def test_what_cannot_be_is_named(tmp_path):
     with pytest.raises(RecipeError, match="constant schedule"):
         embedding(work(tmp_path / "a"), source="digits", net=NET, train={"epochs": 2}, checkpoints=[1])

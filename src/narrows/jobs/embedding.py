@@ -30,6 +30,7 @@ from narrows.figures.images import comparison
 from narrows.files import Array, read_json, write_json, write_text
 from narrows.jobs import Results, Work
 from narrows.model import Model
+from narrows.patches import PatchCodes
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
 from narrows.training.loop import Settings
@@ -55,6 +56,7 @@ def embedding(
     reductions: Sequence[str] = ("pca128-tsne", "pca128-umap", "kpca200-tsne"),
     n_clusters: int = 2,
     checkpoints: Sequence[int] = (),
+    patches: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> Results:
     """Train, encode all rows, reduce the codes in several ways, and find ``n_clusters`` clusters in each by k-means.
@@ -74,6 +76,7 @@ def embedding(
     checkpoints : epochs after which loss and accuracy (of the first reduction) are measured, with the first seed only;
         the last epoch is always one of them. The schedule must be constant, so that the first epochs of a long training
         are a short one
+    patches : arguments of ``narrows.patches.PatchCodes``, whose codes then take the place of a network's
     data : further arguments of ``narrows.open``
 
     Returns
@@ -93,7 +96,12 @@ def embedding(
         found = found.take(np.arange(0, len(found), QUICK_STRIDE))
     rows = split(found, valid=0.0, seed=work.seed)
     judge = Judge.of(found, rows)
-    if net is None:
+    if net is not None and patches is not None:
+        raise RecipeError("net and patches", "must not both be given: each makes the codes", value=(net, patches))
+    if patches is not None:
+        encoder = PatchCodes(**patches, seed=work.seed).fit(found.values[rows.train])
+        codes, results = encoder.encode(found.values), {}
+    elif net is None:
         codes = found.values.reshape(len(found), -1) / np.float32(255)  # (N, D)
         results = _pixels(work, found, rows, chains)
     else:
