@@ -53,6 +53,17 @@ def light(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     return changed.clamp(0, 1)
 
 
+def stroke(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
+    """Thicken or thin what is bright: go a share, uniform up to ``strength``, of the way to a dilation or an erosion.
+
+    They are the greatest and the least value around each pixel, of 3x3 (Serra 1982).
+    """
+    share = (2 * torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) - 1) * strength
+    thick = functional.max_pool2d(x, 3, stride=1, padding=1)
+    thin = -functional.max_pool2d(-x, 3, stride=1, padding=1)
+    return torch.where(share > 0, x + share * (thick - x), x - share * (thin - x))
+
+
 def erase(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
     """Fill one rectangle per image with its mean, its sides up to ``strength`` of the image's (Zhong et al. 2020)."""
     n, _, height, width = x.shape
@@ -82,6 +93,7 @@ IMAGE_VIEWS: dict[str, tuple[Step, float]] = {
     "flip": (flip, 1.0),
     "light": (light, 2.0),
     "erase": (erase, 1.0),
+    "stroke": (stroke, 1.0),
 }
 VECTOR_VIEWS: dict[str, tuple[Step, float]] = {"jitter": (jitter, 4.0), "drop": (drop, 1.0)}
 
@@ -95,7 +107,7 @@ class Views:
     Parameters
     ----------
     steps : the steps in order, each ``"name:strength"``; None takes a default for the kind of data
-    images : whether rows are images (affine, flip, light, erase) or vectors (jitter, drop)
+    images : whether rows are images (affine, flip, light, erase, stroke) or vectors (jitter, drop)
     """
 
     def __init__(self, steps: str | Sequence[str] | None, *, images: bool) -> None:
