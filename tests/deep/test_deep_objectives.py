@@ -127,7 +127,7 @@ def test_imsats_worst_change_is_as_long_as_asked_and_worse_than_a_random_one():
     x = torch.randn(64, 6, generator=generator())
     log = net(x).log_softmax(1).detach()
     length = torch.linspace(0.1, 1, 64)
-    worst = objective._worst(net, x, log, length, generator())
+    worst = objective._worst(net, x, length, generator())
     np.testing.assert_allclose(worst.norm(dim=1), length, rtol=1e-5)
     random = torch.randn(64, 6, generator=generator())
     random = random / random.norm(dim=1, keepdim=True) * length[:, None]
@@ -137,3 +137,22 @@ def test_imsats_worst_change_is_as_long_as_asked_and_worse_than_a_random_one():
         return (log.exp() * (log - moved)).sum(1).mean().item()
 
     assert away(worst) > 1.5 * away(random)
+
+
+def test_imsats_changed_rows_are_not_learned_by_batch_normalisation():
+    torch.manual_seed(0)
+    net = MLP((6,), 3, hidden=(16,), norm=True).train()
+    x = torch.randn(64, 6, generator=generator())
+    net(x)
+    alone = [buffer.clone() for name, buffer in net.named_buffers() if "running" in name]
+    torch.manual_seed(0)
+    net = MLP((6,), 3, hidden=(16,), norm=True).train()
+    IMSAT(net).terms(net, Batch(x, torch.ones(64, 1)), generator())
+    for buffer, expected in zip((b for n, b in net.named_buffers() if "running" in n), alone, strict=True):
+        assert torch.equal(buffer, expected)
+
+
+def test_a_share_does_not_depend_on_what_else_is_in_the_batch():
+    objective = StudentT(NET, n_clusters=40)
+    codes = 200 + torch.randn(60, 2, generator=generator())
+    np.testing.assert_array_equal(objective.assign(codes)[:1].detach(), objective.assign(codes[:1]).detach())

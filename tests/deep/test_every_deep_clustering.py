@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from narrows import files
 from narrows.deep import Stages, methods
-from narrows.errors import Interrupted, RecipeError, RunFolderError
+from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.evaluation.clustering import accuracy
 
 NAMES = methods.names()
@@ -13,7 +14,7 @@ SHORT = {
     "idec": {"epochs": 6, "rounds": 3, "code_size": 3},
     "vade": {"pretrain_epochs": 6, "epochs": 5, "code_size": 3},
     "n2d": {"epochs": 6, "code_size": 3},
-    "imsat": {"epochs": 5},
+    "imsat": {"epochs": 10},
 }
 every_method = pytest.mark.parametrize("name", NAMES)
 
@@ -62,6 +63,14 @@ def test_saved_and_loaded_it_answers_bit_for_bit(fitted, tmp_path):
     clusterer.save(tmp_path)
     loaded = methods.get(name).load(tmp_path)
     assert np.array_equal(loaded.assign(values), clusterer.assign(values))
+    assert loaded.notes == clusterer.notes
+    other = methods.get("imsat" if name != "imsat" else "dec")
+    with pytest.raises(RunFolderError, match="of this method"):
+        other.load(tmp_path)
+    arrays, made_by = files.read_arrays(tmp_path / "clusterer.safetensors")
+    files.write_arrays(tmp_path / "clusterer.safetensors", arrays | {"order": np.array([0, 1, 7])}, made_by)
+    with pytest.raises(RunFolderError, match="order"):
+        methods.get(name).load(tmp_path)
     (tmp_path / "clusterer.safetensors").write_bytes(b"x")
     with pytest.raises(RunFolderError, match="clusterer"):
         methods.get(name).load(tmp_path)
@@ -72,22 +81,69 @@ def test_the_seed_decides_every_bit(fitted):
     assert np.array_equal(make(name).fit(values).assign(values), clusterer.assign(values))
 
 
-def test_stopped_and_gone_on_it_ends_with_the_same_bits(fitted, tmp_path):
+def test_stopped_again_and_again_it_ends_with_the_same_bits(fitted, tmp_path):
     name, clusterer, values, _ = fitted
-    steps = 0
-
-    def stop_after(most):
-        nonlocal steps
-        steps += 1
-        return 15 if steps > most else 0
-
-    for most in (7, 40):  # in the first stage, and in a later one where there are several
+    stopped = []
+    while len(stopped) < 100:
         steps = 0
-        with pytest.raises(Interrupted):
-            make(name).fit(values, Stages(tmp_path, stop=lambda most=most: stop_after(most)))
-            raise Interrupted(15, "it was done before so many steps")
-    again = make(name).fit(values, Stages(tmp_path))
+
+        def stop():
+            nonlocal steps
+            steps += 1
+            return 15 if steps > 40 else 0
+
+        try:
+            again = make(name).fit(values, Stages(tmp_path, stop=stop))
+            break
+        except Interrupted:
+            stopped += [path.parent.name for path in tmp_path.glob("*/checkpoints")]
     assert np.array_equal(again.assign(values), clusterer.assign(values))
+    assert again.notes == clusterer.notes
+    trained = {path.parent.name for path in tmp_path.glob("*/config.json")}
+    # Rounds of fewer steps than are waited for end between two stops.
+    assert {stage for stage in trained if not stage.startswith("round-")} <= set(stopped)
+    assert not list(tmp_path.glob("*/checkpoints"))
+
+
+def test_killed_between_two_writes_it_goes_on(fitted, tmp_path):
+    name, clusterer, values, _ = fitted
+    make(name).fit(values, Stages(tmp_path))
+    for written in sorted(tmp_path.glob("*/config.json")):
+        written.unlink()  # the model's numbers are there, its description is not
+        again = make(name).fit(values, Stages(tmp_path))
+        assert np.array_equal(again.assign(values), clusterer.assign(values))
+
+
+def test_a_folder_serves_one_clustering_only(fitted, tmp_path):
+    name, _, values, _ = fitted
+    make(name).fit(values, Stages(tmp_path))
+    for other, rows in ((make(name, n_clusters=4), values), (make(name, seed=1), values), (make(name), values * 2)):
+        with pytest.raises(RunFolderError, match="this very clustering"):
+            other.fit(rows, Stages(tmp_path))
+    another = "imsat" if name != "imsat" else "dec"
+    with pytest.raises(RunFolderError, match="method"):
+        make(another).fit(values, Stages(tmp_path))
+
+
+@every_method
+def test_the_seed_is_the_clusterers_own_with_a_folder_and_without(name, tmp_path):
+    values, _ = blobs((40, 20, 20))
+    with_folder = make(name, seed=3).fit(values, Stages(tmp_path)).assign(values)
+    assert np.array_equal(with_folder, make(name, seed=3).fit(values).assign(values))
+
+
+@every_method
+def test_rows_that_cannot_be_used_are_named(name):
+    values, _ = blobs((20, 10, 10))
+    for wrong, words in (
+        (np.zeros((5, 1, 8, 8), np.float32), "uint8"), (values[0], "uint8"), (values[:0], "at least one row"),
+        (np.where(values > 3, np.nan, values), "finite"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=words):
+            make(name).fit(wrong)
+    clusterer = make(name, n_clusters=1).fit(values)
+    with pytest.raises(InputError, match="rows of shape"):
+        clusterer.predict(values[:, :5])
 
 
 @every_method
@@ -103,6 +159,16 @@ def test_a_single_cluster_and_fewer_distinct_rows_than_clusters(name, tmp_path):
     clusterer = make(name, n_clusters=5).fit(two)
     assert "only 2 of the 12 rows differ" in clusterer.notes[0]
     assert clusterer.labels_.max() <= 1
+
+
+@every_method
+def test_rows_that_differ_by_less_than_codes_can_are_one_cluster_or_said_to_be(name):
+    values = np.array([[0, 0], [1e-12, 0], [1, 0], [2, 1], [0, 0], [1, 0]], np.float32)
+    clusterer = make(name, n_clusters=4).fit(values)
+    shares = clusterer.assign(values)
+    assert np.array_equal(shares.argmax(1), clusterer.labels_)
+    assert len(set(clusterer.labels_[[0, 1, 4]])) == 1
+    assert any("hold no row" in note or "coincide" in note for note in clusterer.notes)
 
 
 @every_method

@@ -143,8 +143,10 @@ def test_codes_may_come_from_patches(tmp_path):
     task.folder.mkdir()
     results = embedding(task, source="digits", patches=patches, reductions=["pca16"], n_clusters=10)
     assert results["pca16/accuracy"] > 0.5
-    with pytest.raises(RecipeError, match="must not both be given"):
+    with pytest.raises(RecipeError, match="nothing to train"):
         embedding(Work(tmp_path / "b"), source="digits", patches=patches, net=NET)
+    with pytest.raises(RecipeError, match="n_centers"):
+        embedding(Work(tmp_path / "b"), source="digits", patches={"n_centres": 3})
 
 
 def test_what_cannot_be_is_named(tmp_path):

@@ -2,13 +2,16 @@
 
 A method learns from rows as they are stored and ends with a trained model, a few arrays, and a rule that reads from
 them the share each row has in each cluster. That rule is all ``predict`` needs, so the labels of the fitted rows, those
-of new rows, and those of a clusterer read from a file come from the same lines and agree bit for bit.
+of new rows, and those of a clusterer read from a file come from the same lines.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,8 +21,10 @@ import torch
 
 from narrows import codes as coding
 from narrows.clustering import count_distinct
+from narrows.clustering._checks import checked_state
+from narrows.data.dataset import all_finite
 from narrows.errors import InputError, RecipeError, RunFolderError
-from narrows.files import Array, read_arrays, write_arrays
+from narrows.files import Array, read_arrays, read_json, sha256, write_arrays, write_json
 from narrows.model import Model
 from narrows.progress import Progress
 from narrows.registry import Registry
@@ -28,6 +33,7 @@ from narrows.training.loop import Settings, train
 methods = Registry("narrows.deep", "deep clustering method")
 
 Arrays = dict[str, Array]
+Notes = tuple[str, ...]
 
 ALONE = {"name": "neural-kmeans", "code_size": 1}  # the network of a single cluster, of which there is nothing to learn
 
@@ -40,53 +46,70 @@ def _never() -> int:
 class Stages:
     """Does the steps of a clustering one after the other; with a folder it keeps each and does none twice.
 
+    A step counts as done once its last file is there, and every file is written in one step, so a kill at any moment
+    leaves a folder to go on from.
+
     Parameters
     ----------
     folder : where results of steps and checkpoints are kept; None keeps nothing
-    seed : of the training
     progress : shows what is going on
     stop : asked before every batch whether to stop; see ``narrows.training.loop.train``
     """
 
     folder: Path | None = None
-    seed: int = 0
     progress: Progress = field(default_factory=Progress)
     stop: Callable[[], int] = _never
 
-    def arrays(self, name: str, make: Callable[[], Mapping[str, Array]]) -> Arrays:
-        """Return what ``make`` makes, or made before."""
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Keep what is asked for; a folder that holds something must have been asked for the same.
+
+        Raises
+        ------
+        RunFolderError : the steps in the folder belong to another method, other arguments or other rows
+        """
+        if self.folder is None:
+            return
+        path = self.folder / "stages.json"
+        asked = json.loads(json.dumps(asked))
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(path, asked)
+            return
+        before = read_json(path)
+        changed = sorted(key for key in asked.keys() | before.keys() if asked.get(key) != before.get(key))
+        if changed:
+            raise RunFolderError(
+                str(self.folder), "must hold the steps of this very clustering; changed", value=", ".join(changed),
+                remedy="Choose another folder, or delete this one to start again.",
+            )  # fmt: skip
+
+    def arrays(self, name: str, make: Callable[[], tuple[Mapping[str, Array], Sequence[str]]]) -> tuple[Arrays, Notes]:
+        """Return the arrays and the notes that ``make`` makes, or made before."""
         path = None if self.folder is None else self.folder / f"{name}.safetensors"
         if path is not None and path.exists():
-            return read_arrays(path)[0]
+            arrays, kept = read_arrays(path)
+            return arrays, tuple(kept["notes"])
         with self.progress.task(name):
-            made = dict(make())
+            made, notes = make()
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_arrays(path, made)
-        return made
+            write_arrays(path, made, {"notes": list(notes)})
+        return dict(made), tuple(notes)
 
     def train(
-        self,
-        name: str,
-        model: Model,
-        values: Array,
-        settings: Settings,
-        *,
-        labels: Array | None = None,
-        rows: Array | None = None,
+        self, name: str, model: Model, values: Array, settings: Settings, *, seed: int, labels: Array | None = None
     ) -> Model:
-        """Train ``model`` on ``rows`` (all by default) of ``values`` (N, ...), or return it as it came out before."""
+        """Train ``model`` on all rows of ``values`` (N, ...), or return it as it came out before."""
         folder = None if self.folder is None else self.folder / name
-        if folder is not None and (folder / "model.safetensors").exists():
+        if folder is not None and (folder / "config.json").exists():  # the last file that ``save`` writes
             return Model.load(folder)
-        rows = np.arange(len(values)) if rows is None else rows
         train(
-            model, values, rows, np.arange(0), settings, labels=labels, seed=self.seed,
+            model, values, np.arange(len(values)), np.arange(0), settings, labels=labels, seed=seed,
             folder=None if folder is None else folder / "checkpoints", progress=self.progress, stop=self.stop,
         )  # fmt: skip
         model = model.cpu()
         if folder is not None:
             model.save(folder)
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return model
 
 
@@ -108,8 +131,8 @@ class DeepClusterer(ABC):
     notes : sentences about what was done differently from what was asked
     """
 
-    #: The arrays ``_fit`` sets (each with an underscore added).
-    learned: ClassVar[tuple[str, ...]] = ()
+    #: The arrays ``_fit`` sets (each with an underscore added), and their axes; the same letter is the same length.
+    learned: ClassVar[Mapping[str, str]] = {}
 
     labels_: Array
     order_: Array  # (M,) int64, the column of ``_shares`` that each cluster is
@@ -135,10 +158,13 @@ class DeepClusterer(ABC):
 
         Raises
         ------
-        InputError : no rows
+        InputError : no rows, or rows that are no bytes of images and no finite float32 vectors
+        RunFolderError : the folder of ``stages`` holds the steps of another clustering
         TrainingError : training diverged
         Interrupted : ``stages.stop`` said so; the same call with the same folder goes on
         """
+        stages = stages or Stages()
+        _check(values)
         if len(values) == 0:
             raise InputError("values", "must have at least one row to be clustered", value=f"shape {values.shape}")
         distinct = count_distinct(values.reshape(len(values), -1), self.n_clusters)
@@ -149,14 +175,20 @@ class DeepClusterer(ABC):
                 f"{distinct} made.",
             )
         self._preprocessing = dict(preprocessing or {})
+        arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
+        del arguments["notes"]
+        stages.begin({"method": type(self).__name__, **arguments, "rows": _digest(values)})
         if distinct == 1:
             self.model_ = _mean_of(values, self._preprocessing)
         else:
-            self._fit(values, distinct, stages or Stages(seed=self.seed))
-        columns = self._all_shares(values).argmax(1)  # (N,)
-        sizes = np.bincount(columns, minlength=distinct)
+            self._fit(values, distinct, stages)
+        shares = self._all_shares(values)
+        columns = shares.argmax(1)  # (N,)
+        sizes = np.bincount(columns, minlength=shares.shape[1])
         self.order_ = np.argsort(-sizes, kind="stable")
         self.labels_ = np.argsort(self.order_, kind="stable")[columns]
+        if len(sizes) < distinct:
+            self.notes += (f"Only {len(sizes)} clusters could be made: the codes of rows that differ coincide.",)
         empty = int((sizes == 0).sum())
         if empty:
             self.notes += (f"{empty} of {len(sizes)} clusters hold no row.",)
@@ -179,7 +211,8 @@ class DeepClusterer(ABC):
 
     def embed(self, values: Array) -> Array:
         """Return the codes (N, K) float32 in which the clusters lie."""
-        return coding.embed(self.model_, values)
+        _check(values, self.model_.input_shape)
+        return coding.encode(self.model_, values)
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted clusterer into ``folder``: the model, and ``clusterer.safetensors``."""
@@ -187,24 +220,35 @@ class DeepClusterer(ABC):
         folder.mkdir(parents=True, exist_ok=True)
         self.model_.save(folder)
         arrays = {name: np.asarray(getattr(self, f"{name}_")) for name in self._names()}
-        write_arrays(folder / "clusterer.safetensors", arrays, {"n_clusters": self.n_clusters})
+        made_by = {
+            "method": type(self).__name__, "n_clusters": self.n_clusters, "seed": self.seed, "notes": list(self.notes),
+            "model": sha256(folder / "model.safetensors"),
+        }  # fmt: skip
+        write_arrays(folder / "clusterer.safetensors", arrays, made_by)
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote; it answers as the saved one did. ``labels_`` and how it was trained are not kept.
 
         Raises
         ------
-        RunFolderError : files missing, damaged, or of another method
+        RunFolderError : files missing, damaged, of another method, or of two different clusterers
         """
         folder = Path(folder)
         model = Model.load(folder)
         try:
-            arrays, kept = read_arrays(folder / "clusterer.safetensors")
-            self = cls(n_clusters=kept["n_clusters"])
-            self.model_ = model
-            for name in self._names():
-                setattr(self, f"{name}_", arrays[name])
+            arrays, made_by = read_arrays(folder / "clusterer.safetensors")
+            if made_by["method"] != cls.__name__ or made_by["model"] != sha256(folder / "model.safetensors"):
+                raise ValueError(f"made by {made_by['method']}, with the model {made_by['model'][:8]}")
+            self = cls(n_clusters=made_by["n_clusters"], seed=made_by["seed"])
+            self.model_, self.notes = model, tuple(made_by["notes"])
+            order = arrays.pop("order")
+            if sorted(order.tolist()) != list(range(len(order))):
+                raise ValueError(f"order {order.tolist()}")
+            self.order_ = order
+            shapes = {} if self._is_alone() else cls.learned
+            for name, array in checked_state("clusterer", shapes, arrays).items():
+                setattr(self, f"{name}_", array)
         except Exception as error:
             raise RunFolderError(str(folder), "must hold a saved clusterer of this method", value=str(error)) from error
         return self
@@ -215,7 +259,7 @@ class DeepClusterer(ABC):
 
     @abstractmethod
     def _shares(self, values: Array) -> Array:
-        """Return the shares (B, M) of a block of rows, in the order of the columns as learned."""
+        """Return the shares (N, M) of rows, in the order of the columns as learned, in bounded memory."""
 
     def _names(self) -> tuple[str, ...]:
         """Return the arrays that are saved beside the model."""
@@ -225,14 +269,33 @@ class DeepClusterer(ABC):
         return bool(self.model_.config["net"] == ALONE)
 
     def _all_shares(self, values: Array) -> Array:
-        read = _all_in_one if self._is_alone() else self._shares
-        blocks = coding.blocks(len(values), values.shape[1:])
-        parts = [read(values[block]).astype(np.float32) for block in blocks]
-        return np.concatenate(parts) if parts else np.empty((0, len(self.order_)), np.float32)
+        _check(values, self.model_.input_shape)
+        if len(values) == 0:
+            return np.empty((0, len(self.order_)), np.float32)
+        shares = np.ones((len(values), 1)) if self._is_alone() else self._shares(values)
+        return shares.astype(np.float32)
 
 
-def _all_in_one(values: Array) -> Array:
-    return np.ones((len(values), 1))
+def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
+    """Raise a clear error unless ``values`` are bytes of images or finite float32 vectors, of ``shape`` if given."""
+    kind = (values.ndim, values.dtype)
+    if kind not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
+        raise InputError(
+            "values", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
+            value=f"{values.dtype} {values.shape}", remedy="narrows.open brings what it is given to this form.",
+        )  # fmt: skip
+    if shape is not None and values.shape[1:] != shape:
+        raise InputError("values", f"must have rows of shape {shape}, as the fitted ones", value=values.shape[1:])
+    if not all_finite(values):
+        raise InputError("values", "must be finite", value="NaN or infinity")
+
+
+def _digest(values: Array) -> str:
+    """Return a hash of rows: their type, their shape and every value."""
+    found = hashlib.sha256(f"{values.dtype} {values.shape}".encode())
+    for block in coding.blocks(len(values), values.shape[1:]):
+        found.update(np.ascontiguousarray(values[block]).data)
+    return found.hexdigest()
 
 
 def _mean_of(values: Array, preprocessing: Mapping[str, Any]) -> Model:

@@ -21,17 +21,17 @@ def pretrain(
     stages: Stages,
     *,
     code_size: int,
-    hidden: tuple[int, ...] = HIDDEN,
     epochs: int,
+    seed: int,
     preprocessing: Mapping[str, Any],
 ) -> Model:
     """Return a dense autoencoder trained to reconstruct ``values`` (N, ...), with at most ``code_size`` code values."""
     shape = values.shape[1:]
-    net = {"name": "dense", "code_size": min(code_size, math.prod(shape)), "hidden": list(hidden)}
-    model = Model(shape, net, {"name": "reconstruction"}, seed=stages.seed, preprocessing=preprocessing)
+    net = {"name": "dense", "code_size": min(code_size, math.prod(shape)), "hidden": list(HIDDEN)}
+    model = Model(shape, net, {"name": "reconstruction"}, seed=seed, preprocessing=preprocessing)
     model.fit_scaling(values)
     settings = Settings(epochs=epochs, lr=1e-3, keep="last")
-    return stages.train("autoencoder", model, values, settings)
+    return stages.train("autoencoder", model, values, settings, seed=seed)
 
 
 @torch.no_grad()

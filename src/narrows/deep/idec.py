@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from narrows.deep.dec import DEC
+from narrows.deep._gathering import Gathering
 
 __all__ = ["IDEC"]
 
 
-class IDEC(DEC):
-    """IDEC (Guo et al. 2017): DEC that goes on reconstructing, so that its codes keep describing the rows.
+class IDEC(Gathering):
+    """IDEC (Guo et al. 2017): codes gather around centres and go on being reconstructed, so that they keep their sense.
 
     Parameters
     ----------
-    n_clusters, seed, code_size, epochs, rounds, tol, lr : see ``DEC``
+    n_clusters, seed, code_size, epochs, rounds, tol, lr : see ``Gathering``
     weight : gamma, of the divergence beside the reconstruction error
     """
 

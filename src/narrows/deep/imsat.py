@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -41,7 +43,7 @@ class IMSAT(DeepClusterer):
         reach: float = 0.25,
     ) -> None:
         super().__init__(n_clusters, seed)
-        if epochs < 1 or lr <= 0:
+        if epochs < 1 or not 0 < lr < math.inf:
             raise RecipeError("clustering.epochs and clustering.lr", "must be >= 1 and > 0", value=(epochs, lr))
         self.epochs, self.lr, self.weight, self.mu, self.reach = epochs, lr, weight, mu, reach
 
@@ -49,15 +51,17 @@ class IMSAT(DeepClusterer):
         model = Model(
             values.shape[1:], {"name": "mlp", "n_classes": n_clusters, "hidden": HIDDEN, "norm": True},
             {"name": "imsat", "weight": self.weight, "mu": self.mu, "reach": self.reach},
-            seed=stages.seed, preprocessing=self._preprocessing,
+            seed=self.seed, preprocessing=self._preprocessing,
         )  # fmt: skip
         model.fit_scaling(values)
-        reach = stages.arrays("reach", lambda: {"distances": _reach(model, values)})["distances"]  # (N, 1)
+        reach, _ = stages.arrays("reach", lambda: ({"distances": _reach(model, values)}, ()))
         settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, schedule="constant", keep="last")
-        self.model_ = stages.train("network", model, values, settings, labels=reach)
+        self.model_ = stages.train("network", model, values, settings, seed=self.seed, labels=reach["distances"])
 
     def embed(self, values: Array) -> Array:
         """Return the features (N, F) float32 from which the clusters are read."""
+        if not len(values) or self._is_alone():
+            return super().embed(values)
         return coding.embed(self.model_, values, "features")
 
     def _shares(self, values: Array) -> Array:
@@ -69,8 +73,7 @@ class IMSAT(DeepClusterer):
 
 def _reach(model: Model, values: Array) -> Array:
     """Return the distance (N, 1) of each row, as the network sees it, to its tenth neighbour (or the last there is)."""
-    rows = np.concatenate([
-        model.prepare(torch.from_numpy(np.array(values[block]))).flatten(1).numpy()
-        for block in coding.blocks(len(values), values.shape[1:])
-    ])  # fmt: skip
+    rows = np.empty((len(values), math.prod(values.shape[1:])), np.float32)
+    for block in coding.blocks(len(values), values.shape[1:]):
+        rows[block] = model.prepare(torch.from_numpy(np.array(values[block]))).flatten(1).numpy()
     return nearest(rows, NEIGHBOUR)[1][:, -1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from narrows import codes as coding
 from narrows.clustering.mixture import Mixture
-from narrows.deep import DeepClusterer, Stages
+from narrows.deep import Arrays, DeepClusterer, Stages
 from narrows.deep._autoencoder import pretrain, with_objective
 from narrows.errors import RecipeError
 from narrows.files import Array
@@ -17,6 +18,8 @@ from narrows.model import Model
 from narrows.training.loop import Settings
 
 __all__ = ["VaDE"]
+
+BLOCK_ROWS = 8192
 
 
 class VaDE(DeepClusterer):
@@ -48,45 +51,50 @@ class VaDE(DeepClusterer):
         for name, value in counts.items():
             if value < 1:
                 raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=value)
+        if not 0 < lr < math.inf:
+            raise RecipeError("clustering.lr", "must be a number > 0", value=lr)
         self.code_size, self.pretrain_epochs, self.epochs, self.lr = code_size, pretrain_epochs, epochs, lr
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         encoder = pretrain(
-            values, stages, code_size=self.code_size, epochs=self.pretrain_epochs, preprocessing=self._preprocessing
-        )
+            values, stages, code_size=self.code_size, epochs=self.pretrain_epochs, seed=self.seed,
+            preprocessing=self._preprocessing,
+        )  # fmt: skip
         loss = "bce" if encoder.is_images else "mse"
         objective = {"name": "mixture-prior", "n_clusters": n_clusters, "loss": loss}
-        model = with_objective(encoder, objective, stages.seed)
-        start = stages.arrays("start", lambda: _mixture(encoder, values, n_clusters, self.seed))
+        model = with_objective(encoder, objective, self.seed)
+        start, notes = stages.arrays("start", lambda: _mixture(encoder, values, n_clusters, self.seed))
+        self.notes += notes
         with torch.no_grad():
             for name, parameter in model.objective.named_parameters():
                 parameter.copy_(torch.from_numpy(start[name]))
         settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, keep="last")
-        self.model_ = stages.train("variational", model, values, settings)
+        self.model_ = stages.train("variational", model, values, settings, seed=self.seed)
 
     def _shares(self, values: Array) -> Array:
         objective: Any = self.model_.objective
-        codes = coding.embed(self.model_, values)
+        codes = torch.from_numpy(coding.encode(self.model_, values))
+        starts = range(0, len(codes), BLOCK_ROWS)
         with torch.inference_mode():
-            shares: Array = objective.assign(torch.from_numpy(codes)).numpy()
-        return shares
+            return torch.cat([objective.assign(codes[start : start + BLOCK_ROWS]) for start in starts]).numpy()
 
 
-def _mixture(encoder: Model, values: Array, n_clusters: int, seed: int) -> dict[str, Array]:
+def _mixture(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple[Arrays, tuple[str, ...]]:
     """Return what the objective starts from: a mixture fitted to the codes.
 
     q(z | x) starts with a tenth of the components' mean variance. As wide as the prior it would blur the clusters
     before the decoder has learned to mind, and they would run into one.
     """
     codes = coding.encode(encoder, values)
-    fit = Mixture(n_clusters, seed, covariance_type="diag").fit(codes)
+    fit = Mixture(n_clusters, seed, covariance_type="diag", max_rows=len(codes)).fit(codes)
     found = len(fit.means_)  # fewer than asked for where codes coincide
     pick = np.arange(n_clusters) % found
     variances = 1 / np.diagonal(fit.factors_, axis1=1, axis2=2) ** 2  # (M, K)
-    return {
+    arrays = {
         "logits": np.log(np.maximum(fit.weights_, 1e-6))[pick].astype(np.float32),
         "means": fit.means_[pick].astype(np.float32),
         "log_variances": np.log(variances)[pick].astype(np.float32),
         "to_log_variance.weight": np.zeros((codes.shape[1], encoder.net.feature_size), np.float32),
         "to_log_variance.bias": np.log(variances.mean(axis=0) / 10).astype(np.float32),
     }
+    return arrays, fit.notes

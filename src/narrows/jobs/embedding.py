@@ -21,7 +21,7 @@ from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
-from narrows.errors import DataError, RecipeError
+from narrows.errors import DataError, RecipeError, nearest
 from narrows.evaluation import clustering as scores
 from narrows.evaluation.baseline import PCABaseline
 from narrows.figures.curves import loss_curves
@@ -33,6 +33,7 @@ from narrows.model import Model
 from narrows.patches import PatchCodes
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
+from narrows.registry import arguments_of
 from narrows.training.loop import Settings
 
 __all__ = ["embedding"]
@@ -87,6 +88,8 @@ def embedding(
         loss); "train/loss_sum" (the loss of the last epoch, its batches added up) and "checkpoints/..."
     """
     chains = {name: parse(name) for name in reductions}
+    if patches is not None:
+        _check_patches(patches, alone=not (net or objective or train or checkpoints))
     if not chains:
         raise RecipeError("reductions", "must name at least one", value=list(reductions))
     found = work.open(source, **(data or {}))
@@ -96,8 +99,6 @@ def embedding(
         found = found.take(np.arange(0, len(found), QUICK_STRIDE))
     rows = split(found, valid=0.0, seed=work.seed)
     judge = Judge.of(found, rows)
-    if net is not None and patches is not None:
-        raise RecipeError("net and patches", "must not both be given: each makes the codes", value=(net, patches))
     if patches is not None:
         encoder = PatchCodes(**patches, seed=work.seed).fit(found.values[rows.train])
         codes, results = encoder.encode(found.values), {}
@@ -277,6 +278,18 @@ class Judge:
 
 
 # From images to codes
+
+
+def _check_patches(patches: Mapping[str, Any], *, alone: bool) -> None:
+    if not alone:
+        raise RecipeError(
+            "patches", "must stand without net, objective, train and checkpoints: there is nothing to train",
+            value=dict(patches),
+        )  # fmt: skip
+    known = arguments_of(PatchCodes, given_by_us=("seed",))
+    for name in patches:
+        if name not in known:
+            raise RecipeError(f"patches.{name}", "is no argument of patches", remedy=nearest(name, known))
 
 
 def _learn(

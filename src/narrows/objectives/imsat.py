@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from narrows.classifiers import ClassifierNet, classifiers
@@ -52,15 +54,16 @@ class IMSAT(Objective):
         log = logits.log_softmax(1)
         shares = log.exp().mean(0)  # (M,)
         evenness = -(shares * shares.clamp(min=1e-12).log()).sum()
-        changed = batch.x + self._worst(net, batch.x, log.detach(), self.reach * batch.y[:, 0], generator)
-        moved = net(changed).log_softmax(1)
+        with _without_statistics(net):  # what new rows are normalised by is learned from rows as they are
+            changed = batch.x + self._worst(net, batch.x, self.reach * batch.y[:, 0], generator)
+            moved = net(changed).log_softmax(1)
         return {
             "robustness": functional.kl_div(moved, log.detach(), reduction="none", log_target=True).sum(1),
             "certainty": -self.weight * (log.exp() * log).sum(1),
             "balance": (-self.weight * self.mu * evenness).expand(len(log)),
         }
 
-    def _worst(self, net: ClassifierNet, x: Tensor, log: Tensor, length: Tensor, generator: torch.Generator) -> Tensor:
+    def _worst(self, net: ClassifierNet, x: Tensor, length: Tensor, generator: torch.Generator) -> Tensor:
         """Return the change (N, ...) of each row, of its ``length`` (N,), that moves the output most: one power step.
 
         The divergence is 0 and flat where nothing is changed, so its slope is taken at a random change as long.
@@ -68,9 +71,24 @@ class IMSAT(Objective):
         length = length.view(-1, *[1] * (x.ndim - 1))
         step = (_unit(torch.randn(x.shape, generator=generator, device=x.device)) * length).requires_grad_()
         with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+            log = net(x).log_softmax(1).detach()
             away = functional.kl_div(net(x + step).log_softmax(1), log, reduction="sum", log_target=True)
             (gradient,) = torch.autograd.grad(away, step)
         return _unit(gradient) * length
+
+
+@contextmanager
+def _without_statistics(net: ClassifierNet) -> Iterator[None]:
+    """Let batch normalisation use a batch's own statistics without adding them to its running ones."""
+    layers = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+    before = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.momentum = 0.0
+    try:
+        yield
+    finally:
+        for layer, momentum in zip(layers, before, strict=True):
+            layer.momentum = momentum
 
 
 def _unit(x: Tensor) -> Tensor:

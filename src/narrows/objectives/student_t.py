@@ -43,7 +43,9 @@ class StudentT(Objective):
     def assign(self, codes: Tensor) -> Tensor:
         """Return the shares q (N, M) that ``codes`` (N, K) have in the clusters."""
         with torch.autocast(codes.device.type, enabled=False):
-            squares = torch.cdist(codes.float(), self.centers).square()  # (N, M)
+            # By differences: products would cancel digits, and as many as there are rows would decide which is taken.
+            away = torch.cdist(codes.float(), self.centers, compute_mode="donot_use_mm_for_euclid_dist")
+            squares = away.square()  # (N, M)
         shares = 1 / (1 + squares)
         return shares / shares.sum(1, keepdim=True)
 

@@ -1,0 +1,112 @@
+"""Codes that gather around centres: what deep embedded clustering and its improvement share."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+from narrows import codes as coding
+from narrows.clustering.kmeans import KMeans
+from narrows.deep import Arrays, DeepClusterer, Stages
+from narrows.deep._autoencoder import pretrain, with_objective
+from narrows.errors import RecipeError
+from narrows.files import Array
+from narrows.model import Model
+from narrows.objectives.student_t import target
+from narrows.training.loop import Settings
+
+
+class Gathering(DeepClusterer):
+    """An autoencoder learns to reconstruct; then its codes gather around centres that start as those of k-means.
+
+    In each round the shares of *all* rows in the clusters are computed and sharpened to targets, and the network and
+    the centres learn towards them for one epoch, in an order of the rows of its own. Adam starts afresh in each round.
+    It ends when at most a share ``tol`` of the rows changed their cluster in a round.
+
+    Parameters
+    ----------
+    n_clusters, seed : see ``DeepClusterer``
+    code_size : values of a code, lowered to the number of values of a row where these are fewer
+    epochs : of the autoencoder
+    rounds : the most rounds
+    tol : share of rows
+    lr : of the rounds
+    reconstruction, weight : of the reconstruction error and of the divergence from the targets, in the rounds
+    """
+
+    def __init__(
+        self,
+        n_clusters: int,
+        seed: int,
+        code_size: int,
+        epochs: int,
+        rounds: int,
+        tol: float,
+        lr: float,
+        reconstruction: float,
+        weight: float,
+    ) -> None:
+        super().__init__(n_clusters, seed)
+        for name, count in (("code_size", code_size), ("epochs", epochs), ("rounds", rounds)):
+            if count < 1:
+                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=count)
+        for name, value in (("lr", lr), ("weight", weight)):
+            if not 0 < value < math.inf:
+                raise RecipeError(f"clustering.{name}", "must be a number > 0", value=value)
+        if not 0 <= tol < 1:
+            raise RecipeError("clustering.tol", "must be from 0 to below 1", value=tol)
+        self.code_size, self.epochs, self.rounds, self.tol, self.lr = code_size, epochs, rounds, tol, lr
+        self.reconstruction, self.weight = reconstruction, weight
+
+    def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
+        encoder = pretrain(
+            values, stages, code_size=self.code_size, epochs=self.epochs, seed=self.seed,
+            preprocessing=self._preprocessing,
+        )  # fmt: skip
+        objective = {
+            "name": "student-t", "n_clusters": n_clusters, "weight": self.weight, "reconstruction": self.reconstruction,
+        }  # fmt: skip
+        model = with_objective(encoder, objective, self.seed)
+        centers: Any = model.objective.centers
+        start, notes = stages.arrays("start", lambda: _centers(encoder, values, n_clusters, self.seed))
+        self.notes += notes
+        with torch.no_grad():
+            centers.copy_(torch.from_numpy(start["centers"]))
+        settings = Settings(epochs=1, optimizer="adam", lr=self.lr, schedule="constant", warmup=0.0, keep="last")
+        shares, moved = _assign(model, values), 1.0
+        for turn in range(self.rounds):
+            before, goals = shares.argmax(1), target(torch.from_numpy(shares)).numpy()
+            seed = int(np.random.SeedSequence([self.seed, turn + 1]).generate_state(1)[0])
+            model = stages.train(f"round-{turn:03d}", model, values, settings, seed=seed, labels=goals)
+            shares = _assign(model, values)
+            moved = float((shares.argmax(1) != before).mean())
+            if moved <= self.tol:
+                break
+        else:
+            self.notes += (f"In round {self.rounds}, the last, {moved:.2%} of the rows still changed their cluster.",)
+        self.model_ = model
+
+    def _shares(self, values: Array) -> Array:
+        return _assign(self.model_, values)
+
+
+def _centers(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple[Arrays, list[str]]:
+    codes = coding.encode(encoder, values)
+    found = KMeans(n_clusters, seed, n_init=20).fit(codes).centers_  # (m, K)
+    missing, notes = n_clusters - len(found), []
+    if missing:
+        found = np.concatenate([found, codes[np.random.default_rng(seed).integers(len(codes), size=missing)]])
+        notes = [f"Codes coincide: {missing} of the {n_clusters} centres start on a row drawn at random."]
+    return {"centers": found.astype(np.float32)}, notes
+
+
+def _assign(model: Model, values: Array) -> Array:
+    """Return the shares (N, M) of rows."""
+    objective: Any = model.objective
+    codes = coding.encode(model, values)
+    with torch.inference_mode():
+        shares: Array = objective.assign(torch.from_numpy(codes)).numpy()
+    return shares
