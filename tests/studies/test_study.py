@@ -227,13 +227,26 @@ def test_unknown_names_get_a_remedy(counting, tmp_path):
 
 
 def test_an_interrupt_leaves_what_is_done(counting, tmp_path, monkeypatch):
-    text = JOBS.replace("raise KeyboardInterrupt", "from narrows.errors import Interrupted; raise Interrupted(15)")
-    (tmp_path / "interrupted_jobs.py").write_text(text)
+    once = """
+        import time
+        from narrows.errors import Interrupted
+        time.sleep(0.05)
+        if not (work.folder / "before").exists():
+            (work.folder / "before").touch()
+            raise Interrupted(15)
+    """
+    (tmp_path / "interrupted_jobs.py").write_text(
+        JOBS.replace("raise KeyboardInterrupt", textwrap.dedent(once).strip().replace("\n", "\n        "))
+    )
     stopped = counting.run[1].model_copy(update={"job": "interrupted_jobs:count", "arguments": {"fail": True}})
+    study, out = counting.model_copy(update={"run": [counting.run[0], stopped]}), tmp_path / "out"
     with pytest.raises(Interrupted):
-        studies.run(counting.model_copy(update={"run": [counting.run[0], stopped]}), tmp_path / "out", seeds=1)
-    assert (tmp_path / "out" / "plain" / "seed-0" / "outcome.json").is_file()
-    assert not (tmp_path / "out" / "steep_slope=2.0" / "seed-0" / "outcome.json").exists()
+        studies.run(study, out, seeds=1)
+    assert (out / "plain" / "seed-0" / "outcome.json").is_file()
+    outcome = out / "steep_slope=2.0" / "seed-0" / "outcome.json"
+    assert not outcome.exists()
+    studies.run(study, out, seeds=1, resume=True)
+    assert read_json(outcome)["seconds"] >= 0.1  # both attempts
 
 
 def test_a_far_figure_needs_an_explanation():

@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -48,6 +49,21 @@ def test_stopped_at_a_step_and_resumed_it_ends_with_the_same_bits(digits, tmp_pa
     resumed, resumed_history = fit(values, settings, folder=tmp_path)
     assert same(whole, resumed)
     assert without_time(history) == without_time(resumed_history)
+
+
+def test_the_time_of_an_epoch_counts_what_was_spent_on_it_before_it_was_stopped(digits, tmp_path):
+    calls = iter(range(1000))
+
+    def stop():
+        time.sleep(0.01)
+        return 15 if next(calls) == 3 else 0
+
+    settings = Settings(epochs=2, batch_size=64)
+    with pytest.raises(Interrupted):
+        fit(digits[0], settings, folder=tmp_path, stop=stop)
+    _, history = fit(digits[0], settings, folder=tmp_path, stop=stop)
+    assert history[0]["seconds"] >= 0.05  # asked four times before it stopped, and at least once after
+    assert history[1]["images_per_s"] == pytest.approx(200 / history[1]["seconds"])
 
 
 def test_a_torn_last_checkpoint_falls_back_to_the_one_before(digits, tmp_path):

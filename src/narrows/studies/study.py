@@ -30,7 +30,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from narrows import environment
-from narrows.errors import RecipeError, RunFolderError, nearest
+from narrows.errors import Interrupted, RecipeError, RunFolderError, nearest
 from narrows.files import read_json, write_bytes, write_json, write_text
 from narrows.interrupt import Interrupt
 from narrows.jobs import Results, Work, jobs
@@ -348,8 +348,13 @@ def _do(row: Row, seed: int, out: Path, quick: bool, progress: Progress, interru
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "asked.json", asked)
     work = Work(folder, seed=seed, quick=quick, progress=progress, interrupt=interrupt, after=after)
-    start = time.perf_counter()
-    results: Results = jobs.get(row.job)(work, **row.arguments)
+    spent = folder / "spent.json"  # seconds of former attempts that were stopped
+    start = time.perf_counter() - (read_json(spent)["seconds"] if spent.is_file() else 0.0)
+    try:
+        results: Results = jobs.get(row.job)(work, **row.arguments)
+    except Interrupted:
+        write_json(spent, {"seconds": time.perf_counter() - start})
+        raise
     seconds = time.perf_counter() - start
     write_json(path, {
         "asked": asked, "results": dict(sorted(results.items())), "seconds": seconds, "figures": work.figures,

@@ -188,6 +188,7 @@ class _Training:
         # What a checkpoint holds beside weights and optimiser:
         self.step = 0
         self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
+        self.seconds = 0.0  # spent on this epoch so far
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1
         self._last: Batch | None = None  # the newest batch, to look at the state by
@@ -202,6 +203,7 @@ class _Training:
         state = checkpoint.load(self.folder, self._modules(), self.optimizer)
         if state is not None:
             self.step, self.sums, self.history = state["step"], state["sums"], state["history"]
+            self.seconds = state.get("seconds", 0.0)
             self.best = math.inf if state["best"] is None else state["best"]
             self.best_epoch = state["best_epoch"]
         if self.best_epoch > 0:
@@ -223,9 +225,10 @@ class _Training:
         epoch, first = divmod(self.step, self.epoch_steps)
         parts = self._parts(epoch)
         self.model.train()
-        start, rows = time.perf_counter(), 0
+        start, rows = time.perf_counter() - self.seconds, sum(len(part) for part in parts[:first])
         for raw, labels in self.data.iterate(parts[first:]):
             if signal := stop():
+                self.seconds = time.perf_counter() - start
                 self._check_state()
                 self._save()
                 raise Interrupted(signal, f"stopped at step {self.step} of {self.steps}; the state is saved")
@@ -236,9 +239,10 @@ class _Training:
             every = self.settings.checkpoint_steps
             # At the end of the epoch its row of the history belongs into the checkpoint too.
             if every and self.step % every == 0 and self.step % self.epoch_steps:
+                self.seconds = time.perf_counter() - start
                 self._check_state()
                 self._save()
-        self._end_epoch(epoch, rows, time.perf_counter() - start)
+        self._end_epoch(epoch, time.perf_counter() - start)
 
     def _parts(self, epoch: int) -> list[Array]:
         """Return the batches of an epoch, each as an index into the training rows."""
@@ -283,11 +287,11 @@ class _Training:
             self.sums[name] = self.sums.get(name, 0.0) + float(term.detach().sum())
         return value
 
-    def _end_epoch(self, epoch: int, rows: int, seconds: float) -> None:
+    def _end_epoch(self, epoch: int, seconds: float) -> None:
         """Validate, note the epoch in the history, and save."""
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
         row |= self._means("train", self.sums, len(self.data))
-        self.sums = {}
+        self.sums, self.seconds = {}, 0.0
         if len(self.valid):
             row |= self._validate()
             if not math.isfinite(row["valid/loss"]):
@@ -297,8 +301,7 @@ class _Training:
                 self._remember_best()
         row |= {
             "lr": self.optimizer.param_groups[0]["lr"],
-            # An epoch that went on from a checkpoint has its speed from the rows since then.
-            "images_per_s": rows / seconds if seconds > 0 else 0.0,
+            "images_per_s": len(self.data) / seconds if seconds > 0 else 0.0,
             "seconds": seconds,
         }
         self.history.append(row)
@@ -363,6 +366,7 @@ class _Training:
             state: dict[str, Any] = {
                 "step": self.step,
                 "sums": self.sums,
+                "seconds": self.seconds,
                 "history": self.history,
                 "best": None if self.best == math.inf else self.best,
                 "best_epoch": self.best_epoch,
