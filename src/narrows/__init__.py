@@ -17,16 +17,28 @@ if TYPE_CHECKING:
     from narrows.data.open import open
     from narrows.estimators.autoencoder import Autoencoder
     from narrows.estimators.classifier import Classifier
+    from narrows.estimators.image_clusterer import ImageClusterer
     from narrows.estimators.linear_probe import LinearProbe
     from narrows.estimators.neural_kmeans import NeuralKMeans
     from narrows.runs import Run
 
-__all__ = ["Autoencoder", "Classifier", "Dataset", "LinearProbe", "NeuralKMeans", "Run", "__version__", "open"]
+__all__ = [
+    "Autoencoder",
+    "Classifier",
+    "Dataset",
+    "ImageClusterer",
+    "LinearProbe",
+    "NeuralKMeans",
+    "Run",
+    "__version__",
+    "open",
+]
 
 _HOME = {
     "Autoencoder": "narrows.estimators.autoencoder",
     "Classifier": "narrows.estimators.classifier",
     "Dataset": "narrows.data.dataset",
+    "ImageClusterer": "narrows.estimators.image_clusterer",
     "LinearProbe": "narrows.estimators.linear_probe",
     "NeuralKMeans": "narrows.estimators.neural_kmeans",
     "Run": "narrows.runs",

@@ -14,10 +14,13 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows import report
-from narrows.clustering import methods as clusterings
+from narrows.clustering import Clusterer
+from narrows.clustering.linear import Linear
 from narrows.data.dataset import Dataset, all_finite
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
+from narrows.deep import Stages
+from narrows.deep import methods as deep_clusterings
 from narrows.errors import DataError, TrainingError
 from narrows.evaluation import signals, summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
@@ -29,7 +32,7 @@ from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.progress import Progress
 from narrows.projection import methods as projections
-from narrows.recipes.recipe import Recipe
+from narrows.recipes.recipe import TRAINING, Recipe, clusterings
 from narrows.report import card, pictures, tables
 from narrows.runs import Run
 from narrows.training.loop import train
@@ -106,6 +109,8 @@ class _Job:
         tables.describe_data(run, recipe.name, self.data, self.split)
 
     def train(self) -> summary.Results:
+        if self.recipe.clustering.name in TRAINING:
+            return self._train_by_clustering()
         recipe, rows = self.recipe, self.split
         model = self.untrained
         model.fit_scaling(self.data.values, rows.train)
@@ -115,8 +120,24 @@ class _Job:
                 folder=self.run.folder / "checkpoints", progress=self.progress, stop=self.interrupt,
                 on_save=self.run.write_history,
             )  # fmt: skip
-        model.cpu().save(self.run.folder)
+        return self._trained(model.cpu(), history)
+
+    def _train_by_clustering(self) -> summary.Results:
+        """Let the clustering train its network, on all rows; no label is looked at."""
+        chosen, data = self.recipe.clustering, self.data
+        clusterer = deep_clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+        stages = Stages(self.run.folder / "checkpoints", self.progress, self.interrupt)
+        with self.interrupt.deferred():
+            clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
+        self.run.add_notes(clusterer.notes)
+        self.run.add_tables({"clusterings": clusterer.evidence()})
+        return self._trained(clusterer.model_, next(reversed(stages.histories.values()), []))
+
+    def _trained(self, model: Model, history: list[dict[str, float]]) -> summary.Results:
+        model.save(self.run.folder)
         self.run.write_history(history)
+        if not history:
+            return {"train/parameters": model.n_parameters()}
         last = history[-1]
         speeds = sorted(row["images_per_s"] for row in history)
         return {
@@ -144,12 +165,17 @@ class _Job:
         return summary.of_codes(codes)
 
     def cluster(self) -> summary.Results:
-        chosen = self.recipe.clustering
-        clusterer = clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+        chosen, codes = self.recipe.clustering, self._codes()
         with self.progress.task("cluster"):
-            clusterer.fit(self._codes())
+            if chosen.name in TRAINING:
+                clusterer: Clusterer = Linear.of_head(*_head(self.run.model()), codes)
+                made_by = {"name": "linear", "n_clusters": clusterer.n_clusters}
+            else:
+                clusterer = clusterings(chosen.name).get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+                clusterer.fit(codes)
+                made_by = chosen.model_dump()
         write_npy(self.run.folder / "clusters.npy", clusterer.labels_)
-        self.run.save_part("clusterer", clusterer.state(), chosen.model_dump())
+        self.run.save_part("clusterer", clusterer.state(), made_by)
         self.run.add_notes(clusterer.notes)
         return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1, "clustering/asked": clusterer.n_clusters}
 
@@ -230,6 +256,14 @@ class _Job:
     def _neighbours(self) -> tuple[Array, Array]:
         with np.load(self.run.folder / "neighbours.npz") as file:
             return file["indices"], file["distances"]
+
+
+def _head(model: Model) -> tuple[Array, Array]:
+    """Return the linear layer (M, K) and (M,) by which a network tells clusters apart; of a single one, zeros."""
+    head = getattr(model.objective, "head", None)
+    if head is None:
+        return np.zeros((1, model.code_size)), np.zeros(1)
+    return head.weight.detach().numpy(), head.bias.detach().numpy()
 
 
 def _without_empty_labels(data: Dataset) -> Dataset:

@@ -15,6 +15,8 @@ SHORT = {
     "vade": {"pretrain_epochs": 6, "epochs": 5, "code_size": 3},
     "n2d": {"epochs": 6, "code_size": 3},
     "imsat": {"epochs": 10},
+    "agreement": {"layouts": 1, "epochs": 20},
+    "autoencoder-kmeans": {"epochs": 6, "code_size": 3},
 }
 every_method = pytest.mark.parametrize("name", NAMES)
 

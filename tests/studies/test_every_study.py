@@ -7,10 +7,15 @@ import pytest
 from narrows.studies import study as studies
 
 NEEDS_DATA = {"denoising-digits", "neural-kmeans", "neural-kmeans-sweep", "gaussian-autoencoder", "colour-embedding",
-              "letters-from-scratch", "letters-autoencoder", "fashion-classifiers", "fashion-autoencoders"}  # fmt: skip
+              "letters-from-scratch", "letters-autoencoder", "fashion-classifiers", "fashion-autoencoders",
+              "clustering", "clustering-methods"}  # fmt: skip
+
+LONG = {"clustering", "clustering-methods"}  # some thirty clusterings each
 
 
-@pytest.mark.parametrize("name", studies.builtin())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in studies.builtin()]
+)
 def test_a_quick_look_at_it_works(name, tmp_path):
     if name in NEEDS_DATA and not os.environ.get("NARROWS_DATA"):
         pytest.skip("NARROWS_DATA is not set: its data are not here")

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -54,11 +54,13 @@ class Stages:
     folder : where results of steps and checkpoints are kept; None keeps nothing
     progress : shows what is going on
     stop : asked before every batch whether to stop; see ``narrows.training.loop.train``
+    histories : of each training, by its name: one row per epoch
     """
 
     folder: Path | None = None
     progress: Progress = field(default_factory=Progress)
     stop: Callable[[], int] = _never
+    histories: dict[str, list[dict[str, float]]] = field(default_factory=dict, compare=False)
 
     def begin(self, asked: Mapping[str, Any]) -> None:
         """Keep what is asked for; a folder that holds something must have been asked for the same.
@@ -96,18 +98,30 @@ class Stages:
         return dict(made), tuple(notes)
 
     def train(
-        self, name: str, model: Model, values: Array, settings: Settings, *, seed: int, labels: Array | None = None
+        self,
+        name: str,
+        model: Model,
+        values: Array,
+        settings: Settings,
+        *,
+        seed: int,
+        labels: Array | None = None,
+        rows: Array | None = None,
     ) -> Model:
-        """Train ``model`` on all rows of ``values`` (N, ...), or return it as it came out before."""
+        """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before."""
         folder = None if self.folder is None else self.folder / name
         if folder is not None and (folder / "config.json").exists():  # the last file that ``save`` writes
+            self.histories[name] = read_json(folder / "history.json")
             return Model.load(folder)
-        train(
-            model, values, np.arange(len(values)), np.arange(0), settings, labels=labels, seed=seed,
+        self.histories[name] = train(
+            model, values, np.arange(len(values)) if rows is None else rows, np.arange(0), settings, labels=labels,
+            seed=seed,
             folder=None if folder is None else folder / "checkpoints", progress=self.progress, stop=self.stop,
         )  # fmt: skip
         model = model.cpu()
         if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_json(folder / "history.json", self.histories[name])
             model.save(folder)
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return model
@@ -139,10 +153,10 @@ class DeepClusterer(ABC):
     model_: Model
     notes: tuple[str, ...] = ()
 
-    def __init__(self, n_clusters: int = 10, seed: int = 0) -> None:
-        if n_clusters < 1:
+    def __init__(self, n_clusters: int | Literal["auto"] = 10, seed: int = 0) -> None:
+        if isinstance(n_clusters, str) or n_clusters < 1:
             raise RecipeError("clustering.n_clusters", "must be a whole number >= 1", value=n_clusters)
-        self.n_clusters = n_clusters
+        self.n_clusters: int | Literal["auto"] = n_clusters
         self.seed = seed
 
     def fit(
@@ -167,9 +181,10 @@ class DeepClusterer(ABC):
         _check(values)
         if len(values) == 0:
             raise InputError("values", "must have at least one row to be clustered", value=f"shape {values.shape}")
-        distinct = count_distinct(values.reshape(len(values), -1), self.n_clusters)
+        most = len(values) if isinstance(self.n_clusters, str) else self.n_clusters
+        distinct = count_distinct(values.reshape(len(values), -1), most)
         self.notes = ()
-        if distinct < self.n_clusters:
+        if not isinstance(self.n_clusters, str) and distinct < self.n_clusters:
             self.notes = (
                 f"{self.n_clusters} clusters were asked for, but only {distinct} of the {len(values)} rows differ: "
                 f"{distinct} made.",
@@ -187,7 +202,7 @@ class DeepClusterer(ABC):
         sizes = np.bincount(columns, minlength=shares.shape[1])
         self.order_ = np.argsort(-sizes, kind="stable")
         self.labels_ = np.argsort(self.order_, kind="stable")[columns]
-        if len(sizes) < distinct:
+        if not isinstance(self.n_clusters, str) and len(sizes) < distinct:
             self.notes += (f"Only {len(sizes)} clusters could be made: the codes of rows that differ coincide.",)
         empty = int((sizes == 0).sum())
         if empty:

@@ -17,13 +17,17 @@ from typing import Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from narrows.clustering import methods as clusterings
+from narrows.clustering import methods as clusterings_of_codes
+from narrows.deep import methods as deep_clusterings
 from narrows.errors import NarrowsError, RecipeError, nearest
 from narrows.nets import nets
 from narrows.objectives import objectives
 from narrows.projection import methods as projections
 from narrows.registry import Registry, arguments_of
 from narrows.training.loop import Settings
+
+#: Clusterings that train the network of a run themselves; its net, objective and train settings then are not used.
+TRAINING = ("agreement",)
 
 
 class _Section(BaseModel):
@@ -102,10 +106,20 @@ class Recipe(_Section):
                 "train": replace(self.train, epochs=epochs, batch_size=batch_size),
                 "net": _check_named("net", nets, net, ("input_shape",)),
                 "objective": _check_named("objective", objectives, self.objective.model_dump(), ("net",)),
-                "clustering": _check_named("clustering", clusterings, self.clustering.model_dump(), ("seed",)),
+                "clustering": _check_named(
+                    "clustering", clusterings(self.clustering.name), self.clustering.model_dump(), ("seed",)
+                ),
                 "projection": _check_named("projection", projections, self.projection.model_dump(), ("seed",)),
             }
         )
+
+
+def clusterings(name: str) -> Registry:
+    """Return the registry that ``clustering.name`` is of: clusterings of codes, or those that train a network.
+
+    Of the latter, those whose clusters are read from the code by one linear layer: a run keeps that as its clusterer.
+    """
+    return deep_clusterings if name in TRAINING else clusterings_of_codes
 
 
 def builtin() -> list[str]:
@@ -170,12 +184,12 @@ def check(content: Mapping[str, Any]) -> Recipe:
         _check_named("net", nets, recipe.net.model_dump(), ("input_shape",))
     for section, registry, ours in (
         ("objective", objectives, ("net",)),
-        ("clustering", clusterings, ("seed",)),
+        ("clustering", clusterings(recipe.clustering.name), ("seed",)),
         ("projection", projections, ("seed",)),
     ):
         _check_named(section, registry, getattr(recipe, section).model_dump(), ours)
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
-    clusterings.get(recipe.clustering.name)(**recipe.clustering.arguments())
+    clusterings(recipe.clustering.name).get(recipe.clustering.name)(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
 

@@ -37,7 +37,8 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
         old.unlink()
     model = run.model()
     clusters, points = np.load(run.folder / "clusters.npy"), np.load(run.folder / "map.npy")
-    save(curves.loss_curves(run.history), folder / "curves.png")
+    if run.history:  # of a single cluster there is nothing to learn
+        save(curves.loss_curves(run.history), folder / "curves.png")
     save(
         maps.scatter(points, clusters, [f"{cluster}" for cluster in range(clusters.max() + 1)]),
         folder / "map-clusters.png",

@@ -78,7 +78,8 @@ class Figure(_Section):
 
     Parameters
     ----------
-    run, metric : which number of which run; a run with a sweep stands for all its combinations
+    run, metric : which number of which run; a run with a sweep stands for all its combinations, and in a file a list
+        of runs stands for a figure of each
     label : what it is called
     against, against_metric, how : compare it, seed by seed, with a number of another run: their "difference" or "ratio"
     reported, source : what somebody reported, and where
@@ -142,7 +143,7 @@ def load(name: str | Path) -> Study:
             raise RecipeError("study", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
         text = resources.files("narrows.studies").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     try:
-        study = Study.model_validate_json(json.dumps(tomllib.loads(text)))
+        study = Study.model_validate_json(json.dumps(_one_run_each(tomllib.loads(text))))
     except tomllib.TOMLDecodeError as error:
         raise RecipeError("study", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
     except ValidationError as error:
@@ -150,6 +151,17 @@ def load(name: str | Path) -> Study:
         key = ".".join(str(part) for part in first["loc"])
         raise RecipeError(f"study {name}: {key}", first["msg"].lower(), value=first["input"]) from None
     return study.model_copy(update={"run": _check(study)})
+
+
+def _one_run_each(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a study's content with a figure of several runs written out as one figure for each."""
+    if not isinstance(content.get("figure"), list):
+        return content
+    figures: list[Any] = []
+    for figure in content["figure"]:
+        runs = figure.get("run") if isinstance(figure, dict) else None
+        figures += [{**figure, "run": run} for run in runs] if isinstance(runs, list) else [figure]
+    return content | {"figure": figures}
 
 
 def _check(study: Study) -> list[Row]:

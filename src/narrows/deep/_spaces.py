@@ -1,0 +1,91 @@
+"""Several ways to see the same rows: spaces in which neighbours are looked for, and all of them side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from narrows import codes as coding
+from narrows.files import Array
+from narrows.neighbours import nearest
+from narrows.patches import PatchCodes
+from narrows.principal import principal_axes
+
+SAMPLE = 5_000  # rows from which axes and units are found
+PIXEL_AXES, PATCH_AXES = 50, 128
+PIXEL_SIDE = 32  # pixels are compared at this side at most
+SMALLEST = 8  # the side from which on there are patches to speak of
+GRIDS = {"coarse": (2, 400), "fine": (4, 256)}  # fields per side, and kinds of patches
+PATCHED = 20_000  # images that patches are drawn from
+SCALE = 10  # the neighbour whose distance is one unit of a space
+
+
+def pixel_space(values: Array, seed: int) -> Array:
+    """Return principal components (N, <= 50) of pixels, or of the standardised columns of vectors."""
+    if values.ndim == 2:
+        mean, sd = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
+        sd[sd <= 1e-7 * np.abs(mean)] = math.inf  # a column that never changes tells nothing
+        return _components(values, lambda block: (block - mean) / sd, PIXEL_AXES, seed)
+    height, width = (min(side, PIXEL_SIDE) for side in values.shape[2:])
+
+    def shrink(block: Array) -> Array:
+        x = torch.from_numpy(np.ascontiguousarray(block)).float() / 255
+        rows: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
+        return rows
+
+    return _components(values, shrink, PIXEL_AXES, seed)
+
+
+def patch_space(images: Array, grid: str, seed: int) -> Array:
+    """Return principal components (N, <= 128) of the square roots of patch codes on a "coarse" or a "fine" grid.
+
+    The root makes much of whether a kind of patch is there, and less of how often.
+    """
+    fields, centers = GRIDS[grid]
+    side = min(images.shape[2:])
+    patch = min(6, max(3, side // 5))
+    codes = PatchCodes(centers, side=patch, stride=2 if patch == 6 else 1, grid=fields, seed=seed)
+    codes.fit(_some(images, seed, PATCHED))
+    return _components(images, lambda block: np.sqrt(codes.encode(block)), PATCH_AXES, seed)
+
+
+def side_by_side(spaces: Mapping[str, Array]) -> Array:
+    """Return the rows of all ``spaces`` next to each other (N, sum of K), each in units of its neighbours' distance.
+
+    Rows are brought to length 1 first, so that distances are about direction (cosine).
+    """
+    parts = []
+    for space in spaces.values():
+        rows = to_directions(space)
+        sample = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:SAMPLE])]
+        unit = float(np.median(nearest(sample, SCALE)[1][:, -1]))
+        parts.append(rows / (unit or 1.0))
+    return np.concatenate(parts, axis=1, dtype=np.float32)
+
+
+def to_directions(rows: Array) -> Array:
+    """Return ``rows`` (N, K) at length 1, float32; a row of zeros stays."""
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    directions: Array = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return directions
+
+
+def _components(values: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:
+    """Return principal components (N, K) of what ``encode`` makes of rows; the axes are those of a sample."""
+    sample = _some(values, seed)
+    encoded = [encode(sample[block]) for block in coding.blocks(len(sample), values.shape[1:])]
+    mean, axes = principal_axes(lambda: iter(encoded), min(n_axes, encoded[0].shape[1]))
+    rows = np.empty((len(values), len(axes)), np.float32)
+    for block in coding.blocks(len(values), values.shape[1:]):
+        rows[block] = (encode(values[block]) - mean) @ axes.T
+    return rows
+
+
+def _some(values: Array, seed: int, most: int = SAMPLE) -> Array:
+    if len(values) <= most:
+        return values
+    return values[np.sort(np.random.default_rng(seed).choice(len(values), most, replace=False))]

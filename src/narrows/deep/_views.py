@@ -1,0 +1,72 @@
+"""Which random views suit a set of images, found from the images alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from narrows.files import Array
+from narrows.neighbours import nearest_in
+
+LOOKED_AT = 4000  # images among which neighbours are looked for
+ASKED = 1000  # of them, those whose mirror image is looked for
+NEIGHBOURS = 5
+AS_LIKELY = 1.1  # mirrored images that are this much farther from all others are of another kind
+SIDE = 32  # images are compared at this side at most
+PLAIN = 0.4  # share of pixels that have the commonest value in drawings; photographs have no such value
+STROKE_SIDE = 28  # the side at which a full stroke view is as it should be
+
+
+def suited_views(images: Array, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Return views for ``images`` uint8 (N, C, H, W), as ``narrows.views`` takes them, and a sentence on each choice.
+
+    Moving and erasing suit all images. Mirroring does if mirrored images are about as near to the other images as the
+    images themselves are. Drawings on a plain ground get thicker and thinner strokes; all others more and less light.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.permutation(len(images))[:LOOKED_AT])
+    looked_at = np.ascontiguousarray(images[chosen])
+    ratio = _farther(looked_at, looked_at[..., ::-1])
+    views, why = ["affine:1"], []
+    if ratio <= AS_LIKELY:
+        views.append("flip:1")
+        why.append(f"Mirrored images are as near to the others as the images are ({ratio:.2f} times as far): mirrored.")
+    else:
+        why.append(f"Mirrored images are {ratio:.2f} times as far from the others as the images: not mirrored.")
+    counts = np.bincount(looked_at.reshape(-1), minlength=256)
+    plain = float(counts.max() / counts.sum())
+    if images.shape[1] == 1 and plain >= PLAIN:
+        views.append(f"stroke:{0.8 * min(1.0, min(images.shape[2:]) / STROKE_SIDE):.2f}")
+        why.append(f"{plain:.0%} of all pixels have one value, as in drawings: strokes thicker and thinner.")
+    else:
+        views.append("light:1")
+        why.append(f"Only {plain:.0%} of all pixels have one value, as in photographs: more and less light.")
+    return [*views, "erase:0.4"], why
+
+
+def _farther(images: Array, changed: Array) -> float:
+    """Return how many times as far ``changed`` images are from their neighbours as ``images`` are: a geometric mean.
+
+    An image is no neighbour of its own changed self.
+    """
+    held, queries = _small(images), _small(changed[:ASKED])
+    if len(held) < 3:
+        return math.inf
+    ratios = []
+    for rows in (held[:ASKED], queries):
+        indices, distances = nearest_in(rows, held, NEIGHBOURS + 1)
+        itself = indices == np.arange(len(rows))[:, None]
+        itself[~itself.any(1), -1] = True  # the farthest is left out where the image is not among them
+        ratios.append(np.log(distances[~itself].reshape(len(rows), -1).mean(1) + 1e-12))
+    return float(np.exp((ratios[1] - ratios[0]).mean()))
+
+
+def _small(images: Array) -> Array:
+    """Return images as rows of float32, no side longer than 32."""
+    x = torch.from_numpy(np.ascontiguousarray(images)).float()
+    height, width = (min(side, SIDE) for side in images.shape[2:])
+    rows: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
+    return rows

@@ -1,0 +1,410 @@
+"""What neighbours agree on, taught to a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from narrows import codes as coding
+from narrows.clustering.kmeans import KMeans
+from narrows.clustering.mixture import Mixture
+from narrows.deep import Arrays, DeepClusterer, Stages
+from narrows.deep._autoencoder import with_objective
+from narrows.deep._merging import join, mean_joint, numbers, settle
+from narrows.deep._spaces import GRIDS, SMALLEST, patch_space, pixel_space, side_by_side, to_directions
+from narrows.deep._views import suited_views
+from narrows.errors import RecipeError
+from narrows.errors import nearest as nearest_name
+from narrows.evaluation.agreement import neighbour_agreement, neighbour_information
+from narrows.evaluation.clustering import ari
+from narrows.files import Array
+from narrows.manifold import layout
+from narrows.model import Model
+from narrows.neighbours import nearest
+from narrows.projection._placing import FEWEST, first_rows
+from narrows.training.loop import Settings
+
+__all__ = ["Agreement"]
+
+WIDTH = 24  # channels of the network's first stage, for images
+HIDDEN = [256, 256]  # units of its layers, for vectors
+VIEWED = 200_000  # images seen in all while views are learned, and
+PASSES = 12, 150  # each of them so many times, at least and at most
+SPACES = ("pixels", *(f"patches-{grid}" for grid in GRIDS), "views")
+FEW = 256  # with fewer images there is little to learn from views
+NEIGHBOURS, DIMENSIONS = 15, 5  # of a layout
+COMPARED = 10_000  # rows on which spaces are compared
+CELLS = 3, 6, 12  # small cells per cluster that are made of a layout
+MOST_CELLS = 400
+CURVE_CELLS = 300  # from which the number of clusters is estimated
+ASKED = 10  # neighbours whose clusters are looked at
+BEST = 9  # clusterings of which the one is taken that the others agree with most
+TOLERANCE = 0.01  # share of the information that teaching may cost: rows on borders were put there by these very graphs
+STEPS = 1500  # in which the network learns clusters, at least
+
+Graphs = dict[str, tuple[Array, Array]]  # of each space: neighbours (N, k) and their distances (N, k)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One clustering of the rows.
+
+    Parameters
+    ----------
+    space : whose layout it was found in
+    layout : the number of that layout
+    cells : how many small cells were joined
+    information : what the clusters tell about those of neighbours, in nats, on average over the single spaces
+    clusters : (N,)
+    curve : (cells,) the information of 1, 2, ... clusters while cells are joined
+    """
+
+    space: str
+    layout: int
+    cells: int
+    information: float
+    clusters: Array = field(repr=False)
+    curve: Array = field(repr=False)
+
+    @classmethod
+    def of(cls, space: str, number: int, cells: Array, graphs: Sequence[Array], n_clusters: int) -> Found:
+        """Join the small ``cells`` (N,) of rows, and move single ones to where the information rises."""
+        count = int(cells.max()) + 1
+        together = mean_joint(cells, graphs, count)
+        groups, _ = join(together, min(n_clusters, count))
+        curve = join(together, 1)[1]
+        clusters = settle(together, groups)[cells]
+        return cls(space, number, count, neighbour_information(clusters, graphs, n_clusters), clusters, curve)
+
+    @classmethod
+    def as_is(cls, space: str, number: int, clusters: Array, graphs: Sequence[Array]) -> Found:
+        """Take clusters (N,) as they were found."""
+        count = int(clusters.max()) + 1
+        return cls(space, number, count, neighbour_information(clusters, graphs), clusters, np.zeros(count))
+
+
+class Agreement(DeepClusterer):
+    """Clusters that tell the most about the clusters of neighbours, taught to a network.
+
+    1. Spaces: principal components of pixels; codes of patches, on a coarse and on a fine grid (``narrows.patches``);
+       codes of a network that learned to know images again in other views (Chen et al. 2020); and all of them side by
+       side, each in units of its own neighbours' distance.
+    2. In each space 15 neighbours, UMAP in 5 dimensions, and k-means for many small cells, which are joined so that
+       the information I(c; c') of neighbours' clusters falls least (``narrows.deep._merging``). I is the mean over the
+       graphs of all single spaces: a clustering made in one is judged by the others too. The space with the greatest I
+       is laid out more often, and of the nine clusterings with the greatest I the one is kept that agrees most with the
+       others.
+    3. A network learns the clusters of the rows whose neighbours agree, from random views.
+    4. Its answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
+       before. Then it learns the clusters of all rows as they are.
+
+    Vectors have one space, the components of their standardised columns, and no views.
+
+    Parameters
+    ----------
+    n_clusters : the number of clusters; "auto" takes the one that stands out most while cells are joined
+    seed : of everything random
+    views : random changes that do not change what an image shows; None finds out which suit the images
+    code_size : values of the network's code
+    layouts : of the space that is chosen
+    spaces : the single spaces to look for neighbours in, of ``SPACES``; those that the rows do not have are left out
+    passes : over all images while the network learns views; "auto" is 12, and of few images more
+    epochs : over the rows from which it learns clusters; "auto" is 8, and of few rows as many as make 1,500 steps
+    agree : share of a row's neighbours in its own cluster from which on it is taught
+    teach : whether step 3 is tried
+    grouping : how a layout is grouped: "cells" that are joined, or one "mixture" of Gaussians, for comparison
+
+    Attributes
+    ----------
+    found_ : the clusterings of all rows, the greatest information first
+    chosen_ : the one of them that was kept; None of fewer than eight rows
+    compared_ : the clusterings by which the space was chosen
+    numbers_ : how much each number of clusters stands out, (number, factor), the greatest first; see ``_merging``
+    views_ : the views that were used
+    agreeing_ : share of rows whose neighbours agree
+    taught_ : whether the answers of the network that was taught are kept
+    information_ : what the clusters told about those of neighbours before and after that, in nats
+    """
+
+    found_: Sequence[Found] = ()
+    chosen_: Found | None = None
+    compared_: Sequence[Found] = ()
+    numbers_: Sequence[tuple[int, float]] = ()
+    views_: list[str]
+    agreeing_: float
+    taught_: bool
+    information_: tuple[float, float]
+
+    def __init__(
+        self,
+        n_clusters: int | Literal["auto"] = 10,
+        seed: int = 0,
+        views: Sequence[str] | None = None,
+        code_size: int = 64,
+        layouts: int = 3,
+        spaces: Sequence[str] = SPACES,
+        passes: int | Literal["auto"] = "auto",
+        epochs: int | Literal["auto"] = "auto",
+        agree: float = 0.8,
+        teach: bool = True,
+        grouping: Literal["cells", "mixture"] = "cells",
+    ) -> None:
+        super().__init__(1 if n_clusters == "auto" else n_clusters, seed)
+        self.n_clusters = n_clusters
+        for name, count in (("code_size", code_size), ("layouts", layouts)):
+            if count < 1:
+                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=count)
+        for name, times in (("passes", passes), ("epochs", epochs)):
+            if times != "auto" and times < 1:
+                raise RecipeError(f"clustering.{name}", 'must be "auto" or a whole number >= 1', value=times)
+        if not 0 <= agree <= 1:
+            raise RecipeError("clustering.agree", "must be a share from 0 to 1", value=agree)
+        for space in spaces:
+            if space not in SPACES:
+                remedy = nearest_name(space, SPACES)
+                raise RecipeError("clustering.spaces", "must be known", value=space, remedy=remedy)
+        self.views, self.code_size, self.layouts, self.spaces = views, code_size, layouts, tuple(spaces)
+        if grouping not in ("cells", "mixture"):
+            raise RecipeError("clustering.grouping", 'must be "cells" or "mixture"', value=grouping)
+        self.passes, self.epochs, self.agree, self.teach, self.grouping = passes, epochs, agree, teach, grouping
+
+    def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
+        values = values[first_rows(values.reshape(len(values), -1))]  # copies would only be each other's neighbours
+        self.views_ = self._choose_views(values, stages)
+        network = self._learn_views(values, stages)
+        spaces = self._spaces(values, network, stages)
+        graphs = _graphs("graphs", spaces, stages)
+        some, among = _some(spaces, graphs, self.seed, stages)
+        if self.n_clusters == "auto":
+            n_clusters = self._choose_number(some, among, n_clusters, stages)
+        clusters = self._cluster(spaces, graphs, some, among, n_clusters, stages)
+        self._teach(values, clusters, network, graphs, n_clusters, stages)
+
+    def evidence(self) -> list[dict[str, Any]]:
+        """Return what was found on the way, the best first: space, layout, cells, rows and information."""
+        found = {id(one): one for one in (*self.found_, *self.compared_)}.values()
+        return [
+            {"space": one.space, "layout": one.layout, "cells": one.cells, "rows": len(one.clusters),
+             "information": one.information}
+            for one in found
+        ]  # fmt: skip
+
+    # 1: spaces
+
+    def _choose_views(self, values: Array, stages: Stages) -> list[str]:
+        if values.ndim == 2:
+            return []
+        if self.views is not None:
+            return list(self.views)
+
+        def choose() -> tuple[Arrays, list[str]]:
+            views, why = suited_views(values, self.seed)
+            return {}, [*views, *why]
+
+        chosen = stages.arrays("views", choose)[1]
+        self.notes += tuple(text for text in chosen if " " in text)
+        return [text for text in chosen if " " not in text]
+
+    def _learn_views(self, values: Array, stages: Stages) -> Model | None:
+        """Return a network that knows images again in other views; None where there is little to learn."""
+        if "views" not in self.spaces or not _has_patches(values) or len(values) < FEW or not self.views_:
+            return None
+        passes = int(np.clip(VIEWED // len(values), *PASSES)) if self.passes == "auto" else self.passes
+        settings = Settings(epochs=passes, batch_size=min(512, _power_of_two(len(values) / 4)), lr=2e-3, keep="last")
+        model = self._network(values, {"name": "contrastive", "views": self.views_})
+        return stages.train("views-network", model, values, settings, seed=self.seed)
+
+    def _network(self, values: Array, objective: Mapping[str, Any]) -> Model:
+        shape = values.shape[1:]
+        net: dict[str, Any] = {"code_size": min(self.code_size, math.prod(shape))}
+        if _has_patches(values) and max(shape[1:]) <= 256:
+            net |= {"name": "conv", "width": WIDTH}
+        else:
+            net |= {"name": "dense", "hidden": HIDDEN}
+        model = Model(shape, net, objective, seed=self.seed, preprocessing=self._preprocessing)
+        model.fit_scaling(values)
+        return model
+
+    def _spaces(self, values: Array, network: Model | None, stages: Stages) -> dict[str, Array]:
+        """Return name -> rows (N, K) of length 1, float32."""
+        makers: dict[str, Callable[[], Array]] = {"pixels": partial(pixel_space, values, self.seed)}
+        if _has_patches(values):
+            makers |= {f"patches-{grid}": partial(patch_space, values, grid, self.seed) for grid in GRIDS}
+        if network is not None:
+            makers["views"] = partial(coding.encode, network, values)
+        makers = {name: make for name, make in makers.items() if name in self.spaces} or {"pixels": makers["pixels"]}
+        spaces = {
+            name: stages.arrays(f"space-{name}", partial(_as_rows, make))[0]["rows"] for name, make in makers.items()
+        }
+        return spaces if len(spaces) == 1 else spaces | {"all": side_by_side(spaces)}
+
+    # 2: clusters in graphs of neighbours
+
+    def _choose_number(self, spaces: Mapping[str, Array], graphs: Graphs, most: int, stages: Stages) -> int:
+        """Return the number of clusters that stands out most while cells of all spaces' layouts are joined."""
+        curves = []
+        if len(next(iter(spaces.values()))) >= FEWEST:
+            for name in spaces:
+                points, seed = self._lay_out(name, 0, spaces, graphs, stages)
+                cells = KMeans(min(CURVE_CELLS, len(points)), seed, n_init=1).fit(points).labels_
+                curves.append(join(mean_joint(cells, _asked(graphs), int(cells.max()) + 1), 1)[1])
+        self.numbers_ = numbers(curves) if curves else []
+        if not self.numbers_:
+            self.notes += ("There are too few rows to estimate a number of clusters from: one cluster made.",)
+            return 1
+        (chosen, factor), *others = self.numbers_[:4]
+        instead = ", ".join(f"{number} ({other:.2f})" for number, other in others) or "none"
+        self.notes += (
+            f"{chosen} clusters stand out most, by a factor of {factor:.2f}; next to it come {instead}. "
+            "A factor near 1 means that no number stands out.",
+        )
+        return min(chosen, most)
+
+    def _cluster(
+        self, spaces: Mapping[str, Array], graphs: Graphs, some: Mapping[str, Array], among: Graphs, n_clusters: int,
+        stages: Stages,
+    ) -> Array:  # fmt: skip
+        """Return the clusters (N,) that tell the most about those of neighbours.
+
+        Spaces are compared on ``some`` of the rows, which are all where these are few.
+        """
+        first = next(iter(spaces.values()))
+        count = len(first)
+        if count < FEWEST:
+            fit = KMeans(n_clusters, self.seed).fit(first)
+            self.found_, self.compared_, self.chosen_ = [], [], None
+            return fit.labels_
+        self.compared_ = [one for name in spaces for one in self._find(name, 0, some, among, n_clusters, stages)]
+        space = max(self.compared_, key=lambda one: one.information).space
+        found = list(self.compared_) if some is spaces else []
+        for number in range(len({one.layout for one in found}), self.layouts):
+            found += self._find(space, number, spaces, graphs, n_clusters, stages)
+        self.found_ = sorted(found, key=lambda one: -one.information)
+        self.chosen_ = _most_agreed(found)
+        return self.chosen_.clusters
+
+    def _find(
+        self, space: str, number: int, spaces: Mapping[str, Array], graphs: Graphs, n_clusters: int, stages: Stages
+    ) -> list[Found]:
+        """Return the clusterings found in one layout of a space, of fewer and of more cells."""
+        points, seed = self._lay_out(space, number, spaces, graphs, stages)
+        if self.grouping == "mixture":
+            return [Found.as_is(space, number, Mixture(n_clusters, seed).fit(points).labels_, _asked(graphs))]
+        found = []
+        for cells in sorted({min(MOST_CELLS, share * max(10, n_clusters), len(points)) for share in CELLS}):
+            small = KMeans(max(cells, n_clusters), seed, n_init=1).fit(points).labels_
+            found.append(Found.of(space, number, small, _asked(graphs), n_clusters))
+        return found
+
+    def _lay_out(
+        self, space: str, number: int, spaces: Mapping[str, Array], graphs: Graphs, stages: Stages
+    ) -> tuple[Array, int]:
+        """Return a layout (N, 5) of a space, and the seed of that layout."""
+        rows = spaces[space]
+        seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+
+        def lay_out() -> tuple[Arrays, tuple[str, ...]]:
+            points = layout(
+                rows, start="spectral", n_components=min(DIMENSIONS, len(rows) - 2), n_neighbors=NEIGHBOURS,
+                min_dist=0.0, seed=seed, neighbours=graphs[space],
+            )  # fmt: skip
+            return {"points": points.astype(np.float32)}, ()
+
+        return stages.arrays(f"layout-{space}-{number}-{len(rows)}", lay_out)[0]["points"], seed
+
+    # 3 and 4: the network
+
+    def _teach(
+        self, values: Array, clusters: Array, network: Model | None, graphs: Graphs, n_clusters: int, stages: Stages
+    ) -> None:
+        space = self.chosen_.space if self.chosen_ else list(graphs)[-1]
+        agreeing = neighbour_agreement(clusters, graphs[space][0]) >= self.agree
+        taught = np.flatnonzero(agreeing)
+        # Pixels that look alike are not always of one kind, which is what views teach: only their own graph can judge.
+        judges = [graphs["views"][0][:, :ASKED]] if "views" in graphs else _asked(graphs)
+        before = neighbour_information(clusters, judges, n_clusters)
+        self.taught_, self.agreeing_, self.information_ = False, float(agreeing.mean()), (before, before)
+        sure = np.bincount(clusters[taught], minlength=n_clusters)
+        if self.teach and self.views_ and (sure[np.bincount(clusters, minlength=n_clusters) > 0] > 0).all():
+            self.model_ = self._learn("taught", values, clusters, taught, self.views_, network, n_clusters, stages)
+            after = neighbour_information(self._shares(values).argmax(1), judges, n_clusters)
+            self.taught_, self.information_ = after >= (1 - TOLERANCE) * before, (before, after)
+            if not self.taught_:
+                self.notes += (
+                    f"Taught from random views, the network's answers told less about neighbours ({after:.3f} nats) "
+                    f"than the clusters had ({before:.3f}): it learned the clusters as they were instead.",
+                )
+        if not self.taught_:
+            every = np.arange(len(values))
+            self.model_ = self._learn("imitating", values, clusters, every, [], network, n_clusters, stages)
+
+    def _learn(
+        self, name: str, values: Array, clusters: Array, rows: Array, views: Sequence[str], network: Model | None,
+        n_clusters: int, stages: Stages,
+    ) -> Model:  # fmt: skip
+        objective = {"name": "taught", "n_clusters": n_clusters, "views": list(views)}
+        model = self._network(values, objective) if network is None else with_objective(network, objective, self.seed)
+        batch = min(256, _power_of_two(len(rows) / 20))
+        epochs = max(8, -(-STEPS // -(-len(rows) // batch))) if self.epochs == "auto" else self.epochs
+        settings = Settings(epochs=epochs, batch_size=batch, lr=1e-3, keep="last")
+        return stages.train(name, model, values, settings, seed=self.seed, labels=clusters, rows=rows)
+
+    def _shares(self, values: Array) -> Array:
+        objective: Any = self.model_.objective
+        with torch.inference_mode():
+            shares: Array = objective.assign(torch.from_numpy(coding.encode(self.model_, values))).numpy()
+        return shares
+
+
+def _as_rows(make: Callable[[], Array]) -> tuple[Arrays, tuple[str, ...]]:
+    return {"rows": to_directions(make())}, ()
+
+
+def _graphs(name: str, spaces: Mapping[str, Array], stages: Stages) -> Graphs:
+    """Return the nearest other rows in each space, and their distances."""
+
+    def find() -> tuple[Arrays, tuple[str, ...]]:
+        found: Arrays = {}
+        for space, rows in spaces.items():
+            found[f"{space}/indices"], found[f"{space}/distances"] = nearest(rows, NEIGHBOURS)
+        return found, ()
+
+    kept, _ = stages.arrays(name, find)
+    return {space: (kept[f"{space}/indices"], kept[f"{space}/distances"]) for space in spaces}
+
+
+def _some(spaces: Mapping[str, Array], graphs: Graphs, seed: int, stages: Stages) -> tuple[Mapping[str, Array], Graphs]:
+    """Return a choice of the rows on which spaces are compared, and its own graphs; all where these are few."""
+    count = len(next(iter(spaces.values())))
+    if count <= COMPARED:
+        return spaces, graphs
+    chosen = np.sort(np.random.default_rng(seed).choice(count, COMPARED, replace=False))
+    some = {name: rows[chosen] for name, rows in spaces.items()}
+    return some, _graphs("graphs-of-some", some, stages)
+
+
+def _asked(graphs: Graphs) -> list[Array]:
+    """Return the neighbours (N, <= 10) that are looked at, in each single space."""
+    return [indices[:, :ASKED] for name, (indices, _) in graphs.items() if name != "all"]
+
+
+def _most_agreed(found: Sequence[Found]) -> Found:
+    """Return that one of the best clusterings which agrees most with the others of them (adjusted Rand index)."""
+    best = sorted(found, key=lambda one: -one.information)[:BEST]
+    table = np.array([[ari(one.clusters, other.clusters) for other in best] for one in best])
+    return best[int(table.sum(1).argmax())]
+
+
+def _has_patches(values: Array) -> bool:
+    return values.ndim == 4 and min(values.shape[2:]) >= SMALLEST
+
+
+def _power_of_two(size: float) -> int:
+    """Return the power of two next below ``size``, at least 16."""
+    return 1 << int(math.log2(max(16.0, size)))

@@ -1,0 +1,180 @@
+"""``ImageClusterer``: images or vectors to clusters, as a scikit-learn clusterer."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from narrows.data.dataset import Dataset
+from narrows.deep import Stages
+from narrows.deep.agreement import Agreement
+from narrows.errors import RunFolderError
+from narrows.estimators._source import OpensSources, Source
+from narrows.files import Array, atomic_file, read_json, write_json
+
+__all__ = ["ImageClusterer"]
+
+
+class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """Sort images or vectors into clusters without any label; see ``narrows.deep.agreement`` for how.
+
+    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
+    or a path or name that ``narrows.open`` takes. Labels, if there are any, are never looked at.
+
+    Parameters
+    ----------
+    n_clusters : the number of clusters; "auto" estimates it, and ``notes_`` and ``clusterer_.numbers_`` say how clear
+        the case is and what comes next to it
+    views : random changes that leave what an image shows as it is, such as ``["affine:1", "flip:1"]``; None finds out
+        from the images which suit them
+    layouts : of the neighbour graph; more of them find better clusters, and take longer
+    folder : where finished stages are kept, so that the same call goes on after a stop; None keeps nothing
+    random_state : seed of everything random
+    verbose : show progress
+
+    Attributes
+    ----------
+    labels_ : (N,) int64, the cluster of each row, the largest first; what ``predict`` says of the fitted rows
+    confidence_ : (N,) float32, the share of each row in its cluster, from 0 to 1
+    embedding_ : (N, K) float32, the codes from which the clusters are read
+    n_clusters_ : the clusters there are
+    clusterer_ : the fitted ``narrows.deep.agreement.Agreement``, with everything it found on the way
+    notes_ : sentences on what was chosen, and on what was done differently from what was asked
+    n_features_in_ : values in one input
+
+    Examples
+    --------
+    >>> import narrows
+    >>> digits = narrows.open("digits")
+    >>> clusterer = narrows.ImageClusterer(n_clusters=10, random_state=0).fit(digits)  # doctest: +SKIP
+    >>> clusterer.predict(digits.values[:3])  # doctest: +SKIP
+    array([3, 8, 7])
+    """
+
+    def __init__(
+        self,
+        n_clusters: int | Literal["auto"] = 10,
+        *,
+        views: Sequence[str] | None = None,
+        layouts: int = 3,
+        folder: str | Path | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.views = views
+        self.layouts = layouts
+        self.folder = folder
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Source, y: object = None) -> Self:
+        """Find the clusters of ``X``; ``y`` is there for scikit-learn and ignored.
+
+        Raises
+        ------
+        DataError : input that cannot be used
+        RecipeError : a parameter that cannot be used
+        RunFolderError : ``folder`` holds the stages of another clustering
+        TrainingError : training diverged
+        """
+        data = self._open(_without_labels(X), fitting=True)
+        clusterer = Agreement(self.n_clusters, self._seed(), views=self.views, layouts=self.layouts)
+        folder = None if self.folder is None else Path(self.folder)
+        clusterer.fit(data.values, Stages(folder, self._progress()), preprocessing=data.provenance.get("preprocessing"))
+        self._take(clusterer)
+        self.labels_ = clusterer.labels_
+        self.confidence_ = clusterer.confidence(data.values)
+        self.embedding_ = clusterer.embed(data.values)
+        return self
+
+    def predict(self, X: Source) -> Array:
+        """Return the cluster (N,) int64 of each row, by the rule that gave the fitted rows theirs."""
+        check_is_fitted(self)
+        return self.clusterer_.predict(self._open(_without_labels(X)).values)
+
+    def predict_proba(self, X: Source) -> Array:
+        """Return the shares (N, M) float32 of each row in the clusters; each row's add up to 1."""
+        check_is_fitted(self)
+        return self.clusterer_.assign(self._open(_without_labels(X)).values)
+
+    def transform(self, X: Source) -> Array:
+        """Return the codes (N, K) float32 from which the clusters are read."""
+        check_is_fitted(self)
+        return self.clusterer_.embed(self._open(_without_labels(X)).values)
+
+    def get_feature_names_out(self, input_features: object = None) -> Array:
+        """Return the names of the code's values: code0, code1, ..."""
+        check_is_fitted(self)
+        return np.array([f"code{i}" for i in range(self.model_.code_size)], dtype=object)
+
+    def save(self, path: str | Path) -> None:
+        """Write all that ``predict`` needs into one file if ``path`` ends in ``.zip``, or into a folder.
+
+        It is numbers and names only (safetensors and JSON), and no part of the data it was fitted to.
+        """
+        check_is_fitted(self)
+        path = Path(path)
+        if path.suffix == ".zip":
+            with tempfile.TemporaryDirectory() as folder, atomic_file(path) as file:
+                self.save(folder)
+                with zipfile.ZipFile(file, "w") as archive:
+                    for part in sorted(Path(folder).iterdir()):
+                        archive.write(part, part.name)
+            return
+        self.clusterer_.save(path)
+        write_json(path / "image-clusterer.json", {"axes": self._axes})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what ``save`` wrote; it predicts the same bits. What it says of the fitted rows is not kept.
+
+        Raises
+        ------
+        RunFolderError : files missing or damaged
+        """
+        path = Path(path)
+        if path.is_file():
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    with zipfile.ZipFile(path) as archive:
+                        for part in archive.infolist():
+                            (Path(folder) / Path(part.filename).name).write_bytes(archive.read(part))
+                except (zipfile.BadZipFile, OSError) as error:
+                    raise RunFolderError(str(path), "must be a saved clusterer", value=str(error)) from error
+                return cls.load(folder)
+        clusterer = Agreement.load(path)
+        try:
+            axes = read_json(path / "image-clusterer.json")["axes"]
+        except (OSError, ValueError, KeyError) as error:
+            raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)") from error
+        self = cls(clusterer.n_clusters, random_state=clusterer.seed)
+        self._take(clusterer)
+        self._axes, self.n_features_in_ = axes, int(np.prod(clusterer.model_.input_shape))
+        return self
+
+    def _take(self, clusterer: Agreement) -> None:
+        self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes
+        self.n_clusters_ = len(clusterer.order_)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.model_.code_size
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that codes are float32 whatever comes in."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
+
+
+def _without_labels(X: Source) -> Source:
+    """Return a ``Dataset`` without its labels, which are not even looked at; anything else as it is."""
+    return Dataset(X.values, provenance=X.provenance) if isinstance(X, Dataset) else X

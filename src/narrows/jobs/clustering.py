@@ -1,0 +1,216 @@
+"""Cluster all rows of a source by one method, and score the clusters by labels that the method never saw."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from narrows.clustering.kmeans import KMeans
+from narrows.data.dataset import Dataset
+from narrows.deep import DeepClusterer, Stages, methods
+from narrows.deep.agreement import Agreement
+from narrows.errors import DataError, RecipeError
+from narrows.evaluation import clustering as scores
+from narrows.figures.images import gallery
+from narrows.figures.tables import contingency as contingency_figure
+from narrows.files import Array, write_npy
+from narrows.jobs import Results, Work
+from narrows.registry import arguments_of
+
+__all__ = ["clustering"]
+
+TIMED_ROWS = 60_000  # predicted in one go, to see how long that takes; rows are repeated where there are fewer
+TIMED_SINGLES = 20  # rows predicted one by one
+SHOWN = 10  # images of each cluster in a picture, and
+SHOWN_CLUSTERS = 12  # clusters in it at most
+QUICK = {
+    "agreement": {"layouts": 1, "epochs": 1, "passes": 1}, "dec": {"epochs": 1, "rounds": 1},
+    "idec": {"epochs": 1, "rounds": 1}, "vade": {"pretrain_epochs": 1, "epochs": 1}, "n2d": {"epochs": 1},
+    "imsat": {"epochs": 1}, "autoencoder-kmeans": {"epochs": 1},
+}  # fmt: skip
+
+
+def clustering(
+    work: Work,
+    *,
+    source: str,
+    n_clusters: int,
+    method: Mapping[str, Any],
+    part: Literal["all", "test"] = "all",
+    data: Mapping[str, Any] | None = None,
+) -> Results:
+    """Find ``n_clusters`` clusters and compare them with the labels, where rows have one.
+
+    Parameters
+    ----------
+    source : the data
+    n_clusters : how many
+    method : its name in ``narrows.deep``, or "pixels" for k-means on the rows as they are, and its arguments
+    part : cluster "all" rows, or the "test" rows alone
+    data : further arguments of ``narrows.open``
+
+    Returns
+    -------
+    results : "clustering/accuracy" (best matching), "/nmi", "/ari", "/pixels_accuracy" (k-means on the rows);
+        "time/fit_s", "time/predict_one_ms", "time/predict_60000_s"; "memory/peak_mb", what the process held at most
+        while it fitted; of the method "agreement" also what it found on the way, each with its accuracy
+    """
+    if work.quick:
+        method = {**method, **QUICK.get(method["name"], {})}
+    found = work.open(source, **(data or {}))
+    if part == "test":
+        if found.split is None or not (found.split == "test").any():
+            raise DataError("part", 'must be "all" for data without a test part', value=part)
+        found = found.take(found.split == "test")
+    if found.labels is None:
+        raise DataError("data", "must have labels to score clusters by")
+    labels = found.labels
+    pixels = KMeans(n_clusters, work.seed).fit(_rows(found.values)).labels_
+    results: Results = {"clustering/pixels_accuracy": scores.accuracy(pixels, labels), "data/rows": len(found)}
+    if method["name"] == "pixels":
+        return results | _scores(work, found, pixels)
+    with _peak_memory() as peak:
+        start = time.perf_counter()
+        clusterer = _fit(work, found, n_clusters, method)
+        results["time/fit_s"] = time.perf_counter() - start
+    results["memory/peak_mb"] = peak[0] / 2**20
+    for note in clusterer.notes:
+        work.note(note)
+    results |= _scores(work, found, clusterer.labels_)
+    results |= _timed(clusterer, found.values)
+    again = clusterer.predict(found.values)
+    results["predict/agrees"] = float((again == clusterer.labels_).mean())
+    if isinstance(clusterer, Agreement):
+        results |= _on_the_way(work, clusterer, found)
+    return results
+
+
+def _fit(work: Work, data: Dataset, n_clusters: int, method: Mapping[str, Any]) -> DeepClusterer:
+    made = methods.get(method["name"])
+    arguments = {name: value for name, value in method.items() if name != "name"}
+    unknown = sorted(arguments.keys() - arguments_of(made, given_by_us=("n_clusters", "seed")).keys())
+    if unknown:
+        raise RecipeError("method", f"must be arguments of {method['name']!r}", value=unknown)
+    folder = work.folder / "stages"
+    with work.interrupt.deferred():
+        clusterer: DeepClusterer = made(n_clusters=n_clusters, seed=work.seed, **arguments)
+        clusterer.fit(data.values, Stages(folder, work.progress, work.interrupt))
+    clusterer.save(work.folder / "clusterer")
+    write_npy(work.folder / "clusters.npy", clusterer.labels_)
+    shutil.rmtree(folder)
+    return clusterer
+
+
+def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
+    """Score clusters, and draw them."""
+    labels = np.asarray(data.labels)
+    counts = scores.contingency(clusters, labels, n_classes=len(data.class_names))
+    matched = scores.match(counts)
+    if len(counts) <= 40:
+        lines = [f"cluster {cluster}" for cluster in range(len(counts))]
+        picture = contingency_figure(counts, lines, data.class_names, matched=matched.tolist())
+        work.figure("contingency", picture, "Rows by cluster and class; outlined is the class a cluster is matched to.")
+    if data.is_images:
+        rng = np.random.default_rng(0)
+        shown = [
+            np.resize(rng.permutation(np.flatnonzero(clusters == cluster))[:SHOWN], SHOWN)
+            for cluster in range(min(SHOWN_CLUSTERS, len(counts)))
+            if (clusters == cluster).any()
+        ]
+        images = data.values[np.concatenate(shown)].astype(np.float32) / 255
+        work.figure("clusters", gallery(images, columns=SHOWN), f"{SHOWN} random images of each cluster, a row each.")
+        wrong = np.flatnonzero((labels >= 0) & (matched[clusters] != labels))
+        if len(wrong):
+            some = np.sort(rng.permutation(wrong)[: 4 * SHOWN])
+            images = data.values[some].astype(np.float32) / 255
+            caption = "Images whose cluster is matched to another class than their own, chosen at random."
+            work.figure("errors", gallery(images, columns=SHOWN), caption)
+    return {
+        "clustering/accuracy": scores.accuracy(clusters, labels), "clustering/nmi": scores.nmi(clusters, labels),
+        "clustering/ari": scores.ari(clusters, labels),
+    }  # fmt: skip
+
+
+def _timed(clusterer: DeepClusterer, values: Array) -> Results:
+    """Say how long it takes to predict one row, and 60,000."""
+    clusterer.predict(values[:1])
+    start = time.perf_counter()
+    for row in range(min(TIMED_SINGLES, len(values))):
+        clusterer.predict(values[row : row + 1])
+    single = (time.perf_counter() - start) / min(TIMED_SINGLES, len(values))
+    start, done = time.perf_counter(), 0
+    while done < TIMED_ROWS:
+        block = values[: min(len(values), TIMED_ROWS - done)]
+        clusterer.predict(block)
+        done += len(block)
+    return {"time/predict_one_ms": 1000 * single, "time/predict_60000_s": time.perf_counter() - start}
+
+
+def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
+    """Say what each stage found, and whether the information of neighbours told which was the best."""
+    from scipy.stats import spearmanr
+
+    labels = np.asarray(data.labels)
+    results: Results = {
+        "agreement/agreeing": clusterer.agreeing_, "agreement/taught": float(clusterer.taught_),
+        "agreement/information": clusterer.information_[0], "agreement/information_taught": clusterer.information_[1],
+        "agreement/graph_accuracy": None, "agreement/best_accuracy": None, "agreement/mean_accuracy": None,
+        "agreement/rank_correlation": None,
+    }  # fmt: skip
+    table: list[dict[str, Any]] = [
+        {
+            "space": one.space, "layout": one.layout, "cells": one.cells, "information": one.information,
+            "accuracy": scores.accuracy(one.clusters, labels),
+        }
+        for one in {id(one): one for one in (*clusterer.found_, *clusterer.compared_)}.values()
+        if len(one.clusters) == len(labels)  # of rows that are copies nothing was found on its own
+    ]  # fmt: skip
+    if table:
+        work.table("Clusterings found on the way, and the information about neighbours by which one was chosen", table)
+        chosen = clusterer.chosen_
+        if chosen is not None and len(chosen.clusters) == len(labels):
+            results["agreement/graph_accuracy"] = scores.accuracy(chosen.clusters, labels)
+        results["agreement/best_accuracy"] = max(row["accuracy"] for row in table)
+        results["agreement/mean_accuracy"] = float(np.mean([row["accuracy"] for row in table]))
+    if len({row["information"] for row in table}) > 2 and len({row["accuracy"] for row in table}) > 2:
+        columns = [[row[name] for row in table] for name in ("information", "accuracy")]
+        results["agreement/rank_correlation"] = float(spearmanr(*columns).statistic)
+    return results
+
+
+def _rows(values: Array) -> Array:
+    rows = values.reshape(len(values), -1)
+    return rows / np.float32(255) if values.dtype == np.uint8 else rows
+
+
+@contextmanager
+def _peak_memory() -> Iterator[list[int]]:
+    """Watch the memory this process holds; the list's one number is the most, in bytes (0 where it cannot be read)."""
+    most, done = [0], threading.Event()
+    status = Path("/proc/self/status")
+
+    def watch() -> None:
+        while True:
+            for line in status.read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    most[0] = max(most[0], 1024 * int(line.split()[1]))
+            if done.wait(0.1):
+                return
+
+    if not status.exists():
+        yield most
+        return
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        watcher.join()

@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from narrows.deep import _spaces as spaces
+from narrows.neighbours import nearest
+
+
+def test_pixels_are_principal_components(digits):
+    rows = spaces.pixel_space(digits[0], 0)
+    flat = digits[0].reshape(1797, 64) / 255
+    expected = PCA(50, svd_solver="full").fit_transform(flat)
+    np.testing.assert_allclose(np.abs(rows), np.abs(expected), atol=1e-4)
+
+
+def test_large_images_are_compared_small():
+    rng = np.random.default_rng(0)
+    small = rng.integers(256, size=(60, 3, 32, 32), dtype=np.uint8)
+    large = small.repeat(3, axis=2).repeat(2, axis=3)
+    np.testing.assert_allclose(np.abs(spaces.pixel_space(large, 0)), np.abs(spaces.pixel_space(small, 0)), atol=1e-3)
+
+
+def test_vectors_count_alike_whatever_their_units_and_constants_count_nothing():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(200, 6)).astype(np.float32)
+    units = values * np.float32([1, 10, 1e3, 1e-3, 1, 1]) + np.float32([0, 5, 1e4, 0, 0, 0])
+    rows, other = spaces.pixel_space(values, 0), spaces.pixel_space(units, 0)
+    np.testing.assert_allclose(np.abs(rows), np.abs(other), atol=1e-2)
+    constant = spaces.pixel_space(np.hstack([values, np.full((200, 1), 7, np.float32)]), 0)
+    np.testing.assert_allclose(np.linalg.norm(constant, axis=1), np.linalg.norm(rows, axis=1), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "size"), [((1, 8, 8), 128), ((3, 20, 28), 128), ((1, 64, 64), 128)])
+def test_patches_of_any_images(shape, size):
+    images = np.random.default_rng(0).integers(256, size=(200, *shape), dtype=np.uint8)
+    for grid in spaces.GRIDS:
+        assert spaces.patch_space(images, grid, 0).shape == (200, size)
+
+
+def test_side_by_side_every_space_has_the_same_say():
+    rng = np.random.default_rng(0)
+    wide, narrow = rng.normal(size=(300, 20)), rng.normal(size=(300, 3)) * 1e-3
+    together = spaces.side_by_side({"wide": wide, "narrow": narrow})
+    assert together.shape == (300, 23)
+    for part in (together[:, :20], together[:, 20:]):
+        assert np.median(nearest(part, spaces.SCALE)[1][:, -1]) == pytest.approx(1, rel=1e-5)
+
+
+def test_directions_have_length_one_and_zero_stays():
+    rows = spaces.to_directions(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
+    assert rows.dtype == np.float32

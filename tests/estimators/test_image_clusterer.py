@@ -1,0 +1,111 @@
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import narrows
+from narrows.data.dataset import Dataset
+from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.evaluation.clustering import accuracy
+
+
+@pytest.mark.slow
+@parametrize_with_checks([narrows.ImageClusterer(3, layouts=1, random_state=0)])
+def test_scikit_learns_common_checks(estimator, check):
+    check(estimator)
+
+
+KINDS = [0, 4, 6]
+
+
+@pytest.fixture(scope="module")
+def three_kinds(digits):
+    """Zeros, fours and sixes: images (N, 8, 8) and labels; 300 to fit, and the others."""
+    chosen = np.flatnonzero(np.isin(digits[1], KINDS))
+    images, labels = digits[0][chosen, 0], np.searchsorted(KINDS, digits[1][chosen])
+    return images[:300], labels[:300], images[300:], labels[300:]
+
+
+@pytest.fixture(scope="module")
+def fitted(three_kinds):
+    images, labels, *_ = three_kinds
+    return narrows.ImageClusterer(3, layouts=1, random_state=0).fit(images), images, labels
+
+
+def test_kinds_of_images_are_told_apart_and_new_ones_recognised(fitted, three_kinds):
+    clusterer, images, labels = fitted
+    assert accuracy(clusterer.labels_, labels) > 0.95
+    assert clusterer.labels_.dtype == np.int64
+    assert np.array_equal(clusterer.predict(images), clusterer.labels_)
+    *_, new, kinds = three_kinds
+    assert accuracy(clusterer.predict(new), kinds) > 0.95
+    np.testing.assert_allclose(clusterer.predict_proba(new).max(1), clusterer.clusterer_.confidence(new[:, None]))
+    assert clusterer.confidence_.shape == (300,)
+    assert clusterer.embedding_.shape == (300, 64) == clusterer.transform(images).shape
+    assert clusterer.get_feature_names_out()[-1] == "code63"
+    assert clusterer.n_clusters_ == 3
+    assert any("mirrored" in note for note in clusterer.notes_)
+
+
+@pytest.mark.parametrize("name", ["folder", "file.zip"])
+def test_saved_and_loaded_it_predicts_the_same_bits(fitted, tmp_path, name):
+    clusterer, images, _ = fitted
+    clusterer.save(tmp_path / name)
+    loaded = narrows.ImageClusterer.load(tmp_path / name)
+    assert np.array_equal(loaded.predict_proba(images), clusterer.predict_proba(images))
+    assert np.array_equal(loaded.predict(images), clusterer.labels_)
+    assert loaded.notes_ == clusterer.notes_
+    if name.endswith("zip"):
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(content[: len(content) // 2])
+        with pytest.raises(RunFolderError, match="saved clusterer"):
+            narrows.ImageClusterer.load(tmp_path / name)
+
+
+@dataclass(frozen=True)
+class Secret(Dataset):
+    """A data set whose labels nobody may look at."""
+
+    def __getattribute__(self, name):
+        if name == "labels":
+            raise AssertionError("the labels were touched")
+        return super().__getattribute__(name)
+
+
+def test_labels_are_never_looked_at(fitted):
+    clusterer, images, _ = fitted
+    open_ = Dataset(images[:, None])
+    secret = object.__new__(Secret)
+    for name, value in vars(open_).items():
+        object.__setattr__(secret, name, value)
+    object.__setattr__(secret, "labels", np.zeros(300, np.int64))
+    with pytest.raises(AssertionError, match="touched"):
+        _ = secret.labels
+    again = narrows.ImageClusterer(3, layouts=1, random_state=0).fit(secret)
+    assert np.array_equal(again.labels_, clusterer.labels_)
+
+
+def test_every_form_of_the_same_images_gives_the_same_clusters(fitted):
+    clusterer, images, _ = fitted
+    for form in (images[:, None], images[..., None], images.astype(np.float32) / 255):
+        assert np.array_equal(clusterer.predict(form), clusterer.labels_)
+
+
+def test_a_folder_takes_the_same_call_up_again(fitted, tmp_path):
+    clusterer, images, _ = fitted
+    first = narrows.ImageClusterer(3, layouts=1, random_state=0, folder=tmp_path).fit(images)
+    again = narrows.ImageClusterer(3, layouts=1, random_state=0, folder=tmp_path).fit(images)
+    for found in (first, again):
+        assert np.array_equal(found.predict_proba(images), clusterer.predict_proba(images))
+    with pytest.raises(RunFolderError, match="this very clustering"):
+        narrows.ImageClusterer(4, layouts=1, random_state=0, folder=tmp_path).fit(images)
+
+
+def test_wrong_input_is_named(fitted):
+    clusterer, images, _ = fitted
+    with pytest.raises(InputError, match="must be images"):
+        clusterer.predict(np.zeros((3, 64), np.float32))
+    for wrong in ({"n_clusters": 0}, {"layouts": 0}, {"views": ["spin:1"]}):
+        with pytest.raises(RecipeError, match=next(iter(wrong))):
+            narrows.ImageClusterer(**{"random_state": 0} | wrong).fit(images)

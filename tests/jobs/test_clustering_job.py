@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from narrows.errors import DataError, RecipeError
+from narrows.evaluation.clustering import accuracy
+from narrows.jobs import Work
+from narrows.jobs.clustering import clustering
+
+SHORT = {"name": "agreement", "layouts": 1, "passes": 2, "epochs": 2}
+
+
+def test_it_scores_the_clusters_it_leaves_and_what_was_found_on_the_way(tmp_path, digits):
+    work = Work(tmp_path)
+    results = clustering(work, source="digits", n_clusters=10, method=SHORT)
+    clusters = np.load(tmp_path / "clusters.npy")
+    assert results["clustering/accuracy"] == accuracy(clusters, digits[1]) > 0.6
+    assert results["predict/agrees"] == 1
+    assert 0.6 < results["clustering/pixels_accuracy"] < 0.9
+    assert results["agreement/mean_accuracy"] <= results["agreement/best_accuracy"]
+    assert results["memory/peak_mb"] > 50
+    assert 0 < results["time/predict_one_ms"] < 1000
+    assert set(work.figures) == {"contingency", "clusters", "errors"}
+    [table] = work.tables.values()
+    assert table[0]["information"] == max(row["information"] for row in table if row["layout"] == table[0]["layout"])
+    assert not (tmp_path / "stages").exists()
+
+
+@pytest.mark.parametrize("method", [{"name": "pixels"}, {"name": "imsat", "epochs": 1}])
+def test_other_methods_take_its_place(tmp_path, method):
+    results = clustering(Work(tmp_path), source="digits", n_clusters=10, method=method)
+    assert {"clustering/accuracy", "clustering/nmi", "clustering/ari"} <= results.keys()
+    assert "agreement/taught" not in results
+
+
+def test_wrong_arguments_are_named(tmp_path):
+    with pytest.raises(RecipeError, match="rounds"):
+        clustering(Work(tmp_path), source="digits", n_clusters=10, method={"name": "n2d", "rounds": 3})
+    with pytest.raises(RecipeError, match="deep clustering method"):
+        clustering(Work(tmp_path), source="digits", n_clusters=10, method={"name": "nd2"})
+    with pytest.raises(DataError, match="test part"):
+        clustering(Work(tmp_path), source="digits", n_clusters=10, method=SHORT, part="test")
