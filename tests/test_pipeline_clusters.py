@@ -37,9 +37,11 @@ def test_its_clusters_are_those_of_the_clustering_and_the_codes_tell_them(run):
 def test_it_says_what_it_found_on_the_way(run):
     found = run.tables["clusterings"]
     assert {row["space"] for row in found} >= {"pixels", "patches-coarse", "patches-fine", "views", "all"}
+    assert sum(row["chosen"] for row in found) == 1
     assert found[0]["information"] == max(row["information"] for row in found if row["rows"] == found[0]["rows"])
     text = (run.folder / "report.html").read_text()
     assert "not mirrored" in text
+    assert "clusterings among which these were chosen" in text
     assert run.results["clustering/n_clusters"] == 10
     assert "reconstruction/mse" not in run.results  # there is no decoder
 
@@ -72,3 +74,12 @@ def test_its_arguments_are_checked_before_anything_is_done():
         quick("clustering.n_init=3")
     with pytest.raises(RecipeError, match=r"clustering\.name"):
         recipes.load("clusters", ["clustering.name=agreemint"])
+
+
+def test_a_number_that_nobody_gave_is_estimated_with_its_evidence(tmp_path):
+    run = pipeline.run(quick("clustering.n_clusters=auto", "clustering.epochs=20"), tmp_path / "r")
+    numbers = run.tables["numbers"]
+    best = max(numbers, key=lambda row: row["stands_out"])
+    assert run.results["clustering/n_clusters"] == best["n_clusters"] > 1
+    assert (run.folder / "figures" / "numbers.png").stat().st_size > 5000
+    assert f"{best['n_clusters']} clusters stand out most" in (run.folder / "report.html").read_text()

@@ -130,7 +130,7 @@ class _Job:
         with self.interrupt.deferred():
             clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
         self.run.add_notes(clusterer.notes)
-        self.run.add_tables({"clusterings": clusterer.evidence()})
+        self.run.add_tables(clusterer.evidence())
         return self._trained(clusterer.model_, next(reversed(stages.histories.values()), []))
 
     def _trained(self, model: Model, history: list[dict[str, float]]) -> summary.Results:

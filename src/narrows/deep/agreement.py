@@ -186,14 +186,24 @@ class Agreement(DeepClusterer):
         clusters = self._cluster(spaces, graphs, some, among, n_clusters, stages)
         self._teach(values, clusters, network, graphs, n_clusters, stages)
 
-    def evidence(self) -> list[dict[str, Any]]:
-        """Return what was found on the way, the best first: space, layout, cells, rows and information."""
-        found = {id(one): one for one in (*self.found_, *self.compared_)}.values()
-        return [
-            {"space": one.space, "layout": one.layout, "cells": one.cells, "rows": len(one.clusters),
-             "information": one.information}
-            for one in found
-        ]  # fmt: skip
+    def evidence(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what was found on the way, as tables.
+
+        Returns
+        -------
+        tables : "clusterings", those of all rows first and then those by which a space was chosen, each the greatest
+            information first; "numbers", how much each number of clusters stands out, where it was estimated
+        """
+        compared = sorted(self.compared_, key=lambda one: -one.information)
+        found = {id(one): one for one in (*self.found_, *compared)}.values()
+        return {
+            "clusterings": [
+                {"space": one.space, "layout": one.layout, "cells": one.cells, "rows": len(one.clusters),
+                 "information": one.information, "chosen": one is self.chosen_}
+                for one in found
+            ],
+            "numbers": [{"n_clusters": number, "stands_out": factor} for number, factor in sorted(self.numbers_)],
+        }  # fmt: skip
 
     # 1: spaces
 

@@ -11,7 +11,7 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.errors import InputError
-from narrows.figures import architecture, curves, features, images, maps, save, sheets, tables
+from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
 from narrows.files import Array
 from narrows.model import Model
 from narrows.runs import Run
@@ -44,6 +44,13 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
         folder / "map-clusters.png",
     )
     found = run.tables
+    if numbers := found.get("numbers"):
+        standing = [row["stands_out"] for row in numbers]
+        picture = sweeps.sweep(
+            [row["n_clusters"] for row in numbers], standing, [None] * len(numbers), setting="number of clusters",
+            metric="how much it stands out", reference=1.0,
+        )  # fmt: skip
+        save(picture, folder / "numbers.png")
     if data.labels is not None:
         save(maps.scatter(points, data.labels, found["data"]["label_names"]), folder / "map-labels.png")
         table = found["contingency"]
