@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from narrows.errors import InputError
 from narrows.figures.style import FAINT, INK, MUTED, PALETTE, new_axes, style
@@ -51,6 +52,8 @@ def sweep(
         ax.errorbar(places[order], mean, yerr=sd, color=PALETTE[0], marker="o", markersize=4, linewidth=1.2, capsize=2)
         if numeric and places.min() > 0 and places.max() / places.min() > 10:
             ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            ax.xaxis.set_minor_formatter(NullFormatter())
         if not numeric:
             ax.set_xticks(places, [str(value) for value in settings])
         ax.set_xlabel(setting)

@@ -57,7 +57,7 @@ def _clusters(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
     rows, raw = _rows(tables), "raw pixels" if _is_images(tables) else "the raw values"
     silhouette = number(results, "clustering/silhouette")
     accuracy = number(results, "clustering/accuracy")
-    start = f"The codes were sorted into {plural(count, 'cluster')}{_how_many(results, count)}"
+    start = f"The codes were sorted into {plural(count, 'cluster')}{_how_many(results, tables, count)}"
     if accuracy is not None:
         if silhouette is not None:
             start += f", {_separation(silhouette)} (silhouette {_score(silhouette)})"
@@ -83,11 +83,13 @@ def _clusters(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
     return f"{start}, {suggests}."
 
 
-def _how_many(results: Mapping[str, Any], count: float) -> str:
-    """Say that the number of clusters is what was asked for and no finding, and how it stands to the labels."""
+def _how_many(results: Mapping[str, Any], tables: Mapping[str, Any], count: float) -> str:
+    """Say whether the number of clusters was asked for or is a finding, and how it stands to the labels."""
     asked, classes = number(results, "clustering/asked"), number(results, "data/classes")
     said = []
-    if asked is not None:
+    if tables.get("numbers"):
+        said.append("a number that was estimated")
+    elif asked is not None:
         said.append("the number set beforehand" if asked == count else f"{asked:,.0f} were asked for")
     if classes and classes != count:
         said.append(f"the labels have {plural(classes, 'class', 'classes')}")
