@@ -3,6 +3,9 @@ import pytest
 from sklearn.decomposition import PCA
 
 from narrows.deep import _spaces as spaces
+from narrows.deep.agreement import Agreement
+from narrows.errors import RecipeError
+from narrows.evaluation.clustering import accuracy
 from narrows.neighbours import nearest
 
 
@@ -50,3 +53,27 @@ def test_directions_have_length_one_and_zero_stays():
     rows = spaces.to_directions(np.array([[3.0, 4.0], [0.0, 0.0]]))
     np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
     assert rows.dtype == np.float32
+
+
+@pytest.mark.parametrize("centers", [[[0.0], [10.0], [20.0]], [[0, 0], [10, 10], [20, 20]]], ids=["1-d", "on a line"])
+def test_vectors_keep_their_length(centers):
+    rng = np.random.default_rng(0)
+    truth = np.arange(120) % 3
+    values = (np.array(centers)[truth] + rng.normal(size=(120, len(centers[0])))).astype(np.float32)
+    assert accuracy(Agreement(3, 0, layouts=1).fit(values).labels_, truth) == 1
+
+
+def test_two_images_are_two_clusters():
+    images = np.random.default_rng(0).integers(256, size=(2, 1, 8, 8), dtype=np.uint8)
+    assert sorted(Agreement(2, 0, layouts=1, epochs=5).fit(images).labels_) == [0, 1]
+
+
+def test_what_cannot_be_used_is_said_before_anything_is_done():
+    for wrong, words in (
+        ({"views": ["spin:1"]}, "views"), ({"seed": 2**32}, "seed"), ({"n_clusters": 2.5}, "n_clusters"),
+        ({"spaces": ["pixel"]}, "Did you mean 'pixels'"), ({"agree": 2}, "agree"), ({"passes": 0}, "passes"),
+        ({"grouping": "tree"}, "grouping"),
+    ):  # fmt: skip
+        with pytest.raises(RecipeError, match=words):
+            Agreement(**wrong)
+    assert Agreement(np.int64(3), np.int64(4), views="flip:1").views == ["flip:1"]

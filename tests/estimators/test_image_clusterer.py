@@ -1,3 +1,4 @@
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +101,20 @@ def test_a_folder_takes_the_same_call_up_again(fitted, tmp_path):
         assert np.array_equal(found.predict_proba(images), clusterer.predict_proba(images))
     with pytest.raises(RunFolderError, match="this very clustering"):
         narrows.ImageClusterer(4, layouts=1, random_state=0, folder=tmp_path).fit(images)
+
+
+def test_a_folder_needs_a_seed(fitted, tmp_path):
+    with pytest.raises(RecipeError, match="random_state"):
+        narrows.ImageClusterer(3, folder=tmp_path).fit(fitted[1])
+
+
+def test_an_archive_that_could_be_larger_than_it_looks_is_refused(fitted, tmp_path):
+    fitted[0].save(tmp_path / "saved")
+    with zipfile.ZipFile(tmp_path / "packed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for part in (tmp_path / "saved").iterdir():
+            archive.write(part, part.name)
+    with pytest.raises(RunFolderError, match="is compressed"):
+        narrows.ImageClusterer.load(tmp_path / "packed.zip")
 
 
 def test_wrong_input_is_named(fitted):

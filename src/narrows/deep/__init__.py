@@ -23,7 +23,7 @@ from narrows import codes as coding
 from narrows.clustering import count_distinct
 from narrows.clustering._checks import checked_state
 from narrows.data.dataset import all_finite
-from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.files import Array, read_arrays, read_json, sha256, write_arrays, write_json
 from narrows.model import Model
 from narrows.progress import Progress
@@ -34,6 +34,9 @@ methods = Registry("narrows.deep", "deep clustering method")
 
 Arrays = dict[str, Array]
 Notes = tuple[str, ...]
+
+MOST_ESTIMATED = 100  # clusters, where their number is to be found
+SEEDS = 1 << 32  # there are so many
 
 ALONE = {"name": "neural-kmeans", "code_size": 1}  # the network of a single cluster, of which there is nothing to learn
 
@@ -86,11 +89,13 @@ class Stages:
             )  # fmt: skip
 
     def arrays(self, name: str, make: Callable[[], tuple[Mapping[str, Array], Sequence[str]]]) -> tuple[Arrays, Notes]:
-        """Return the arrays and the notes that ``make`` makes, or made before."""
+        """Return the arrays and the notes that ``make`` makes, or made before; Interrupted if ``stop`` says so."""
         path = None if self.folder is None else self.folder / f"{name}.safetensors"
         if path is not None and path.exists():
             arrays, kept = read_arrays(path)
             return arrays, tuple(kept["notes"])
+        if signal := self.stop():
+            raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
         with self.progress.task(name):
             made, notes = make()
         if path is not None:
@@ -154,10 +159,12 @@ class DeepClusterer(ABC):
     notes: tuple[str, ...] = ()
 
     def __init__(self, n_clusters: int | Literal["auto"] = 10, seed: int = 0) -> None:
-        if isinstance(n_clusters, str) or n_clusters < 1:
+        if isinstance(n_clusters, str) or n_clusters != int(n_clusters) or n_clusters < 1:
             raise RecipeError("clustering.n_clusters", "must be a whole number >= 1", value=n_clusters)
-        self.n_clusters: int | Literal["auto"] = n_clusters
-        self.seed = seed
+        if not 0 <= seed < SEEDS:
+            raise RecipeError("seed", "must be a whole number from 0 to 2**32 - 1", value=seed)
+        self.n_clusters: int | Literal["auto"] = int(n_clusters)
+        self.seed = int(seed)
 
     def fit(
         self, values: Array, stages: Stages | None = None, *, preprocessing: Mapping[str, Any] | None = None
@@ -181,7 +188,7 @@ class DeepClusterer(ABC):
         _check(values)
         if len(values) == 0:
             raise InputError("values", "must have at least one row to be clustered", value=f"shape {values.shape}")
-        most = len(values) if isinstance(self.n_clusters, str) else self.n_clusters
+        most = MOST_ESTIMATED if isinstance(self.n_clusters, str) else self.n_clusters
         distinct = count_distinct(values.reshape(len(values), -1), most)
         self.notes = ()
         if not isinstance(self.n_clusters, str) and distinct < self.n_clusters:
@@ -192,7 +199,9 @@ class DeepClusterer(ABC):
         self._preprocessing = dict(preprocessing or {})
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
         del arguments["notes"]
-        stages.begin({"method": type(self).__name__, **arguments, "rows": _digest(values)})
+        stages.begin({
+            "method": type(self).__name__, **arguments, "rows": _digest(values), "preprocessing": self._preprocessing,
+        })  # fmt: skip
         if distinct == 1:
             self.model_ = _mean_of(values, self._preprocessing)
         else:

@@ -78,7 +78,7 @@ def _components(values: Array, encode: Callable[[Array], Array], n_axes: int, se
     """Return principal components (N, K) of what ``encode`` makes of rows; the axes are those of a sample."""
     sample = _some(values, seed)
     encoded = [encode(sample[block]) for block in coding.blocks(len(sample), values.shape[1:])]
-    mean, axes = principal_axes(lambda: iter(encoded), min(n_axes, encoded[0].shape[1]))
+    mean, axes = principal_axes(lambda: iter(encoded), max(1, min(n_axes, len(sample) - 1, encoded[0].shape[1])))
     rows = np.empty((len(values), len(axes)), np.float32)
     for block in coding.blocks(len(values), values.shape[1:]):
         rows[block] = (encode(values[block]) - mean) @ axes.T

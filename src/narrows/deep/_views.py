@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from narrows import codes as coding
 from narrows.files import Array
 from narrows.neighbours import nearest_in
 
@@ -36,7 +37,7 @@ def suited_views(images: Array, seed: int = 0) -> tuple[list[str], list[str]]:
         why.append(f"Mirrored images are as near to the others as the images are ({ratio:.2f} times as far): mirrored.")
     else:
         why.append(f"Mirrored images are {ratio:.2f} times as far from the others as the images: not mirrored.")
-    counts = np.bincount(looked_at.reshape(-1), minlength=256)
+    counts = np.sum([np.bincount(block.reshape(-1), minlength=256) for block in _blocks(looked_at)], axis=0)
     plain = float(counts.max() / counts.sum())
     if images.shape[1] == 1 and plain >= PLAIN:
         views.append(f"stroke:{0.8 * min(1.0, min(images.shape[2:]) / STROKE_SIDE):.2f}")
@@ -66,7 +67,14 @@ def _farther(images: Array, changed: Array) -> float:
 
 def _small(images: Array) -> Array:
     """Return images as rows of float32, no side longer than 32."""
-    x = torch.from_numpy(np.ascontiguousarray(images)).float()
     height, width = (min(side, SIDE) for side in images.shape[2:])
-    rows: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
-    return rows
+    rows = []
+    for block in _blocks(images):
+        x = torch.from_numpy(np.ascontiguousarray(block)).float()
+        rows.append(functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy())
+    return np.concatenate(rows)
+
+
+def _blocks(images: Array) -> list[Array]:
+    """Return images in parts of bounded size."""
+    return [images[block] for block in coding.blocks(len(images), images.shape[1:])]

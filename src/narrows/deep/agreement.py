@@ -29,6 +29,7 @@ from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.projection._placing import FEWEST, first_rows
 from narrows.training.loop import Settings
+from narrows.views import Views
 
 __all__ = ["Agreement"]
 
@@ -145,7 +146,7 @@ class Agreement(DeepClusterer):
         self,
         n_clusters: int | Literal["auto"] = 10,
         seed: int = 0,
-        views: Sequence[str] | None = None,
+        views: str | Sequence[str] | None = None,
         code_size: int = 64,
         layouts: int = 3,
         spaces: Sequence[str] = SPACES,
@@ -169,6 +170,10 @@ class Agreement(DeepClusterer):
             if space not in SPACES:
                 remedy = nearest_name(space, SPACES)
                 raise RecipeError("clustering.spaces", "must be known", value=space, remedy=remedy)
+        if views is not None:
+            views = [views] if isinstance(views, str) else list(views)
+            if views:
+                Views(views, images=True)  # refuses what it does not know
         self.views, self.code_size, self.layouts, self.spaces = views, code_size, layouts, tuple(spaces)
         if grouping not in ("cells", "mixture"):
             raise RecipeError("clustering.grouping", 'must be "cells" or "mixture"', value=grouping)
@@ -242,15 +247,16 @@ class Agreement(DeepClusterer):
         return model
 
     def _spaces(self, values: Array, network: Model | None, stages: Stages) -> dict[str, Array]:
-        """Return name -> rows (N, K) of length 1, float32."""
+        """Return name -> rows (N, K) float32, of images at length 1."""
         makers: dict[str, Callable[[], Array]] = {"pixels": partial(pixel_space, values, self.seed)}
-        if _has_patches(values):
+        if _has_patches(values) and len(values) >= FEWEST:
             makers |= {f"patches-{grid}": partial(patch_space, values, grid, self.seed) for grid in GRIDS}
         if network is not None:
             makers["views"] = partial(coding.encode, network, values)
         makers = {name: make for name, make in makers.items() if name in self.spaces} or {"pixels": makers["pixels"]}
         spaces = {
-            name: stages.arrays(f"space-{name}", partial(_as_rows, make))[0]["rows"] for name, make in makers.items()
+            name: stages.arrays(f"space-{name}", partial(_as_rows, make, images=values.ndim == 4))[0]["rows"]
+            for name, make in makers.items()
         }
         return spaces if len(spaces) == 1 else spaces | {"all": side_by_side(spaces)}
 
@@ -372,8 +378,9 @@ class Agreement(DeepClusterer):
         return shares
 
 
-def _as_rows(make: Callable[[], Array]) -> tuple[Arrays, tuple[str, ...]]:
-    return {"rows": to_directions(make())}, ()
+def _as_rows(make: Callable[[], Array], *, images: bool) -> tuple[Arrays, tuple[str, ...]]:
+    # How bright an image is, or how much contrast it has, is left out; how long a vector is may be all there is to it.
+    return {"rows": to_directions(make()) if images else make().astype(np.float32)}, ()
 
 
 def _graphs(name: str, spaces: Mapping[str, Array], stages: Stages) -> Graphs:

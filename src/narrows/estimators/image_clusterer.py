@@ -15,11 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 from narrows.data.dataset import Dataset
 from narrows.deep import Stages
 from narrows.deep.agreement import Agreement
-from narrows.errors import RunFolderError
+from narrows.errors import RecipeError, RunFolderError
 from narrows.estimators._source import OpensSources, Source
 from narrows.files import Array, atomic_file, read_json, write_json
 
 __all__ = ["ImageClusterer"]
+
+PARTS = ("model.safetensors", "config.json", "clusterer.safetensors", "image-clusterer.json")  # of a saved one
 
 
 class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -85,6 +87,11 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
         RunFolderError : ``folder`` holds the stages of another clustering
         TrainingError : training diverged
         """
+        if self.folder is not None and not isinstance(self.random_state, int | np.integer):
+            raise RecipeError(
+                "random_state", "must be a whole number where there is a folder", value=self.random_state,
+                remedy="Without one the next call has another seed, and cannot go on with what is there.",
+            )  # fmt: skip
         data = self._open(_without_labels(X), fitting=True)
         clusterer = Agreement(self.n_clusters, self._seed(), views=self.views, layouts=self.layouts)
         folder = None if self.folder is None else Path(self.folder)
@@ -145,9 +152,12 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     with zipfile.ZipFile(path) as archive:
-                        for part in archive.infolist():
-                            (Path(folder) / Path(part.filename).name).write_bytes(archive.read(part))
-                except (zipfile.BadZipFile, OSError) as error:
+                        for name in PARTS:
+                            part = archive.getinfo(name)
+                            if part.compress_type != zipfile.ZIP_STORED:  # it could be far larger than it looks
+                                raise ValueError(f"{name} is compressed")
+                            (Path(folder) / name).write_bytes(archive.read(part))
+                except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError) as error:
                     raise RunFolderError(str(path), "must be a saved clusterer", value=str(error)) from error
                 return cls.load(folder)
         clusterer = Agreement.load(path)

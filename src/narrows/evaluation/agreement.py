@@ -55,6 +55,7 @@ def joint(cells: Array, indices: Array, n_cells: int) -> Array:
     indices : (N, k), the neighbours of each row
     n_cells : M
     """
+    cells = np.asarray(cells, np.int64)
     pairs = np.repeat(cells, indices.shape[1]) * n_cells + cells[indices].reshape(-1)
     counts = np.bincount(pairs, minlength=n_cells**2).reshape(n_cells, n_cells).astype(np.float64)
     shares: Array = (counts + counts.T) / max(1.0, 2 * counts.sum())

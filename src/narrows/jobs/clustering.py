@@ -16,11 +16,11 @@ from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.deep import DeepClusterer, Stages, methods
 from narrows.deep.agreement import Agreement
-from narrows.errors import DataError, RecipeError
+from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.images import gallery
 from narrows.figures.tables import contingency as contingency_figure
-from narrows.files import Array, write_npy
+from narrows.files import Array, read_json, write_json, write_npy
 from narrows.jobs import Results, Work
 from narrows.registry import arguments_of
 
@@ -76,11 +76,17 @@ def clustering(
     results: Results = {"clustering/pixels_accuracy": scores.accuracy(pixels, labels), "data/rows": len(found)}
     if method["name"] == "pixels":
         return results | _scores(work, found, pixels)
+    before = work.folder / "fitting.json"  # by attempts that were stopped
+    spent = read_json(before) if before.is_file() else {"fit": 0.0, "peak": 0}
     with _peak_memory() as peak:
-        start = time.perf_counter()
-        clusterer = _fit(work, found, n_clusters, method)
+        start = time.perf_counter() - spent["fit"]
+        try:
+            clusterer = _fit(work, found, n_clusters, method)
+        except Interrupted:
+            write_json(before, {"fit": time.perf_counter() - start, "peak": max(peak[0], spent["peak"])})
+            raise
         results["time/fit_s"] = time.perf_counter() - start
-    results["memory/peak_mb"] = peak[0] / 2**20
+    results["memory/peak_mb"] = max(peak[0], spent["peak"]) / 2**20
     for note in clusterer.notes:
         work.note(note)
     results |= _scores(work, found, clusterer.labels_)

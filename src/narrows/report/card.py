@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from narrows.files import write_text
+from narrows.files import read_json, write_text
 from narrows.recipes.recipe import read
 from narrows.report.verdict import verdict
 from narrows.runs import Run
@@ -11,6 +11,7 @@ from narrows.runs import Run
 def write(run: Run) -> None:
     """Write README.md: what the model is, how good it is, what it was trained on, and how to use it."""
     results, tables, recipe = run.results, run.tables, read(run.folder / "recipe.toml")
+    model = read_json(run.folder / "config.json")  # a clustering may have trained another network than the recipe's
     shape = " x ".join(str(side) for side in tables["data"]["shape"])
     shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
              "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip
@@ -19,8 +20,8 @@ def write(run: Run) -> None:
 
 {" ".join(verdict(results, tables))}
 
-A `{recipe["net"]["name"]}` autoencoder with a code of {recipe["net"]["code_size"]} values, trained with the
-`{recipe["objective"]["name"]}` objective on {tables["data"]["kind"]} of {shape}
+A `{model["net"]["name"]}` network with a code of {model["net"]["code_size"]} values, trained with the
+`{model["objective"]["name"]}` objective on {tables["data"]["kind"]} of {shape}
 from `{tables["data"]["source"]}`, seed {recipe["seed"]}.
 
 | figure | value |
