@@ -6,7 +6,7 @@ from narrows.evaluation.clustering import accuracy
 from narrows.jobs import Work
 from narrows.jobs.clustering import clustering
 
-SHORT = {"name": "agreement", "layouts": 1, "passes": 2, "epochs": 2}
+SHORT = {"name": "agreement", "layouts": 1, "passes": 2, "epochs": 10}
 
 
 def test_it_scores_the_clusters_it_leaves_and_what_was_found_on_the_way(tmp_path, digits):
