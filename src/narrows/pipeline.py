@@ -129,7 +129,10 @@ class _Job:
         stages = Stages(self.run.folder / "checkpoints", self.progress, self.interrupt)
         with self.interrupt.deferred():
             clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
-        self.run.add_notes(clusterer.notes)
+        self.run.add_notes((
+            f"The clustering {chosen.name} trains its own network: settings of net, objective and train are not used.",
+            *clusterer.notes,
+        ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
         return self._trained(clusterer.model_, next(reversed(stages.histories.values()), []))
 

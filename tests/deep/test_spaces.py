@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from narrows.deep import Stages
 from narrows.deep import _spaces as spaces
 from narrows.deep.agreement import Agreement
 from narrows.errors import RecipeError
@@ -77,3 +78,18 @@ def test_what_cannot_be_used_is_said_before_anything_is_done():
         with pytest.raises(RecipeError, match=words):
             Agreement(**wrong)
     assert Agreement(np.int64(3), np.int64(4), views="flip:1").views == ["flip:1"]
+
+
+def test_no_step_is_done_twice_and_none_is_left_to_another_clustering():
+    made = []
+
+    def make():
+        made.append(len(made))
+        return {"n": np.array([len(made)])}, ["said"]
+
+    stages = Stages()
+    stages.begin({"method": "a"})
+    assert [stages.arrays("step", make)[0]["n"].tolist() for _ in range(3)] == [[1], [1], [1]]
+    stages.begin({"method": "b"})
+    assert stages.arrays("step", make)[0]["n"].tolist() == [2]
+    assert len(made) == 2

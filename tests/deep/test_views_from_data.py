@@ -30,7 +30,7 @@ def test_drawings_get_strokes_and_photographs_light(digits):
     assert "as in drawings" in why[1]
     photographs, why = suited_views(arrows())
     assert [view.partition(":")[0] for view in photographs] == ["affine", "light", "erase"]
-    assert "as in photographs" in why[1]
+    assert "no grey drawings" in why[1]
     colours, _ = suited_views(np.repeat(digits[0], 3, axis=1))
     assert any(view.startswith("light") for view in colours)  # a colour image is no drawing in one ink
 
@@ -41,6 +41,7 @@ def test_a_handful_of_images_is_enough(n):
     assert views[0] == "affine:1"
     assert views[-1] == "erase:0.4"
     assert len(why) == 2
+    assert ("too few" in why[0]) == (n < 3)
 
 
 def test_the_seed_decides():

@@ -47,7 +47,7 @@ def _never() -> int:
 
 @dataclass(frozen=True)
 class Stages:
-    """Does the steps of a clustering one after the other; with a folder it keeps each and does none twice.
+    """Does the steps of a clustering one after the other, none twice; with a folder also after a stop.
 
     A step counts as done once its last file is there, and every file is written in one step, so a kill at any moment
     leaves a folder to go on from.
@@ -58,12 +58,14 @@ class Stages:
     progress : shows what is going on
     stop : asked before every batch whether to stop; see ``narrows.training.loop.train``
     histories : of each training, by its name: one row per epoch
+    held : arrays and notes of each step done, where there is no folder to keep them in
     """
 
     folder: Path | None = None
     progress: Progress = field(default_factory=Progress)
     stop: Callable[[], int] = _never
     histories: dict[str, list[dict[str, float]]] = field(default_factory=dict, compare=False)
+    held: dict[str, tuple[Arrays, Notes]] = field(default_factory=dict, compare=False, repr=False)
 
     def begin(self, asked: Mapping[str, Any]) -> None:
         """Keep what is asked for; a folder that holds something must have been asked for the same.
@@ -72,6 +74,7 @@ class Stages:
         ------
         RunFolderError : the steps in the folder belong to another method, other arguments or other rows
         """
+        self.held.clear()  # they are another clustering's
         if self.folder is None:
             return
         path = self.folder / "stages.json"
@@ -94,13 +97,17 @@ class Stages:
         if path is not None and path.exists():
             arrays, kept = read_arrays(path)
             return arrays, tuple(kept["notes"])
+        if name in self.held:
+            return self.held[name]
         if signal := self.stop():
             raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
         with self.progress.task(name):
             made, notes = make()
         if path is not None:
             write_arrays(path, made, {"notes": list(notes)})
-        return dict(made), tuple(notes)
+            return dict(made), tuple(notes)
+        self.held[name] = dict(made), tuple(notes)
+        return self.held[name]
 
     def train(
         self,

@@ -32,7 +32,9 @@ def suited_views(images: Array, seed: int = 0) -> tuple[list[str], list[str]]:
     looked_at = np.ascontiguousarray(images[chosen])
     ratio = _farther(looked_at, looked_at[..., ::-1])
     views, why = ["affine:1"], []
-    if ratio <= AS_LIKELY:
+    if not math.isfinite(ratio):
+        why.append("There are too few images to tell whether mirrored ones are as likely: not mirrored.")
+    elif ratio <= AS_LIKELY:
         views.append("flip:1")
         why.append(f"Mirrored images are as near to the others as the images are ({ratio:.2f} times as far): mirrored.")
     else:
@@ -44,7 +46,7 @@ def suited_views(images: Array, seed: int = 0) -> tuple[list[str], list[str]]:
         why.append(f"{plain:.0%} of all pixels have one value, as in drawings: strokes thicker and thinner.")
     else:
         views.append("light:1")
-        why.append(f"Only {plain:.0%} of all pixels have one value, as in photographs: more and less light.")
+        why.append(f"{plain:.0%} of all pixels have one value, and images are no grey drawings: more and less light.")
     return [*views, "erase:0.4"], why
 
 

@@ -63,7 +63,6 @@ class Found:
     cells : how many small cells were joined
     information : what the clusters tell about those of neighbours, in nats, on average over the single spaces
     clusters : (N,)
-    curve : (cells,) the information of 1, 2, ... clusters while cells are joined
     """
 
     space: str
@@ -71,7 +70,6 @@ class Found:
     cells: int
     information: float
     clusters: Array = field(repr=False)
-    curve: Array = field(repr=False)
 
     @classmethod
     def of(cls, space: str, number: int, cells: Array, graphs: Sequence[Array], n_clusters: int) -> Found:
@@ -79,15 +77,13 @@ class Found:
         count = int(cells.max()) + 1
         together = mean_joint(cells, graphs, count)
         groups, _ = join(together, min(n_clusters, count))
-        curve = join(together, 1)[1]
         clusters = settle(together, groups)[cells]
-        return cls(space, number, count, neighbour_information(clusters, graphs, n_clusters), clusters, curve)
+        return cls(space, number, count, neighbour_information(clusters, graphs, n_clusters), clusters)
 
     @classmethod
     def as_is(cls, space: str, number: int, clusters: Array, graphs: Sequence[Array]) -> Found:
         """Take clusters (N,) as they were found."""
-        count = int(clusters.max()) + 1
-        return cls(space, number, count, neighbour_information(clusters, graphs), clusters, np.zeros(count))
+        return cls(space, number, int(clusters.max()) + 1, neighbour_information(clusters, graphs), clusters)
 
 
 class Agreement(DeepClusterer):

@@ -160,7 +160,7 @@ def _one_run_each(content: dict[str, Any]) -> dict[str, Any]:
     figures: list[Any] = []
     for figure in content["figure"]:
         runs = figure.get("run") if isinstance(figure, dict) else None
-        figures += [{**figure, "run": run} for run in runs] if isinstance(runs, list) else [figure]
+        figures += [{**figure, "run": run} for run in runs] if isinstance(runs, list) and runs else [figure]
     return content | {"figure": figures}
 
 
