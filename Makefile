@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The processor build of torch is enough and much smaller; where pip finds only the one for GPUs, that one works too.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test test-all lint bench clean
+.PHONY: demo install test test-all lint page bench clean
 
 demo: $(VENV)/installed ## the main job on the digits that come with scikit-learn; prints where the report is
 	$(BIN)/narrows run digits --out runs/demo --overwrite
@@ -22,6 +22,9 @@ lint: $(VENV)/tested ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+page: ## the explorer's page from its sources; needs Node
+	cd web && npm ci --silent --no-audit --no-fund && npm run --silent build
 
 bench: $(VENV)/installed .venv-pythae/installed ## the training loop beside others, as ratios
 	$(BIN)/python bench/loop.py --pythae .venv-pythae/bin/python

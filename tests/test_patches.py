@@ -29,7 +29,7 @@ def by_hand(codes, image):
 
 
 @pytest.mark.parametrize(("channels", "side", "stride"), [(1, 3, 1), (1, 4, 2), (3, 3, 2)])
-def test_convolutions_compute_what_loops_over_patches_do(images, channels, side, stride):
+def test_one_product_computes_what_loops_over_patches_do(images, channels, side, stride):
     coloured = np.repeat(images, channels, axis=1)
     coloured[:, -1] //= 2
     codes = PatchCodes(8, side=side, stride=stride, grid=1, patches=2000).fit(coloured)

@@ -17,7 +17,7 @@ __all__ = ["PatchCodes"]
 PER_IMAGE = 100  # patches drawn of one image, on average and at most
 CONTRAST = 0.01  # added to the variance of a patch: what is less is noise and is not blown up
 WHITENING = 0.1  # added to the variance along each axis, for the same reason
-BLOCK_VALUES = 1 << 24  # float32 values of an answer map worked on at once: 64 MiB
+BLOCK_VALUES = 1 << 19  # float32 answers worked on at once: 2 MiB, which stay in the processor's cache
 
 
 class PatchCodes:
@@ -29,7 +29,7 @@ class PatchCodes:
         a_k = max(0, mean_j z_j - z_k)
 
     is zero for about half of the centres. An image's code is the mean answer of each centre in each field of a grid of
-    ``grid`` x ``grid``. All of it is one convolution with K kernels and a few operations on its output.
+    ``grid`` x ``grid``. All of it is a product with K columns and a few operations on what comes out.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class PatchCodes:
         whiten = (axes / np.sqrt(np.maximum(variances, 0) + WHITENING)) @ axes.T  # (D, D)
         kmeans = MiniBatchKMeans(self.n_centers, batch_size=4096, n_init=1, max_iter=15, random_state=self.seed)
         self.centers_ = kmeans.fit((drawn - mean) @ whiten).cluster_centers_  # (K, D)
-        # u = ((p - mu) / sigma - mean) whiten: that and its products with the centres are convolutions of the image.
+        # u = ((p - mu) / sigma - mean) whiten
         self._whiten, self._whitened_mean = whiten, mean @ whiten
         return self
 
@@ -112,35 +112,29 @@ class PatchCodes:
         """Return the codes (N, ``n_features_``) float32 of ``images`` (N, C, H, W), in bounded memory."""
         if images.shape[1:] != self.shape_:
             raise DataError("images", f"must be of the shape {self.shape_} of those fitted", value=images.shape[1:])
-        padded = [size + 2 * (self.side // 2) for size in self.shape_[1:]]
-        places = int(np.prod([(size - self.side) // self.stride + 1 for size in padded]))
-        step = max(1, BLOCK_VALUES // (places * self.n_centers))
+        height, width = ((size + 2 * (self.side // 2) - self.side) // self.stride + 1 for size in self.shape_[1:])
+        fields = _tensor(np.kron(_fields(height, self.grid), _fields(width, self.grid)))  # (grid^2, places)
+        step = max(1, BLOCK_VALUES // (height * width * self.n_centers))
         codes = np.empty((len(images), self.n_features_), np.float32)
         with torch.inference_mode():
             for start in range(0, len(images), step):
-                codes[start : start + step] = self._answers(_scaled(images[start : start + step]))
+                answers = self._answers(_scaled(images[start : start + step]))  # (B, places, K)
+                codes[start : start + step] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
         return codes
 
-    def _answers(self, x: Tensor) -> Array:
-        """Return the codes of ``x`` (B, C, H, W)."""
-        kernel = (-1, *self.shape_[:1], self.side, self.side)
-        to_space = _tensor(self._whiten.T).reshape(kernel)  # (D, C, side, side)
-        to_centers = _tensor(self.centers_ @ self._whiten.T).reshape(kernel)  # (K, C, side, side)
-        x = functional.pad(x, (self.side // 2,) * 4, mode="constant")
-        mean = functional.avg_pool2d(x, self.side, self.stride).mean(1, keepdim=True)  # (B, 1, h, w)
-        square = functional.avg_pool2d(x.square(), self.side, self.stride).mean(1, keepdim=True)
-        scale = ((square - mean.square()).clamp(min=0) + CONTRAST).rsqrt()
-
-        def product(kernels: Tensor, offset: Array) -> Tensor:
-            raw = functional.conv2d(x, kernels, stride=self.stride)
-            raw -= mean * kernels.sum((1, 2, 3))[:, None, None]
-            return raw.mul_(scale).sub_(_tensor(offset)[:, None, None])
-
-        norms = product(to_space, self._whitened_mean).square().sum(1, keepdim=True)  # ||u||^2, (B, 1, h, w)
-        distances = product(to_centers, self.centers_ @ self._whitened_mean)  # u c_k, (B, K, h, w)
-        distances.mul_(-2).add_(_tensor((self.centers_**2).sum(1))[:, None, None]).add_(norms).clamp_(min=0).sqrt_()
-        answers = (distances.mean(1, keepdim=True) - distances).relu_()
-        return functional.adaptive_avg_pool2d(answers, self.grid).flatten(1).numpy()
+    def _answers(self, x: Tensor) -> Tensor:
+        """Return the answer of each centre at each place (B, places, K) of ``x`` (B, C, H, W)."""
+        patches = functional.unfold(x, self.side, padding=self.side // 2, stride=self.stride).transpose(1, 2)
+        patches = patches - patches.mean(2, keepdim=True)
+        patches *= (patches.square().mean(2, keepdim=True) + CONTRAST).rsqrt()  # (B, places, D)
+        white = patches @ _tensor(self._whiten) - _tensor(self._whitened_mean)
+        # ||u - c||^2 = ||u||^2 - 2 u c + ||c||^2 is one product: (u, ||u||^2, 1) with (-2 c, 1, ||c||^2).
+        squares = white.square().sum(2, keepdim=True)
+        known = torch.cat([white, squares, torch.ones_like(squares)], 2)  # (B, places, D + 2)
+        centers = np.column_stack([-2 * self.centers_, np.ones(self.n_centers), (self.centers_**2).sum(1)])
+        distances = (known @ _tensor(centers.T)).clamp_(min=0).sqrt_()
+        mean = distances.mean(2, keepdim=True)
+        return distances.neg_().add_(mean).relu_()
 
     def _drawn(self, images: Array) -> Array:
         """Return patches (P, D) in [0, 1] from random places of random images."""
@@ -152,6 +146,15 @@ class PatchCodes:
         windows = np.lib.stride_tricks.sliding_window_view(images, (self.side, self.side), axis=(2, 3))
         chosen = windows[which, :, top, left]  # (P, C, side, side)
         return _scaled(chosen).numpy().reshape(count, -1).astype(np.float64)
+
+
+def _fields(places: int, grid: int) -> Array:
+    """Return how much each place along a side counts in the mean of each field (grid, places)."""
+    table = np.zeros((grid, places))
+    for field in range(grid):
+        first, last = field * places // grid, -(-(field + 1) * places // grid)
+        table[field, first:last] = 1 / (last - first)
+    return table
 
 
 def _scaled(images: Array) -> Tensor:

@@ -1,4 +1,4 @@
-"""The main job on one page: open, train, encode, cluster, project, measure, draw, report.
+"""The main job on one page: open, train, encode, cluster, project, measure, draw, explore, report.
 
 Each stage reads what the stages before it wrote and writes files of its own; a stage whose files are all there and
 unchanged is not done again, so a run that was stopped goes on where it was.
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows import codes as coding
-from narrows import report
+from narrows import explorer, report
 from narrows.clustering import Clusterer
 from narrows.clustering.linear import Linear
 from narrows.data.dataset import Dataset, all_finite
@@ -78,6 +78,7 @@ def run(
         done.stage("measure", job.measure, ["predictions.csv", "baseline.safetensors"])
         done.stage("judge", job.judge, [])
         done.stage("draw", job.draw, ["figures/*.png"])
+        done.stage("explore", job.explore, [explorer.NAME])
         stages = sum(stage["seconds"] for stage in done.manifest["stages"].values())
         done.add_results({"time/total_s": stages + job.open_seconds, "time/open_s": job.open_seconds})
         card.write(done)
@@ -94,7 +95,7 @@ class _Job:
     ) -> None:
         self.run, self.progress, self.interrupt = run, progress, interrupt
         start = time.perf_counter()
-        self.data = _without_empty_labels(data if data is not None else _open(recipe, progress))
+        self.data = open_data(recipe, progress, data)
         self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
@@ -253,6 +254,11 @@ class _Job:
             pictures.draw(self.run, self.data, self.test, self.recipe.seed)
         return {}
 
+    def explore(self) -> summary.Results:
+        with self.progress.task("explorer"):
+            explorer.write(self.run, self.data)
+        return {}
+
     def _codes(self) -> Array:
         return np.asarray(np.load(self.run.folder / "codes.npy"))
 
@@ -269,26 +275,29 @@ def _head(model: Model) -> tuple[Array, Array]:
     return head.weight.detach().numpy(), head.bias.detach().numpy()
 
 
-def _without_empty_labels(data: Dataset) -> Dataset:
-    """Return data without labels where none is known, since there is nothing to score by."""
+def open_data(recipe: Recipe, progress: Progress | None = None, data: Dataset | None = None) -> Dataset:
+    """Return the rows a recipe speaks of, or ``data`` in their place; labels none of which is known are left out.
+
+    Raises
+    ------
+    DataError : a source that cannot be opened, or fewer than two rows
+    """
+    if data is None:
+        options = recipe.data.model_dump(exclude={"source", "valid", "test", "size"})
+        size = recipe.data.size
+        data = open_source(
+            recipe.data.source, size=tuple(size) if isinstance(size, list) else size, progress=progress,
+            seed=recipe.seed, **options,
+        )  # fmt: skip
+        if len(data) < 2:
+            raise DataError(
+                "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
+                remedy="Point --data at a folder with more of them.",
+            )  # fmt: skip
     if data.labels is None or (data.labels >= 0).any():
         return data
+    # There is nothing to score by.
     return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a label that is known."))
-
-
-def _open(recipe: Recipe, progress: Progress) -> Dataset:
-    options = recipe.data.model_dump(exclude={"source", "valid", "test", "size"})
-    size = recipe.data.size
-    data = open_source(
-        recipe.data.source, size=tuple(size) if isinstance(size, list) else size, progress=progress, seed=recipe.seed,
-        **options,
-    )  # fmt: skip
-    if len(data) < 2:
-        raise DataError(
-            "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
-            remedy="Point --data at a folder with more of them.",
-        )  # fmt: skip
-    return data
 
 
 def _some(rows: Array, most: int, seed: int) -> Array:

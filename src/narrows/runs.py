@@ -8,7 +8,7 @@
     model.safetensors  config.json  README.md (model card)      checkpoints/       last, previous, best
     codes.npy  clusters.npy  map.npy  neighbours.npz            predictions.csv    id, path, split, cluster, ...
     clusterer, projector, sampler, baseline .safetensors         what new data need
-    figures/*.png      report.html
+    figures/*.png      report.html  explorer.html               exports/  edits.jsonl  what a person did in the explorer
 
 A folder belongs to one process at a time (``.lock``). Every file is written atomically, and a stage counts as done only
 while all its files have the content they had when it ended.
@@ -385,8 +385,16 @@ def _code_named_in(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _clear(folder: Path) -> None:
-    """Empty a run folder but for its lock; the manifest goes last, so that a broken-off clearing can be repeated."""
-    for path in folder.iterdir():
-        if path.name not in (*OURS_ALWAYS, "manifest.json"):
+    """Empty a run folder but for its lock; the manifest goes last, so that a broken-off clearing can be repeated.
+
+    What a person made stays: exports, and edits, which get another name since they speak of clusters that are gone.
+    """
+    edits = folder / "edits.jsonl"
+    if edits.exists():
+        free = next(name for n in range(1, 10_000) if not (name := folder / f"edits-{n}.jsonl").exists())
+        edits.rename(free)
+    for path in list(folder.iterdir()):
+        ours = path.name in (*OURS_ALWAYS, "manifest.json", "exports")
+        if not ours and not (path.name.startswith("edits-") and path.suffix == ".jsonl"):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     (folder / "manifest.json").unlink()

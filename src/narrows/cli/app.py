@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from narrows import __version__
-from narrows.cli import apply, data, recipes, report, run, study, worked
+from narrows.cli import apply, data, explore, recipes, report, run, study, worked
 
 app = typer.Typer(
     name="narrows",
@@ -34,6 +34,7 @@ app.command("run")(run.run)
 for verb in (apply.encode, apply.reconstruct, apply.denoise, apply.cluster, apply.project, apply.generate):
     app.command(verb.__name__)(verb)
 app.command("report")(report.report)
+app.command("explore")(explore.explore)
 app.command("study")(study.study)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(data.app, name="data")

@@ -16,6 +16,10 @@ def run(
         str | None,
         typer.Option(help="A folder of images, a glob, or a .npy, .npz, IDX, .mat or .csv file."),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="Where labels come from: a .csv of ids and labels, a column, folders, or none; to score by."),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as train.epochs=5.")
     ] = None,
@@ -54,6 +58,8 @@ def run(
         raise RecipeError("narrows run", "must name a recipe or a data set", value=name, remedy=nearest(name, known))
     if data is not None:
         overrides.insert(0, f"data.source={_quoted(data)}")
+    if labels is not None:
+        overrides.insert(0, f"data.labels={_quoted(labels)}")
     if name is None or name in named.names():
         overrides.append(f"name={_quoted(title)}")
     if seed is not None:

@@ -39,7 +39,7 @@ VIEWED = 200_000  # images seen in all while views are learned, and
 PASSES = 12, 150  # each of them so many times, at least and at most
 SPACES = ("pixels", *(f"patches-{grid}" for grid in GRIDS), "views")
 FEW = 256  # with fewer images there is little to learn from views
-NEIGHBOURS, DIMENSIONS = 15, 5  # of a layout
+NEIGHBOURS, DIMENSIONS, EPOCHS = 15, 5, 200  # of a layout
 COMPARED = 10_000  # rows on which spaces are compared
 CELLS = 3, 6, 12  # small cells per cluster that are made of a layout
 MOST_CELLS = 400
@@ -324,7 +324,7 @@ class Agreement(DeepClusterer):
         def lay_out() -> tuple[Arrays, tuple[str, ...]]:
             points = layout(
                 rows, start="spectral", n_components=min(DIMENSIONS, len(rows) - 2), n_neighbors=NEIGHBOURS,
-                min_dist=0.0, seed=seed, neighbours=graphs[space],
+                min_dist=0.0, seed=seed, neighbours=graphs[space], epochs=EPOCHS,
             )  # fmt: skip
             return {"points": points.astype(np.float32)}, ()
 

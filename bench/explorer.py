@@ -1,0 +1,198 @@
+"""How fast the explorer is: first paint and lasso, by the number of points; beside TensorBoard's projector.
+
+Each page is opened three times in headless Chromium on software GL; medians are printed and kept. Points lie in twenty
+round clusters; pictures are the digits of scikit-learn, again and again.
+
+    python bench/explorer.py --rows 10000 100000 1000000
+    python bench/explorer.py --rows 10000 --tensorboard .venv-tensorboard/bin/tensorboard
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+from playwright.sync_api import sync_playwright
+
+from narrows import environment
+from narrows.explorer import page as explorer_page
+from narrows.explorer.bundle import THUMBNAILS, Bundle, _in_square, _sheets
+from narrows.files import write_json
+
+RESULTS = Path(__file__).parent / "results" / "explorer.json"
+ROUNDS = 3
+CHROMIUM = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-vsync"]
+WINDOW = {"width": 1400, "height": 900}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    asked.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    asked.add_argument("--tensorboard", help="the program, from an environment of its own")
+    asked.add_argument("--canvas", action="store_true", help="without WebGL")
+    options = asked.parse_args()
+    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        for rows in options.rows:
+            name = f"explorer{'-canvas' if options.canvas else ''}-{rows}"
+            found[name] = ours(Path(folder), rows, "?canvas" if options.canvas else "")
+            print(name, found[name], flush=True)
+            if options.tensorboard:
+                found[f"tensorboard-{rows}"] = theirs(Path(folder), rows, options.tensorboard)
+                print(f"tensorboard-{rows}", found[f"tensorboard-{rows}"], flush=True)
+    known = environment.describe()
+    write_json(RESULTS, found | {"environment": {name: known[name] for name in known if name != "command"}})
+
+
+def points(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    clusters = rng.integers(0, 20, rows)
+    return (rng.normal(size=(20, 2))[clusters] + 0.12 * rng.normal(size=(rows, 2))).astype(np.float32), clusters
+
+
+def ours(folder: Path, rows: int, query: str) -> dict[str, float]:
+    path = folder / f"explorer-{rows}.html"
+    start = time.perf_counter()
+    path.write_text("".join(explorer_page._parts(synthetic(rows))), encoding="utf-8")
+    written = time.perf_counter() - start
+    return {"written_s": round(written, 2), "file_mb": round(path.stat().st_size / 1e6, 1)} | medians(
+        lambda: look(path.as_uri() + query)
+    )
+
+
+def synthetic(rows: int) -> Bundle:
+    from sklearn.datasets import load_digits
+
+    places, clusters = points(rows)
+    digits = (load_digits().images * 255 / 16).astype(np.uint8)[:, None]
+    rng = np.random.default_rng(1)
+    bundle = Bundle({
+        "format": 1, "name": f"{rows} points", "run": f"bench{rows}", "rows": rows, "kind": "images",
+        "shape": [1, 8, 8], "code_size": 8, "decodes": False, "clusters": 20, "twins": [],
+    })  # fmt: skip
+    header = bundle.header
+    header["points"] = bundle.add(_in_square(places))
+    header["clusterOf"] = bundle.add(clusters.astype(np.int32))
+    header["ids"] = bundle.add_text([f"image-{row}.png" for row in range(rows)])
+    header["neighbours"] = {
+        "count": 10, "rows": bundle.add(rng.integers(0, rows, (rows, 10)).astype(np.int32)),
+        "distances": bundle.add(rng.random((rows, 10)).astype(np.float32)),
+    }  # fmt: skip
+    header["columns"] = [
+        {"name": name, "title": name, "kind": "number", "values": bundle.add(rng.random(rows).astype(np.float32))}
+        for name in ("confidence", "error", "distance")
+    ]
+    side = next(side for most, side in THUMBNAILS if rows <= most)
+
+    def images():
+        for first in range(0, rows, 1000):
+            some = np.arange(first, min(rows, first + 1000))
+            yield slice(first, first + len(some)), digits[some % len(digits)]
+
+    header["pictures"] = {"images": _sheets(bundle, images, rows, (min(8, side), min(8, side)))}
+    return bundle
+
+
+def look(address: str) -> dict[str, float]:
+    """Open a page, wait for its points, draw a box around half of them, and look at the memory."""
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        page = browser.new_page(viewport=WINDOW)
+        page.set_default_timeout(300_000)
+        start = time.perf_counter()
+        page.goto(address, wait_until="commit")
+        page.wait_for_selector("#app[data-ready]")
+        painted = time.perf_counter() - start
+        page.keyboard.press("b")
+        box = page.locator(".first .overlay").bounding_box()
+        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 20, steps=4)
+        start = time.perf_counter()
+        page.mouse.up()
+        page.locator("aside h2", has_text="selected").wait_for()
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        lasso = time.perf_counter() - start
+        start = time.perf_counter()
+        for _ in range(10):
+            page.mouse.wheel(0, -60)
+            page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        zoom = (time.perf_counter() - start) / 10
+        memory = _memory()
+        browser.close()
+    return {"first_paint_s": painted, "lasso_s": lasso, "zoom_step_s": zoom, "memory_mb": memory}
+
+
+def theirs(folder: Path, rows: int, program: str) -> dict[str, float]:
+    """TensorBoard's projector on the same points and pictures, until it shows them."""
+    logs = folder / f"tensorboard-{rows}"
+    logs.mkdir()
+    places, clusters = points(rows)
+    np.savetxt(logs / "tensors.tsv", np.column_stack([places, np.zeros(rows)]), fmt="%.5f", delimiter="\t")
+    (logs / "metadata.tsv").write_text("".join(f"{cluster}\n" for cluster in clusters))
+    (logs / "projector_config.pbtxt").write_text(
+        'embeddings { tensor_name: "points" tensor_path: "tensors.tsv" metadata_path: "metadata.tsv" }\n'
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [program, "--logdir", str(logs), "--port", str(port), "--host", "127.0.0.1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        for _ in range(120):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                time.sleep(0.5)
+        size = sum(path.stat().st_size for path in logs.iterdir()) / 1e6
+        return {"file_mb": round(size, 1)} | medians(lambda: projector(f"http://127.0.0.1:{port}/#projector", rows))
+    finally:
+        server.terminate()
+
+
+def projector(address: str, rows: int) -> dict[str, float]:
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+        page = browser.new_page(viewport=WINDOW)
+        page.set_default_timeout(300_000)
+        start = time.perf_counter()
+        page.goto(address, wait_until="commit")
+        page.get_by_text(f"Points: {rows}").first.wait_for()
+        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        painted = time.perf_counter() - start
+        memory = _memory()
+        browser.close()
+    return {"first_paint_s": painted, "memory_mb": memory}
+
+
+def medians(measure) -> dict[str, float]:
+    found = [measure() for _ in range(ROUNDS)]
+    return {name: round(statistics.median(one[name] for one in found), 3) for name in found[0]}
+
+
+def _memory() -> float:
+    """Memory of all processes of the browser, shared pages counted once, in MB."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if "chrom" in process.name():
+                total += process.memory_full_info().pss
+        except psutil.Error:
+            continue
+    return total / 1e6
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""``narrows explore``: the map of a run, to work on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from narrows.data.dataset import Dataset
+    from narrows.explorer.opened import Opened
+    from narrows.runs import Run
+
+
+def explore(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="[OTHER]", help="A second run of the same data, to look at side by side.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where to listen on 127.0.0.1; 0 takes a free port.", min=0)] = 0,
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write explorer.html again, and serve nothing.")] = False,
+) -> None:
+    """Open the map of a run in a browser: see, select, name, correct, export.
+
+    Without this verb, RUN/explorer.html shows the same map. Served, it can also draw from the decoder, show images at
+    full size, keep edits in the run's folder and export folders. Needs: pip install 'narrows[serve]'.
+    """
+    from narrows.explorer.page import NAME, write
+    from narrows.runs import Run
+
+    if rebuild:
+        done = Run(run)
+        typer.echo(f"Explorer: {write(done, _data_of(done))}")
+        return
+    from narrows.explorer.server import serve
+
+    opened = [_open(folder) for folder in (run, other) if folder is not None]
+
+    def ready(address: str) -> None:
+        typer.echo(f"Explorer: {address}")
+        typer.echo(f"The same map as a file: {run / NAME}. Ctrl-C ends the server; edits are kept as they are made.")
+        if open_:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    serve(opened, port=port, on_ready=ready)
+
+
+def _open(folder: Path) -> Opened:
+    from narrows.explorer.opened import Opened
+    from narrows.explorer.page import NAME, read, write
+    from narrows.runs import Run
+
+    run = Run(folder)
+    data = _data_of(run)
+    if not (folder / NAME).is_file():
+        write(run, data)
+    return Opened(run, data, read(folder / NAME))
+
+
+def _data_of(run: Run) -> Dataset | None:
+    """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
+    from narrows.errors import DataError
+    from narrows.files import read_json
+    from narrows.pipeline import open_data
+    from narrows.progress import for_this_terminal
+    from narrows.recipes import recipe as recipes
+
+    recipe = recipes.load(str(run.folder / "recipe.toml"))
+    try:
+        data = open_data(recipe, for_this_terminal())
+    except DataError as error:
+        typer.echo(f"The run's data cannot be opened, so there are no images: {error}", err=True)
+        return None
+    if data.fingerprint() != read_json(run.folder / "environment.json")["data"]:
+        typer.echo("The run's data are no longer what they were, so images are those of the run's own page.", err=True)
+        return None
+    return data

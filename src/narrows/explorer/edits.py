@@ -1,0 +1,227 @@
+"""What a person changed: an append-only log in the run's folder, replayed on opening.
+
+::
+
+    {"format": 1, "run": "3f0c..."}                                     the first line: which clusters were changed
+    {"n": 1, "at": "2025-01-31T12:00:00+00:00", "edit": {"what": "...", "move": [{"to": 3, "rows": [17, 20]}]}}
+    {"n": 2, "at": "...", "edit": {"undo": true}}
+
+A line is on the disk before it is acknowledged, so what a kill can tear is a last line that nobody was told of.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows.errors import InputError, RunFolderError
+from narrows.files import Array, flush_folder
+from narrows.runs import now
+
+NAME = "edits.jsonl"
+FORMAT = 1
+MOST_CLUSTERS = 10_000
+LONGEST = 200  # letters of a name, or of what an edit says of itself
+KEYS = {"what", "move", "names", "confirm", "undo", "redo"}
+
+
+@dataclass
+class State:
+    """What the edits made of the clusters.
+
+    Parameters
+    ----------
+    clusters : (N,) int32
+    names : of clusters that were given one
+    confirmed : (N,) bool, whether a person said that a row is where it belongs
+    """
+
+    clusters: Array
+    names: dict[int, str] = field(default_factory=dict)
+    confirmed: Array = field(default_factory=lambda: np.zeros(0, bool))
+
+    def name(self, cluster: int) -> str:
+        """Return what a cluster is called."""
+        return self.names.get(cluster) or f"cluster {cluster}"
+
+
+class EditLog:
+    """The log of one run, held by one process at a time.
+
+    Parameters
+    ----------
+    folder : of the run
+    identity : of the clusters that are changed
+    clusters : (N,), as they were found
+
+    Raises
+    ------
+    RunFolderError : a log of other clusters, a damaged one, or one that another process holds
+    """
+
+    def __init__(self, folder: Path, identity: str, clusters: Array) -> None:
+        from filelock import FileLock, Timeout
+
+        self.path, self._identity = folder / NAME, identity
+        self._found = clusters.astype(np.int32)
+        self._lock = FileLock(folder / ".edits.lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(
+                str(folder), "must not be open in another explorer, or edits would cross",
+                remedy="Close that one first.",
+            ) from error  # fmt: skip
+        try:
+            self.edits = self._read()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._lock.release()
+
+    def append(self, edit: Mapping[str, Any]) -> int:
+        """Check an edit, write it to the disk, and return its number.
+
+        Raises
+        ------
+        InputError : an edit that cannot be
+        """
+        checked = check(edit, len(self._found))
+        line = {"n": len(self.edits) + 1, "at": now(), "edit": checked}
+        _append(self.path, json.dumps(line, separators=(",", ":")) + "\n")
+        self.edits.append(checked)
+        return len(self.edits)
+
+    def state(self) -> State:
+        """Return what all edits together make of the clusters."""
+        return replay(self._found, self.edits)
+
+    def _read(self) -> list[dict[str, Any]]:
+        if not self.path.exists():
+            _append(self.path, json.dumps({"format": FORMAT, "run": self._identity}) + "\n")
+            flush_folder(self.path.parent)
+            return []
+        content = self.path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):  # torn by a kill before it was acknowledged
+            with open(self.path, "r+b") as file:
+                file.truncate(len(whole))
+                os.fsync(file.fileno())
+        if not whole:
+            self.path.unlink()
+            return self._read()
+        try:
+            first, *lines = (json.loads(line) for line in whole.decode("utf-8").splitlines())
+            if first["format"] != FORMAT or [line["n"] for line in lines] != list(range(1, len(lines) + 1)):
+                raise ValueError("lines that do not follow each other")
+            edits = [check(line["edit"], len(self._found)) for line in lines]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunFolderError(
+                str(self.path), "must be a whole log of edits", value=f"{type(error).__name__}: {error}",
+                remedy="Nothing was changed. Move the file away to start without its edits.",
+            ) from error  # fmt: skip
+        if first["run"] != self._identity:
+            raise RunFolderError(
+                str(self.path), "must hold edits of these very clusters; the run was made again since",
+                remedy="Move the file away to start without its edits.",
+            )  # fmt: skip
+        return edits
+
+
+def replay(found: Array, edits: list[dict[str, Any]]) -> State:
+    """Return what ``edits`` make of clusters (N,), undone ones left out."""
+    done: list[dict[str, Any]] = []
+    undone: list[dict[str, Any]] = []
+    for edit in edits:
+        if edit.get("undo"):
+            if done:
+                undone.append(done.pop())
+        elif edit.get("redo"):
+            if undone:
+                done.append(undone.pop())
+        else:
+            done.append(edit)
+            undone.clear()
+    state = State(found.copy(), {}, np.zeros(len(found), bool))
+    for edit in done:
+        for move in edit.get("move", ()):
+            state.clusters[move["rows"]] = move["to"]
+        state.names |= {int(cluster): name for cluster, name in edit.get("names", {}).items()}
+        state.confirmed[edit.get("confirm", [])] = True
+    return state
+
+
+def check(edit: Any, rows: int) -> dict[str, Any]:
+    """Return ``edit`` if it is one that can be made to ``rows`` rows.
+
+    Raises
+    ------
+    InputError : it cannot
+    """
+
+    def refuse(rule: str, value: object) -> InputError:
+        return InputError("edit", rule, value=value)
+
+    if not isinstance(edit, dict) or not edit or not edit.keys() <= KEYS:
+        raise refuse(f"must be an object with some of {', '.join(sorted(KEYS))}", type(edit).__name__)
+    if "undo" in edit or "redo" in edit:
+        if edit not in ({"undo": True}, {"redo": True}):
+            raise refuse("must be nothing else where it undoes or redoes", sorted(edit))
+        return edit
+    _check_text(edit.get("what", ""), "what", refuse)
+    moves = edit.get("move", [])
+    if not isinstance(moves, list):
+        raise refuse("must list what moves", type(moves).__name__)
+    for move in moves:
+        if not isinstance(move, dict) or move.keys() != {"to", "rows"}:
+            raise refuse("must say of each move where to, and which rows", move)
+        _check_numbers([move["to"]], MOST_CLUSTERS, "clusters", refuse)
+        _check_numbers(move["rows"], rows, "rows", refuse)
+    names = edit.get("names", {})
+    if not isinstance(names, dict):
+        raise refuse("must give names by cluster", type(names).__name__)
+    for cluster, name in names.items():
+        if not cluster.isascii() or not cluster.isdigit() or int(cluster) >= MOST_CLUSTERS:
+            raise refuse("must name clusters by their numbers", cluster)
+        _check_text(name, "names", refuse)
+    _check_numbers(edit.get("confirm", []), rows, "rows", refuse)
+    return edit
+
+
+def _check_text(text: Any, where: str, refuse: Any) -> None:
+    if not isinstance(text, str) or len(text) > LONGEST or any(ord(letter) < 32 for letter in text):
+        raise refuse(f"must have plain text of at most {LONGEST} letters in {where}", text)
+
+
+def _check_numbers(numbers: Any, most: int, kind: str, refuse: Any) -> None:
+    if not isinstance(numbers, list):
+        raise refuse(f"must list {kind}", type(numbers).__name__)
+    wrong = next((n for n in numbers if type(n) is not int or not 0 <= n < most), None)
+    if wrong is not None:
+        raise refuse(f"must name {kind} from 0 to {most - 1}", wrong)
+
+
+def _append(path: Path, line: str) -> None:
+    content = line.encode("utf-8")
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        try:
+            written = 0
+            while written < len(content):
+                written += os.write(descriptor, content[written:])
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, size)  # a full disk leaves the log as it was
+            raise
+    finally:
+        os.close(descriptor)

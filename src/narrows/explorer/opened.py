@@ -1,0 +1,306 @@
+"""A finished run, opened with its data: what a person can ask of it while looking at the map."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.clustering.kmeans import KMeans
+from narrows.data.dataset import Dataset
+from narrows.errors import DataError, InputError
+from narrows.explorer.bundle import Bundle
+from narrows.explorer.edits import EditLog
+from narrows.files import Array
+from narrows.runs import Run
+
+MOST_DRAWN = 64  # images in one answer
+NEAREST = 8  # points of the map whose codes a place between them is given
+PARTS = 2, 20  # into which a selection can be split
+SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp"}
+
+
+class Opened:
+    """A run, its rows, its map as the page shows it, and the log of what a person changed.
+
+    Parameters
+    ----------
+    run : the run
+    data : its rows; None where they are gone, and what needs them is refused then
+    bundle : what the page shows
+    """
+
+    def __init__(self, run: Run, data: Dataset | None, bundle: Bundle) -> None:
+        self.run, self.data, self.bundle = run, data, bundle
+        self.model = run.model()
+        self.codes = np.load(run.folder / "codes.npy")  # (N, K)
+        self.points = _array(bundle, bundle.header["points"]).reshape(-1, 2)
+        self.ids = _text(bundle, bundle.header["ids"])
+        clusters = _array(bundle, bundle.header["clusterOf"])
+        self.log = EditLog(run.folder, bundle.header["run"], clusters)
+        self._sd = self.codes.std(0)
+
+    # Pictures
+
+    def picture(self, row: int) -> tuple[bytes, str]:
+        """Return the image of a row as large as there is one, and its media type.
+
+        Raises
+        ------
+        InputError : no such row, or no images
+        """
+        self._check_rows([row])
+        data = self._images()
+        if data.paths is not None and Path(data.paths[row]).is_file():
+            from narrows.data.images import Unreadable, decode, measure
+
+            path = Path(data.paths[row])
+            try:
+                pixels = decode(path, measure(path), "stretch").pixels  # upright, 8 bits, and no metadata
+            except Unreadable:
+                pixels = np.asarray(data.values[row])
+        else:
+            pixels = np.asarray(data.values[row])
+        return png(pixels), "image/png"
+
+    def draw(self, asked: Mapping[str, Any]) -> tuple[Array, Array]:
+        """Return codes (n, K), and the images uint8 (n, C, H, W) or vectors (n, D) that the decoder makes of them.
+
+        Parameters
+        ----------
+        asked : one of ``{"at": [x, y]}``, a place on the map; ``{"between": [row, row], "steps": n}``;
+            ``{"around": row, "spread": share of the codes' spread, "n": n, "seed": seed}``; ``{"codes": [[...], ...]}``
+
+        Raises
+        ------
+        InputError : anything else, or a model without a decoder
+        """
+        codes = self._codes_of(asked)
+        made = coding.decode(self.model, codes)
+        return codes, np.rint(255 * made).astype(np.uint8) if self.model.is_images else made
+
+    def _codes_of(self, asked: Mapping[str, Any]) -> Array:
+        if asked.keys() == {"at"}:
+            place = np.array(_numbers(asked["at"], 2, "at"))
+            away = ((self.points - place) ** 2).sum(1)
+            near = np.argpartition(away, min(NEAREST, len(away)) - 1)[:NEAREST]
+            weights = 1 / (away[near] + 1e-9)
+            return np.asarray(weights @ self.codes[near] / weights.sum(), np.float32)[None]
+        if asked.keys() == {"between", "steps"}:
+            first, last = self.codes[self._check_rows(asked["between"], 2)]
+            steps = np.linspace(0, 1, _count(asked["steps"], "steps"), dtype=np.float32)[:, None]
+            return np.asarray((1 - steps) * first + steps * last, np.float32)
+        if asked.keys() == {"around", "spread", "n", "seed"}:
+            (row,) = self._check_rows([asked["around"]])
+            rng = np.random.default_rng(_count(asked["seed"], "seed", 1 << 31, least=0))
+            (spread,) = _numbers([asked["spread"]], 1, "spread")
+            drawn = rng.standard_normal((_count(asked["n"], "n"), self.codes.shape[1]))
+            return np.asarray(self.codes[row] + spread * self._sd * drawn, np.float32)
+        if asked.keys() == {"codes"} and isinstance(asked["codes"], list) and 1 <= len(asked["codes"]) <= MOST_DRAWN:
+            return np.array([_numbers(code, self.codes.shape[1], "codes") for code in asked["codes"]], np.float32)
+        raise InputError("draw", "must ask for at, between, around or codes", value=sorted(asked))
+
+    def place(self, image: bytes) -> dict[str, Any]:
+        """Return where a new image belongs: its cluster, its place on the map, and the rows nearest to it.
+
+        Raises
+        ------
+        InputError, DataError : no images, or a file that cannot be read as one
+        """
+        self._images()
+        with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
+            suffix = _suffix(image)
+            (Path(folder) / f"image{suffix}").write_bytes(image)
+            data = self.run.open_source(folder, labels="none")
+        code = coding.encode(self.model, data.values)  # (1, K)
+        clusterer = self.run.clusterer()
+        x, y = self._in_square(self.run.projection().transform(code))[0]
+        away = np.sqrt(((self.codes - code) ** 2).sum(1))
+        near = np.argsort(away, kind="stable")[:10]
+        return {
+            "cluster": int(clusterer.predict(code)[0]), "confidence": float(clusterer.confidence(code)[0]),
+            "point": [float(x), float(y)], "rows": near.tolist(), "distances": away[near].astype(float).tolist(),
+        }  # fmt: skip
+
+    def _in_square(self, points: Array) -> Array:
+        """Return places of the run's map as the page shows them, by the two corners of all points."""
+        known = np.load(self.run.folder / "map.npy")
+        low, high = known.min(0), known.max(0)
+        half = float((high - low).max()) / 2 or 1.0
+        return np.asarray((points - (low + high) / 2) / half)
+
+    # Clusters
+
+    def split(self, rows: Sequence[int], parts: int, seed: int = 0) -> list[int]:
+        """Return which of ``parts`` each of ``rows`` belongs to, by k-means on their codes; the largest part is 0."""
+        chosen = self._check_rows(rows)
+        if not isinstance(parts, int) or not PARTS[0] <= parts <= PARTS[1]:
+            raise InputError("parts", f"must be a whole number from {PARTS[0]} to {PARTS[1]}", value=parts)
+        if len(chosen) < 2:
+            raise InputError("rows", "must be at least two to be split", value=len(chosen))
+        found: list[int] = KMeans(min(parts, len(chosen)), seed).fit(self.codes[chosen]).labels_.tolist()
+        return found
+
+    # Out of the explorer
+
+    def export_folders(self, rows: Sequence[int] | None, how: Literal["copy", "link"]) -> str:
+        """Write a folder per cluster, with the image files of ``rows`` (all by default) in it, and return its name.
+
+        Files are copied or linked where the run was made from files, else written as PNG. The folder appears under its
+        name when it is whole.
+        """
+        data, state = self._images(), self.log.state()
+        chosen = np.arange(len(self.ids)) if rows is None else np.array(self._check_rows(rows), np.int64)
+        if how not in ("copy", "link"):
+            raise InputError("how", "must be copy or link", value=how)
+        exports = self.run.folder / "exports"
+        exports.mkdir(exist_ok=True)
+        stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+        name = next(n for i in range(1000) if not (exports / (n := f"{stamp}-{i}" if i else stamp)).exists())
+        part = exports / f".{name}.part"
+        try:
+            folders: dict[int, Path] = {}
+            for cluster in sorted({int(c) for c in state.clusters[chosen]}):
+                folders[cluster] = part / _unique(_safe(state.name(cluster)), {f.name for f in folders.values()})
+                folders[cluster].mkdir(parents=True)
+            width = len(str(len(self.ids)))
+            for row in chosen:
+                source = Path(data.paths[row]) if data.paths is not None else None
+                stem = f"{row:0{width}}-{_safe(Path(self.ids[row]).stem)}"
+                folder = folders[int(state.clusters[row])]
+                if source is None or not source.is_file():
+                    (folder / f"{stem}.png").write_bytes(png(np.asarray(data.values[row])))
+                elif how == "link":
+                    os.symlink(source.resolve(), folder / f"{stem}{source.suffix}")
+                else:
+                    shutil.copy2(source, folder / f"{stem}{source.suffix}")
+            part.rename(exports / name)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        return f"exports/{name}"
+
+    def table(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
+        """Return a column per thing known of each of ``rows`` (all by default), after all edits."""
+        chosen = np.arange(len(self.ids)) if rows is None else np.array(self._check_rows(rows), np.int64)
+        state, header = self.log.state(), self.bundle.header
+        columns: dict[str, Any] = {
+            "id": [self.ids[row] for row in chosen],
+            "row": chosen,
+            "cluster": state.clusters[chosen],
+            "cluster_name": [state.name(int(cluster)) for cluster in state.clusters[chosen]],
+            "confirmed": state.confirmed[chosen],
+            "x": self.points[chosen, 0],
+            "y": self.points[chosen, 1],
+        }
+        for column in header["columns"]:
+            values = _array(self.bundle, column["values"])[chosen]
+            names = column.get("names")
+            columns[column["name"]] = [names[value] for value in values] if names else values
+        return columns
+
+    def parquet(self, rows: Sequence[int] | None = None) -> bytes:
+        """Return the table as Parquet, with the columns that embedding-atlas reads.
+
+        ``x`` and ``y``; ``neighbors``, with the places in this table (``ids``) and the distances of those nearest rows
+        that are in it; ``image``, with the bytes of a PNG, of images.
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        columns = self.table(rows)
+        chosen, known = np.asarray(columns["row"]), self.bundle.header["neighbours"]
+        indices = _array(self.bundle, known["rows"]).reshape(len(self.ids), -1)[chosen]
+        distances = _array(self.bundle, known["distances"]).reshape(len(self.ids), -1)[chosen]
+        place = np.full(len(self.ids), -1)
+        place[chosen] = np.arange(len(chosen))
+        columns["neighbors"] = [
+            {"ids": [int(place[i]) for i in row if place[i] >= 0],
+             "distances": [float(d) for i, d in zip(row, away, strict=True) if place[i] >= 0]}
+            for row, away in zip(indices, distances, strict=True)
+        ]  # fmt: skip
+        if self.data is not None and self.data.is_images:
+            columns["image"] = [{"bytes": png(np.asarray(self.data.values[row]))} for row in chosen]
+        file = io.BytesIO()
+        parquet.write_table(pa.table(columns), file)
+        return file.getvalue()
+
+    def _images(self) -> Dataset:
+        if self.data is None or not self.data.is_images:
+            why = "the run's images are not where they were" if self.data is None else "the run is of vectors"
+            raise InputError("images", "must be there for this", value=why)
+        return self.data
+
+    def _check_rows(self, rows: Any, count: int | None = None) -> list[int]:
+        if not isinstance(rows, list | tuple) or (count is not None and len(rows) != count) or not rows:
+            raise InputError("rows", "must list rows" if count is None else f"must list {count} rows", value=rows)
+        wrong = next((row for row in rows if type(row) is not int or not 0 <= row < len(self.ids)), None)
+        if wrong is not None:
+            raise InputError("rows", f"must be whole numbers from 0 to {len(self.ids) - 1}", value=wrong)
+        return list(rows)
+
+
+def _array(bundle: Bundle, where: Mapping[str, Any]) -> Array:
+    import zlib
+
+    return np.frombuffer(zlib.decompress(bundle.blobs[where["blob"]]), np.dtype(where["type"]).newbyteorder("<"))
+
+
+def _text(bundle: Bundle, where: Mapping[str, Any]) -> list[str]:
+    import zlib
+
+    return zlib.decompress(bundle.blobs[where["blob"]]).decode("utf-8").split("\n")
+
+
+def png(pixels: Array) -> bytes:
+    """Return an image uint8 (C, H, W) as the bytes of a PNG."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _suffix(image: bytes) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(io.BytesIO(image), formats=list(SUFFIXES)) as found:
+            return SUFFIXES[str(found.format)]
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
+        rule = f"must be one of {', '.join(SUFFIXES)}"
+        raise DataError("image", rule, value=f"{len(image):,} bytes that are none") from error
+
+
+def _safe(name: str) -> str:
+    """Return what of a name is safe as a file's: letters, digits, and a few signs."""
+    kept = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name)
+    while len(kept.encode("utf-8")) > 80:
+        kept = kept[:-1]
+    return kept.strip(" .") or "unnamed"
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    lower = {other.casefold() for other in taken}
+    return next(n for i in range(len(taken) + 1) if (n := f"{name} ({i + 1})" if i else name).casefold() not in lower)
+
+
+def _numbers(values: Any, count: int, name: str) -> list[float]:
+    ok = isinstance(values, list) and len(values) == count
+    if not ok or not all(type(v) in (int, float) and abs(v) < 1e6 for v in values):
+        raise InputError(name, f"must be {count} numbers", value=values)
+    return [float(value) for value in values]
+
+
+def _count(value: Any, name: str, most: int = MOST_DRAWN, *, least: int = 1) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise InputError(name, f"must be a whole number from {least} to {most}", value=value)
+    return int(value)

@@ -1,0 +1,115 @@
+"""The page: one HTML file with its program, its style and all its data, which opens from the disk."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from narrows.data.dataset import Dataset
+from narrows.errors import RunFolderError
+from narrows.explorer.bundle import Bundle, gather
+from narrows.files import atomic_file
+from narrows.runs import Run
+
+NAME = "explorer.html"
+BLOB = '<script type="application/octet-stream" id="blob-'
+
+
+def write(run: Run, data: Dataset | None) -> Path:
+    """Write ``explorer.html`` into a finished run's folder, and return its path.
+
+    Parameters
+    ----------
+    run : the run
+    data : its rows, for thumbnails; None where they are gone, and the page has no pictures then
+
+    Raises
+    ------
+    RunFolderError : the run is not finished
+    """
+    bundle = gather(run, data)
+    path = run.folder / NAME
+    with atomic_file(path) as file:
+        for part in _parts(bundle):
+            file.write(part.encode("utf-8"))
+    return path
+
+
+def read(path: Path) -> Bundle:
+    """Read the data of a page that ``write`` wrote.
+
+    Raises
+    ------
+    RunFolderError : no such page
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        start = text.index('<script type="application/json" id="header">')
+        header = json.loads(text[text.index(">", start) + 1 : text.index("</script>", start)])
+        blobs = []
+        end = start
+        while (start := text.find(BLOB, end)) >= 0:
+            first, end = text.index(">", start) + 1, text.index("</script>", start)
+            blobs.append(base64.b64decode(text[first:end], validate=True))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            str(path), "must be the explorer of a finished run", value=f"{type(error).__name__}: {error}",
+            remedy="`narrows explore RUN --rebuild` writes it again.",
+        ) from error  # fmt: skip
+    return Bundle(header, blobs)
+
+
+def policy(*, served: bool) -> str:
+    """Return the content security policy: the page's own program and style, and nothing else."""
+    script, style = (_digest(asset(name)) for name in ("explorer.js", "explorer.css"))
+    connect = "'self'" if served else "'none'"
+    return (
+        f"default-src 'none'; script-src '{script}'; style-src '{style}'; img-src blob: data:; connect-src {connect}; "
+        "base-uri 'none'; form-action 'none'; object-src 'none'"
+    )
+
+
+def shell(title: str, *, served: bool) -> tuple[str, str]:
+    """Return what stands before the data of a page, and what stands after them."""
+    mode = "served" if served else "file"
+    before = (
+        '<!doctype html>\n<html lang="en" data-form="' + mode + '">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(served=served)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{asset('explorer.css')}</style>\n</head>\n<body>\n"
+        '<div id="app"><p class="loading" role="status">Loading the map …</p></div>\n'
+        "<noscript>The explorer needs JavaScript; report.html does without.</noscript>\n"
+    )
+    return before, f"<script>{asset('explorer.js')}</script>\n</body>\n</html>\n"
+
+
+@cache
+def asset(name: str) -> str:
+    """Return a file of the built page, as text."""
+    return (files("narrows.explorer") / "page" / name).read_text(encoding="utf-8")
+
+
+def _parts(bundle: Bundle) -> Iterator[str]:
+    before, after = shell(f"{bundle.header['name']}: explorer", served=False)
+    yield before
+    yield f'<script type="application/json" id="header">{_json(bundle.header)}</script>\n'
+    for number, blob in enumerate(bundle.blobs):
+        yield f'{BLOB}{number}">{base64.b64encode(blob).decode()}</script>\n'
+    yield after
+
+
+def _json(content: Any) -> str:
+    """Return JSON that no name in it can break out of: a script element ends at "</" only."""
+    return json.dumps(content, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()

@@ -1,0 +1,307 @@
+"""The explorer's server: the same page on this machine, and what a file cannot do.
+
+Who may ask: a program that was told the token, from a page that this server gave out. No path goes over the wire: rows
+are numbers, and what is exported gets its name here. Nothing is fetched from anywhere.
+
+- The ``Host`` of every request must be this machine's, so that no other name can be made to point here (DNS rebinding).
+- Everything under ``/api/`` wants the token, 256 random bits, in a header that a form or an image cannot send.
+- What changes anything wants JSON or an image as its type, and, where a browser says so, the same origin.
+- A body has at most 20 MB, and only so many requests are worked on or wait at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from narrows.errors import InputError
+from narrows.explorer.edits import check
+from narrows.explorer.opened import Opened, png
+from narrows.explorer.page import policy, shell
+
+try:
+    from fastapi import FastAPI, Request, Response
+    from fastapi.responses import JSONResponse
+    from starlette.concurrency import run_in_threadpool
+except ImportError as error:  # pragma: no cover - said by the verb
+    raise InputError(
+        "narrows explore", "needs FastAPI and uvicorn", remedy="Install them: pip install 'narrows[serve]'."
+    ) from error
+
+LARGEST = 20_000_000  # bytes of a body
+AT_ONCE, WAITING = 4, 32  # requests worked on, and in all
+IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/bmp", "image/tiff", "image/webp"}
+SAME = {"same-origin", "none"}  # what Sec-Fetch-Site may say: the page itself, or a person who typed the address
+
+Send = Callable[[Any], Awaitable[None]]
+Receive = Callable[[], Awaitable[Any]]
+
+
+def new_token() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(32)
+
+
+def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
+    """Return the server as an ASGI application.
+
+    Parameters
+    ----------
+    opened : the run, and perhaps another to compare it with
+    token : what a request must know
+    hosts : the values of ``Host`` that are answered, with their port
+    """
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(InputError)
+    async def refused(_: Request, error: InputError) -> Response:
+        return JSONResponse({"error": str(error)}, status_code=400)
+
+    @app.get("/")
+    async def page() -> Response:
+        before, after = shell(f"{opened[0].bundle.header['name']}: explorer", served=True)
+        return Response(before + after, media_type="text/html")
+
+    @app.get("/api/runs/{which}/header")
+    async def header(which: int) -> Response:
+        return JSONResponse(_which(opened, which).bundle.header | {"runs": len(opened)})
+
+    @app.get("/api/runs/{which}/blobs/{number}")
+    async def blob(which: int, number: int) -> Response:
+        blobs = _which(opened, which).bundle.blobs
+        if not 0 <= number < len(blobs):
+            raise InputError("blob", f"must be from 0 to {len(blobs) - 1}", value=number)
+        return Response(blobs[number], media_type="application/octet-stream")
+
+    @app.get("/api/runs/{which}/pictures/{row}")
+    async def picture(which: int, row: int) -> Response:
+        content, kind = await run_in_threadpool(_which(opened, which).picture, row)
+        return Response(content, media_type=kind)
+
+    @app.get("/api/edits")
+    async def edits() -> Response:
+        return JSONResponse({"edits": opened[0].log.edits})
+
+    @app.post("/api/edits")
+    async def edit(request: Request) -> Response:
+        asked = await _json(request, {"after", "edit"})
+        log = opened[0].log
+        if asked["after"] != len(log.edits):  # made in another window, which this one has not seen
+            return JSONResponse({"error": "edits were made since", "edits": log.edits}, status_code=409)
+        return JSONResponse({"n": log.append(check(asked["edit"], len(opened[0].ids)))})
+
+    @app.post("/api/draw")
+    async def draw(request: Request) -> Response:
+        codes, images = await run_in_threadpool(opened[0].draw, await _json(request))
+        made: dict[str, Any] = {"codes": codes.tolist()}
+        if images.ndim == 4:
+            made |= {"count": len(images), "strip": _data_uri(_strip(images))}
+        else:
+            made |= {"vectors": images.tolist()}
+        return JSONResponse(made)
+
+    @app.post("/api/place")
+    async def place(request: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(opened[0].place, await request.body()))
+
+    @app.post("/api/split")
+    async def split(request: Request) -> Response:
+        asked = await _json(request, {"rows", "parts"})
+        return JSONResponse({"parts": await run_in_threadpool(opened[0].split, asked["rows"], asked["parts"])})
+
+    @app.post("/api/folders")
+    async def folders(request: Request) -> Response:
+        asked = await _json(request, {"rows", "how"})
+        return JSONResponse({"folder": await run_in_threadpool(opened[0].export_folders, asked["rows"], asked["how"])})
+
+    @app.post("/api/parquet")
+    async def parquet(request: Request) -> Response:
+        asked = await _json(request, {"rows"})
+        content = await run_in_threadpool(opened[0].parquet, asked["rows"])
+        return Response(content, media_type="application/vnd.apache.parquet")
+
+    return Guard(app, token, hosts)
+
+
+class Guard:
+    """What every request must pass before anything looks at it."""
+
+    def __init__(self, app: FastAPI, token: str, hosts: set[str]) -> None:
+        self.app, self._token, self._hosts = app, token, hosts
+        self._origins = {f"http://{host}" for host in hosts}
+        self._working = asyncio.Semaphore(AT_ONCE)
+        self._inside = 0
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return  # no websockets
+        guarded = self._with_headers(send)
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await _say(guarded, *refusal)
+            return
+        if self._inside >= WAITING:
+            await _say(guarded, 429, "too many requests at once")
+            return
+        self._inside += 1
+        try:
+            body = await _whole_body(receive) if scope["method"] == "POST" else b""
+            if body is None:
+                await _say(guarded, 413, f"a body has at most {LARGEST:,} bytes")
+                return
+            async with self._working:
+                await self.app(scope, _replayed(body, receive), guarded)
+        finally:
+            self._inside -= 1
+
+    def _refusal(self, scope: Any) -> tuple[int, str] | None:
+        names = [name.decode("latin-1").lower() for name, _ in scope["headers"]]
+        headers = {n: v.decode("latin-1") for n, (_, v) in zip(names, scope["headers"], strict=True)}
+        if names.count("host") != 1 or headers["host"] not in self._hosts:
+            return 403, "this server answers to its own name only"
+        if scope["method"] not in ("GET", "HEAD", "POST"):
+            return 405, "GET and POST"
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            return 403, "asked from another page"
+        if not scope["path"].startswith("/api/"):
+            return None if scope["path"] == "/" and scope["method"] != "POST" else (404, "there is no such page")
+        if site is not None and site not in SAME:
+            return 403, "asked from another site"
+        given = headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {self._token}".encode()):
+            return 401, "the token is missing or wrong: open the address that the terminal shows"
+        if scope["method"] != "POST":
+            return None
+        if origin is None and site is not None:
+            return 403, "a browser must say where it asks from"
+        kind = headers.get("content-type", "").split(";")[0].strip().lower()
+        allowed = IMAGE_TYPES if scope["path"] == "/api/place" else {"application/json"}
+        if kind not in allowed:
+            return 415, "the body must be JSON, or an image where one is placed"
+        length = headers.get("content-length", "")
+        if length.isascii() and length.isdigit() and int(length[:20]) > LARGEST:
+            return 413, f"a body has at most {LARGEST:,} bytes"
+        return None
+
+    def _with_headers(self, send: Send) -> Send:
+        added = [
+            (b"content-security-policy", f"{policy(served=True)}; frame-ancestors 'none'".encode()),
+            (b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"no-referrer"), (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"), (b"cache-control", b"no-store"),
+        ]  # fmt: skip
+
+        async def guarded(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = message | {"headers": [*message.get("headers", []), *added]}
+            await send(message)
+
+        return guarded
+
+
+def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None]) -> None:
+    """Answer on 127.0.0.1 until interrupted.
+
+    Parameters
+    ----------
+    opened : the run, and perhaps another to compare it with
+    port : 0 takes a free one
+    on_ready : given the address to open, with the token behind the "#", which no browser sends over the wire
+
+    Raises
+    ------
+    InputError : the port is taken
+    """
+    import uvicorn
+
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen(128)  # so that a browser which is quick waits, and is not turned away
+    except OSError as error:
+        remedy = "Choose another, or leave it out to take a free one."
+        raise InputError("--port", "must be free", value=port, remedy=remedy) from error
+    port = listening.getsockname()[1]
+    token = new_token()
+    app = build(opened, token, {f"127.0.0.1:{port}", f"localhost:{port}"})
+    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=5)
+    on_ready(f"http://127.0.0.1:{port}/#token={token}")
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        for one in opened:
+            one.log.close()
+
+
+def _which(opened: list[Opened], which: int) -> Opened:
+    if not 0 <= which < len(opened):
+        raise InputError("run", f"must be from 0 to {len(opened) - 1}", value=which)
+    return opened[which]
+
+
+async def _json(request: Request, keys: set[str] | None = None) -> dict[str, Any]:
+    try:
+        asked = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InputError("body", "must be JSON") from error
+    if not isinstance(asked, dict) or (keys is not None and asked.keys() != keys):
+        raise InputError("body", f"must be an object with {', '.join(sorted(keys or {'what is asked for'}))}")
+    return asked
+
+
+async def _whole_body(receive: Receive) -> bytes | None:
+    """Return the body, or None as soon as it is too long."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        part = message.get("body", b"")
+        size += len(part)
+        if size > LARGEST:
+            return None
+        parts.append(part)
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def replay() -> Any:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _say(send: Send, status: int, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _strip(images: Any) -> bytes:
+    """Return images (n, C, H, W) side by side as one PNG."""
+    n, channels, height, width = images.shape
+    return png(images.transpose(1, 2, 0, 3).reshape(channels, height, n * width))
+
+
+def _data_uri(png: bytes) -> str:
+    import base64
+
+    return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -1,0 +1,77 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+from narrows import pipeline
+from narrows.recipes import recipe as recipes
+
+NARROWS = [sys.executable, "-c", "from narrows.cli import main; main()"]
+
+
+def narrows(*arguments):
+    return subprocess.run([*NARROWS, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    overrides = ["data.limit=100", "train.epochs=1", "projection.name=pca"]
+    return pipeline.run(recipes.load("default", overrides), tmp_path_factory.mktemp("runs") / "run").folder
+
+
+def test_the_explorer_is_served_until_it_is_ended(folder):
+    served = subprocess.Popen([*NARROWS, "explore", str(folder), "--no-open"], stdout=subprocess.PIPE, text=True)
+    try:
+        address, token = re.search(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)", served.stdout.readline()).groups()
+        assert "explorer" in httpx.get(address).text
+        assert httpx.get(f"{address}api/edits").status_code == 401
+        assert httpx.get(f"{address}api/edits", headers={"Authorization": f"Bearer {token}"}).json() == {"edits": []}
+        second = narrows("explore", folder, "--no-open")
+        assert second.returncode == 2
+        assert "another explorer" in second.stderr
+    finally:
+        served.send_signal(signal.SIGINT)
+    assert served.wait(20) in (0, 130)
+
+
+def test_the_page_is_written_again(folder):
+    (folder / "explorer.html").unlink()
+    done = narrows("explore", folder, "--rebuild")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "explorer.html").stat().st_size > 50_000
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    done = narrows("explore", tmp_path)
+    assert done.returncode == 2
+    assert "run folder" in done.stderr
+
+
+def test_what_a_person_made_survives_an_overwrite(folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    (copy / "edits.jsonl").write_text("mine\n")
+    (copy / "exports" / "x").mkdir(parents=True)
+    (copy / "exports" / "x" / "1.png").write_bytes(b"1")
+    recipe = recipes.load(str(copy / "recipe.toml"), ["seed=1"])
+    pipeline.run(recipe, copy, overwrite=True)
+    assert (copy / "edits-1.jsonl").read_text() == "mine\n"
+    assert (copy / "exports" / "x" / "1.png").read_bytes() == b"1"
+    assert not (copy / "edits.jsonl").exists()
+
+
+def test_labels_of_a_table_are_read_by_their_own_option(tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("id,label\n" + "".join(f"{row},{'even' if row % 2 == 0 else 'odd'}\n" for row in range(1797)))
+    out = tmp_path / "run"
+    done = narrows(
+        "run", "digits", "--labels", table, "--out", out, "--set", "data.limit=80", "--set", "train.epochs=1"
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "results.json").read_text())["data/classes"] == 2

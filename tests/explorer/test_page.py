@@ -1,0 +1,127 @@
+import base64
+import hashlib
+import io
+import json
+import re
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from narrows import pipeline
+from narrows.errors import RunFolderError
+from narrows.explorer.bundle import gather
+from narrows.explorer.page import asset, read, write
+from narrows.recipes import recipe as recipes
+
+
+@pytest.fixture(scope="module")
+def page(finished):
+    return read(finished.folder / "explorer.html")
+
+
+def array(bundle, where):
+    return np.frombuffer(zlib.decompress(bundle.blobs[where["blob"]]), where["type"])
+
+
+def test_every_run_writes_one_file_that_needs_no_other(finished):
+    text = (finished.folder / "explorer.html").read_text(encoding="utf-8")
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", text)
+    assert "explorer.html" in finished.manifest["files"]
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text).group(1)
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for name, tag in (("explorer.js", "script"), ("explorer.css", "style")):
+        inline = re.search(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL).group(1)
+        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+        assert inline == asset(name)
+
+
+def test_the_arrays_are_those_of_the_run(finished, rows, page):
+    header = page.header
+    clusters = np.load(finished.folder / "clusters.npy")
+    assert (array(page, header["clusterOf"]) == clusters).all()
+    points = array(page, header["points"]).reshape(-1, 2)
+    known = np.load(finished.folder / "map.npy")
+    assert np.abs(points).max() == pytest.approx(1, abs=1e-4)
+    assert np.corrcoef(points[:, 0], known[:, 0])[0, 1] == pytest.approx(1)
+    spans = np.ptp(points, axis=0) / np.ptp(known, axis=0)
+    assert spans[0] == pytest.approx(spans[1], rel=1e-3)  # not stretched
+    columns = {column["name"]: column for column in header["columns"]}
+    assert set(columns) == {"confidence", "error", "distance", "label", "split"}
+    names, labels = columns["label"]["names"], array(page, columns["label"]["values"])
+    assert [names[label] for label in labels] == [str(label) for label in rows.labels]
+    with np.load(finished.folder / "neighbours.npz") as file:
+        assert (array(page, header["neighbours"]["rows"]).reshape(300, 10) == file["indices"][:, :10]).all()
+
+
+def test_a_thumbnail_is_the_image_itself(page, rows):
+    sheets = page.header["pictures"]["images"]
+    images = rows.values
+    for row in (0, 7, 299):
+        sheet = np.asarray(Image.open(io.BytesIO(page.blobs[sheets["sheets"][row // sheets["perSheet"]]])).convert("L"))
+        place = row % sheets["perSheet"]
+        top, left = place // sheets["across"] * sheets["height"], place % sheets["across"] * sheets["width"]
+        assert np.abs(sheet[top : top + 8, left : left + 8].astype(int) - images[row, 0]).mean() < 3
+
+
+def test_what_the_decoder_makes_is_beside_it(page):
+    assert set(page.header["pictures"]) == {"images", "rebuilt", "cleaned"}
+
+
+def test_a_hostile_name_stays_text(finished, tmp_path, monkeypatch):
+    bundle = gather(finished, None)
+    bundle.header["name"] = "</script><script>alert(1)</script>"
+    monkeypatch.setattr("narrows.explorer.page.gather", lambda run, data: bundle)
+    copy = type("Run", (), {"folder": tmp_path})()
+    text = write(copy, None).read_text(encoding="utf-8")
+    assert "<script>alert" not in text
+    assert read(tmp_path / "explorer.html").header["name"] == bundle.header["name"]
+
+
+def test_without_the_data_the_page_has_no_pictures_and_all_else(finished):
+    bundle = gather(finished, None)
+    assert bundle.header["pictures"] == {}
+    assert bundle.header["rows"] == 300
+    json.dumps(bundle.header, allow_nan=False)
+
+
+def test_large_images_are_made_small_and_photographs_are_compressed():
+    from narrows.explorer.bundle import Bundle, _sheets
+
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (5, 3, 96, 128), dtype=np.uint8)
+    bundle = Bundle({})
+    sheets = _sheets(bundle, lambda: iter([(slice(0, 5), images)]), 5, (48, 64))
+    sheet = np.asarray(Image.open(io.BytesIO(bundle.blobs[0])).convert("RGB"))
+    assert sheet.shape == (48, 16 * 64, 3)
+    mean = images[1].reshape(3, 48, 2, 64, 2).mean((2, 4)).transpose(1, 2, 0)
+    assert np.abs(sheet[:, 64:128] - mean).mean() < 25
+    assert sheets["sheets"] == [0]
+
+
+def test_a_page_that_is_none_is_refused(tmp_path):
+    (tmp_path / "explorer.html").write_text("<html></html>")
+    with pytest.raises(RunFolderError, match="explorer of a finished run"):
+        read(tmp_path / "explorer.html")
+
+
+def test_vectors_have_a_map_and_no_pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "rows.npy", rng.standard_normal((60, 5)).astype(np.float32))
+    overrides = [
+        f"data.source={tmp_path / 'rows.npy'}",
+        "train.epochs=1",
+        "projection.name=pca",
+        "clustering.n_clusters=3",
+    ]
+    done = pipeline.run(recipes.load("default", overrides), tmp_path / "run")
+    header = read(done.folder / "explorer.html").header
+    assert header["kind"] == "vectors"
+    assert header["pictures"] == {}
+    assert (
+        pipeline.open_data(recipes.load(str(done.folder / "recipe.toml"))).fingerprint()
+        == json.loads((done.folder / "environment.json").read_text())["data"]
+    )

@@ -1,0 +1,79 @@
+/** One row: its image, what the model makes of it, what is known of it, and its nearest neighbours. */
+
+import { confirm, move } from "./actions";
+import { trying } from "./clusters";
+import { button, counted, h, option, short } from "./dom";
+import type { State } from "./state";
+import { figure, thumb } from "./thumbs";
+
+export function imagePanel(state: State, goTo: (row: number) => void): HTMLElement {
+  const panel = h("section", { class: "panel image", "aria-label": "Image" });
+
+  function render(): void {
+    const row = state.focus;
+    if (row === null) {
+      panel.replaceChildren(h("h2", {}, "No image chosen"), h("p", { class: "hint" }, "Click a point of the map, or a picture."));
+      return;
+    }
+    const { pile, edits, pictures } = state;
+    const cluster = edits.clusters[row]!;
+    const to = h(
+      "select",
+      { "aria-label": "Cluster of this image", change: () => void move(state, [row], Number(to.value)) },
+      ...edits.present().map((one) => option(String(one.cluster), edits.nameOf(one.cluster), one.cluster === cluster)),
+    );
+    const facts = h("dl", {}, ...pair("cluster", to));
+    for (const column of pile.columns) {
+      const value = column.values[row]!;
+      if (column.kind === "number") {
+        const rank = column.name === "distance" ? `${short(value)} (rank ${state.rank("distance", row)!.toLocaleString("en")} of ${pile.rows.toLocaleString("en")})` : short(value);
+        facts.append(...pair(column.title, rank));
+      } else facts.append(...pair(column.title, column.names[value] || "none"));
+    }
+    facts.append(...pair("you", edits.confirmed[row] ? "confirmed" : "not yet confirmed"));
+    const shown = h("div", { class: "figures" });
+    if (pictures.has("images")) {
+      shown.append(figure(state, row, "images", "image"));
+      if (pictures.has("rebuilt")) shown.append(figure(state, row, "rebuilt", "rebuilt from its code"));
+      if (pictures.has("cleaned")) shown.append(figure(state, row, "cleaned", "made noisy, then cleaned"));
+    }
+    const neighbours = pile.neighboursOf(row);
+    panel.replaceChildren(
+      h("h2", {}, pile.ids[row]!),
+      shown,
+      facts,
+      h(
+        "div",
+        { class: "bar wrap" },
+        button("Confirm", () => void confirm(state, [row])),
+        button("Show on map", () => goTo(row)),
+        button("Select", () => state.select([row], "add")),
+        button("Select neighbours", () => state.select([row, ...neighbours.map((one) => one.row)])),
+        state.server && pictures.has("images") && button("Full size", () => void trying(state, fullSize(row))),
+      ),
+      h("h3", {}, `${counted(neighbours.length, "nearest neighbour")} by code`),
+      h("div", { class: "sheet" }, ...neighbours.map((one) => thumb(state, one.row, () => state.look(one.row)))),
+    );
+  }
+
+  async function fullSize(row: number): Promise<void> {
+    const response = await state.server!.get(`/api/runs/0/pictures/${row}`);
+    const url = URL.createObjectURL(await response.blob());
+    const picture = h("img", { src: url, alt: state.pile.ids[row]! });
+    const dialog = h("dialog", { class: "full", click: () => dialog.close(), close: () => {
+      URL.revokeObjectURL(url);
+      dialog.remove();
+    } }, picture, h("p", {}, state.pile.ids[row]!), button("Close", () => dialog.close()));
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+
+  state.on("focus", render);
+  state.on("edits", render);
+  render();
+  return panel;
+}
+
+function pair(name: string, value: string | Node): [HTMLElement, HTMLElement] {
+  return [h("dt", {}, name), h("dd", {}, value)];
+}

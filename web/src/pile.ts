@@ -1,0 +1,91 @@
+/** Everything known about the rows of one run, as typed arrays. */
+
+import { lines, numbers, type Source } from "./source";
+import type { Header } from "./types";
+
+export interface Column {
+  readonly name: string;
+  readonly title: string;
+  readonly kind: "number" | "category";
+  readonly values: ArrayLike<number>;
+  readonly names: readonly string[]; // of categories
+  readonly low: number; // of numbers
+  readonly high: number;
+}
+
+export class Pile {
+  private constructor(
+    readonly source: Source,
+    readonly header: Header,
+    readonly points: Float32Array, // x, y, x, y, ... from -1 to 1
+    readonly found: Int32Array, // the cluster of each row, as the run found it
+    readonly ids: readonly string[],
+    readonly neighbours: Int32Array, // rows x count
+    readonly distances: Float32Array,
+    readonly columns: readonly Column[],
+  ) {}
+
+  static async load(source: Source): Promise<Pile> {
+    const header = await source.header();
+    if (header.format !== 1) throw new Error(`This page reads format 1, and the data have ${header.format}.`);
+    const [points, found, ids, neighbours, distances, ...values] = await Promise.all([
+      numbers(source, header.points),
+      numbers(source, header.clusterOf),
+      lines(source, header.ids),
+      numbers(source, header.neighbours.rows),
+      numbers(source, header.neighbours.distances),
+      ...header.columns.map((column) => numbers(source, column.values)),
+    ] as const);
+    const columns = header.columns.map((column, i): Column => {
+      const held = (values as Float32Array[])[i] as Float32Array;
+      let low = Infinity;
+      let high = -Infinity;
+      for (const value of held) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      return { ...column, values: held, names: column.names ?? [], low, high };
+    });
+    return new Pile(
+      source,
+      header,
+      points as Float32Array,
+      found as Int32Array,
+      ids as string[],
+      neighbours as Int32Array,
+      distances as Float32Array,
+      columns,
+    );
+  }
+
+  get rows(): number {
+    return this.header.rows;
+  }
+
+  column(name: string): Column | undefined {
+    return this.columns.find((column) => column.name === name);
+  }
+
+  neighboursOf(row: number): { row: number; distance: number }[] {
+    const count = this.header.neighbours.count;
+    return Array.from({ length: count }, (_, i) => ({
+      row: this.neighbours[row * count + i] as number,
+      distance: this.distances[row * count + i] as number,
+    }));
+  }
+
+  /** Ranks rows by a column, the greatest first: rank[row] is 1 for the greatest. */
+  ranks(column: Column): Int32Array {
+    const order = sortedRows(column.values, -1);
+    const ranks = new Int32Array(this.rows);
+    order.forEach((row, i) => (ranks[row] = i + 1));
+    return ranks;
+  }
+}
+
+/** Returns all rows in the order of their values: rising, or falling where `sign` is -1. */
+export function sortedRows(values: ArrayLike<number>, sign = 1): Int32Array {
+  return Int32Array.from({ length: values.length }, (_, row) => row).sort(
+    (a, b) => sign * ((values[a] as number) - (values[b] as number)) || a - b,
+  );
+}

@@ -1,0 +1,109 @@
+/** The queue: the least confident images, each beside what is typical, to confirm or correct one after the other. */
+
+import { confirm, move } from "./actions";
+import { button, counted, h } from "./dom";
+import { sortedRows } from "./pile";
+import type { State } from "./state";
+import { figure, thumb } from "./thumbs";
+
+const CHOICES = 9; // clusters offered, each under a digit
+const TYPICAL = 5;
+
+export class Queue {
+  readonly element = h("section", { class: "panel queue", "aria-label": "Queue", tabindex: -1 });
+  private order: Int32Array;
+  private readonly passed = new Set<number>();
+  private current: number | null = null;
+  private offered: number[] = [];
+
+  constructor(private readonly state: State) {
+    const confidence = state.pile.column("confidence");
+    this.order = confidence ? sortedRows(confidence.values) : Int32Array.from({ length: state.pile.rows }, (_, i) => i);
+    for (const change of ["edits", "shown"] as const) state.on(change, () => this.element.isConnected && this.render());
+  }
+
+  /** Shows what is to be looked at next, and takes the keys. */
+  open(): void {
+    this.render();
+    this.element.focus();
+  }
+
+  render(): void {
+    const { state } = this;
+    const open = Array.from(this.order).filter((row) => state.shown[row] && !state.edits.confirmed[row]);
+    this.current = open.find((row) => !this.passed.has(row)) ?? null;
+    if (this.current === null) {
+      const text = open.length ? `${counted(open.length, "row")} passed over.` : "Every row shown is confirmed.";
+      this.element.replaceChildren(h("h2", {}, "Queue"), h("p", { class: "hint" }, text));
+      if (open.length) {
+        this.element.append(button("Begin again", () => {
+          this.passed.clear();
+          this.render();
+        }));
+      }
+      return;
+    }
+    const row = this.current;
+    const { edits, pile } = state;
+    const own = edits.clusters[row]!;
+    this.offered = [own, ...this.likely(row).filter((cluster) => cluster !== own)].slice(0, CHOICES);
+    const confidence = pile.column("confidence");
+    this.element.replaceChildren(
+      h("h2", {}, `${counted(open.length, "row")} to look at`),
+      h("p", { class: "hint" }, "The least confident comes first. Enter confirms; a digit moves it to that cluster; Space passes over it."),
+      h(
+        "div",
+        { class: "figures" },
+        state.pictures.has("images") ? figure(state, row, "images", pile.ids[row]!) : h("p", {}, pile.ids[row]!),
+        h("p", {}, `In ${edits.nameOf(own)}${confidence ? `, confidence ${(100 * confidence.values[row]!).toFixed(0)} %` : ""}.`),
+      ),
+      h(
+        "ol",
+        { class: "choices" },
+        ...this.offered.map((cluster, i) =>
+          h(
+            "li",
+            {},
+            button(`${i + 1}  ${edits.nameOf(cluster)}${cluster === own ? " (as it is)" : ""}`, () => this.choose(cluster)),
+            h("div", { class: "sheet" }, ...state.rowsOf(cluster).slice(0, TYPICAL).map((one) => thumb(state, one, () => state.look(one)))),
+          ),
+        ),
+      ),
+      h("div", { class: "bar" }, button("Confirm", () => this.choose(own)), button("Pass", () => this.pass())),
+    );
+  }
+
+  /** Takes a key; returns whether it was one of the queue's. */
+  key(event: KeyboardEvent): boolean {
+    if (this.current === null || !this.element.isConnected) return false;
+    const digit = Number(event.key);
+    if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement)) this.choose(this.offered[0]!);
+    else if (event.key === " " && !(event.target instanceof HTMLButtonElement)) this.pass();
+    else if (digit >= 1 && digit <= this.offered.length) this.choose(this.offered[digit - 1]!);
+    else return false;
+    return true;
+  }
+
+  /** The clusters of its neighbours, the commonest first, then the largest of the others. */
+  private likely(row: number): number[] {
+    const { edits, pile } = this.state;
+    const votes = new Map<number, number>();
+    for (const { cluster } of edits.present()) votes.set(cluster, 0);
+    for (const near of pile.neighboursOf(row)) {
+      const cluster = edits.clusters[near.row]!;
+      votes.set(cluster, (votes.get(cluster) ?? 0) + 1);
+    }
+    return [...votes].sort((a, b) => b[1] - a[1]).map(([cluster]) => cluster);
+  }
+
+  private choose(cluster: number): void {
+    const row = this.current!;
+    if (cluster === this.state.edits.clusters[row]) void confirm(this.state, [row]);
+    else void move(this.state, [row], cluster);
+  }
+
+  private pass(): void {
+    this.passed.add(this.current!);
+    this.render();
+  }
+}

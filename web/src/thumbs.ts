@@ -1,0 +1,58 @@
+/** Rows of pictures to look at and choose from. */
+
+import { counted, h } from "./dom";
+import type { State } from "./state";
+import type { PictureKind } from "./types";
+
+/** One picture as a button; what has no picture is a button with its id. */
+export function thumb(state: State, row: number, action: (row: number, event: MouseEvent) => void): HTMLButtonElement {
+  const { pile, edits } = state;
+  const canvas = h("canvas", { class: "thumb" });
+  const made = h(
+    "button",
+    {
+      type: "button", class: "cell", "data-row": row, title: pile.ids[row]!,
+      "aria-label": `${pile.ids[row]}, ${edits.nameOf(edits.clusters[row]!)}`,
+      click: (event: MouseEvent) => action(row, event),
+    },
+    state.pictures.has("images") ? canvas : h("span", { class: "id" }, pile.ids[row]!),
+  );
+  void state.pictures.draw(canvas, row);
+  return made;
+}
+
+export function figure(state: State, row: number, kind: PictureKind, text: string): HTMLElement {
+  const canvas = h("canvas", { class: "thumb" });
+  void state.pictures.draw(canvas, row, kind);
+  return h("figure", {}, canvas, h("figcaption", {}, text));
+}
+
+const PAGE = 120;
+
+/** Many pictures: more are put in as one scrolls to the end. */
+export class Grid {
+  readonly element = h("div", { class: "grid", role: "group", tabindex: 0 });
+  private rows: readonly number[] = [];
+  private readonly end = h("div", { class: "end" });
+
+  constructor(
+    private readonly state: State,
+    private readonly action: (row: number, event: MouseEvent) => void,
+  ) {
+    new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.more(), {
+      root: this.element, rootMargin: "300px",
+    }).observe(this.end);
+  }
+
+  show(rows: readonly number[], what: string): void {
+    this.rows = rows;
+    this.element.setAttribute("aria-label", `${what}: ${counted(rows.length, "row")}`);
+    this.element.replaceChildren(this.end);
+    this.more();
+  }
+
+  private more(): void {
+    const there = this.element.childElementCount - 1;
+    for (const row of this.rows.slice(there, there + PAGE)) this.end.before(thumb(this.state, row, this.action));
+  }
+}

@@ -1,0 +1,54 @@
+/** The header of a bundle, as `explorer/bundle.py` writes it. */
+
+export interface Blob {
+  readonly blob: number;
+  readonly type: string;
+}
+
+export interface Sheets {
+  readonly width: number; // of a thumbnail, in pixels
+  readonly height: number;
+  readonly across: number; // thumbnails in a row of a sheet
+  readonly perSheet: number;
+  readonly sheets: readonly number[]; // numbers of blobs
+}
+
+export interface ColumnHeader {
+  readonly name: string;
+  readonly title: string;
+  readonly kind: "number" | "category";
+  readonly values: Blob;
+  readonly names?: readonly string[];
+}
+
+export type PictureKind = "images" | "rebuilt" | "cleaned";
+
+export interface Header {
+  readonly format: number;
+  readonly name: string;
+  readonly run: string; // which clusters and which map these are
+  readonly rows: number;
+  readonly kind: "images" | "vectors";
+  readonly shape: readonly number[];
+  readonly code_size: number;
+  readonly decodes: boolean;
+  readonly clusters: number;
+  readonly points: Blob;
+  readonly clusterOf: Blob;
+  readonly ids: Blob;
+  readonly neighbours: { readonly count: number; readonly rows: Blob; readonly distances: Blob };
+  readonly twins: readonly (readonly [number, number, number])[]; // rows, and how much they differ
+  readonly columns: readonly ColumnHeader[];
+  readonly pictures: Partial<Record<PictureKind, Sheets>>;
+  readonly runs?: number; // how many runs the server has opened
+}
+
+/** One change to the clusters; see `explorer/edits.py`. */
+export interface Edit {
+  what?: string;
+  move?: { to: number; rows: number[] }[];
+  names?: Record<string, string>;
+  confirm?: number[];
+  undo?: true;
+  redo?: true;
+}
