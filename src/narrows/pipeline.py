@@ -32,7 +32,7 @@ from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.progress import Progress
 from narrows.projection import methods as projections
-from narrows.recipes.recipe import TRAINING, Recipe, clusterings
+from narrows.recipes.recipe import TRAINING, Data, Recipe, clusterings
 from narrows.report import card, pictures, tables
 from narrows.runs import Run
 from narrows.training.loop import train
@@ -95,7 +95,7 @@ class _Job:
     ) -> None:
         self.run, self.progress, self.interrupt = run, progress, interrupt
         start = time.perf_counter()
-        self.data = open_data(recipe, progress, data)
+        self.data = _without_empty_labels(data if data is not None else open_data(recipe.data, recipe.seed, progress))
         self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
@@ -275,28 +275,28 @@ def _head(model: Model) -> tuple[Array, Array]:
     return head.weight.detach().numpy(), head.bias.detach().numpy()
 
 
-def open_data(recipe: Recipe, progress: Progress | None = None, data: Dataset | None = None) -> Dataset:
-    """Return the rows a recipe speaks of, or ``data`` in their place; labels none of which is known are left out.
+def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Dataset:
+    """Return the rows that a recipe speaks of; labels none of which is known are left out.
 
     Raises
     ------
     DataError : a source that cannot be opened, or fewer than two rows
     """
-    if data is None:
-        options = recipe.data.model_dump(exclude={"source", "valid", "test", "size"})
-        size = recipe.data.size
-        data = open_source(
-            recipe.data.source, size=tuple(size) if isinstance(size, list) else size, progress=progress,
-            seed=recipe.seed, **options,
+    options = asked.model_dump(exclude={"source", "valid", "test", "size"})
+    size = tuple(asked.size) if isinstance(asked.size, list) else asked.size
+    data = open_source(asked.source, size=size, progress=progress, seed=seed, **options)
+    if len(data) < 2:
+        raise DataError(
+            "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
+            remedy="Point --data at a folder with more of them.",
         )  # fmt: skip
-        if len(data) < 2:
-            raise DataError(
-                "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
-                remedy="Point --data at a folder with more of them.",
-            )  # fmt: skip
+    return _without_empty_labels(data)
+
+
+def _without_empty_labels(data: Dataset) -> Dataset:
+    """Return data without labels where none is known, since there is nothing to score by."""
     if data.labels is None or (data.labels >= 0).any():
         return data
-    # There is nothing to score by.
     return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a label that is known."))
 
 

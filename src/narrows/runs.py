@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 
 OURS_ALWAYS = {".lock", ".holder"}  # in a folder while a run has it
+EDITS, EDITS_LOCK, EXPORTS = "edits.jsonl", ".edits.lock", "exports"  # of a person, in the explorer
 STARTED_WITH = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
 
 
@@ -212,8 +213,9 @@ class Run:
     def seal(self) -> None:
         """Write the manifest: the stages done, and the sha256 of every file."""
         skip = {"manifest.json", *OURS_ALWAYS}
-        found = (path for path in sorted(self.folder.rglob("*")) if path.is_file() and path.suffix != ".part")
-        paths = (path for path in found if path.name not in skip)
+        tops = (path for path in self.folder.iterdir() if not _is_a_persons(path))
+        inside = (path for top in tops for path in ([top] if top.is_file() else top.rglob("*")))
+        paths = [path for path in sorted(inside) if path.is_file() and path.suffix != ".part" and path.name not in skip]
         self.manifest["files"] = {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths}
         write_json(self.folder / "manifest.json", self.manifest)
 
@@ -388,13 +390,29 @@ def _clear(folder: Path) -> None:
     """Empty a run folder but for its lock; the manifest goes last, so that a broken-off clearing can be repeated.
 
     What a person made stays: exports, and edits, which get another name since they speak of clusters that are gone.
+
+    Raises
+    ------
+    RunFolderError : an explorer is open, whose edits would be lost
     """
-    edits = folder / "edits.jsonl"
-    if edits.exists():
-        free = next(name for n in range(1, 10_000) if not (name := folder / f"edits-{n}.jsonl").exists())
-        edits.rename(free)
-    for path in list(folder.iterdir()):
-        ours = path.name in (*OURS_ALWAYS, "manifest.json", "exports")
-        if not ours and not (path.name.startswith("edits-") and path.suffix == ".jsonl"):
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    (folder / "manifest.json").unlink()
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / EDITS_LOCK, timeout=0):
+            if (folder / EDITS).exists():
+                free = (folder / f"edits-{number}.jsonl" for number in range(1, 1_000_000))
+                (folder / EDITS).rename(next(path for path in free if not path.exists()))
+            for path in list(folder.iterdir()):
+                if path.name not in (*OURS_ALWAYS, "manifest.json") and not _is_a_persons(path):
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            (folder / "manifest.json").unlink()
+    except Timeout as error:
+        raise RunFolderError(
+            "--overwrite", "must not replace a run that is open in an explorer", value=str(folder),
+            remedy="End `narrows explore` first, or choose another folder (--out).",
+        ) from error  # fmt: skip
+
+
+def _is_a_persons(path: Path) -> bool:
+    """Whether a file of a run folder is a person's work, or the lock of it."""
+    return path.name in (EXPORTS, EDITS_LOCK) or (path.name.startswith("edits") and path.suffix == ".jsonl")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import httpx
+import numpy as np
 import pytest
 
 from narrows import pipeline
@@ -28,8 +29,10 @@ def test_the_explorer_is_served_until_it_is_ended(folder):
     try:
         address, token = re.search(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)", served.stdout.readline()).groups()
         assert "explorer" in httpx.get(address).text
-        assert httpx.get(f"{address}api/edits").status_code == 401
-        assert httpx.get(f"{address}api/edits", headers={"Authorization": f"Bearer {token}"}).json() == {"edits": []}
+        assert httpx.get(f"{address}api/runs/0/edits").status_code == 401
+        assert httpx.get(f"{address}api/runs/0/edits", headers={"Authorization": f"Bearer {token}"}).json() == {
+            "edits": []
+        }
         second = narrows("explore", folder, "--no-open")
         assert second.returncode == 2
         assert "another explorer" in second.stderr
@@ -64,6 +67,36 @@ def test_what_a_person_made_survives_an_overwrite(folder, tmp_path):
     assert (copy / "edits-1.jsonl").read_text() == "mine\n"
     assert (copy / "exports" / "x" / "1.png").read_bytes() == b"1"
     assert not (copy / "edits.jsonl").exists()
+
+
+def test_a_run_that_is_open_in_an_explorer_is_not_overwritten(folder):
+    from narrows.explorer.edits import EditLog
+    from narrows.explorer.page import read
+
+    log = EditLog(folder, read(folder / "explorer.html").header["run"], np.load(folder / "clusters.npy"))
+    log.append({"names": {"0": "mine"}})
+    done = narrows("run", folder / "recipe.toml", "--out", folder, "--overwrite")
+    assert done.returncode == 2
+    assert "open in an explorer" in done.stderr
+    log.append({"names": {"1": "mine too"}})
+    log.close()
+    assert log.state().names == {0: "mine", 1: "mine too"}
+
+
+def test_the_code_that_a_stranger_names_in_a_recipe_is_not_run(folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy)
+    text = (copy / "recipe.toml").read_text()
+    mark = tmp_path / "was-run"
+    text = re.sub(r"(?s)\[clustering\].*?\n\n", f'[clustering]\nname = "os:system"\ncommand = "touch {mark}"\n\n', text)
+    (copy / "recipe.toml").write_text(text.replace('source = "digits"', 'source = "os:getcwd"'))
+    assert "os:system" in (copy / "recipe.toml").read_text()
+    done = narrows("explore", copy, "--rebuild")
+    assert done.returncode == 0, done.stderr
+    assert "--trust-code" in done.stderr
+    assert not mark.exists()
 
 
 def test_labels_of_a_table_are_read_by_their_own_option(tmp_path):

@@ -185,3 +185,20 @@ def test_images_come_as_bytes(name, digits):
 def test_no_clusters_are_refused(name):
     with pytest.raises(RecipeError, match="n_clusters"):
         methods.get(name)(n_clusters=0)
+
+
+@every_method
+def test_nothing_but_outliers_is_divided_all_the_same(name):
+    values = 5 * np.eye(48, 50, dtype=np.float32)  # each row as far from every other as any
+    clusterer = make(name).fit(values)
+    assert clusterer.labels_.shape == (48,)
+    assert set(clusterer.labels_.tolist()) <= {0, 1, 2}
+    assert np.array_equal(clusterer.predict(values), clusterer.labels_)
+    assert np.isfinite(clusterer.assign(values)).all()
+
+
+def test_of_nothing_but_outliers_a_number_is_estimated_with_its_doubt():
+    values = 5 * np.eye(48, 50, dtype=np.float32)
+    clusterer = make("agreement", "auto").fit(values)
+    assert any("stand" in note for note in clusterer.notes)
+    assert np.array_equal(clusterer.predict(values), clusterer.labels_)

@@ -17,4 +17,4 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def rows(finished):
     """The images of that run, as ``Dataset``."""
-    return pipeline.open_data(recipes.load(str(finished.folder / "recipe.toml")))
+    return pipeline.open_data(*recipes.data_of(finished.folder / "recipe.toml"))

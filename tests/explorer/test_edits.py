@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from narrows.errors import InputError, RunFolderError
-from narrows.explorer.edits import NAME, EditLog, check, replay
+from narrows.explorer.edits import EditLog, check, replay
 
 FOUND = np.array([0, 0, 1, 1, 2, 2])
 
@@ -101,6 +101,7 @@ def test_a_second_explorer_is_kept_out(log):
         {"move": [{"to": 1, "rows": [6]}]}, {"move": [{"to": 1, "rows": [True]}]}, {"move": [{"to": 1.5, "rows": [0]}]},
         {"move": [{"to": 10_000, "rows": [0]}]}, {"names": {"x": "a"}}, {"names": {"-1": "a"}}, {"names": {"1": 5}},
         {"names": {"1": "a" * 201}}, {"names": {"1": "line\nbreak"}}, {"confirm": [-1]}, {"confirm": "all"},
+        {"names": {"1": "\ud83d"}}, {"names": {"9" * 5000: "a"}},
         {"undo": True, "confirm": []}, {"undo": 1.5}, {"redo": False}, {"what": 3},
     ],
 )  # fmt: skip
@@ -128,6 +129,26 @@ def test_a_full_disk_leaves_the_log_as_it_was(log, monkeypatch):
     monkeypatch.undo()
     assert log.path.read_bytes() == before
     assert log.state().names == {0: "kept"}
+
+
+def test_an_edit_is_on_the_disk_before_it_is_acknowledged(log, monkeypatch):
+    flushed = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (real(descriptor), flushed.append(log.path.read_text())))
+    log.append({"names": {"0": "kept"}})
+    assert '"kept"' in flushed[-1]
+
+
+def test_a_log_that_is_taken_away_is_not_begun_in_the_middle(log):
+    log.path.unlink()
+    with pytest.raises(OSError, match="No such file"):
+        log.append({"names": {"0": "lost"}})
+
+
+def test_another_run_is_looked_at_without_its_lock(log):
+    log.append({"names": {"0": "kept"}})
+    other = EditLog(log.path.parent, "run", FOUND, read_only=True)
+    assert other.state().names == {0: "kept"}
 
 
 WRITER = """
@@ -179,4 +200,4 @@ def test_every_line_can_be_read_by_another_program(log):
     assert first == {"format": 1, "run": "run"}
     assert second["edit"]["names"] == {"3": "ä <b>"}
     assert check(second["edit"], 6) == second["edit"]
-    assert log.path.name == NAME
+    assert log.path.name == "edits.jsonl"

@@ -101,7 +101,7 @@ class Served:
 
 def _opened(folder):
     run = Run(folder)
-    data = pipeline.open_data(recipes.load(str(folder / "recipe.toml")))
+    data = pipeline.open_data(*recipes.data_of(folder / "recipe.toml"))
     return Opened(run, data, read(folder / "explorer.html"))
 
 
@@ -422,7 +422,7 @@ def test_what_is_selected_and_corrected_is_exported(page, run, tmp_path):
     page.get_by_label("Rows:").select_option("all")
     (tmp_path / "labels.csv").write_bytes(exported(page, "labels.csv"))
     recipe = recipes.load(str(run.folder / "recipe.toml"), [f"data.labels={tmp_path / 'labels.csv'}"])
-    data = pipeline.open_data(recipe)
+    data = pipeline.open_data(recipe.data, recipe.seed)
     assert 'odd, "name"' in data.label_names
     assert (data.labels == data.label_names.index('odd, "name"')).sum() == chosen
     if page.form == "served":
@@ -507,6 +507,51 @@ def test_nothing_is_cut_off_in_narrow_windows_or_in_the_dark(run, new_page, widt
     for name in ("clusters", "selection", "image", "queue", "filters", "decoder", "compare", "export"):
         panel(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        cut = page.evaluate("""() => [...document.querySelectorAll("aside .panel *")]
+            .filter(one => one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".drawn, .tabs"))
+            .map(one => one.outerHTML.slice(0, 80))""")
+        assert cut == []
+
+
+def test_two_windows_do_not_overwrite_each_other(run, browser, served):
+    for address in ((run.folder / "explorer.html").as_uri(), served().address):
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        one, two = context.new_page(), context.new_page()
+        for page in (one, two):
+            page.goto(address)
+            page.wait_for_selector("#app[data-ready]")
+        rename(one, "first")
+        rename(two, "second")  # knew nothing of the first
+        two.locator(".status", has_text="another window").wait_for()
+        expect(two.locator(".clusters .name", has_text="first")).to_have_count(1)
+        rename(two, "second")
+        two.reload()
+        two.wait_for_selector("#app[data-ready]")
+        expect(two.locator(".clusters .name", has_text="second")).to_have_count(1)
+        context.close()
+
+
+def rename(page, name):
+    page.locator(".clusters > li").first.get_by_role("button", name="Rename").click()
+    page.keyboard.type(name)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(300)
+
+
+def test_quick_keys_are_decisions_about_one_image_each(page):
+    panel(page, "queue")
+    for _ in range(4):
+        page.keyboard.press("Enter")
+        page.keyboard.press("2")
+    page.wait_for_timeout(800)
+    left = int(re.match(r"([\d,]+) rows", page.locator(".queue h2").inner_text()).group(1).replace(",", ""))
+    panel(page, "export")
+    page.get_by_label("Rows:").select_option("all")
+    edits = json.loads(exported(page, "Edits"))
+    decided = [row for edit in edits for row in edit["confirm"]]
+    assert len(decided) == len(set(decided)) == ROWS - left
+    page.keyboard.press("Control+2")
+    assert len(json.loads(exported(page, "Edits"))) == len(edits)
 
 
 def test_everything_that_can_be_used_has_a_name(page):
@@ -514,7 +559,8 @@ def test_everything_that_can_be_used_has_a_name(page):
         panel(page, name)
         nameless = page.evaluate(
             """() => [...document.querySelectorAll("button, input, select, [role=application], [role=tab]")]
-                .filter(one => !(one.ariaLabel || one.textContent.trim() || one.labels?.length || one.title))
+                .filter(one => !(one.ariaLabel || one.labels?.length || one.title))
+                .filter(one => one.matches("select") || !one.textContent.trim())
                 .map(one => one.outerHTML.slice(0, 120))"""
         )
         assert nameless == []

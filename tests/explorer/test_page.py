@@ -59,10 +59,14 @@ def test_the_arrays_are_those_of_the_run(finished, rows, page):
 
 def test_a_thumbnail_is_the_image_itself(page, rows):
     sheets = page.header["pictures"]["images"]
-    images = rows.values
+    images, order = rows.values, array(page, page.header["order"])
+    assert sorted(order) == list(range(300))
     for row in (0, 7, 299):
-        sheet = np.asarray(Image.open(io.BytesIO(page.blobs[sheets["sheets"][row // sheets["perSheet"]]])).convert("L"))
-        place = row % sheets["perSheet"]
+        place = int(np.flatnonzero(order == row)[0])
+        sheet = np.asarray(
+            Image.open(io.BytesIO(page.blobs[sheets["sheets"][place // sheets["perSheet"]]])).convert("L")
+        )
+        place %= sheets["perSheet"]
         top, left = place // sheets["across"] * sheets["height"], place % sheets["across"] * sheets["width"]
         assert np.abs(sheet[top : top + 8, left : left + 8].astype(int) - images[row, 0]).mean() < 3
 
@@ -122,6 +126,6 @@ def test_vectors_have_a_map_and_no_pictures(tmp_path):
     assert header["kind"] == "vectors"
     assert header["pictures"] == {}
     assert (
-        pipeline.open_data(recipes.load(str(done.folder / "recipe.toml"))).fingerprint()
+        pipeline.open_data(*recipes.data_of(done.folder / "recipe.toml")).fingerprint()
         == json.loads((done.folder / "environment.json").read_text())["data"]
     )

@@ -26,7 +26,7 @@ HEADERS = {
     "sec-fetch-site": "same-origin",
 }
 
-GETS = ("/", "/api/runs/0/header", "/api/runs/0/blobs/0", "/api/runs/0/pictures/3", "/api/edits")
+GETS = ("/", "/api/runs/0/header", "/api/runs/0/blobs/0", "/api/runs/0/pictures/3", "/api/runs/0/edits")
 POSTS = {
     "/api/edits": {"after": 0, "edit": {"confirm": [1]}},
     "/api/draw": {"at": [0, 0]},
@@ -142,7 +142,7 @@ def test_edits_are_numbered_and_another_window_is_told(app, opened):
     assert ask(app, "POST", "/api/edits", json={"after": n, "edit": {"names": {"1": "ones"}}}).json() == {"n": n + 1}
     stale = ask(app, "POST", "/api/edits", json={"after": n, "edit": {"names": {"1": "twos"}}})
     assert stale.status_code == 409
-    assert stale.json()["edits"] == ask(app, "GET", "/api/edits").json()["edits"]
+    assert stale.json()["edits"] == ask(app, "GET", "/api/runs/0/edits").json()["edits"]
     assert opened.log.state().names[1] == "ones"
 
 
@@ -382,6 +382,23 @@ def test_hostile_images_are_refused(app):
         assert time.perf_counter() - start < 1
 
 
+def test_two_exports_in_one_second_do_not_touch_each_other(app, opened):
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: opened.export_folders([1, 2, 2, 3], "copy"), range(4)))
+    assert len(set(made)) == 4
+    for name in made:
+        assert len([path for path in (opened.run.folder / name).rglob("*") if path.is_file()]) == 3
+    assert not list((opened.run.folder / "exports").glob(".*"))
+
+
+def test_a_placed_image_leaves_nothing_behind(app, tmp_path, monkeypatch):
+    monkeypatch.setenv("NARROWS_CACHE", str(tmp_path))
+    assert ask(app, "POST", PLACE, content=png(), headers=HEADERS | {"content-type": "image/png"}).status_code == 200
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_methods_and_pages_are_not_there(app):
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"):
         assert raw(app, method, "/api/edits", GOOD)[0] == 405
@@ -404,7 +421,7 @@ def test_too_many_requests_at_once_are_turned_away(app, opened, monkeypatch):
     statuses = asyncio.run(go())
     assert statuses.count(200) == WAITING
     assert statuses.count(429) == WAITING
-    assert ask(app, "GET", "/api/edits").status_code == 200  # and it goes on afterwards
+    assert ask(app, "GET", "/api/runs/0/edits").status_code == 200  # and it goes on afterwards
 
 
 def test_a_token_has_256_random_bits():

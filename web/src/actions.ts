@@ -102,11 +102,12 @@ function distance(a: readonly [number, number], b: readonly [number, number]): n
 
 /** Names are plain text of at most 80 letters. */
 function clean(name: string): string {
-  return name.replace(/[\u0000-\u001f]/g, " ").trim().slice(0, 80);
+  return name.replace(/[\u0000-\u001f]/g, " ").trim().match(/^.{0,80}/u)![0];
 }
 
 function cut(edit: Edit): Edit {
-  return edit.what && edit.what.length > 200 ? { ...edit, what: `${edit.what.slice(0, 199)}…` } : edit;
+  const letters = [...(edit.what ?? "")]; // whole ones, which a string's own length may halve
+  return letters.length > 150 ? { ...edit, what: `${letters.slice(0, 150).join("")}…` } : edit;
 }
 
 async function nothing(state: State): Promise<boolean> {

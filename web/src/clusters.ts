@@ -1,7 +1,7 @@
 /** The list of clusters: size, typical images, purity where labels are known; rename, merge, split. */
 
 import { merge, rename, split } from "./actions";
-import { button, counted, h, option, tint } from "./dom";
+import { button, counted, h, option, tint, whenShown, type Panel } from "./dom";
 import type { MapView } from "./map";
 import type { State } from "./state";
 import { thumb } from "./thumbs";
@@ -9,7 +9,7 @@ import { thumb } from "./thumbs";
 const TYPICAL = 6;
 const LISTED = 60; // clusters with pictures at first: of very many, more on request
 
-export function clusterList(state: State, map: MapView): HTMLElement {
+export function clusterList(state: State, map: MapView): Panel {
   const list = h("ol", { class: "clusters" });
   const chosen = new Set<number>();
   const into = h("select", { "aria-label": "Merge into" });
@@ -24,7 +24,7 @@ export function clusterList(state: State, map: MapView): HTMLElement {
   });
 
   function render(): void {
-    const present = state.edits.present();
+    const present = state.present();
     const names = new Set(present.map(({ cluster }) => cluster));
     for (const cluster of chosen) if (!names.has(cluster)) chosen.delete(cluster);
     const colours = new Map(state.colourBy === "cluster" ? map.legend.entries.map((entry) => [entry.value, entry.colour]) : []);
@@ -112,16 +112,25 @@ export function clusterList(state: State, map: MapView): HTMLElement {
     const label = state.pile.column("label");
     if (!label) return h("span", { class: "purity" });
     const counts = new Map<number, number>();
-    for (const row of rows) counts.set(label.values[row]!, (counts.get(label.values[row]!) ?? 0) + 1);
+    let known = 0;
+    for (const row of rows) {
+      const value = label.values[row]!;
+      if (!label.names[value]) continue; // not labelled
+      counts.set(value, (counts.get(value) ?? 0) + 1);
+      known++;
+    }
     const [best, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [0, 0];
-    const share = ((100 * count) / Math.max(1, rows.length)).toFixed(0);
-    return h("span", { class: "purity", title: `Of ${state.edits.nameOf(cluster)}, ${share} % have the label ${label.names[best]}` }, `${share} % ${label.names[best]}`);
+    if (!known) return h("span", { class: "purity" }, "no labels");
+    const share = ((100 * count) / known).toFixed(0);
+    const title = `Of ${counted(known, "labelled row")} of ${state.edits.nameOf(cluster)}, ${share} % have the label ${label.names[best]}`;
+    return h("span", { class: "purity", title }, `${share} % ${label.names[best]}`);
   }
 
-  state.on("edits", render);
-  state.on("colour", render);
-  render();
-  return h("section", { class: "panel", "aria-label": "Clusters" }, bar, list, more);
+  const element = h("section", { class: "panel", "aria-label": "Clusters" }, bar, list, more);
+  const { changed, opened } = whenShown(element, render);
+  state.on("edits", changed);
+  state.on("colour", changed);
+  return { element, opened };
 }
 
 /** Waits for something the server may refuse, and says why. */

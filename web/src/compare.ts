@@ -1,20 +1,24 @@
 /** A second run of the same data beside the first: what is selected in one is selected in the other. */
 
 import { h } from "./dom";
-import { Edits } from "./edits";
+import { Edits, ServerStore, type Store } from "./edits";
 import { MapView } from "./map";
 import { Pictures } from "./pictures";
 import { Pile } from "./pile";
 import { PageSource, ServerSource, type Source } from "./source";
 import { State } from "./state";
 
+/** A page from the disk shows its clusters as they were found. */
+const NOTHING: Store = { read: async () => [], keep: async () => {} };
+
 export function comparePanel(state: State, place: HTMLElement, withoutWebGL: boolean, setTool: (map: MapView) => void): HTMLElement {
+  let leave: (() => void)[] = []; // the run that was beside this one
   const said = h("p", { class: "hint", role: "status" });
   const chooser = h("input", {
     type: "file", accept: ".html", "aria-label": "explorer.html of another run",
     change: () => {
       const [file] = chooser.files ?? [];
-      if (file) void file.text().then((text) => open(new PageSource(new DOMParser().parseFromString(text, "text/html"))));
+      if (file) void file.text().then((text) => open(new PageSource(new DOMParser().parseFromString(text, "text/html")), NOTHING));
     },
   });
   const panel = h(
@@ -26,16 +30,18 @@ export function comparePanel(state: State, place: HTMLElement, withoutWebGL: boo
     said,
   );
 
-  async function open(source: Source): Promise<void> {
+  async function open(source: Source, store: Store): Promise<void> {
     try {
       const pile = await Pile.load(source);
       const here = new Map(state.pile.ids.map((id, row) => [id, row]));
       const mine = Int32Array.from(pile.ids, (id) => here.get(id) ?? -1); // the row of this run that each row of the other is
       const common = mine.reduce((sum, row) => sum + Number(row >= 0), 0);
       if (!common) throw new Error("The two runs have no id in common.");
-      const edits = await Edits.open(pile.found, { read: async () => [], keep: async () => {} });
-      const other = new State(pile, edits, new Pictures(source, pile.header.pictures), null, state.say);
+      const edits = await Edits.open(pile.found, store);
+      const other = new State(pile, edits, new Pictures(source, pile.header.pictures, pile.order), null, state.say);
+      for (const part of leave) part();
       const map = new MapView(other, true, withoutWebGL);
+      leave = [() => map.close()];
       setTool(map);
       let linking = false;
       const link = (work: () => void): void => {
@@ -47,8 +53,8 @@ export function comparePanel(state: State, place: HTMLElement, withoutWebGL: boo
       const theirs = new Int32Array(state.pile.rows).fill(-1);
       mine.forEach((row, i) => row >= 0 && (theirs[row] = i));
       const follow = (): void => link(() => other.select(state.rowsSelected().map((row) => theirs[row]!).filter((row) => row >= 0)));
-      state.on("selection", follow);
-      state.on("focus", () => link(() => other.look(state.focus === null || theirs[state.focus]! < 0 ? null : theirs[state.focus]!)));
+      leave.push(state.on("selection", follow));
+      leave.push(state.on("focus", () => link(() => other.look(state.focus === null || theirs[state.focus]! < 0 ? null : theirs[state.focus]!))));
       other.on("selection", () => link(() => state.select(other.rowsSelected().map((row) => mine[row]!).filter((row) => row >= 0))));
       other.on("focus", () => link(() => state.look(other.focus === null || mine[other.focus]! < 0 ? null : mine[other.focus]!)));
       map.element.dataset.other = pile.header.name;
@@ -56,18 +62,18 @@ export function comparePanel(state: State, place: HTMLElement, withoutWebGL: boo
       place.hidden = false;
       map.recolour();
       follow();
-      said.textContent = `${pile.header.name}: ${common.toLocaleString("en")} rows in common.${agreement(state, pile, mine)}`;
+      said.textContent = `${pile.header.name}: ${common.toLocaleString("en")} rows in common.${agreement(state, edits.clusters, mine)}`;
     } catch (error) {
       said.textContent = (error as Error).message;
     }
   }
 
-  if (state.server && (state.pile.header.runs ?? 1) > 1) void open(new ServerSource(state.server, 1));
+  if (state.server && (state.pile.header.runs ?? 1) > 1) void open(new ServerSource(state.server, 1), new ServerStore(state.server, 1));
   return panel;
 }
 
 /** How much the clusters of two runs agree: the adjusted Rand index (Hubert and Arabie 1985), in a sentence. */
-function agreement(state: State, other: Pile, mine: Int32Array): string {
+function agreement(state: State, theirClusters: Int32Array, mine: Int32Array): string {
   const cells = new Map<string, number>();
   const ours = new Map<number, number>();
   const theirs = new Map<number, number>();
@@ -75,7 +81,7 @@ function agreement(state: State, other: Pile, mine: Int32Array): string {
   const add = <K>(table: Map<K, number>, key: K): void => void table.set(key, (table.get(key) ?? 0) + 1);
   mine.forEach((row, i) => {
     if (row < 0) return;
-    const [a, b] = [state.edits.clusters[row]!, other.found[i]!];
+    const [a, b] = [state.edits.clusters[row]!, theirClusters[i]!];
     add(cells, `${a} ${b}`);
     add(ours, a);
     add(theirs, b);

@@ -50,3 +50,23 @@ export function short(value: number): string {
   const size = Math.abs(value);
   return size !== 0 && (size < 0.001 || size >= 1e6) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
 }
+
+/** What is shown in a panel is drawn anew when it changes; while the panel is not shown, when it is opened. */
+export function whenShown(element: HTMLElement, draw: () => void): { changed: () => void; opened: () => void } {
+  let stale = true;
+  const opened = (): void => {
+    if (!stale) return;
+    stale = false;
+    draw();
+  };
+  const changed = (): void => {
+    stale = true;
+    if (element.isConnected) opened();
+  };
+  return { changed, opened };
+}
+
+export interface Panel {
+  readonly element: HTMLElement;
+  readonly opened: () => void;
+}

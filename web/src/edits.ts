@@ -37,8 +37,16 @@ export class Edits {
     return { undo: this.done.at(-1)?.what ?? "", redo: this.undone.at(-1)?.what ?? "" };
   }
 
-  /** Keeps an edit, and only then makes it. */
-  async add(edit: Edit): Promise<void> {
+  /** Keeps an edit, and only then makes it; one after the other, in the order they were asked for. */
+  add(edit: Edit): Promise<void> {
+    const made = this.last.then(() => this.addNow(edit));
+    this.last = made.catch(() => undefined);
+    return made;
+  }
+
+  private last: Promise<void> = Promise.resolve();
+
+  private async addNow(edit: Edit): Promise<void> {
     try {
       await this.store.keep(edit, this.log.length);
     } catch (error) {
@@ -55,13 +63,6 @@ export class Edits {
 
   nameOf(cluster: number): string {
     return this.names.get(cluster) || `cluster ${cluster}`;
-  }
-
-  /** The numbers of clusters that hold a row, the largest first. */
-  present(): { cluster: number; size: number }[] {
-    const sizes = new Map<number, number>();
-    for (const cluster of this.clusters) sizes.set(cluster, (sizes.get(cluster) ?? 0) + 1);
-    return [...sizes].map(([cluster, size]) => ({ cluster, size })).sort((a, b) => b.size - a.size || a.cluster - b.cluster);
   }
 
   /** A number that no cluster ever had. */
@@ -104,10 +105,13 @@ export interface Store {
 }
 
 export class ServerStore implements Store {
-  constructor(private readonly server: Server) {}
+  constructor(
+    private readonly server: Server,
+    private readonly run = 0,
+  ) {}
 
   async read(): Promise<Edit[]> {
-    return ((await (await this.server.get("/api/edits")).json()) as { edits: Edit[] }).edits;
+    return ((await (await this.server.get(`/api/runs/${this.run}/edits`)).json()) as { edits: Edit[] }).edits;
   }
 
   async keep(edit: Edit, after: number): Promise<void> {
@@ -118,28 +122,30 @@ export class ServerStore implements Store {
 /** Keeps edits in the browser, under the name of the run; they can be exported, and a browser can be told to forget. */
 export class BrowserStore implements Store {
   private readonly key: string;
-  private edits: Edit[] = [];
 
   constructor(run: string) {
     this.key = `narrows-edits-${run}`;
   }
 
   async read(): Promise<Edit[]> {
+    let text: string | null = null;
     try {
-      this.edits = JSON.parse(localStorage.getItem(this.key) ?? "[]") as Edit[];
+      text = localStorage.getItem(this.key);
     } catch {
-      this.edits = []; // a browser that keeps nothing for pages from the disk
+      return []; // a browser that keeps nothing for pages from the disk
     }
-    return [...this.edits];
+    return text ? (JSON.parse(text) as Edit[]) : [];
   }
 
-  async keep(edit: Edit, _after: number): Promise<void> {
-    const edits = [...this.edits, edit];
+  /** Reads what is kept anew, since another window may have added to it; all in one breath, so that none comes between. */
+  async keep(edit: Edit, after: number): Promise<void> {
     try {
-      localStorage.setItem(this.key, JSON.stringify(edits));
-    } catch {
+      const edits = JSON.parse(localStorage.getItem(this.key) ?? "[]") as Edit[];
+      if (edits.length !== after) throw new Refused(409, "edits were made since", edits);
+      localStorage.setItem(this.key, JSON.stringify([...edits, edit]));
+    } catch (error) {
+      if (error instanceof Refused) throw error;
       throw new Error("This browser keeps no more edits. Export them, or use `narrows explore`.");
     }
-    this.edits = edits;
   }
 }

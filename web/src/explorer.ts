@@ -64,7 +64,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
     fading = window.setTimeout(() => delete status.dataset.fresh, 4000);
   };
   const withoutWebGL = new URLSearchParams(location.search).has("canvas");
-  const state = new State(pile, edits, new Pictures(pile.source, pile.header.pictures), server, say);
+  const state = new State(pile, edits, new Pictures(pile.source, pile.header.pictures, pile.order), server, say);
   const map = new MapView(state, true, withoutWebGL);
   const canDraw = server !== null && pile.header.decodes;
   const others: MapView[] = [map];
@@ -98,6 +98,9 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
   });
   search.addEventListener("keydown", (event) => {
     if (event.key === "Enter") {
+      clearTimeout(typing); // what was typed counts now
+      state.filters.text = search.value.trim();
+      state.refilter();
       state.selectShown();
       show("selection");
     }
@@ -137,9 +140,9 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
   const decoder = canDraw ? new Decoder(state, map, () => setTool("draw")) : null;
   const second = h("div", { class: "second", hidden: true });
   const panels: Record<string, { title: string; element: HTMLElement; opened?: () => void }> = {
-    clusters: { title: "Clusters", element: clusterList(state, map) },
-    selection: { title: "Selection", element: selectionPanel(state) },
-    image: { title: "Image", element: imagePanel(state, (row) => map.goTo(row)) },
+    clusters: { title: "Clusters", ...clusterList(state, map) },
+    selection: { title: "Selection", ...selectionPanel(state) },
+    image: { title: "Image", ...imagePanel(state, (row) => map.goTo(row)) },
     queue: { title: "Queue", element: queue.element, opened: () => queue.open() },
     filters: { title: "Filters", ...filterPanel(state) },
     decoder: { title: "Decoder", element: decoder?.element ?? withoutDecoder(server !== null) },
@@ -153,19 +156,20 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
     export: { title: "Export", element: exportPanel(state) },
   };
   const tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Panels" });
-  const side = h("aside", {}, tabs, h("div", { class: "panels" }));
+  const side = h("aside", {}, tabs, h("div", { class: "panels", role: "tabpanel", id: "panel" }));
   const show = (name: string): void => {
     const { element, opened } = panels[name]!;
     for (const tab of tabs.querySelectorAll("button")) {
       const own = tab.dataset.panel === name;
       tab.setAttribute("aria-selected", String(own));
       tab.tabIndex = own ? 0 : -1;
+      if (own) side.lastElementChild!.setAttribute("aria-label", tab.textContent ?? "");
     }
     side.lastElementChild!.replaceChildren(element);
     opened?.();
   };
   for (const [name, { title }] of Object.entries(panels)) {
-    tabs.append(button(title, () => show(name), { role: "tab", "data-panel": name, "aria-selected": "false" }));
+    tabs.append(button(title, () => show(name), { role: "tab", "data-panel": name, "aria-selected": "false", "aria-controls": "panel" }));
   }
   tabs.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -221,6 +225,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
   map.onView = keep;
   state.on("edits", renderHeader);
   state.on("shown", () => {
+    if (document.activeElement !== search) search.value = state.filters.text;
     renderHeader();
     keep();
   });

@@ -21,7 +21,7 @@ export function exportPanel(state: State): HTMLElement {
   const taking = (action: (rows: number[]) => void | Promise<void>) => (): void => {
     const found = rows();
     if (!found.length) state.say("There are no such rows to export.");
-    else void trying(state, Promise.resolve(action(found)));
+    else void trying(state, (async () => action(found))());
   };
   const finished = (text: string): void => {
     done.textContent = text;
@@ -48,7 +48,11 @@ export function exportPanel(state: State): HTMLElement {
       { class: "bar wrap" },
       button("CSV", taking((found) => file(found, "rows.csv", csv(state, found), "text/csv"))),
       button("JSON", taking((found) => file(found, "rows.json", JSON.stringify(records(state, found), null, 1), "application/json"))),
-      button("labels.csv", taking((found) => file(found, "labels.csv", labels(state, found), "text/csv"))),
+      button("labels.csv", taking((found) => {
+        file(found, "labels.csv", labels(state, found), "text/csv");
+        const twice = sameNames(state);
+        if (twice) finished(`${done.textContent} Two clusters are called “${twice}”: they become one label.`);
+      })),
       server && button("Parquet", taking(async (found) => {
         const body = JSON.stringify({ rows: found });
         const made = await server.postRaw("/api/parquet", body, "application/json");
@@ -111,4 +115,10 @@ function line(cells: readonly (string | number | boolean)[]): string {
 function cell(value: string | number | boolean): string {
   const text = String(value);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A name that two clusters have; none where all differ. */
+function sameNames(state: State): string | undefined {
+  const names = state.present().map(({ cluster }) => state.edits.nameOf(cluster));
+  return names.find((name, i) => names.indexOf(name) !== i);
 }

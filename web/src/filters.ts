@@ -1,7 +1,7 @@
 /** Filters: only what passes all of them is shown, selected and exported as "shown". */
 
 import { button, counted, h, option, short, tint } from "./dom";
-import { sortedRows, type Column } from "./pile";
+import { sortedRows, type Column, type Pile } from "./pile";
 import { noFilters, type State } from "./state";
 
 const BINS = 24;
@@ -46,7 +46,7 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
           state.refilter();
         }),
       ),
-      h("div", { class: "bar wrap" }, review, h("label", { for: "twins" }, twins, ` near-duplicates only (${counted(pile.header.twins.length, "pair")})`)),
+      h("div", { class: "bar wrap" }, review, h("label", { for: "twins" }, twins, ` near-duplicates only (${twinsText(pile)})`)),
       h("div", { class: "bar wrap" }, ...finds()),
       ...pile.columns.map((column) => (column.kind === "number" ? range(column) : categories(column))),
     );
@@ -59,8 +59,13 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
       const column = state.pile.column(name);
       if (!column) return;
       made.push(button(text, () => {
-        state.select(Array.from(sortedRows(column.values, -1)).filter((row) => state.shown[row]).slice(0, OUTLIERS));
-        state.say(`${counted(state.selectedCount, "row")} selected, the greatest ${column.title} first in the list.`);
+        const found: number[] = [];
+        for (const row of sortedRows(column.values, -1)) {
+          if (found.length === OUTLIERS) break;
+          if (state.shown[row]) found.push(row);
+        }
+        state.select(found);
+        state.say(`${counted(found.length, "row")} with the greatest ${column.title} selected.`);
       }));
     };
     greatest("distance", `Select ${OUTLIERS} outliers`);
@@ -137,4 +142,10 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
   }
   state.on("shown", said);
   return { element: panel, opened: build };
+}
+
+function twinsText(pile: Pile): string {
+  const { twins, twinsInAll } = pile.header;
+  const listed = counted(twins.length, "pair");
+  return twins.length < twinsInAll ? `the ${listed} most alike of ${twinsInAll.toLocaleString("en")}` : listed;
 }

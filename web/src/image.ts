@@ -2,11 +2,11 @@
 
 import { confirm, move } from "./actions";
 import { trying } from "./clusters";
-import { button, counted, h, option, short } from "./dom";
+import { button, counted, h, option, short, whenShown, type Panel } from "./dom";
 import type { State } from "./state";
 import { figure, thumb } from "./thumbs";
 
-export function imagePanel(state: State, goTo: (row: number) => void): HTMLElement {
+export function imagePanel(state: State, goTo: (row: number) => void): Panel {
   const panel = h("section", { class: "panel image", "aria-label": "Image" });
 
   function render(): void {
@@ -19,10 +19,10 @@ export function imagePanel(state: State, goTo: (row: number) => void): HTMLEleme
     const cluster = edits.clusters[row]!;
     const to = h(
       "select",
-      { "aria-label": "Cluster of this image", change: () => void move(state, [row], Number(to.value)) },
-      ...edits.present().map((one) => option(String(one.cluster), edits.nameOf(one.cluster), one.cluster === cluster)),
+      { "aria-label": "Cluster to move this image to" },
+      ...state.present().map((one) => option(String(one.cluster), edits.nameOf(one.cluster), one.cluster === cluster)),
     );
-    const facts = h("dl", {}, ...pair("cluster", to));
+    const facts = h("dl", {}, ...pair("cluster", edits.nameOf(cluster)));
     for (const column of pile.columns) {
       const value = column.values[row]!;
       if (column.kind === "number") {
@@ -45,6 +45,7 @@ export function imagePanel(state: State, goTo: (row: number) => void): HTMLEleme
       h(
         "div",
         { class: "bar wrap" },
+        h("span", { class: "pair" }, button("Move to", () => void move(state, [row], Number(to.value))), to),
         button("Confirm", () => void confirm(state, [row])),
         button("Show on map", () => goTo(row)),
         button("Select", () => state.select([row], "add")),
@@ -68,10 +69,10 @@ export function imagePanel(state: State, goTo: (row: number) => void): HTMLEleme
     dialog.showModal();
   }
 
-  state.on("focus", render);
-  state.on("edits", render);
-  render();
-  return panel;
+  const { changed, opened } = whenShown(panel, render);
+  state.on("focus", changed);
+  state.on("edits", changed);
+  return { element: panel, opened };
 }
 
 function pair(name: string, value: string | Node): [HTMLElement, HTMLElement] {

@@ -37,7 +37,9 @@ export class MapView {
   private dwell = 0;
   private resting = 0;
   private pending = false;
+  private pinching = false; // two fingers: nothing is drawn until both are up
   private moving = false;
+  private readonly leave: (() => void)[] = [];
   marks: { x: number; y: number; text: string }[] = [];
 
   constructor(
@@ -58,8 +60,17 @@ export class MapView {
     );
     this.listen();
     new ResizeObserver(() => this.resized()).observe(this.element);
-    for (const change of ["selection", "shown", "colour", "edits"] as const) state.on(change, () => this.recolour());
-    state.on("focus", () => this.draw());
+    for (const change of ["selection", "shown", "colour", "edits"] as const) {
+      this.leave.push(state.on(change, () => this.recolour()));
+    }
+    this.leave.push(state.on("focus", () => this.draw()));
+    this.painter.onLost = () => this.recolour();
+  }
+
+  /** Lets go of the canvas, of which a browser has only so many. */
+  close(): void {
+    for (const leave of this.leave) leave();
+    this.painter.close();
   }
 
   get kind(): string {
@@ -228,8 +239,10 @@ export class MapView {
     this.fingers.set(event.pointerId, [x, y]);
     this.from = { x, y, moved: false };
     this.hover(-1, 0, 0);
-    if (this.fingers.size > 1) this.path = [];
-    else if (this.tool === "lasso" || this.tool === "box") this.path = [[x, y]];
+    if (this.fingers.size > 1) {
+      this.path = [];
+      this.pinching = true;
+    } else if (this.tool === "lasso" || this.tool === "box") this.path = [[x, y]];
     else if (this.tool === "draw") this.onDraw(...this.camera.toMap(x, y));
   }
 
@@ -254,7 +267,7 @@ export class MapView {
       }
     } else if (this.tool === "draw") {
       this.onDraw(...this.camera.toMap(x, y));
-    } else {
+    } else if (!this.pinching) {
       this.from.moved = true;
       this.path.push([x, y]);
       this.draw();
@@ -265,7 +278,7 @@ export class MapView {
   private released(event: PointerEvent): void {
     if (!this.fingers.delete(event.pointerId) || !this.from) return;
     const { moved, x, y } = this.from;
-    const drawn = this.path.length > 1 && event.type === "pointerup";
+    const drawn = this.path.length > 1 && event.type === "pointerup" && !this.pinching;
     if (drawn) {
       const how: How = event.shiftKey ? "add" : event.altKey ? "subtract" : "replace";
       const rows = this.inside(this.outline());
@@ -279,7 +292,10 @@ export class MapView {
       }
     }
     this.path = [];
-    if (this.fingers.size === 0) this.from = null;
+    if (this.fingers.size === 0) {
+      this.from = null;
+      this.pinching = false;
+    }
     this.draw();
   }
 

@@ -17,7 +17,7 @@ const CLUSTERS = (
 /** Cividis (Nuñez et al. 2018) at nine places: even for all kinds of sight, from low to high. */
 const SCALE = "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 fee838".split(" ").map(parsed);
 
-export const MOST_APART = CLUSTERS.length;
+const MANY = 300; // classes of which nobody can tell colours apart anyway
 
 function parsed(text: string): Rgb {
   return [0, 2, 4].map((at) => Number.parseInt(text.slice(at, at + 2), 16)) as unknown as Rgb;
@@ -28,6 +28,7 @@ export function css([red, green, blue]: Rgb): string {
 }
 
 export function onScale(share: number): Rgb {
+  if (Number.isNaN(share)) return [128, 128, 128];
   const place = Math.min(1, Math.max(0, share)) * (SCALE.length - 1);
   const low = Math.min(SCALE.length - 2, Math.floor(place));
   const [a, b] = [SCALE[low]!, SCALE[low + 1]!];
@@ -56,7 +57,8 @@ export function assign(classes: ArrayLike<number>, points: Float32Array): Map<nu
   ordered.forEach(([name, [x, y, count]]) => {
     const middle: [number, number] = [x / count, y / count];
     let chosen = name; // so that a class keeps its colour when others come and go
-    if (name >= CLUSTERS.length) {
+    if (ordered.length > MANY) chosen %= CLUSTERS.length;
+    else if (name >= CLUSTERS.length) {
       const away = users.map((places) => Math.min(...places.map(([u, v]) => Math.hypot(u - middle[0], v - middle[1]))));
       chosen = away.indexOf(Math.max(...away));
     }

@@ -7,11 +7,16 @@ const HELD = 32; // sheets of 4 MiB at once
 
 export class Pictures {
   private readonly held = new Map<number, Promise<ImageBitmap>>();
+  private readonly placeOf: Int32Array; // of each row, on the sheets
 
   constructor(
     private readonly source: Source,
     private readonly kinds: Partial<Record<PictureKind, Sheets>>,
-  ) {}
+    order: Int32Array,
+  ) {
+    this.placeOf = new Int32Array(order.length);
+    order.forEach((row, place) => (this.placeOf[row] = place));
+  }
 
   has(kind: PictureKind): boolean {
     return this.kinds[kind] !== undefined;
@@ -26,9 +31,10 @@ export class Pictures {
     const sheets = this.kinds[kind];
     if (!sheets) return;
     canvas.dataset.row = String(row);
-    const bitmap = await this.sheet(sheets.sheets[Math.floor(row / sheets.perSheet)]!);
+    const all = this.placeOf[row]!;
+    const bitmap = await this.sheet(sheets.sheets[Math.floor(all / sheets.perSheet)]!);
     if (canvas.dataset.row !== String(row)) return; // another picture was asked for meanwhile
-    const place = row % sheets.perSheet;
+    const place = all % sheets.perSheet;
     const { width, height, across } = sheets;
     canvas.width = width;
     canvas.height = height;
@@ -40,7 +46,10 @@ export class Pictures {
   private sheet(blob: number): Promise<ImageBitmap> {
     let found = this.held.get(blob);
     if (found) this.held.delete(blob); // and put it at the end, as the one used last
-    else found = this.source.bytes(blob).then((bytes) => createImageBitmap(new Blob([bytes], { type: "image/webp" })));
+    else {
+      found = this.source.bytes(blob).then((bytes) => createImageBitmap(new Blob([bytes], { type: "image/webp" })));
+      found.catch(() => this.held.delete(blob)); // and it is asked for again
+    }
     this.held.set(blob, found);
     if (this.held.size > HELD) {
       const [oldest] = this.held.keys();

@@ -1,6 +1,6 @@
 /** Everything known about the rows of one run, as typed arrays. */
 
-import { lines, numbers, type Source } from "./source";
+import { numbers, texts, type Source } from "./source";
 import type { Header } from "./types";
 
 export interface Column {
@@ -22,18 +22,20 @@ export class Pile {
     readonly ids: readonly string[],
     readonly neighbours: Int32Array, // rows x count
     readonly distances: Float32Array,
+    readonly order: Int32Array, // rows by cluster as found, the most typical first
     readonly columns: readonly Column[],
   ) {}
 
   static async load(source: Source): Promise<Pile> {
     const header = await source.header();
     if (header.format !== 1) throw new Error(`This page reads format 1, and the data have ${header.format}.`);
-    const [points, found, ids, neighbours, distances, ...values] = await Promise.all([
+    const [points, found, ids, neighbours, distances, order, ...values] = await Promise.all([
       numbers(source, header.points),
       numbers(source, header.clusterOf),
-      lines(source, header.ids),
+      texts(source, header.ids),
       numbers(source, header.neighbours.rows),
       numbers(source, header.neighbours.distances),
+      numbers(source, header.order),
       ...header.columns.map((column) => numbers(source, column.values)),
     ] as const);
     const columns = header.columns.map((column, i): Column => {
@@ -41,9 +43,10 @@ export class Pile {
       let low = Infinity;
       let high = -Infinity;
       for (const value of held) {
-        if (value < low) low = value;
+        if (value < low) low = value; // NaN is neither
         if (value > high) high = value;
       }
+      if (low > high) low = high = 0;
       return { ...column, values: held, names: column.names ?? [], low, high };
     });
     return new Pile(
@@ -54,6 +57,7 @@ export class Pile {
       ids as string[],
       neighbours as Int32Array,
       distances as Float32Array,
+      order as Int32Array,
       columns,
     );
   }

@@ -11,6 +11,9 @@ export interface Painter {
   /** Draws at most `most` points, a fair choice of all, each `size` pixels wide. */
   draw(camera: Camera, size: number, most: number): void;
   resize(width: number, height: number, ratio: number): void;
+  /** Called when everything must be coloured and drawn again, since the graphics driver began anew. */
+  onLost: () => void;
+  close(): void;
 }
 
 /** Returns a painter for the canvas: Canvas 2D where WebGL is missing, or is not wanted. */
@@ -63,9 +66,11 @@ void main() {
 
 class GlPainter implements Painter {
   readonly kind = "WebGL";
+  onLost = (): void => {};
   private readonly at: Record<string, WebGLUniformLocation | null> = {};
-  private readonly colours: WebGLBuffer;
+  private colours!: WebGLBuffer;
   private readonly held: Uint8Array;
+  private readonly places: Float32Array;
   private ratio = 1;
   private dims = false; // whether any point lies beneath
 
@@ -75,16 +80,30 @@ class GlPainter implements Painter {
     points: Float32Array,
     private readonly order: Uint32Array,
   ) {
+    this.places = new Float32Array(points.length);
+    order.forEach((row, i) => {
+      this.places[2 * i] = points[2 * row]!;
+      this.places[2 * i + 1] = points[2 * row + 1]!;
+    });
+    this.held = new Uint8Array(4 * order.length);
+    this.begin();
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.begin();
+      this.onLost();
+    });
+  }
+
+  close(): void {
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+  }
+
+  private begin(): void {
+    const { gl } = this;
     const program = linked(gl);
     gl.useProgram(program);
     for (const name of ["centre", "scale", "size", "beneath", "round_"]) this.at[name] = gl.getUniformLocation(program, name);
-    const places = new Float32Array(points.length);
-    order.forEach((row, i) => {
-      places[2 * i] = points[2 * row]!;
-      places[2 * i + 1] = points[2 * row + 1]!;
-    });
-    this.attribute(program, "place", places, 2, gl.FLOAT, false);
-    this.held = new Uint8Array(4 * order.length);
+    this.attribute(program, "place", this.places, 2, gl.FLOAT, false);
     this.colours = this.attribute(program, "colour", this.held, 4, gl.UNSIGNED_BYTE, true);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
@@ -160,6 +179,7 @@ function linked(gl: WebGL2RenderingContext): WebGLProgram {
 
 class PlainPainter implements Painter {
   readonly kind = "Canvas 2D";
+  onLost = (): void => {};
   private readonly context: CanvasRenderingContext2D;
   private colours: Colours = new Uint8Array(0);
   private ratio = 1;
@@ -175,6 +195,8 @@ class PlainPainter implements Painter {
   colour(colours: Colours): void {
     this.colours = colours;
   }
+
+  close(): void {}
 
   draw(camera: Camera, size: number, most: number): void {
     const { width, height } = this.canvas;

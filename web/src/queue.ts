@@ -11,31 +11,36 @@ const TYPICAL = 5;
 
 export class Queue {
   readonly element = h("section", { class: "panel queue", "aria-label": "Queue", tabindex: -1 });
-  private order: Int32Array;
+  private order: Int32Array | null = null; // the least confident first
+  private pending = false; // an edit is being kept
   private readonly passed = new Set<number>();
   private current: number | null = null;
   private offered: number[] = [];
 
   constructor(private readonly state: State) {
-    const confidence = state.pile.column("confidence");
-    this.order = confidence ? sortedRows(confidence.values) : Int32Array.from({ length: state.pile.rows }, (_, i) => i);
     for (const change of ["edits", "shown"] as const) state.on(change, () => this.element.isConnected && this.render());
   }
 
-  /** Shows what is to be looked at next, and takes the keys. */
+  /** Shows what is to be looked at next. */
   open(): void {
+    const confidence = this.state.pile.column("confidence");
+    this.order ??= confidence ? sortedRows(confidence.values) : this.state.pile.order.slice().reverse();
     this.render();
-    this.element.focus();
   }
 
   render(): void {
     const { state } = this;
-    const open = Array.from(this.order).filter((row) => state.shown[row] && !state.edits.confirmed[row]);
-    this.current = open.find((row) => !this.passed.has(row)) ?? null;
+    let open = 0;
+    this.current = null;
+    for (const row of this.order ?? []) {
+      if (!state.shown[row] || state.edits.confirmed[row]) continue;
+      open++;
+      if (this.current === null && !this.passed.has(row)) this.current = row;
+    }
     if (this.current === null) {
-      const text = open.length ? `${counted(open.length, "row")} passed over.` : "Every row shown is confirmed.";
+      const text = open ? `${counted(open, "row")} passed over.` : "Every row shown is confirmed.";
       this.element.replaceChildren(h("h2", {}, "Queue"), h("p", { class: "hint" }, text));
-      if (open.length) {
+      if (open) {
         this.element.append(button("Begin again", () => {
           this.passed.clear();
           this.render();
@@ -49,7 +54,7 @@ export class Queue {
     this.offered = [own, ...this.likely(row).filter((cluster) => cluster !== own)].slice(0, CHOICES);
     const confidence = pile.column("confidence");
     this.element.replaceChildren(
-      h("h2", {}, `${counted(open.length, "row")} to look at`),
+      h("h2", {}, `${counted(open, "row")} to look at`),
       h("p", { class: "hint" }, "The least confident comes first. Enter confirms; a digit moves it to that cluster; Space passes over it."),
       h(
         "div",
@@ -76,9 +81,12 @@ export class Queue {
   /** Takes a key; returns whether it was one of the queue's. */
   key(event: KeyboardEvent): boolean {
     if (this.current === null || !this.element.isConnected) return false;
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    if (event.repeat || this.pending) return /^[1-9]$|^Enter$/.test(event.key); // a key held down is one decision
     const digit = Number(event.key);
-    if (event.key === "Enter" && !(event.target instanceof HTMLButtonElement)) this.choose(this.offered[0]!);
-    else if (event.key === " " && !(event.target instanceof HTMLButtonElement)) this.pass();
+    const elsewhere = event.target instanceof HTMLButtonElement && event.target.role !== "tab";
+    if (event.key === "Enter" && !elsewhere) this.choose(this.offered[0]!);
+    else if (event.key === " " && !elsewhere) this.pass();
     else if (digit >= 1 && digit <= this.offered.length) this.choose(this.offered[digit - 1]!);
     else return false;
     return true;
@@ -88,7 +96,7 @@ export class Queue {
   private likely(row: number): number[] {
     const { edits, pile } = this.state;
     const votes = new Map<number, number>();
-    for (const { cluster } of edits.present()) votes.set(cluster, 0);
+    for (const { cluster } of this.state.present()) votes.set(cluster, 0);
     for (const near of pile.neighboursOf(row)) {
       const cluster = edits.clusters[near.row]!;
       votes.set(cluster, (votes.get(cluster) ?? 0) + 1);
@@ -98,8 +106,10 @@ export class Queue {
 
   private choose(cluster: number): void {
     const row = this.current!;
-    if (cluster === this.state.edits.clusters[row]) void confirm(this.state, [row]);
-    else void move(this.state, [row], cluster);
+    const { state } = this;
+    this.pending = true;
+    const made = cluster === state.edits.clusters[row] ? confirm(state, [row]) : move(state, [row], cluster);
+    void made.finally(() => (this.pending = false));
   }
 
   private pass(): void {

@@ -2,11 +2,11 @@
 
 import { confirm, gather, move, split } from "./actions";
 import { trying } from "./clusters";
-import { button, counted, h, option } from "./dom";
+import { button, counted, h, option, whenShown, type Panel } from "./dom";
 import type { State } from "./state";
 import { Grid } from "./thumbs";
 
-export function selectionPanel(state: State): HTMLElement {
+export function selectionPanel(state: State): Panel {
   const title = h("h2", {}, "");
   const grid = new Grid(state, (row, event) => {
     if (event.shiftKey || event.altKey) state.select([row], "subtract");
@@ -41,12 +41,19 @@ export function selectionPanel(state: State): HTMLElement {
   function clusters(): void {
     const kept = to.value;
     to.replaceChildren(
-      ...state.edits.present().map(({ cluster }) => option(String(cluster), state.edits.nameOf(cluster), String(cluster) === kept)),
+      ...state.present().map(({ cluster }) => option(String(cluster), state.edits.nameOf(cluster), String(cluster) === kept)),
     );
   }
-  state.on("selection", render);
-  state.on("edits", clusters);
-  clusters();
-  render();
-  return h("section", { class: "panel", "aria-label": "Selection" }, title, actions, hint, grid.element);
+  const element = h("section", { class: "panel", "aria-label": "Selection" }, title, actions, hint, grid.element);
+  const pictures = whenShown(element, render);
+  const menu = whenShown(element, clusters);
+  state.on("selection", pictures.changed);
+  state.on("edits", menu.changed);
+  return {
+    element,
+    opened: () => {
+      pictures.opened();
+      menu.opened();
+    },
+  };
 }

@@ -98,8 +98,8 @@ export async function numbers(source: Source, where: Where): Promise<Numbers> {
   }
 }
 
-export async function lines(source: Source, where: Where): Promise<string[]> {
-  return new TextDecoder().decode(await inflated(await source.bytes(where.blob))).split("\n");
+export async function texts(source: Source, where: Where): Promise<string[]> {
+  return JSON.parse(new TextDecoder().decode(await inflated(await source.bytes(where.blob)))) as string[];
 }
 
 async function inflated(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {

@@ -1,7 +1,7 @@
 /** What is selected, shown, coloured and looked at; everybody who shows something of it is told of changes. */
 
 import type { Edits } from "./edits";
-import { sortedRows, type Pile } from "./pile";
+import type { Pile } from "./pile";
 import type { Pictures } from "./pictures";
 import type { Server } from "./source";
 
@@ -50,8 +50,10 @@ export class State {
     this.shownCount = pile.rows;
   }
 
-  on(change: Change, listener: () => void): void {
+  /** Calls a listener at every change of this kind, until what is returned is called. */
+  on(change: Change, listener: () => void): () => void {
     this.listeners.set(change, [...(this.listeners.get(change) ?? []), listener]);
+    return () => this.listeners.set(change, (this.listeners.get(change) ?? []).filter((one) => one !== listener));
   }
 
   tell(change: Change): void {
@@ -150,18 +152,23 @@ export class State {
     return ranks[row]!;
   }
 
-  /** The rows of a cluster, the most typical first where confidences are known. */
+  /** The rows of a cluster, the most typical first. */
   rowsOf(cluster: number): readonly number[] {
     return this.grouped().get(cluster) ?? [];
+  }
+
+  /** The numbers of clusters that hold a row, the largest first. */
+  present(): { cluster: number; size: number }[] {
+    return [...this.grouped()]
+      .map(([cluster, rows]) => ({ cluster, size: rows.length }))
+      .sort((a, b) => b.size - a.size || a.cluster - b.cluster);
   }
 
   /** The rows of each cluster; worked out once after every edit. */
   private grouped(): Map<number, number[]> {
     if (this.groups && this.groupsAt === this.edits.log.length) return this.groups;
-    const confidence = this.pile.column("confidence");
-    this.order ??= confidence ? sortedRows(confidence.values, -1) : Int32Array.from({ length: this.pile.rows }, (_, row) => row);
     const groups = new Map<number, number[]>();
-    for (const row of this.order) {
+    for (const row of this.pile.order) {
       const cluster = this.edits.clusters[row]!;
       const held = groups.get(cluster);
       if (held) held.push(row);
@@ -171,7 +178,6 @@ export class State {
     return groups;
   }
 
-  private order: Int32Array | null = null;
   private groups: Map<number, number[]> | null = null;
   private groupsAt = -1;
 

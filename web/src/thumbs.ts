@@ -34,14 +34,15 @@ export class Grid {
   readonly element = h("div", { class: "grid", role: "group", tabindex: 0 });
   private rows: readonly number[] = [];
   private readonly end = h("div", { class: "end" });
+  private readonly seen: IntersectionObserver;
 
   constructor(
     private readonly state: State,
     private readonly action: (row: number, event: MouseEvent) => void,
   ) {
-    new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.more(), {
+    this.seen = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && this.more(), {
       root: this.element, rootMargin: "300px",
-    }).observe(this.end);
+    });
   }
 
   show(rows: readonly number[], what: string): void {
@@ -54,5 +55,7 @@ export class Grid {
   private more(): void {
     const there = this.element.childElementCount - 1;
     for (const row of this.rows.slice(there, there + PAGE)) this.end.before(thumb(this.state, row, this.action));
+    this.seen.unobserve(this.end); // an end that is still in sight is seen again
+    if (there + PAGE < this.rows.length) this.seen.observe(this.end);
   }
 }

@@ -37,6 +37,8 @@ export interface Header {
   readonly clusterOf: Blob;
   readonly ids: Blob;
   readonly neighbours: { readonly count: number; readonly rows: Blob; readonly distances: Blob };
+  readonly order: Blob; // rows by cluster, the most typical first; thumbnails lie on their sheets in this order
+  readonly twinsInAll: number; // pairs of near-duplicates there are; the most similar are listed
   readonly twins: readonly (readonly [number, number, number])[]; // rows, and how much they differ
   readonly columns: readonly ColumnHeader[];
   readonly pictures: Partial<Record<PictureKind, Sheets>>;

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from narrows.cli.apply import Trust
+
 if TYPE_CHECKING:
     from narrows.data.dataset import Dataset
     from narrows.explorer.opened import Opened
@@ -21,61 +23,79 @@ def explore(
     port: Annotated[int, typer.Option(help="Where to listen on 127.0.0.1; 0 takes a free port.", min=0)] = 0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Write explorer.html again, and serve nothing.")] = False,
+    trust_code: Trust = False,
 ) -> None:
     """Open the map of a run in a browser: see, select, name, correct, export.
 
     Without this verb, RUN/explorer.html shows the same map. Served, it can also draw from the decoder, show images at
     full size, keep edits in the run's folder and export folders. Needs: pip install 'narrows[serve]'.
     """
+    import tempfile
+
     from narrows.explorer.page import NAME, write
     from narrows.runs import Run
 
+    done = Run(run, trust_code=trust_code)
     if rebuild:
-        done = Run(run)
         typer.echo(f"Explorer: {write(done, _data_of(done))}")
         return
     from narrows.explorer.server import serve
 
-    opened = [_open(folder) for folder in (run, other) if folder is not None]
+    with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
 
-    def ready(address: str) -> None:
-        typer.echo(f"Explorer: {address}")
-        typer.echo(f"The same map as a file: {run / NAME}. Ctrl-C ends the server; edits are kept as they are made.")
-        if open_:
-            import webbrowser
+        def ready(address: str) -> None:
+            typer.echo(f"Explorer: {address}")
+            typer.echo(
+                f"The same map as a file: {run / NAME}. Ctrl-C ends the server; edits are kept as they are made."
+            )
+            if open_:
+                _show(address, Path(folder))
 
-            webbrowser.open(address)
+        opened = [_open(done)]
+        if other is not None:
+            opened.append(_open(Run(other, trust_code=trust_code), beside=True))
+        serve(opened, port=port, on_ready=ready)
 
-    serve(opened, port=port, on_ready=ready)
+
+def _show(address: str, folder: Path) -> None:
+    """Open a browser by a page that only this user can read: a command line with the token in it, all could read."""
+    import webbrowser
+
+    page = folder / "open.html"
+    page.touch(0o600)
+    page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">', encoding="utf-8")
+    webbrowser.open(page.as_uri())
 
 
-def _open(folder: Path) -> Opened:
+def _open(run: Run, *, beside: bool = False) -> Opened:
     from narrows.explorer.opened import Opened
     from narrows.explorer.page import NAME, read, write
-    from narrows.runs import Run
 
-    run = Run(folder)
-    data = _data_of(run)
-    if not (folder / NAME).is_file():
+    data = None if beside else _data_of(run)
+    if not (run.folder / NAME).is_file():
         write(run, data)
-    return Opened(run, data, read(folder / NAME))
+    return Opened(run, data, read(run.folder / NAME), read_only=beside)
 
 
 def _data_of(run: Run) -> Dataset | None:
     """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
+    from narrows.data.open import CODE_PATH
     from narrows.errors import DataError
     from narrows.files import read_json
     from narrows.pipeline import open_data
     from narrows.progress import for_this_terminal
-    from narrows.recipes import recipe as recipes
+    from narrows.recipes.recipe import data_of
 
-    recipe = recipes.load(str(run.folder / "recipe.toml"))
+    asked, seed = data_of(run.folder / "recipe.toml")
+    if CODE_PATH.fullmatch(asked.source) and run.trust_code is not True:
+        typer.echo(f"The run's data come from code, {asked.source}: --trust-code runs it. No images without.", err=True)
+        return None
     try:
-        data = open_data(recipe, for_this_terminal())
+        data = open_data(asked, seed, for_this_terminal())
     except DataError as error:
-        typer.echo(f"The run's data cannot be opened, so there are no images: {error}", err=True)
+        typer.echo(f"The run's data cannot be opened, so there are no images at full size: {error}", err=True)
         return None
     if data.fingerprint() != read_json(run.folder / "environment.json")["data"]:
-        typer.echo("The run's data are no longer what they were, so images are those of the run's own page.", err=True)
+        typer.echo("The run's data are no longer what they were: images are those of the run's own page.", err=True)
         return None
     return data

@@ -97,9 +97,10 @@ class Agreement(DeepClusterer):
        graphs of all single spaces: a clustering made in one is judged by the others too. The space with the greatest I
        is laid out more often, and of the nine clusterings with the greatest I the one is kept that agrees most with the
        others.
-    3. A network learns the clusters of the rows whose neighbours agree, from random views.
-    4. Its answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
-       before. Then it learns the clusters of all rows as they are.
+    3. A network learns the clusters of the rows whose neighbours agree, from random views. Another one learns its
+       answers, of the rows whose neighbours in the space of its codes agree.
+    4. Answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
+       before. Where none are, the network learns the clusters of all rows as they are.
 
     Vectors have one space, the components of their standardised columns, and no views.
 
@@ -114,7 +115,7 @@ class Agreement(DeepClusterer):
     passes : over all images while the network learns views; "auto" is 12, and of few images more
     epochs : over the rows from which it learns clusters; "auto" is 8, and of few rows as many as make 1,500 steps
     agree : share of a row's neighbours in its own cluster from which on it is taught
-    teach : whether step 3 is tried
+    rounds : how often a network is taught from views; 0 leaves step 3 out
     grouping : how a layout is grouped: "cells" that are joined, or one "mixture" of Gaussians, for comparison
 
     Attributes
@@ -125,7 +126,7 @@ class Agreement(DeepClusterer):
     numbers_ : how much each number of clusters stands out, (number, factor), the greatest first; see ``_merging``
     views_ : the views that were used
     agreeing_ : share of rows whose neighbours agree
-    taught_ : whether the answers of the network that was taught are kept
+    taught_ : how many rounds of teaching are kept
     information_ : what the clusters told about those of neighbours before and after that, in nats
     """
 
@@ -135,7 +136,7 @@ class Agreement(DeepClusterer):
     numbers_: Sequence[tuple[int, float]] = ()
     views_: list[str]
     agreeing_: float
-    taught_: bool
+    taught_: int
     information_: tuple[float, float]
 
     def __init__(
@@ -149,7 +150,7 @@ class Agreement(DeepClusterer):
         passes: int | Literal["auto"] = "auto",
         epochs: int | Literal["auto"] = "auto",
         agree: float = 0.8,
-        teach: bool = True,
+        rounds: int = 2,
         grouping: Literal["cells", "mixture"] = "cells",
     ) -> None:
         super().__init__(1 if n_clusters == "auto" else n_clusters, seed)
@@ -160,6 +161,8 @@ class Agreement(DeepClusterer):
         for name, times in (("passes", passes), ("epochs", epochs)):
             if times != "auto" and times < 1:
                 raise RecipeError(f"clustering.{name}", 'must be "auto" or a whole number >= 1', value=times)
+        if rounds < 0:
+            raise RecipeError("clustering.rounds", "must be a whole number >= 0", value=rounds)
         if not 0 <= agree <= 1:
             raise RecipeError("clustering.agree", "must be a share from 0 to 1", value=agree)
         for space in spaces:
@@ -173,7 +176,7 @@ class Agreement(DeepClusterer):
         self.views, self.code_size, self.layouts, self.spaces = views, code_size, layouts, tuple(spaces)
         if grouping not in ("cells", "mixture"):
             raise RecipeError("clustering.grouping", 'must be "cells" or "mixture"', value=grouping)
-        self.passes, self.epochs, self.agree, self.teach, self.grouping = passes, epochs, agree, teach, grouping
+        self.passes, self.epochs, self.agree, self.rounds, self.grouping = passes, epochs, agree, rounds, grouping
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         values = values[first_rows(values.reshape(len(values), -1))]  # copies would only be each other's neighbours
@@ -335,23 +338,34 @@ class Agreement(DeepClusterer):
     def _teach(
         self, values: Array, clusters: Array, network: Model | None, graphs: Graphs, n_clusters: int, stages: Stages
     ) -> None:
+        self.agreeing_ = 1.0
         space = self.chosen_.space if self.chosen_ else list(graphs)[-1]
-        agreeing = neighbour_agreement(clusters, graphs[space][0]) >= self.agree
-        taught = np.flatnonzero(agreeing)
         # Pixels that look alike are not always of one kind, which is what views teach: only their own graph can judge.
         judges = [graphs["views"][0][:, :ASKED]] if "views" in graphs else _asked(graphs)
         before = neighbour_information(clusters, judges, n_clusters)
-        self.taught_, self.agreeing_, self.information_ = False, float(agreeing.mean()), (before, before)
-        sure = np.bincount(clusters[taught], minlength=n_clusters)
-        if self.teach and self.views_ and (sure[np.bincount(clusters, minlength=n_clusters) > 0] > 0).all():
-            self.model_ = self._learn("taught", values, clusters, taught, self.views_, network, n_clusters, stages)
-            after = neighbour_information(self._shares(values).argmax(1), judges, n_clusters)
-            self.taught_, self.information_ = after >= (1 - TOLERANCE) * before, (before, after)
-            if not self.taught_:
+        self.taught_, self.information_ = 0, (before, before)
+        present = np.bincount(clusters, minlength=n_clusters) > 0
+        answers, indices = clusters, graphs[space][0]
+        for number in range(1, self.rounds + 1 if self.views_ else 1):
+            agreeing = neighbour_agreement(answers, indices) >= self.agree
+            if number == 1:
+                self.agreeing_ = float(agreeing.mean())
+            taught = np.flatnonzero(agreeing)
+            if not (np.bincount(answers[taught], minlength=n_clusters)[present] > 0).all():
+                break  # a cluster that nobody agrees on cannot be taught
+            model = self._learn(f"taught-{number}", values, answers, taught, self.views_, network, n_clusters, stages)
+            answers = _shares(model, values).argmax(1)
+            after = neighbour_information(answers, judges, n_clusters)
+            if after < (1 - TOLERANCE) * before:
                 self.notes += (
                     f"Taught from random views, the network's answers told less about neighbours ({after:.3f} nats) "
-                    f"than the clusters had ({before:.3f}): it learned the clusters as they were instead.",
+                    f"than the clusters had ({before:.3f}): they were not kept.",
                 )
+                break
+            self.model_, self.taught_, self.information_ = model, number, (before, after)
+            if number < self.rounds:
+                codes = {"codes": to_directions(coding.encode(model, values))}
+                indices = _graphs(f"graph-of-codes-{number}", codes, stages)["codes"][0]
         if not self.taught_:
             every = np.arange(len(values))
             self.model_ = self._learn("imitating", values, clusters, every, [], network, n_clusters, stages)
@@ -368,10 +382,15 @@ class Agreement(DeepClusterer):
         return stages.train(name, model, values, settings, seed=self.seed, labels=clusters, rows=rows)
 
     def _shares(self, values: Array) -> Array:
-        objective: Any = self.model_.objective
-        with torch.inference_mode():
-            shares: Array = objective.assign(torch.from_numpy(coding.encode(self.model_, values))).numpy()
-        return shares
+        return _shares(self.model_, values)
+
+
+def _shares(model: Model, values: Array) -> Array:
+    """Return the shares (N, M) of rows in the clusters that a network was taught."""
+    objective: Any = model.objective
+    with torch.inference_mode():
+        shares: Array = objective.assign(torch.from_numpy(coding.encode(model, values))).numpy()
+    return shares
 
 
 def _as_rows(make: Callable[[], Array], *, images: bool) -> tuple[Arrays, tuple[str, ...]]:

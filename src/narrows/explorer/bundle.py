@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -44,9 +45,8 @@ class Bundle:
         return {"blob": len(self.blobs) - 1, "type": str(plain.dtype)}
 
     def add_text(self, texts: list[str]) -> dict[str, Any]:
-        """Keep texts, none of which may hold a line break, and return where they are."""
-        lines = "\n".join(text.replace("\n", " ") for text in texts)
-        self.blobs.append(zlib.compress(lines.encode("utf-8", "replace"), 6))
+        """Keep texts, and return where they are."""
+        self.blobs.append(zlib.compress(json.dumps(texts).encode(), 6))
         return {"blob": len(self.blobs) - 1, "type": "text"}
 
     def add_image(self, image: bytes) -> int:
@@ -70,7 +70,6 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     table = _predictions(run)
     ids = table["id"]
     clusters = np.array(table["cluster"], np.int32)
-    points = np.array([table["x"], table["y"]], np.float32).T  # (N, 2)
     with np.load(run.folder / "neighbours.npz") as file:
         indices, distances = file["indices"][:, :NEIGHBOURS], file["distances"][:, :NEIGHBOURS]
     tables, model = run.tables, run.model()
@@ -81,16 +80,21 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
         "decodes": model.objective.trains_decoder, "clusters": int(clusters.max()) + 1,
     })  # fmt: skip
     header = bundle.header
-    header["points"] = bundle.add(_in_square(points))
+    header["points"] = bundle.add(in_square(np.load(run.folder / "map.npy")))
     header["clusterOf"] = bundle.add(clusters)
     header["ids"] = bundle.add_text(ids)
     header["neighbours"] = {
         "count": indices.shape[1], "rows": bundle.add(indices.astype(np.int32)),
         "distances": bundle.add(distances.astype(np.float32)),
     }  # fmt: skip
+    header["twinsInAll"] = int(run.results.get("duplicates/pairs") or 0)
     header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
     header["columns"] = list(_columns(bundle, table))
-    header["pictures"] = _pictures(bundle, model, data) if data is not None and data.is_images else {}
+    # By cluster, the most typical first: those that are looked at together lie on the same sheets.
+    typical = run.clusterer().typicality(np.load(run.folder / "codes.npy"))  # (N,)
+    order = np.lexsort((-typical, clusters)).astype(np.int32)
+    header["order"] = bundle.add(order)
+    header["pictures"] = _pictures(bundle, model, data, order) if data is not None and data.is_images else {}
     return bundle
 
 
@@ -108,8 +112,8 @@ def _predictions(run: Run) -> dict[str, list[str]]:
         raise RunFolderError(
             str(run.folder), "must have predictions.csv", remedy="Finish the run with `narrows run --resume`."
         )
-    rows = csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""))
-    names = next(rows)
+    with open(path, encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
     return dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
 
 
@@ -117,7 +121,8 @@ def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, 
     """Yield each column that points can be coloured and filtered by."""
     for name, title in (("confidence", "confidence"), ("error", "reconstruction error"), ("distance", "outlier score")):
         if name in table:
-            values = bundle.add(np.array(table[name], np.float32))
+            known = np.array(table[name], np.float32)
+            values = bundle.add(np.where(np.isfinite(known), known, np.nan))
             yield {"name": name, "title": title, "kind": "number", "values": values}
     for name, title in (("label", "label"), ("split", "split")):
         if name in table:
@@ -126,16 +131,16 @@ def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, 
             yield {"name": name, "title": title, "kind": "category", "values": values, "names": names.tolist()}
 
 
-def _in_square(points: Array) -> Array:
-    """Return the map (N, 2) moved and scaled, alike in both directions, to lie between -1 and 1."""
+def in_square(points: Array) -> Array:
+    """Return a map (N, 2) moved and scaled, alike in both directions, to lie between -1 and 1."""
     low, high = points.min(0), points.max(0)
     half = float((high - low).max()) / 2 or 1.0
     moved: Array = ((points - (low + high) / 2) / half).astype(np.float32)
     return moved
 
 
-def _pictures(bundle: Bundle, model: Model, data: Dataset) -> dict[str, Any]:
-    """Return the sheets of the images themselves, and of what the decoder makes of them."""
+def _pictures(bundle: Bundle, model: Model, data: Dataset, order: Array) -> dict[str, Any]:
+    """Return the sheets of the images themselves, and of what the decoder makes of them, in ``order`` (N,) of rows."""
     rows, (_, height, width) = len(data), data.shape
     longest = next(side for most, side in THUMBNAILS if rows <= most)
     scale = min(1.0, longest / max(height, width))
@@ -143,14 +148,14 @@ def _pictures(bundle: Bundle, model: Model, data: Dataset) -> dict[str, Any]:
 
     def as_stored() -> Iterator[Block]:
         for block in coding.blocks(rows, data.shape):
-            yield block, np.asarray(data.values[block])
+            yield block, np.asarray(data.values[order[block]])
 
     pictures = {"images": _sheets(bundle, as_stored, rows, size)}
     if model.objective.trains_decoder and rows <= REBUILT:
 
         def rebuilt() -> Iterator[Block]:
             for block in coding.blocks(rows, data.shape):
-                made = coding.reconstruct(model, data.values[block])
+                made = coding.reconstruct(model, data.values[order[block]])
                 yield block, np.rint(255 * made).astype(np.uint8)
 
         pictures["rebuilt"] = _sheets(bundle, rebuilt, rows, size)
@@ -158,7 +163,8 @@ def _pictures(bundle: Bundle, model: Model, data: Dataset) -> dict[str, Any]:
 
         def cleaned() -> Iterator[Block]:
             for block in coding.blocks(rows, data.shape):
-                noisy = next(iter(coding.corrupted_reconstructions(model, data.values[block], seed=block.start)))
+                chosen = data.values[order[block]]
+                noisy = next(iter(coding.corrupted_reconstructions(model, chosen, seed=block.start)))
                 yield block, np.rint(255 * noisy[2]).astype(np.uint8)
 
         pictures["cleaned"] = _sheets(bundle, cleaned, rows, size)

@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 
 from narrows.errors import InputError, RunFolderError
-from narrows.files import Array, flush_folder
-from narrows.runs import now
+from narrows.files import Array, write_text
+from narrows.runs import EDITS, EDITS_LOCK, now
 
-NAME = "edits.jsonl"
 FORMAT = 1
 MOST_CLUSTERS = 10_000
 LONGEST = 200  # letters of a name, or of what an edit says of itself
@@ -59,18 +58,22 @@ class EditLog:
     folder : of the run
     identity : of the clusters that are changed
     clusters : (N,), as they were found
+    read_only : look at the edits there are, whoever holds the log
 
     Raises
     ------
     RunFolderError : a log of other clusters, a damaged one, or one that another process holds
     """
 
-    def __init__(self, folder: Path, identity: str, clusters: Array) -> None:
+    def __init__(self, folder: Path, identity: str, clusters: Array, *, read_only: bool = False) -> None:
         from filelock import FileLock, Timeout
 
-        self.path, self._identity = folder / NAME, identity
+        self.path, self._identity = folder / EDITS, identity
         self._found = clusters.astype(np.int32)
-        self._lock = FileLock(folder / ".edits.lock", timeout=0)
+        self._lock = FileLock(folder / EDITS_LOCK, timeout=0)
+        if read_only:
+            self.edits = self._parsed(self.path.read_bytes()) if self.path.exists() else []
+            return
         try:
             self._lock.acquire()
         except Timeout as error:
@@ -107,8 +110,7 @@ class EditLog:
 
     def _read(self) -> list[dict[str, Any]]:
         if not self.path.exists():
-            _append(self.path, json.dumps({"format": FORMAT, "run": self._identity}) + "\n")
-            flush_folder(self.path.parent)
+            write_text(self.path, json.dumps({"format": FORMAT, "run": self._identity}) + "\n")
             return []
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
@@ -116,9 +118,10 @@ class EditLog:
             with open(self.path, "r+b") as file:
                 file.truncate(len(whole))
                 os.fsync(file.fileno())
-        if not whole:
-            self.path.unlink()
-            return self._read()
+        return self._parsed(whole)
+
+    def _parsed(self, content: bytes) -> list[dict[str, Any]]:
+        whole = content[: content.rfind(b"\n") + 1]
         try:
             first, *lines = (json.loads(line) for line in whole.decode("utf-8").splitlines())
             if first["format"] != FORMAT or [line["n"] for line in lines] != list(range(1, len(lines) + 1)):
@@ -190,7 +193,7 @@ def check(edit: Any, rows: int) -> dict[str, Any]:
     if not isinstance(names, dict):
         raise refuse("must give names by cluster", type(names).__name__)
     for cluster, name in names.items():
-        if not cluster.isascii() or not cluster.isdigit() or int(cluster) >= MOST_CLUSTERS:
+        if len(cluster) > 6 or not cluster.isascii() or not cluster.isdigit() or int(cluster) >= MOST_CLUSTERS:
             raise refuse("must name clusters by their numbers", cluster)
         _check_text(name, "names", refuse)
     _check_numbers(edit.get("confirm", []), rows, "rows", refuse)
@@ -198,7 +201,8 @@ def check(edit: Any, rows: int) -> dict[str, Any]:
 
 
 def _check_text(text: Any, where: str, refuse: Any) -> None:
-    if not isinstance(text, str) or len(text) > LONGEST or any(ord(letter) < 32 for letter in text):
+    plain = isinstance(text, str) and len(text) <= LONGEST and not any(ord(letter) < 32 for letter in text)
+    if not plain or any(0xD800 <= ord(letter) < 0xE000 for letter in text):  # halves of letters cannot be sent
         raise refuse(f"must have plain text of at most {LONGEST} letters in {where}", text)
 
 
@@ -212,7 +216,7 @@ def _check_numbers(numbers: Any, most: int, kind: str, refuse: Any) -> None:
 
 def _append(path: Path, line: str) -> None:
     content = line.encode("utf-8")
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)  # a log that is gone must not be begun in the middle
     try:
         size = os.fstat(descriptor).st_size
         try:

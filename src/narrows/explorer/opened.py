@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +19,14 @@ from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, InputError
-from narrows.explorer.bundle import Bundle
+from narrows.explorer.bundle import Bundle, in_square
 from narrows.explorer.edits import EditLog
 from narrows.files import Array
-from narrows.runs import Run
+from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer
+LARGEST = 1 << 30  # bytes of a blob: a hostile page must not fill the memory
+WRITTEN = 2000  # rows of Parquet at a time
 NEAREST = 8  # points of the map whose codes a place between them is given
 PARTS = 2, 20  # into which a selection can be split
 SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp"}
@@ -36,17 +40,19 @@ class Opened:
     run : the run
     data : its rows; None where they are gone, and what needs them is refused then
     bundle : what the page shows
+    read_only : make no edits; another explorer may have it open
     """
 
-    def __init__(self, run: Run, data: Dataset | None, bundle: Bundle) -> None:
+    def __init__(self, run: Run, data: Dataset | None, bundle: Bundle, *, read_only: bool = False) -> None:
         self.run, self.data, self.bundle = run, data, bundle
         self.model = run.model()
         self.codes = np.load(run.folder / "codes.npy")  # (N, K)
         self.points = _array(bundle, bundle.header["points"]).reshape(-1, 2)
         self.ids = _text(bundle, bundle.header["ids"])
         clusters = _array(bundle, bundle.header["clusterOf"])
-        self.log = EditLog(run.folder, bundle.header["run"], clusters)
+        self.log = EditLog(run.folder, bundle.header["run"], clusters, read_only=read_only)
         self._sd = self.codes.std(0)
+        self._naming = threading.Lock()
 
     # Pictures
 
@@ -115,12 +121,19 @@ class Opened:
         ------
         InputError, DataError : no images, or a file that cannot be read as one
         """
-        self._images()
+        from narrows.data.images import Unreadable, decode
+
+        how = self.model.preprocessing
+        if not self.model.is_images or not {"size", "fit", "channels"} <= how.keys():
+            raise InputError("image", "can be placed on the map of a run of images only")
         with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
-            suffix = _suffix(image)
-            (Path(folder) / f"image{suffix}").write_bytes(image)
-            data = self.run.open_source(folder, labels="none")
-        code = coding.encode(self.model, data.values)  # (1, K)
+            path = Path(folder) / f"image{_suffix(image)}"
+            path.write_bytes(image)
+            try:
+                found = decode(path, tuple(how["size"]), how["fit"], how["channels"])
+            except Unreadable as error:
+                raise DataError("image", "must be one that can be read", value=str(error)) from error
+        code = coding.encode(self.model, found.pixels[None])  # (1, K)
         clusterer = self.run.clusterer()
         x, y = self._in_square(self.run.projection().transform(code))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
@@ -131,11 +144,11 @@ class Opened:
         }  # fmt: skip
 
     def _in_square(self, points: Array) -> Array:
-        """Return places of the run's map as the page shows them, by the two corners of all points."""
+        """Return places of the run's map as the page shows them."""
         known = np.load(self.run.folder / "map.npy")
         low, high = known.min(0), known.max(0)
-        half = float((high - low).max()) / 2 or 1.0
-        return np.asarray((points - (low + high) / 2) / half)
+        # Two corners more, which are there already, leave the square as it is.
+        return in_square(np.vstack([low, high, np.clip(points, low, high)]))[2:]
 
     # Clusters
 
@@ -161,18 +174,16 @@ class Opened:
         chosen = np.arange(len(self.ids)) if rows is None else np.array(self._check_rows(rows), np.int64)
         if how not in ("copy", "link"):
             raise InputError("how", "must be copy or link", value=how)
-        exports = self.run.folder / "exports"
+        exports = self.run.folder / EXPORTS
         exports.mkdir(exist_ok=True)
-        stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-        name = next(n for i in range(1000) if not (exports / (n := f"{stamp}-{i}" if i else stamp)).exists())
-        part = exports / f".{name}.part"
+        part = Path(tempfile.mkdtemp(dir=exports, prefix=".", suffix=".part"))
         try:
             folders: dict[int, Path] = {}
             for cluster in sorted({int(c) for c in state.clusters[chosen]}):
                 folders[cluster] = part / _unique(_safe(state.name(cluster)), {f.name for f in folders.values()})
                 folders[cluster].mkdir(parents=True)
             width = len(str(len(self.ids)))
-            for row in chosen:
+            for row in np.unique(chosen):
                 source = Path(data.paths[row]) if data.paths is not None else None
                 stem = f"{row:0{width}}-{_safe(Path(self.ids[row]).stem)}"
                 folder = folders[int(state.clusters[row])]
@@ -182,11 +193,16 @@ class Opened:
                     os.symlink(source.resolve(), folder / f"{stem}{source.suffix}")
                 else:
                     shutil.copy2(source, folder / f"{stem}{source.suffix}")
-            part.rename(exports / name)
+            part.chmod(0o755)
+            with self._naming:  # two exports in one second
+                stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+                names = (f"{stamp}-{i}" if i else stamp for i in range(1000))
+                name = next(name for name in names if not (exports / name).exists())
+                part.rename(exports / name)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
-        return f"exports/{name}"
+        return f"{EXPORTS}/{name}"
 
     def table(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
         """Return a column per thing known of each of ``rows`` (all by default), after all edits."""
@@ -207,8 +223,8 @@ class Opened:
             columns[column["name"]] = [names[value] for value in values] if names else values
         return columns
 
-    def parquet(self, rows: Sequence[int] | None = None) -> bytes:
-        """Return the table as Parquet, with the columns that embedding-atlas reads.
+    def write_parquet(self, path: Path, rows: Sequence[int] | None = None) -> None:
+        """Write the table as Parquet, with the columns that embedding-atlas reads, a few thousand rows at a time.
 
         ``x`` and ``y``; ``neighbors``, with the places in this table (``ids``) and the distances of those nearest rows
         that are in it; ``image``, with the bytes of a PNG, of images.
@@ -218,20 +234,28 @@ class Opened:
 
         columns = self.table(rows)
         chosen, known = np.asarray(columns["row"]), self.bundle.header["neighbours"]
-        indices = _array(self.bundle, known["rows"]).reshape(len(self.ids), -1)[chosen]
-        distances = _array(self.bundle, known["distances"]).reshape(len(self.ids), -1)[chosen]
+        indices = _array(self.bundle, known["rows"]).reshape(len(self.ids), -1)
+        distances = _array(self.bundle, known["distances"]).reshape(len(self.ids), -1)
         place = np.full(len(self.ids), -1)
         place[chosen] = np.arange(len(chosen))
-        columns["neighbors"] = [
-            {"ids": [int(place[i]) for i in row if place[i] >= 0],
-             "distances": [float(d) for i, d in zip(row, away, strict=True) if place[i] >= 0]}
-            for row, away in zip(indices, distances, strict=True)
-        ]  # fmt: skip
-        if self.data is not None and self.data.is_images:
-            columns["image"] = [{"bytes": png(np.asarray(self.data.values[row]))} for row in chosen]
-        file = io.BytesIO()
-        parquet.write_table(pa.table(columns), file)
-        return file.getvalue()
+        images = self.data.values if self.data is not None and self.data.is_images else None
+        writer = None
+        try:
+            for start in range(0, len(chosen), WRITTEN):
+                block = slice(start, start + WRITTEN)
+                some = {name: column[block] for name, column in columns.items()}
+                some["neighbors"] = [
+                    {"ids": place[near][place[near] >= 0], "distances": away[place[near] >= 0]}
+                    for near, away in zip(indices[chosen[block]], distances[chosen[block]], strict=True)
+                ]
+                if images is not None:
+                    some["image"] = [{"bytes": png(np.asarray(images[row]))} for row in chosen[block]]
+                table = pa.table(some)
+                writer = writer or parquet.ParquetWriter(path, table.schema)
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
 
     def _images(self) -> Dataset:
         if self.data is None or not self.data.is_images:
@@ -249,15 +273,18 @@ class Opened:
 
 
 def _array(bundle: Bundle, where: Mapping[str, Any]) -> Array:
-    import zlib
-
-    return np.frombuffer(zlib.decompress(bundle.blobs[where["blob"]]), np.dtype(where["type"]).newbyteorder("<"))
+    return np.frombuffer(_inflated(bundle, where), np.dtype(where["type"]).newbyteorder("<"))
 
 
 def _text(bundle: Bundle, where: Mapping[str, Any]) -> list[str]:
+    texts: list[str] = json.loads(_inflated(bundle, where))
+    return texts
+
+
+def _inflated(bundle: Bundle, where: Mapping[str, Any]) -> bytes:
     import zlib
 
-    return zlib.decompress(bundle.blobs[where["blob"]]).decode("utf-8").split("\n")
+    return zlib.decompressobj().decompress(bundle.blobs[where["blob"]], LARGEST)
 
 
 def png(pixels: Array) -> bytes:

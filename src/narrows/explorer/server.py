@@ -14,19 +14,24 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import os
 import secrets
 import socket
+import sys
+import tempfile
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-from narrows.errors import InputError
+from narrows.errors import InputError, RunFolderError
 from narrows.explorer.edits import check
 from narrows.explorer.opened import Opened, png
 from narrows.explorer.page import policy, shell
 
 try:
     from fastapi import FastAPI, Request, Response
-    from fastapi.responses import JSONResponse
+    from fastapi.responses import FileResponse, JSONResponse
+    from starlette.background import BackgroundTask
     from starlette.concurrency import run_in_threadpool
 except ImportError as error:  # pragma: no cover - said by the verb
     raise InputError(
@@ -58,6 +63,11 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
+    @app.exception_handler(RunFolderError)
+    async def broken(_: Request, error: RunFolderError) -> Response:
+        print(error, file=sys.stderr)  # with its path, which is not for the wire
+        return JSONResponse({"error": "The run's folder cannot be read; the terminal says why."}, status_code=500)
+
     @app.exception_handler(InputError)
     async def refused(_: Request, error: InputError) -> Response:
         return JSONResponse({"error": str(error)}, status_code=400)
@@ -83,9 +93,9 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
         content, kind = await run_in_threadpool(_which(opened, which).picture, row)
         return Response(content, media_type=kind)
 
-    @app.get("/api/edits")
-    async def edits() -> Response:
-        return JSONResponse({"edits": opened[0].log.edits})
+    @app.get("/api/runs/{which}/edits")
+    async def edits(which: int) -> Response:
+        return JSONResponse({"edits": _which(opened, which).log.edits})
 
     @app.post("/api/edits")
     async def edit(request: Request) -> Response:
@@ -122,8 +132,15 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
     @app.post("/api/parquet")
     async def parquet(request: Request) -> Response:
         asked = await _json(request, {"rows"})
-        content = await run_in_threadpool(opened[0].parquet, asked["rows"])
-        return Response(content, media_type="application/vnd.apache.parquet")
+        descriptor, name = tempfile.mkstemp(prefix="narrows-", suffix=".parquet")
+        os.close(descriptor)
+        path = Path(name)
+        try:
+            await run_in_threadpool(opened[0].write_parquet, path, asked["rows"])
+        except BaseException:
+            path.unlink()
+            raise
+        return FileResponse(path, media_type="application/vnd.apache.parquet", background=BackgroundTask(path.unlink))
 
     return Guard(app, token, hosts)
 

@@ -164,6 +164,20 @@ def read(name: str | Path) -> dict[str, Any]:
         raise RecipeError("recipe", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
 
 
+def data_of(path: Path) -> tuple[Data, int]:
+    """Return where the rows of a run come from, and its seed, by its recipe.toml; nothing that it names is called.
+
+    Raises
+    ------
+    RecipeError : no such file, or settings of data that cannot be
+    """
+    content = read(path)
+    try:
+        return Data.model_validate(content["data"]), int(content["seed"])
+    except (ValidationError, KeyError, TypeError, ValueError) as error:
+        raise RecipeError("recipe", "must say where the run's data came from", value=str(path)) from error
+
+
 def check(content: Mapping[str, Any]) -> Recipe:
     """Return the checked recipe.
 
