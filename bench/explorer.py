@@ -25,11 +25,13 @@ from playwright.sync_api import sync_playwright
 
 from narrows import environment
 from narrows.explorer import page as explorer_page
-from narrows.explorer.bundle import THUMBNAILS, Bundle, _in_square, _sheets
+from narrows.explorer.bundle import THUMBNAILS, Bundle, _sheets, in_square
 from narrows.files import write_json
 
 RESULTS = Path(__file__).parent / "results" / "explorer.json"
 ROUNDS = 3
+SIDE = 24  # of a picture
+LARGEST_SPRITE = 8192  # pixels that TensorBoard's projector takes
 CHROMIUM = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-vsync"]
 WINDOW = {"width": 1400, "height": 900}
 
@@ -70,17 +72,16 @@ def ours(folder: Path, rows: int, query: str) -> dict[str, float]:
 
 
 def synthetic(rows: int) -> Bundle:
-    from sklearn.datasets import load_digits
-
     places, clusters = points(rows)
-    digits = (load_digits().images * 255 / 16).astype(np.uint8)[:, None]
+    pictures = digits()
     rng = np.random.default_rng(1)
     bundle = Bundle({
         "format": 1, "name": f"{rows} points", "run": f"bench{rows}", "rows": rows, "kind": "images",
         "shape": [1, 8, 8], "code_size": 8, "decodes": False, "clusters": 20, "twins": [],
+        "twinsInAll": 0,
     })  # fmt: skip
     header = bundle.header
-    header["points"] = bundle.add(_in_square(places))
+    header["points"] = bundle.add(in_square(places))
     header["clusterOf"] = bundle.add(clusters.astype(np.int32))
     header["ids"] = bundle.add_text([f"image-{row}.png" for row in range(rows)])
     header["neighbours"] = {
@@ -91,15 +92,24 @@ def synthetic(rows: int) -> Bundle:
         {"name": name, "title": name, "kind": "number", "values": bundle.add(rng.random(rows).astype(np.float32))}
         for name in ("confidence", "error", "distance")
     ]
-    side = next(side for most, side in THUMBNAILS if rows <= most)
+    order = np.lexsort((rng.random(rows), clusters)).astype(np.int32)
+    header["order"] = bundle.add(order)
+    side = min(SIDE, next(side for most, side in THUMBNAILS if rows <= most))
 
     def images():
         for first in range(0, rows, 1000):
-            some = np.arange(first, min(rows, first + 1000))
-            yield slice(first, first + len(some)), digits[some % len(digits)]
+            some = order[first : first + 1000]
+            yield slice(first, first + len(some)), pictures[some % len(pictures)]
 
-    header["pictures"] = {"images": _sheets(bundle, images, rows, (min(8, side), min(8, side)))}
+    header["pictures"] = {"images": _sheets(bundle, images, rows, (side, side))}
     return bundle
+
+
+def digits() -> np.ndarray:
+    from sklearn.datasets import load_digits
+
+    small = (load_digits().images * 255 / 16).astype(np.uint8)
+    return np.kron(small, np.ones((1, SIDE // 8, SIDE // 8), np.uint8))[:, None]
 
 
 def look(address: str) -> dict[str, float]:
@@ -111,6 +121,7 @@ def look(address: str) -> dict[str, float]:
         start = time.perf_counter()
         page.goto(address, wait_until="commit")
         page.wait_for_selector("#app[data-ready]")
+        shown(page)
         painted = time.perf_counter() - start
         page.keyboard.press("b")
         box = page.locator(".first .overlay").bounding_box()
@@ -120,12 +131,12 @@ def look(address: str) -> dict[str, float]:
         start = time.perf_counter()
         page.mouse.up()
         page.locator("aside h2", has_text="selected").wait_for()
-        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shown(page)
         lasso = time.perf_counter() - start
         start = time.perf_counter()
         for _ in range(10):
             page.mouse.wheel(0, -60)
-            page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            shown(page)
         zoom = (time.perf_counter() - start) / 10
         memory = _memory()
         browser.close()
@@ -139,8 +150,19 @@ def theirs(folder: Path, rows: int, program: str) -> dict[str, float]:
     places, clusters = points(rows)
     np.savetxt(logs / "tensors.tsv", np.column_stack([places, np.zeros(rows)]), fmt="%.5f", delimiter="\t")
     (logs / "metadata.tsv").write_text("".join(f"{cluster}\n" for cluster in clusters))
+    sprite = ""
+    across = int(np.ceil(np.sqrt(rows)))
+    if across * SIDE <= LARGEST_SPRITE:
+        from PIL import Image
+
+        pictures, sheet = digits()[:, 0], np.zeros((across * SIDE, across * SIDE), np.uint8)
+        for row in range(rows):
+            top, left = row // across * SIDE, row % across * SIDE
+            sheet[top : top + SIDE, left : left + SIDE] = pictures[row % len(pictures)]
+        Image.fromarray(sheet).save(logs / "sprite.png")
+        sprite = f' sprite {{ image_path: "sprite.png" single_image_dim: {SIDE} single_image_dim: {SIDE} }}'
     (logs / "projector_config.pbtxt").write_text(
-        'embeddings { tensor_name: "points" tensor_path: "tensors.tsv" metadata_path: "metadata.tsv" }\n'
+        f'embeddings {{ tensor_name: "points" tensor_path: "tensors.tsv" metadata_path: "metadata.tsv"{sprite} }}\n'
     )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -170,11 +192,17 @@ def projector(address: str, rows: int) -> dict[str, float]:
         start = time.perf_counter()
         page.goto(address, wait_until="commit")
         page.get_by_text(f"Points: {rows}").first.wait_for()
-        page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        shown(page)
         painted = time.perf_counter() - start
         memory = _memory()
         browser.close()
     return {"first_paint_s": painted, "memory_mb": memory}
+
+
+def shown(page) -> None:
+    """Wait until what was drawn is on the screen: a picture of some of it waits for the graphics."""
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.screenshot(clip={"x": 400, "y": 400, "width": 8, "height": 8})
 
 
 def medians(measure) -> dict[str, float]:

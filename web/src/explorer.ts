@@ -46,9 +46,11 @@ async function start(): Promise<void> {
     const store = server ? new ServerStore(server) : new BrowserStore(pile.header.run);
     const edits = await Edits.open(pile.found, store);
     build(app, pile, edits, server);
-    requestAnimationFrame(() => requestAnimationFrame(() => {
+    // The canvas gets its size in the first frame, and its points in the second.
+    const frames = (n: number, done: () => void): number => requestAnimationFrame(() => (n > 1 ? frames(n - 1, done) : done()));
+    frames(3, () => {
       app.dataset.ready = (performance.now() - began).toFixed(0); // milliseconds from the data to the first picture
-    }));
+    });
   } catch (error) {
     app.replaceChildren(h("p", { class: "loading", role: "alert" }, (error as Error).message));
   }

@@ -97,10 +97,10 @@ class Agreement(DeepClusterer):
        graphs of all single spaces: a clustering made in one is judged by the others too. The space with the greatest I
        is laid out more often, and of the nine clusterings with the greatest I the one is kept that agrees most with the
        others.
-    3. A network learns the clusters of the rows whose neighbours agree, from random views. Another one learns its
-       answers, of the rows whose neighbours in the space of its codes agree.
+    3. A network learns the clusters of the rows whose neighbours agree, from random views. Then it learns, twice more,
+       its own answers for the rows whose neighbours in the space of its codes agree.
     4. Answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
-       before. Where none are, the network learns the clusters of all rows as they are.
+       before step 3. Where none are, the network learns the clusters of all rows as they are.
 
     Vectors have one space, the components of their standardised columns, and no views.
 
@@ -113,7 +113,8 @@ class Agreement(DeepClusterer):
     layouts : of the space that is chosen
     spaces : the single spaces to look for neighbours in, of ``SPACES``; those that the rows do not have are left out
     passes : over all images while the network learns views; "auto" is 12, and of few images more
-    epochs : over the rows from which it learns clusters; "auto" is 8, and of few rows as many as make 1,500 steps
+    epochs : over the rows from which it learns clusters; "auto" is 8, and of few rows as many as make 1,500 steps.
+        Rounds after the first have half as many, at half the rate
     agree : share of a row's neighbours in its own cluster from which on it is taught
     rounds : how often a network is taught from views; 0 leaves step 3 out
     grouping : how a layout is grouped: "cells" that are joined, or one "mixture" of Gaussians, for comparison
@@ -150,7 +151,7 @@ class Agreement(DeepClusterer):
         passes: int | Literal["auto"] = "auto",
         epochs: int | Literal["auto"] = "auto",
         agree: float = 0.8,
-        rounds: int = 2,
+        rounds: int = 3,
         grouping: Literal["cells", "mixture"] = "cells",
     ) -> None:
         super().__init__(1 if n_clusters == "auto" else n_clusters, seed)
@@ -345,7 +346,7 @@ class Agreement(DeepClusterer):
         before = neighbour_information(clusters, judges, n_clusters)
         self.taught_, self.information_ = 0, (before, before)
         present = np.bincount(clusters, minlength=n_clusters) > 0
-        answers, indices = clusters, graphs[space][0]
+        answers, indices, student = clusters, graphs[space][0], network
         for number in range(1, self.rounds + 1 if self.views_ else 1):
             agreeing = neighbour_agreement(answers, indices) >= self.agree
             if number == 1:
@@ -353,8 +354,11 @@ class Agreement(DeepClusterer):
             taught = np.flatnonzero(agreeing)
             if not (np.bincount(answers[taught], minlength=n_clusters)[present] > 0).all():
                 break  # a cluster that nobody agrees on cannot be taught
-            model = self._learn(f"taught-{number}", values, answers, taught, self.views_, network, n_clusters, stages)
-            answers = _shares(model, values).argmax(1)
+            name = f"taught-{number}"
+            student = self._learn(
+                name, values, answers, taught, self.views_, student, n_clusters, stages, again=number > 1
+            )
+            answers = _shares(student, values).argmax(1)
             after = neighbour_information(answers, judges, n_clusters)
             if after < (1 - TOLERANCE) * before:
                 self.notes += (
@@ -362,9 +366,9 @@ class Agreement(DeepClusterer):
                     f"than the clusters had ({before:.3f}): they were not kept.",
                 )
                 break
-            self.model_, self.taught_, self.information_ = model, number, (before, after)
+            self.model_, self.taught_, self.information_ = student, number, (before, after)
             if number < self.rounds:
-                codes = {"codes": to_directions(coding.encode(model, values))}
+                codes = {"codes": to_directions(coding.encode(student, values))}
                 indices = _graphs(f"graph-of-codes-{number}", codes, stages)["codes"][0]
         if not self.taught_:
             every = np.arange(len(values))
@@ -372,13 +376,15 @@ class Agreement(DeepClusterer):
 
     def _learn(
         self, name: str, values: Array, clusters: Array, rows: Array, views: Sequence[str], network: Model | None,
-        n_clusters: int, stages: Stages,
+        n_clusters: int, stages: Stages, again: bool = False,
     ) -> Model:  # fmt: skip
         objective = {"name": "taught", "n_clusters": n_clusters, "views": list(views)}
         model = self._network(values, objective) if network is None else with_objective(network, objective, self.seed)
         batch = min(256, _power_of_two(len(rows) / 20))
         epochs = max(8, -(-STEPS // -(-len(rows) // batch))) if self.epochs == "auto" else self.epochs
-        settings = Settings(epochs=epochs, batch_size=batch, lr=1e-3, keep="last")
+        if again:
+            epochs = -(-epochs // 2)
+        settings = Settings(epochs=epochs, batch_size=batch, lr=5e-4 if again else 1e-3, keep="last")
         return stages.train(name, model, values, settings, seed=self.seed, labels=clusters, rows=rows)
 
     def _shares(self, values: Array) -> Array:
