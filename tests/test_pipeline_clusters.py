@@ -8,7 +8,6 @@ from narrows import pipeline
 from narrows.deep.agreement import Agreement
 from narrows.errors import Interrupted, RecipeError
 from narrows.interrupt import Interrupt
-from narrows.progress import Progress
 from narrows.recipes import recipe as recipes
 
 QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=20", "projection.name=pca")
@@ -24,7 +23,7 @@ def run(tmp_path_factory):
 
 
 def test_its_clusters_are_those_of_the_clustering_and_the_codes_tell_them(run):
-    values = pipeline._open(quick(), Progress()).values
+    values = pipeline.open_data(quick().data, quick().seed).values
     alone = Agreement(10, 0, layouts=1, passes=2, epochs=20).fit(values)
     clusters = np.load(run.folder / "clusters.npy")
     assert np.array_equal(clusters, alone.labels_)

@@ -1,0 +1,66 @@
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from narrows.deep import Stages
+from narrows.deep import agreement as module
+from narrows.deep.agreement import Agreement
+
+
+def make(**arguments):
+    return Agreement(10, 0, **({"layouts": 1, "passes": 2, "epochs": 6, "spaces": ["pixels", "views"]} | arguments))
+
+
+@pytest.fixture(scope="module")
+def values(digits):
+    return digits[0][:400]
+
+
+@pytest.fixture
+def _any_answer_will_do(monkeypatch):
+    monkeypatch.setattr(module, "TOLERANCE", 1.0)
+
+
+@pytest.fixture
+def agreeing(values, tmp_path, _any_answer_will_do):
+    clusterer = make(agree=0.3).fit(values, Stages(tmp_path / "all"))
+    assert clusterer.taught_ == 3
+    return clusterer, tmp_path
+
+
+def test_every_round_begins_where_the_one_before_it_ended(agreeing):
+    clusterer, folder = agreeing
+    weights = [module.Model.load(folder / "all" / f"taught-{n}").net.state_dict() for n in (1, 2, 3)]
+    for one, next_one in pairwise(weights):
+        assert any(not np.array_equal(one[name], next_one[name]) for name in one)
+    last = clusterer.model_.net.state_dict()
+    assert all(np.array_equal(weights[-1][name], last[name]) for name in last)
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_rounds_taken_up_from_a_folder_end_with_the_same_bits(agreeing, values, after):
+    clusterer, folder = agreeing
+    shutil.copytree(folder / "all", folder / "some")
+    for number in range(after + 1, 4):
+        shutil.rmtree(folder / "some" / f"taught-{number}")
+        (folder / "some" / f"graph-of-codes-{number}.safetensors").unlink(missing_ok=True)
+    again = make(agree=0.3).fit(values, Stages(folder / "some"))
+    assert np.array_equal(again.assign(values), clusterer.assign(values))
+    alone = make(agree=0.3).fit(values)
+    assert np.array_equal(alone.assign(values), clusterer.assign(values))
+
+
+def test_what_costs_too_much_information_is_not_kept(values, monkeypatch):
+    monkeypatch.setattr(module, "TOLERANCE", -1.0)
+    clusterer = make(agree=0.3).fit(values)
+    assert clusterer.taught_ == 0
+    assert any("were not kept" in note for note in clusterer.notes)
+    assert np.array_equal(clusterer.predict(values), clusterer.labels_)
+
+
+def test_without_rounds_nothing_is_taught_from_views(values):
+    clusterer = make(rounds=0).fit(values)
+    assert clusterer.taught_ == 0
+    assert not any("not kept" in note for note in clusterer.notes)
