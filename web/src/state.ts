@@ -168,11 +168,15 @@ export class State {
   private grouped(): Map<number, number[]> {
     if (this.groups && this.groupsAt === this.edits.log.length) return this.groups;
     const groups = new Map<number, number[]>();
-    for (const row of this.pile.order) {
-      const cluster = this.edits.clusters[row]!;
-      const held = groups.get(cluster);
-      if (held) held.push(row);
-      else groups.set(cluster, [row]);
+    // Rows that were moved come after those that were found where they are: how typical they are was said of elsewhere.
+    for (const moved of [false, true]) {
+      for (const row of this.pile.order) {
+        const cluster = this.edits.clusters[row]!;
+        if ((cluster !== this.pile.found[row]) !== moved) continue;
+        const held = groups.get(cluster);
+        if (held) held.push(row);
+        else groups.set(cluster, [row]);
+      }
     }
     [this.groups, this.groupsAt] = [groups, this.edits.log.length];
     return groups;
