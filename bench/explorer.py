@@ -125,9 +125,9 @@ def look(address: str) -> dict[str, float]:
         painted = time.perf_counter() - start
         page.keyboard.press("b")
         box = page.locator(".first .overlay").bounding_box()
-        page.mouse.move(box["x"] + 20, box["y"] + 20)
+        page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)
         page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] - 20, steps=4)
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=4)
         start = time.perf_counter()
         page.mouse.up()
         page.locator("aside h2", has_text="selected").wait_for()

@@ -170,7 +170,16 @@ def on_screen(page, run):
 
 
 def pixels(page):
-    """How many pixels of the map are not empty, and how many colours they have."""
+    """How many pixels of the map are not empty, and how many colours they have, once there are as many as rows."""
+    for _ in range(40):  # a page that has just changed draws in one of the next frames
+        drawn, colours = _pixels(page)
+        if drawn > ROWS / 2:
+            break
+        page.wait_for_timeout(100)
+    return drawn, colours
+
+
+def _pixels(page):
     return page.evaluate(
         """() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(async () => {
             const from = document.querySelector(".first .points");
