@@ -191,7 +191,9 @@ def projector(address: str, rows: int) -> dict[str, float]:
         page.set_default_timeout(300_000)
         start = time.perf_counter()
         page.goto(address, wait_until="commit")
-        page.get_by_text(f"Points: {rows}").first.wait_for()
+        while not (frames := [frame for frame in page.frames if "projector_binary" in frame.url]):
+            page.wait_for_timeout(50)
+        frames[0].get_by_text(f"Points: {rows}").first.wait_for()
         shown(page)
         painted = time.perf_counter() - start
         memory = _memory()
