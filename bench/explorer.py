@@ -17,6 +17,7 @@ import statistics
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,8 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from narrows import environment
-from narrows.explorer import page as explorer_page
 from narrows.explorer.bundle import THUMBNAILS, Bundle, _sheets, in_square
+from narrows.explorer.page import save
 from narrows.files import write_json
 
 RESULTS = Path(__file__).parent / "results" / "explorer.json"
@@ -64,7 +65,7 @@ def points(rows: int) -> tuple[np.ndarray, np.ndarray]:
 def ours(folder: Path, rows: int, query: str) -> dict[str, float]:
     path = folder / f"explorer-{rows}.html"
     start = time.perf_counter()
-    path.write_text("".join(explorer_page._parts(synthetic(rows))), encoding="utf-8")
+    save(synthetic(rows), path)
     written = time.perf_counter() - start
     return {"written_s": round(written, 2), "file_mb": round(path.stat().st_size / 1e6, 1)} | medians(
         lambda: look(path.as_uri() + query)
@@ -77,11 +78,10 @@ def synthetic(rows: int) -> Bundle:
     rng = np.random.default_rng(1)
     bundle = Bundle({
         "format": 1, "name": f"{rows} points", "run": f"bench{rows}", "rows": rows, "kind": "images",
-        "shape": [1, 8, 8], "code_size": 8, "decodes": False, "clusters": 20, "twins": [],
-        "twinsInAll": 0,
+        "decodes": False, "twins": [], "twinsInAll": 0,
     })  # fmt: skip
     header = bundle.header
-    header["points"] = bundle.add(in_square(places))
+    header["points"] = bundle.add(in_square(places, places))
     header["clusterOf"] = bundle.add(clusters.astype(np.int32))
     header["ids"] = bundle.add_text([f"image-{row}.png" for row in range(rows)])
     header["neighbours"] = {
@@ -112,17 +112,25 @@ def digits() -> np.ndarray:
     return np.kron(small, np.ones((1, SIDE // 8, SIDE // 8), np.uint8))[:, None]
 
 
-def look(address: str) -> dict[str, float]:
-    """Open a page, wait for its points, draw a box around half of them, and look at the memory."""
+@contextmanager
+def opened(address: str):
+    """Open a page in a browser of its own; with it comes the time at which that was begun."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
         page = browser.new_page(viewport=WINDOW)
         page.set_default_timeout(300_000)
         start = time.perf_counter()
         page.goto(address, wait_until="commit")
+        yield page, start
+        browser.close()
+
+
+def look(address: str) -> dict[str, float]:
+    """Open a page, wait for its points, draw a box around half of them, and look at the memory."""
+    with opened(address) as (page, asked):
         page.wait_for_selector("#app[data-ready]")
         shown(page)
-        painted = time.perf_counter() - start
+        painted = time.perf_counter() - asked
         page.keyboard.press("b")
         box = page.locator(".first .overlay").bounding_box()
         page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)
@@ -139,7 +147,6 @@ def look(address: str) -> dict[str, float]:
             shown(page)
         zoom = (time.perf_counter() - start) / 10
         memory = _memory()
-        browser.close()
     return {"first_paint_s": painted, "lasso_s": lasso, "zoom_step_s": zoom, "memory_mb": memory}
 
 
@@ -185,19 +192,13 @@ def theirs(folder: Path, rows: int, program: str) -> dict[str, float]:
 
 
 def projector(address: str, rows: int) -> dict[str, float]:
-    with sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
-        page = browser.new_page(viewport=WINDOW)
-        page.set_default_timeout(300_000)
-        start = time.perf_counter()
-        page.goto(address, wait_until="commit")
+    with opened(address) as (page, start):
         while not (frames := [frame for frame in page.frames if "projector_binary" in frame.url]):
             page.wait_for_timeout(50)
         frames[0].get_by_text(f"Points: {rows}").first.wait_for()
         shown(page)
         painted = time.perf_counter() - start
         memory = _memory()
-        browser.close()
     return {"first_paint_s": painted, "memory_mb": memory}
 
 

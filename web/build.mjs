@@ -3,7 +3,7 @@ import { build } from "esbuild";
 
 await build({
   entryPoints: ["src/explorer.ts", "src/explorer.css"],
-  outdir: "../src/narrows/explorer/page",
+  outdir: "../src/narrows/explorer/built",
   bundle: true,
   minify: true,
   format: "iife",

@@ -127,3 +127,12 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def safe_name(text: str) -> str:
+    """Return what of ``text`` is safe in a file's name everywhere: letters, digits, "-", "_", "." and blanks inside.
+
+    At most 80 bytes; "unnamed" where nothing is left.
+    """
+    kept = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in text)
+    return kept.encode("utf-8")[:80].decode("utf-8", "ignore").strip(" .") or "unnamed"

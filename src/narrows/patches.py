@@ -114,27 +114,29 @@ class PatchCodes:
             raise DataError("images", f"must be of the shape {self.shape_} of those fitted", value=images.shape[1:])
         height, width = ((size + 2 * (self.side // 2) - self.side) // self.stride + 1 for size in self.shape_[1:])
         fields = _tensor(np.kron(_fields(height, self.grid), _fields(width, self.grid)))  # (grid^2, places)
+        # ||u - c||^2 = ||u||^2 - 2 u c + ||c||^2 is one product: (u, ||u||^2, 1) with (-2 c, 1, ||c||^2).
+        columns = [-2 * self.centers_, np.ones(self.n_centers), (self.centers_**2).sum(1)]
+        centers = _tensor(np.column_stack(columns).T)  # (D + 2, K)
+        whiten, mean = _tensor(self._whiten), _tensor(self._whitened_mean)  # (D, D), (D,)
         step = max(1, BLOCK_VALUES // (height * width * self.n_centers))
         codes = np.empty((len(images), self.n_features_), np.float32)
         with torch.inference_mode():
             for start in range(0, len(images), step):
-                answers = self._answers(_scaled(images[start : start + step]))  # (B, places, K)
+                white = self._patches(_scaled(images[start : start + step])) @ whiten - mean  # (B, places, D)
+                squares = white.square().sum(2, keepdim=True)
+                distances = torch.cat([white, squares, torch.ones_like(squares)], 2) @ centers  # (B, places, K)
+                distances.clamp_(min=0).sqrt_()
+                average = distances.mean(2, keepdim=True)
+                answers = distances.neg_().add_(average).relu_()
                 codes[start : start + step] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
         return codes
 
-    def _answers(self, x: Tensor) -> Tensor:
-        """Return the answer of each centre at each place (B, places, K) of ``x`` (B, C, H, W)."""
+    def _patches(self, x: Tensor) -> Tensor:
+        """Return the patch at each place (B, places, D) of ``x`` (B, C, H, W), at mean 0 and variance 1."""
         patches = functional.unfold(x, self.side, padding=self.side // 2, stride=self.stride).transpose(1, 2)
         patches = patches - patches.mean(2, keepdim=True)
-        patches *= (patches.square().mean(2, keepdim=True) + CONTRAST).rsqrt()  # (B, places, D)
-        white = patches @ _tensor(self._whiten) - _tensor(self._whitened_mean)
-        # ||u - c||^2 = ||u||^2 - 2 u c + ||c||^2 is one product: (u, ||u||^2, 1) with (-2 c, 1, ||c||^2).
-        squares = white.square().sum(2, keepdim=True)
-        known = torch.cat([white, squares, torch.ones_like(squares)], 2)  # (B, places, D + 2)
-        centers = np.column_stack([-2 * self.centers_, np.ones(self.n_centers), (self.centers_**2).sum(1)])
-        distances = (known @ _tensor(centers.T)).clamp_(min=0).sqrt_()
-        mean = distances.mean(2, keepdim=True)
-        return distances.neg_().add_(mean).relu_()
+        patches *= (patches.square().mean(2, keepdim=True) + CONTRAST).rsqrt()
+        return patches
 
     def _drawn(self, images: Array) -> Array:
         """Return patches (P, D) in [0, 1] from random places of random images."""

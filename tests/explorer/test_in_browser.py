@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import threading
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -152,13 +151,9 @@ def drag(page, places, *, modifiers=()):
         page.keyboard.up(key)
 
 
-def array(run, where):
-    blob = read(run.folder / "explorer.html").blobs[where["blob"]]
-    return np.frombuffer(zlib.decompress(blob), where["type"])
-
-
 def points_of(run):
-    return array(run, read(run.folder / "explorer.html").header["points"]).reshape(-1, 2)
+    page = read(run.folder / "explorer.html")
+    return page.array(page.header["points"]).reshape(-1, 2)
 
 
 def on_screen(page, run):
@@ -349,8 +344,8 @@ def test_filters_and_search_show_less_and_the_address_keeps_the_view(page, run, 
     page.keyboard.press("Tab")
     shown = page.locator("section[aria-label=Filters] .hint").first
     some = int(shown.inner_text().split(" of ")[0].replace(",", ""))
-    confidence = next(column for column in read(run.folder / "explorer.html").header["columns"])
-    values = array(run, confidence["values"])
+    known = read(run.folder / "explorer.html")
+    values = known.array(next(column for column in known.header["columns"] if column["name"] == "confidence")["values"])
     assert some == (values >= 0.5).sum()
     page.locator("fieldset", has_text="split").get_by_role("button", name="none").click()
     assert shown.inner_text().startswith("0 of")
@@ -457,7 +452,7 @@ def test_folders_and_edits_are_in_the_runs_folder(new_page, served):
 def test_a_dropped_image_finds_its_place(new_page, served, tmp_path):
     server = served()
     page = new_page(server.address)
-    content = server.opened[0].picture(17)[0]
+    content = server.opened[0].picture(17)
     import base64
 
     page.evaluate(

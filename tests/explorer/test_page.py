@@ -3,7 +3,6 @@ import hashlib
 import io
 import json
 import re
-import zlib
 
 import numpy as np
 import pytest
@@ -19,10 +18,6 @@ from narrows.recipes import recipe as recipes
 @pytest.fixture(scope="module")
 def page(finished):
     return read(finished.folder / "explorer.html")
-
-
-def array(bundle, where):
-    return np.frombuffer(zlib.decompress(bundle.blobs[where["blob"]]), where["type"])
 
 
 def test_every_run_writes_one_file_that_needs_no_other(finished):
@@ -42,8 +37,8 @@ def test_every_run_writes_one_file_that_needs_no_other(finished):
 def test_the_arrays_are_those_of_the_run(finished, rows, page):
     header = page.header
     clusters = np.load(finished.folder / "clusters.npy")
-    assert (array(page, header["clusterOf"]) == clusters).all()
-    points = array(page, header["points"]).reshape(-1, 2)
+    assert (page.array(header["clusterOf"]) == clusters).all()
+    points = page.array(header["points"]).reshape(-1, 2)
     known = np.load(finished.folder / "map.npy")
     assert np.abs(points).max() == pytest.approx(1, abs=1e-4)
     assert np.corrcoef(points[:, 0], known[:, 0])[0, 1] == pytest.approx(1)
@@ -51,15 +46,15 @@ def test_the_arrays_are_those_of_the_run(finished, rows, page):
     assert spans[0] == pytest.approx(spans[1], rel=1e-3)  # not stretched
     columns = {column["name"]: column for column in header["columns"]}
     assert set(columns) == {"confidence", "error", "distance", "label", "split"}
-    names, labels = columns["label"]["names"], array(page, columns["label"]["values"])
+    names, labels = columns["label"]["names"], page.array(columns["label"]["values"])
     assert [names[label] for label in labels] == [str(label) for label in rows.labels]
     with np.load(finished.folder / "neighbours.npz") as file:
-        assert (array(page, header["neighbours"]["rows"]).reshape(300, 10) == file["indices"][:, :10]).all()
+        assert (page.array(header["neighbours"]["rows"]).reshape(300, 10) == file["indices"][:, :10]).all()
 
 
 def test_a_thumbnail_is_the_image_itself(page, rows):
     sheets = page.header["pictures"]["images"]
-    images, order = rows.values, array(page, page.header["order"])
+    images, order = rows.values, page.array(page.header["order"])
     assert sorted(order) == list(range(300))
     for row in (0, 7, 299):
         place = int(np.flatnonzero(order == row)[0])

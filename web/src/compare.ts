@@ -40,7 +40,7 @@ export function comparePanel(state: State, place: HTMLElement, withoutWebGL: boo
       const edits = await Edits.open(pile.found, store);
       const other = new State(pile, edits, new Pictures(source, pile.header.pictures, pile.order), null, state.say);
       for (const part of leave) part();
-      const map = new MapView(other, true, withoutWebGL);
+      const map = new MapView(other, withoutWebGL);
       leave = [() => map.close()];
       setTool(map);
       let linking = false;

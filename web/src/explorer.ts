@@ -67,7 +67,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
   };
   const withoutWebGL = new URLSearchParams(location.search).has("canvas");
   const state = new State(pile, edits, new Pictures(pile.source, pile.header.pictures, pile.order), server, say);
-  const map = new MapView(state, true, withoutWebGL);
+  const map = new MapView(state, withoutWebGL);
   const canDraw = server !== null && pile.header.decodes;
   const others: MapView[] = [map];
 

@@ -44,7 +44,6 @@ export class MapView {
 
   constructor(
     private readonly state: State,
-    private readonly linked: boolean, // whether this is the map that the rest of the page speaks of
     withoutWebGL: boolean,
   ) {
     this.near = new Near(state.pile.points);
@@ -286,7 +285,7 @@ export class MapView {
       this.state.say(`${counted(this.state.selectedCount, "row")} selected.`);
     } else if (!moved && this.tool !== "draw" && event.type === "pointerup") {
       const row = this.at(x, y);
-      if (row >= 0 && this.linked) {
+      if (row >= 0) {
         if (event.shiftKey) this.state.select([row], this.state.selected[row] ? "subtract" : "add");
         this.onLook(row);
       }

@@ -29,10 +29,7 @@ export interface Header {
   readonly run: string; // which clusters and which map these are
   readonly rows: number;
   readonly kind: "images" | "vectors";
-  readonly shape: readonly number[];
-  readonly code_size: number;
   readonly decodes: boolean;
-  readonly clusters: number;
   readonly points: Blob;
   readonly clusterOf: Blob;
   readonly ids: Blob;

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows.errors import InputError
-from narrows.files import Array, atomic_file, write_npy, write_text
+from narrows.files import Array, atomic_file, safe_name, write_npy, write_text
 
 TABLES = (".csv", ".npy", ".npz")
 IMAGES = (".npy", ".npz", ".png", "")  # "" for a folder of .png
@@ -108,15 +108,13 @@ def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
 
 
 def _write_pngs(folder: Path, images: Array, ids: Sequence[str]) -> None:
-    from PIL import Image
+    from narrows.data.images import to_image
 
     width = len(str(len(images)))
     for row, (image, name) in enumerate(zip(images, ids, strict=True)):
         # The row's number keeps names apart; of the id only what is safe in a file's name is kept.
-        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in Path(name).stem)[:80]
-        pixels = (image * 255).round().astype(np.uint8)  # (C, H, W)
-        picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-        with atomic_file(folder / f"{row:0{width}}-{safe}.png") as file:
+        picture = to_image((image * 255).round().astype(np.uint8))
+        with atomic_file(folder / f"{row:0{width}}-{safe_name(Path(name).stem)}.png") as file:
             picture.save(file, "PNG")
 
 

@@ -162,6 +162,13 @@ def to_pixels(image: Image) -> Array:
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
+def to_image(pixels: Array) -> Image:
+    """Return pixels uint8 (C, H, W) as a grey or RGB image."""
+    from PIL import Image
+
+    return Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
+
+
 def is_grey(pixels: Array) -> bool:
     """Whether images (..., C, H, W) are grey in content: red, green and blue are equal everywhere."""
     if pixels.shape[-3] == 1:

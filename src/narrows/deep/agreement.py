@@ -339,18 +339,16 @@ class Agreement(DeepClusterer):
     def _teach(
         self, values: Array, clusters: Array, network: Model | None, graphs: Graphs, n_clusters: int, stages: Stages
     ) -> None:
-        self.agreeing_ = 1.0
         space = self.chosen_.space if self.chosen_ else list(graphs)[-1]
         # Pixels that look alike are not always of one kind, which is what views teach: only their own graph can judge.
         judges = [graphs["views"][0][:, :ASKED]] if "views" in graphs else _asked(graphs)
         before = neighbour_information(clusters, judges, n_clusters)
         self.taught_, self.information_ = 0, (before, before)
         present = np.bincount(clusters, minlength=n_clusters) > 0
-        answers, indices, student = clusters, graphs[space][0], network
+        answers, student = clusters, network
+        agreeing = neighbour_agreement(answers, graphs[space][0]) >= self.agree
+        self.agreeing_ = float(agreeing.mean())
         for number in range(1, self.rounds + 1 if self.views_ else 1):
-            agreeing = neighbour_agreement(answers, indices) >= self.agree
-            if number == 1:
-                self.agreeing_ = float(agreeing.mean())
             taught = np.flatnonzero(agreeing)
             if not (np.bincount(answers[taught], minlength=n_clusters)[present] > 0).all():
                 break  # a cluster that nobody agrees on cannot be taught
@@ -369,7 +367,8 @@ class Agreement(DeepClusterer):
             self.model_, self.taught_, self.information_ = student, number, (before, after)
             if number < self.rounds:
                 codes = {"codes": to_directions(coding.encode(student, values))}
-                indices = _graphs(f"graph-of-codes-{number}", codes, stages)["codes"][0]
+                graph = _graphs(f"graph-of-codes-{number}", codes, stages)["codes"][0]
+                agreeing = neighbour_agreement(answers, graph) >= self.agree
         if not self.taught_:
             every = np.arange(len(values))
             self.model_ = self._learn("imitating", values, clusters, every, [], network, n_clusters, stages)

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from narrows.runs import Run
 
 FORMAT = 1
 NEIGHBOURS = 10
+LARGEST = 1 << 30  # bytes of a blob: a hostile page must not fill the memory
 SHEET_SIDE = 1024  # pixels of a sheet of thumbnails: a browser holds it in 4 MiB
 #: The longest side of a thumbnail, by the number of rows up to which it is so long.
 THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
@@ -49,6 +50,18 @@ class Bundle:
         self.blobs.append(zlib.compress(json.dumps(texts).encode(), 6))
         return {"blob": len(self.blobs) - 1, "type": "text"}
 
+    def array(self, where: Mapping[str, Any]) -> Array:
+        """Return, flat, the array that ``add`` kept."""
+        return np.frombuffer(self._inflated(where), np.dtype(where["type"]).newbyteorder("<"))
+
+    def texts(self, where: Mapping[str, Any]) -> list[str]:
+        """Return the texts that ``add_text`` kept."""
+        texts: list[str] = json.loads(self._inflated(where))
+        return texts
+
+    def _inflated(self, where: Mapping[str, Any]) -> bytes:
+        return zlib.decompressobj().decompress(self.blobs[where["blob"]], LARGEST)
+
     def add_image(self, image: bytes) -> int:
         """Keep an image file, and return its number."""
         self.blobs.append(image)
@@ -69,18 +82,17 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     """
     table = _predictions(run)
     ids = table["id"]
-    clusters = np.array(table["cluster"], np.int32)
+    clusters, points = np.array(table["cluster"], np.int32), np.load(run.folder / "map.npy")
     with np.load(run.folder / "neighbours.npz") as file:
         indices, distances = file["indices"][:, :NEIGHBOURS], file["distances"][:, :NEIGHBOURS]
     tables, model = run.tables, run.model()
     described = tables.get("data") or {}
     bundle = Bundle({
         "format": FORMAT, "name": tables.get("name") or run.folder.name, "run": _identity(run), "rows": len(ids),
-        "kind": described.get("kind", "images"), "shape": list(model.input_shape), "code_size": model.code_size,
-        "decodes": model.objective.trains_decoder, "clusters": int(clusters.max()) + 1,
+        "kind": described.get("kind", "images"), "decodes": model.objective.trains_decoder,
     })  # fmt: skip
     header = bundle.header
-    header["points"] = bundle.add(in_square(np.load(run.folder / "map.npy")))
+    header["points"] = bundle.add(in_square(points, points))
     header["clusterOf"] = bundle.add(clusters)
     header["ids"] = bundle.add_text(ids)
     header["neighbours"] = {
@@ -131,9 +143,9 @@ def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, 
             yield {"name": name, "title": title, "kind": "category", "values": values, "names": names.tolist()}
 
 
-def in_square(points: Array) -> Array:
-    """Return a map (N, 2) moved and scaled, alike in both directions, to lie between -1 and 1."""
-    low, high = points.min(0), points.max(0)
+def in_square(points: Array, known: Array) -> Array:
+    """Return ``points`` (M, 2) moved and scaled as brings the map ``known`` (N, 2) between -1 and 1, undistorted."""
+    low, high = known.min(0), known.max(0)
     half = float((high - low).max()) / 2 or 1.0
     moved: Array = ((points - (low + high) / 2) / half).astype(np.float32)
     return moved

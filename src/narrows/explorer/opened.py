@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import tempfile
@@ -21,15 +20,13 @@ from narrows.data.dataset import Dataset
 from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, in_square
 from narrows.explorer.edits import EditLog
-from narrows.files import Array
+from narrows.files import Array, safe_name
 from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer
-LARGEST = 1 << 30  # bytes of a blob: a hostile page must not fill the memory
 WRITTEN = 2000  # rows of Parquet at a time
 NEAREST = 8  # points of the map whose codes a place between them is given
 PARTS = 2, 20  # into which a selection can be split
-SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "BMP": ".bmp", "TIFF": ".tif", "WEBP": ".webp"}
 
 
 class Opened:
@@ -47,35 +44,33 @@ class Opened:
         self.run, self.data, self.bundle = run, data, bundle
         self.model = run.model()
         self.codes = np.load(run.folder / "codes.npy")  # (N, K)
-        self.points = _array(bundle, bundle.header["points"]).reshape(-1, 2)
-        self.ids = _text(bundle, bundle.header["ids"])
-        clusters = _array(bundle, bundle.header["clusterOf"])
+        self.points = bundle.array(bundle.header["points"]).reshape(-1, 2)
+        self.ids = bundle.texts(bundle.header["ids"])
+        clusters = bundle.array(bundle.header["clusterOf"])
         self.log = EditLog(run.folder, bundle.header["run"], clusters, read_only=read_only)
         self._sd = self.codes.std(0)
         self._naming = threading.Lock()
 
     # Pictures
 
-    def picture(self, row: int) -> tuple[bytes, str]:
-        """Return the image of a row as large as there is one, and its media type.
+    def picture(self, row: int) -> bytes:
+        """Return the image of a row, as large as there is one, as the bytes of a PNG.
 
         Raises
         ------
         InputError : no such row, or no images
         """
+        from narrows.data.images import Unreadable, decode, measure
+
         self._check_rows([row])
         data = self._images()
-        if data.paths is not None and Path(data.paths[row]).is_file():
-            from narrows.data.images import Unreadable, decode, measure
-
-            path = Path(data.paths[row])
+        path = None if data.paths is None else Path(data.paths[row])
+        if path is not None and path.is_file():
             try:
-                pixels = decode(path, measure(path), "stretch").pixels  # upright, 8 bits, and no metadata
-            except Unreadable:
-                pixels = np.asarray(data.values[row])
-        else:
-            pixels = np.asarray(data.values[row])
-        return png(pixels), "image/png"
+                return png(decode(path, measure(path), "stretch").pixels)  # upright, 8 bits, and no metadata
+            except Unreadable:  # since the run was made
+                pass
+        return png(np.asarray(data.values[row]))
 
     def draw(self, asked: Mapping[str, Any]) -> tuple[Array, Array]:
         """Return codes (n, K), and the images uint8 (n, C, H, W) or vectors (n, D) that the decoder makes of them.
@@ -127,7 +122,7 @@ class Opened:
         if not self.model.is_images or not {"size", "fit", "channels"} <= how.keys():
             raise InputError("image", "can be placed on the map of a run of images only")
         with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
-            path = Path(folder) / f"image{_suffix(image)}"
+            path = Path(folder) / "image"
             path.write_bytes(image)
             try:
                 found = decode(path, tuple(how["size"]), how["fit"], how["channels"])
@@ -135,7 +130,7 @@ class Opened:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
         code = coding.encode(self.model, found.pixels[None])  # (1, K)
         clusterer = self.run.clusterer()
-        x, y = self._in_square(self.run.projection().transform(code))[0]
+        x, y = in_square(self.run.projection().transform(code), np.load(self.run.folder / "map.npy"))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]
         return {
@@ -143,17 +138,15 @@ class Opened:
             "point": [float(x), float(y)], "rows": near.tolist(), "distances": away[near].astype(float).tolist(),
         }  # fmt: skip
 
-    def _in_square(self, points: Array) -> Array:
-        """Return places of the run's map as the page shows them."""
-        known = np.load(self.run.folder / "map.npy")
-        low, high = known.min(0), known.max(0)
-        # Two corners more, which are there already, leave the square as it is.
-        return in_square(np.vstack([low, high, np.clip(points, low, high)]))[2:]
-
     # Clusters
 
     def split(self, rows: Sequence[int], parts: int, seed: int = 0) -> list[int]:
-        """Return which of ``parts`` each of ``rows`` belongs to, by k-means on their codes; the largest part is 0."""
+        """Return which of ``parts`` each of ``rows`` belongs to, by k-means on their codes; the largest part is 0.
+
+        Raises
+        ------
+        InputError : no such rows, fewer than two, or parts that are not 2 to 20
+        """
         chosen = self._check_rows(rows)
         if not isinstance(parts, int) or not PARTS[0] <= parts <= PARTS[1]:
             raise InputError("parts", f"must be a whole number from {PARTS[0]} to {PARTS[1]}", value=parts)
@@ -169,6 +162,10 @@ class Opened:
 
         Files are copied or linked where the run was made from files, else written as PNG. The folder appears under its
         name when it is whole.
+
+        Raises
+        ------
+        InputError : no such rows, no images, or another way than "copy" and "link"
         """
         data, state = self._images(), self.log.state()
         chosen = np.arange(len(self.ids)) if rows is None else np.array(self._check_rows(rows), np.int64)
@@ -180,12 +177,12 @@ class Opened:
         try:
             folders: dict[int, Path] = {}
             for cluster in sorted({int(c) for c in state.clusters[chosen]}):
-                folders[cluster] = part / _unique(_safe(state.name(cluster)), {f.name for f in folders.values()})
+                folders[cluster] = part / _unique(safe_name(state.name(cluster)), {f.name for f in folders.values()})
                 folders[cluster].mkdir(parents=True)
             width = len(str(len(self.ids)))
             for row in np.unique(chosen):
                 source = Path(data.paths[row]) if data.paths is not None else None
-                stem = f"{row:0{width}}-{_safe(Path(self.ids[row]).stem)}"
+                stem = f"{row:0{width}}-{safe_name(Path(self.ids[row]).stem)}"
                 folder = folders[int(state.clusters[row])]
                 if source is None or not source.is_file():
                     (folder / f"{stem}.png").write_bytes(png(np.asarray(data.values[row])))
@@ -218,7 +215,7 @@ class Opened:
             "y": self.points[chosen, 1],
         }
         for column in header["columns"]:
-            values = _array(self.bundle, column["values"])[chosen]
+            values = self.bundle.array(column["values"])[chosen]
             names = column.get("names")
             columns[column["name"]] = [names[value] for value in values] if names else values
         return columns
@@ -234,8 +231,8 @@ class Opened:
 
         columns = self.table(rows)
         chosen, known = np.asarray(columns["row"]), self.bundle.header["neighbours"]
-        indices = _array(self.bundle, known["rows"]).reshape(len(self.ids), -1)
-        distances = _array(self.bundle, known["distances"]).reshape(len(self.ids), -1)
+        indices = self.bundle.array(known["rows"]).reshape(len(self.ids), -1)
+        distances = self.bundle.array(known["distances"]).reshape(len(self.ids), -1)
         place = np.full(len(self.ids), -1)
         place[chosen] = np.arange(len(chosen))
         images = self.data.values if self.data is not None and self.data.is_images else None
@@ -272,47 +269,13 @@ class Opened:
         return list(rows)
 
 
-def _array(bundle: Bundle, where: Mapping[str, Any]) -> Array:
-    return np.frombuffer(_inflated(bundle, where), np.dtype(where["type"]).newbyteorder("<"))
-
-
-def _text(bundle: Bundle, where: Mapping[str, Any]) -> list[str]:
-    texts: list[str] = json.loads(_inflated(bundle, where))
-    return texts
-
-
-def _inflated(bundle: Bundle, where: Mapping[str, Any]) -> bytes:
-    import zlib
-
-    return zlib.decompressobj().decompress(bundle.blobs[where["blob"]], LARGEST)
-
-
 def png(pixels: Array) -> bytes:
     """Return an image uint8 (C, H, W) as the bytes of a PNG."""
-    from PIL import Image
+    from narrows.data.images import to_image
 
     file = io.BytesIO()
-    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(file, "PNG")
+    to_image(pixels).save(file, "PNG")
     return file.getvalue()
-
-
-def _suffix(image: bytes) -> str:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(io.BytesIO(image), formats=list(SUFFIXES)) as found:
-            return SUFFIXES[str(found.format)]
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError, ValueError) as error:
-        rule = f"must be one of {', '.join(SUFFIXES)}"
-        raise DataError("image", rule, value=f"{len(image):,} bytes that are none") from error
-
-
-def _safe(name: str) -> str:
-    """Return what of a name is safe as a file's: letters, digits, and a few signs."""
-    kept = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in name)
-    while len(kept.encode("utf-8")) > 80:
-        kept = kept[:-1]
-    return kept.strip(" .") or "unnamed"
 
 
 def _unique(name: str, taken: set[str]) -> str:

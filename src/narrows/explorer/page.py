@@ -34,12 +34,16 @@ def write(run: Run, data: Dataset | None) -> Path:
     ------
     RunFolderError : the run is not finished
     """
-    bundle = gather(run, data)
     path = run.folder / NAME
+    save(gather(run, data), path)
+    return path
+
+
+def save(bundle: Bundle, path: Path) -> None:
+    """Write the page of ``bundle`` to ``path`` in one step."""
     with atomic_file(path) as file:
         for part in _parts(bundle):
             file.write(part.encode("utf-8"))
-    return path
 
 
 def read(path: Path) -> Bundle:
@@ -94,7 +98,7 @@ def shell(title: str, *, served: bool) -> tuple[str, str]:
 @cache
 def asset(name: str) -> str:
     """Return a file of the built page, as text."""
-    return (files("narrows.explorer") / "page" / name).read_text(encoding="utf-8")
+    return (files("narrows.explorer") / "built" / name).read_text(encoding="utf-8")
 
 
 def _parts(bundle: Bundle) -> Iterator[str]:

@@ -6,7 +6,7 @@ are numbers, and what is exported gets its name here. Nothing is fetched from an
 - The ``Host`` of every request must be this machine's, so that no other name can be made to point here (DNS rebinding).
 - Everything under ``/api/`` wants the token, 256 random bits, in a header that a form or an image cannot send.
 - What changes anything wants JSON or an image as its type, and, where a browser says so, the same origin.
-- A body has at most 20 MB, and only so many requests are worked on or wait at once.
+- A body says how long it is and has at most 20 MB, and only so many requests are worked on or wait at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 from narrows.errors import InputError, RunFolderError
-from narrows.explorer.edits import check
 from narrows.explorer.opened import Opened, png
 from narrows.explorer.page import policy, shell
 
@@ -60,6 +59,11 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
     opened : the run, and perhaps another to compare it with
     token : what a request must know
     hosts : the values of ``Host`` that are answered, with their port
+
+    Notes
+    -----
+    Every refusal is an answer: 400 (a wrong request), 401 (token), 403 (Host or origin), 404, 405, 409 (edits
+    made since), 411 and 413 (length), 415 (type), 429 (too many at once)
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -90,8 +94,7 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
 
     @app.get("/api/runs/{which}/pictures/{row}")
     async def picture(which: int, row: int) -> Response:
-        content, kind = await run_in_threadpool(_which(opened, which).picture, row)
-        return Response(content, media_type=kind)
+        return Response(await run_in_threadpool(_which(opened, which).picture, row), media_type="image/png")
 
     @app.get("/api/runs/{which}/edits")
     async def edits(which: int) -> Response:
@@ -103,7 +106,7 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
         log = opened[0].log
         if asked["after"] != len(log.edits):  # made in another window, which this one has not seen
             return JSONResponse({"error": "edits were made since", "edits": log.edits}, status_code=409)
-        return JSONResponse({"n": log.append(check(asked["edit"], len(opened[0].ids)))})
+        return JSONResponse({"n": log.append(asked["edit"])})
 
     @app.post("/api/draw")
     async def draw(request: Request) -> Response:
@@ -205,7 +208,9 @@ class Guard:
         if kind not in allowed:
             return 415, "the body must be JSON, or an image where one is placed"
         length = headers.get("content-length", "")
-        if length.isascii() and length.isdigit() and int(length[:20]) > LARGEST:
+        if not (length.isascii() and length.isdigit()):  # or it would have to be read to know that it is too long
+            return 411, "a body must say how long it is"
+        if len(length) > 20 or int(length) > LARGEST:
             return 413, f"a body has at most {LARGEST:,} bytes"
         return None
 
