@@ -55,7 +55,7 @@ def data_for(model, n=8):
 FOUND = {name: objectives.get(name) for name in objectives.names()}
 OBJECTIVES = [
     name for name, found in FOUND.items()
-    if getattr(found, "networks", nets) is nets and not getattr(found, "learns_targets", False)
+    if getattr(found, "networks", nets) is nets and not getattr(found, "only_in_methods", False)
 ]  # fmt: skip
 #: What trains long enough to be seen runs for every network and for every objective; for all pairs in the full suite.
 USUAL = [

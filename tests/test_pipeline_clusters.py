@@ -43,7 +43,12 @@ def test_it_says_what_it_found_on_the_way(run):
     assert "settings of net, objective and train are not used" in text
     assert "clusterings among which these were chosen" in text
     assert run.results["clustering/n_clusters"] == np.load(run.folder / "clusters.npy").max() + 1
-    assert "reconstruction/mse" not in run.results  # there is no decoder
+    assert "made to tell clusters apart" in text
+
+
+def test_a_decoder_learns_to_draw_from_the_codes_it_is_given(run):
+    values = pipeline.open_data(quick().data, quick().seed).values / 255
+    assert run.results["reconstruction/mse"] < 0.7 * values.var(0).mean()  # than the mean image everywhere
 
 
 @pytest.mark.parametrize("step", [3, 30])

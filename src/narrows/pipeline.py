@@ -21,6 +21,7 @@ from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
 from narrows.deep import Stages
 from narrows.deep import methods as deep_clusterings
+from narrows.deep._autoencoder import with_decoder
 from narrows.errors import DataError, TrainingError
 from narrows.evaluation import signals, summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
@@ -95,7 +96,7 @@ class _Job:
     ) -> None:
         self.run, self.progress, self.interrupt = run, progress, interrupt
         start = time.perf_counter()
-        self.data = _without_empty_labels(data if data is not None else open_data(recipe.data, recipe.seed, progress))
+        self.data = open_data(recipe.data, recipe.seed, progress) if data is None else _without_empty_labels(data)
         self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
@@ -135,7 +136,12 @@ class _Job:
             *clusterer.notes,
         ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
-        return self._trained(clusterer.model_, next(reversed(stages.histories.values()), []))
+        history = next(reversed(stages.histories.values()), [])
+        model = clusterer.model_
+        if not model.objective.trains_decoder:  # the clusters need none; to see what lies between images does
+            with self.interrupt.deferred():
+                model = with_decoder(model, data.values, stages, self.recipe.seed)
+        return self._trained(model, history)
 
     def _trained(self, model: Model, history: list[dict[str, float]]) -> summary.Results:
         model.save(self.run.folder)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from narrows.deep import Stages
@@ -14,6 +15,8 @@ from narrows.model import Model
 from narrows.training.loop import Settings
 
 HIDDEN = (500, 500, 2000)  # of Xie, Girshick & Farhadi 2016, which later methods took over
+DECODED = 200_000  # rows seen in all while a decoder learns, and
+PASSES = 3, 100  # each of them so many times, at least and at most
 
 
 def pretrain(
@@ -42,3 +45,16 @@ def with_objective(model: Model, objective: Mapping[str, Any], seed: int) -> Mod
     changed.shift.copy_(model.shift)
     changed.scale.copy_(model.scale)
     return changed
+
+
+def with_decoder(model: Model, values: Array, stages: Stages, seed: int) -> Model:
+    """Return ``model``, which was taught clusters, with a decoder that learned to draw ``values`` from its codes.
+
+    Codes and clusters are the same, bit for bit.
+    """
+    objective = {"name": "decoding", "n_clusters": model.config["objective"]["n_clusters"]}
+    passes = int(np.clip(DECODED // len(values), *PASSES))
+    settings = Settings(epochs=passes, keep="last")
+    untaught = with_objective(model, objective, seed)
+    untaught.objective.load_state_dict(model.objective.state_dict())
+    return stages.train("decoder", untaught, values, settings, seed=seed)

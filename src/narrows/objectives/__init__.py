@@ -49,10 +49,12 @@ class Objective(nn.Module, ABC):
     watched: ClassVar[frozenset[str]] = frozenset()
     #: Whether the decoder learns. Without it there is nothing to reconstruct or generate with.
     trains_decoder: bool = True
+    #: Whether what the decoder makes of a code shapes the code.
+    shaped_by_decoder: ClassVar[bool] = True
     #: Whether ``corrupt`` changes anything, so that the model learns to denoise.
     corrupts: bool = False
-    #: Whether it learns from targets (N, C) that its own network makes, and so only inside a method that makes them.
-    learns_targets: ClassVar[bool] = False
+    #: Whether it learns from what a method makes on the way, such as targets (N, C), and so only inside that method.
+    only_in_methods: ClassVar[bool] = False
     #: Whether codes are trained towards N(0, I), so that samples are drawn from it.
     normal_codes: ClassVar[bool] = False
 

@@ -35,7 +35,7 @@ class IMSAT(Objective):
 
     networks: ClassVar[Registry] = classifiers
     trains_decoder = False
-    learns_targets = True
+    only_in_methods = True
 
     def __init__(self, net: ClassifierNet, weight: float = 0.1, mu: float = 4.0, reach: float = 0.25) -> None:
         super().__init__()

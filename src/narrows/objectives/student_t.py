@@ -27,7 +27,7 @@ class StudentT(Objective):
     reconstruction : weight of the mean squared reconstruction error; 0 trains the encoder alone
     """
 
-    learns_targets = True
+    only_in_methods = True
 
     def __init__(self, net: Network, n_clusters: int, weight: float = 1.0, reconstruction: float = 0.0) -> None:
         super().__init__()

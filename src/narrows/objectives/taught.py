@@ -28,7 +28,7 @@ class Taught(Objective):
     smoothing : share of the target spread evenly over all clusters (Szegedy et al. 2016), in training only
     """
 
-    learns_targets = True
+    only_in_methods = True
     trains_decoder = False
     watched: ClassVar[frozenset[str]] = frozenset({"accuracy"})
 

@@ -241,7 +241,7 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
             "objective.name", "must name an objective of autoencoders; this one learns from labels", value=name,
             remedy="narrows.Classifier trains with it.",
         )  # fmt: skip
-    if registry is objectives and getattr(registry.get(name), "learns_targets", False):
+    if registry is objectives and getattr(registry.get(name), "only_in_methods", False):
         raise RecipeError(
             "objective.name", "must name an objective that learns from the data alone; this is part of a clustering",
             value=name, remedy="Deep clusterings are in narrows.deep.",

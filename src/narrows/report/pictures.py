@@ -70,7 +70,9 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
 def _network(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
     """Draw the network, and of images what its first layer makes of them."""
     save(architecture.sketch(model.net, data.shape), folder / "architecture.png")
-    run.add_tables({"network": {"trains_decoder": model.objective.trains_decoder}})
+    objective = model.objective
+    learned = {"trains_decoder": objective.trains_decoder, "shaped_by_decoder": objective.shaped_by_decoder}
+    run.add_tables({"network": learned})
     if not data.is_images:
         return
     rng = np.random.default_rng(seed)

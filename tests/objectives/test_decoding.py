@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+import torch
+
+from narrows import codes as coding
+from narrows.deep import Stages
+from narrows.deep._autoencoder import with_decoder
+from narrows.model import Model
+from narrows.objectives import Batch
+from narrows.training.loop import Settings
+
+
+def taught(values):
+    model = Model(values.shape[1:], {"name": "conv", "code_size": 4}, {"name": "taught", "n_clusters": 2}, seed=0)
+    settings = Settings(epochs=2, batch_size=16, lr=1e-3, keep="last")
+    return Stages().train("taught", model, values, settings, seed=0, labels=(values.mean((1, 2, 3)) > 127).astype(int))
+
+
+@pytest.fixture(scope="module")
+def squares():
+    """Dark and bright images, 64 of each."""
+    level = np.repeat([40, 200], 64)[:, None, None, None]
+    return (level + np.random.default_rng(0).integers(-20, 20, (128, 1, 16, 16))).astype(np.uint8)
+
+
+def test_the_loss_is_the_squared_error_of_what_is_drawn(squares):
+    model = Model((1, 16, 16), {"name": "conv", "code_size": 4}, {"name": "decoding", "n_clusters": 2})
+    x = model.prepare(torch.from_numpy(squares[:6]))
+    terms = model.objective.terms(model.net, Batch(x), torch.Generator())
+    assert list(terms) == ["reconstruction"]
+    torch.testing.assert_close(terms["reconstruction"], (model.net(x) - x).square().flatten(1).mean(1))
+
+
+def test_a_decoder_is_learned_and_neither_code_nor_cluster_moves(squares):
+    before = taught(squares)
+    after = with_decoder(before, squares, Stages(), seed=0)
+    assert np.array_equal(coding.encode(before, squares), coding.encode(after, squares))
+    codes = torch.from_numpy(coding.encode(after, squares))
+    assert torch.equal(before.objective.assign(codes), after.objective.assign(codes))
+    assert after.objective.trains_decoder
+    drawn = coding.reconstruct(after, squares)
+    error = ((drawn - squares / 255.0) ** 2).mean()
+    assert error < 0.1 * (squares / 255.0).var()  # the two levels are nearly all there is to know
