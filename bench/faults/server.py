@@ -1,7 +1,9 @@
 """How the explorer's server answers while it is attacked: the 99th percentile of honest requests, and that when idle.
 
-Attackers, all at once and without a pause: other names in Host, wrong tokens, bodies said to be too long, bodies that
-are too long and do not say so, JSON nested a hundred thousand deep, and images that would unpack to gigabytes.
+Six attackers at once: other names in Host, wrong tokens, bodies said to be too long, bodies that are too long and do
+not say so, JSON nested a hundred thousand deep, and images that would unpack to gigabytes. They ask so many times a
+second in all, or without a pause. Attackers, server and honest client share the cores; so there is also a row for six
+programs that only count and ask nothing, which says how much of the delay is the cores' and not the server's.
 
     python bench/faults/server.py
 """
@@ -15,52 +17,70 @@ import socket
 import statistics
 import struct
 import tempfile
-import threading
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 from narrows import environment, pipeline
 from narrows.explorer import server as serving
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
-from narrows.files import write_json
+from narrows.files import write_json, write_text
 from narrows.recipes import recipe as recipes
+from narrows.runs import Run
 
 RESULTS = Path(__file__).parent.parent / "results" / "server.json"
-SECONDS, ASKED = 12.0, 0.02  # of each measurement, and between two honest requests
+SECONDS, ASKED = 24.0, 0.02  # of each measurement, and between two honest requests
+ATTACKERS = 6
+RATES = 60, 300, 0  # attacks per second in all; 0 is without a pause
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         overrides = ["data.limit=500", "train.epochs=2", "projection.name=pca"]
-        run = pipeline.run(recipes.load("default", overrides), Path(folder) / "run")
-        data = pipeline.open_data(*recipes.data_of(run.folder / "recipe.toml"))
-        opened = Opened(run, data, read(run.folder / "explorer.html"))
-        told: list[str] = []
-        ready = threading.Event()
+        pipeline.run(recipes.load("default", overrides), folder / "run")
+        server = multiprocessing.get_context("spawn").Process(target=serve, args=(folder,))
+        server.start()
+        while not (folder / "address").exists():
+            time.sleep(0.1)
+        told = (folder / "address").read_text()
+        port, token = int(told.split(":")[2].split("/")[0]), told.split("token=")[1]
+        found: dict[str, dict[str, float]] = {"idle": honest(port, token)}
+        for rate in RATES:
+            row = f"{rate} attacks per second" if rate else "attacks without a pause"
+            found[row] = beside([(attack, (port, token, kind, rate)) for kind in range(ATTACKERS)], port, token)
+        found["six programs that count"] = beside([(count, ())] * ATTACKERS, port, token)
+        server.terminate()
+    for times in found.values():
+        times["p99_of_idle"] = round(times["p99_ms"] / found["idle"]["p99_ms"], 2)
+    print(json.dumps(found, indent=2))
+    known = environment.describe()
+    write_json(RESULTS, {**found, "environment": {name: known[name] for name in known if name != "command"}})
 
-        def tell(address: str) -> None:
-            told.append(address)
-            ready.set()
 
-        threading.Thread(target=lambda: serving.serve([opened], port=0, on_ready=tell), daemon=True).start()
-        ready.wait()
-        port, token = int(told[0].split(":")[2].split("/")[0]), told[0].split("token=")[1]
-        idle = honest(port, token)
-        stop = multiprocessing.Event()
-        attackers = [multiprocessing.Process(target=attack, args=(port, token, stop, kind)) for kind in range(6)]
-        for attacker in attackers:
-            attacker.start()
-        time.sleep(1)
-        attacked = honest(port, token)
-        stop.set()
-        for attacker in attackers:
-            attacker.join(10)
-        found = {"idle": idle, "attacked": attacked, "p99_ratio": round(attacked["p99_ms"] / idle["p99_ms"], 2)}
-        print(json.dumps(found, indent=2))
-        known = environment.describe()
-        write_json(RESULTS, found | {"environment": {name: known[name] for name in known if name != "command"}})
+def serve(folder: Path) -> None:
+    run = Run(folder / "run")
+    data = pipeline.open_data(*recipes.data_of(run.folder / "recipe.toml"))
+    opened = Opened(run, data, read(run.folder / "explorer.html"))
+    serving.serve([opened], port=0, on_ready=lambda address: write_text(folder / "address", address))
+
+
+def beside(programs: list[tuple[Any, tuple[Any, ...]]], port: int, token: str) -> dict[str, float]:
+    """Ask honestly while programs run, and return how long the answers take and how many attacks were made."""
+    stop, made = multiprocessing.Event(), multiprocessing.Value("q", 0)
+    running = [multiprocessing.Process(target=program, args=(stop, made, *given)) for program, given in programs]
+    for one in running:
+        one.start()
+    time.sleep(1)
+    before, start = made.value, time.perf_counter()
+    times = honest(port, token)
+    times["attacks_per_s"] = round((made.value - before) / (time.perf_counter() - start))
+    stop.set()
+    for one in running:
+        one.join(10)
+    return times
 
 
 def honest(port: int, token: str) -> dict[str, float]:
@@ -85,7 +105,13 @@ def honest(port: int, token: str) -> dict[str, float]:
     }  # fmt: skip
 
 
-def attack(port: int, token: str, stop: object, kind: int) -> None:
+def count(stop: Any, made: Any) -> None:
+    while not stop.is_set():
+        for _ in range(1000):
+            pass
+
+
+def attack(stop: Any, made: Any, port: int, token: str, kind: int, rate: int) -> None:
     host = f"Host: 127.0.0.1:{port}\r\n"
     auth = f"Authorization: Bearer {token}\r\nOrigin: http://127.0.0.1:{port}\r\n"
     json_type, image = "Content-Type: application/json\r\n", bomb()
@@ -106,7 +132,13 @@ def attack(port: int, token: str, stop: object, kind: int) -> None:
             image,
         ],
     ]
-    while not stop.is_set():  # type: ignore[attr-defined]
+    due = time.perf_counter()
+    while not stop.is_set():
+        if rate:
+            due += ATTACKERS / rate
+            time.sleep(max(0.0, due - time.perf_counter()))
+        with made.get_lock():
+            made.value += 1
         try:
             with socket.create_connection(("127.0.0.1", port), 5) as wire:
                 wire.settimeout(5)

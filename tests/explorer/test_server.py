@@ -363,6 +363,18 @@ def test_a_body_that_is_too_long_is_not_read(app, opened):
     assert raw(app, "POST", "/api/draw", lies, b" " * (LARGEST + 1))[0] == 413
 
 
+def test_of_a_body_without_a_length_nothing_is_read(app):
+    async def endless():
+        while True:
+            yield b" " * 65_536
+            pytest.fail("it was read")
+
+    headers = HEADERS | {"content-type": "application/json"}
+    answer = ask(app, "POST", "/api/draw", headers=headers, content=endless())
+    assert answer.status_code == 411
+    assert answer.headers["connection"] == "close"  # or the server would read on to find the next request
+
+
 def test_hostile_images_are_refused(app):
     import struct
     import zlib

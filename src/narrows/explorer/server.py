@@ -313,6 +313,8 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 async def _say(send: Send, status: int, error: str) -> None:
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 411:  # nobody knows how much is to come: none of it is read
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
