@@ -12,7 +12,7 @@ import { BrowserStore, Edits, ServerStore } from "./edits";
 import { exportPanel } from "./exporting";
 import { filterPanel } from "./filters";
 import { imagePanel } from "./image";
-import { MapView, tools, type Tool } from "./map";
+import { howOf, MapView, tools, type Tool } from "./map";
 import { css, onScale } from "./palette";
 import { Pictures } from "./pictures";
 import { Pile } from "./pile";
@@ -24,6 +24,7 @@ import { State } from "./state";
 const KEYS: readonly (readonly [string, string])[] = [
   ["v, l, b, d", "drag to move, draw a lasso, draw a box, draw with the decoder"],
   ["Shift, Alt", "while drawing: add to the selection, take away from it"],
+  ["w", "select what lies in the map's window; with Shift add it, with Alt take it away"],
   ["a, i, Escape", "select all that is shown, invert, select nothing"],
   ["+, -, 0", "zoom in, zoom out, show all"],
   ["Arrows", "on the map: move it"],
@@ -282,6 +283,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
     const key = event.key.toLowerCase();
     if (control && key === "z") undoOrRedo(event.shiftKey);
     else if (control && key === "a") state.selectShown();
+    else if (!control && event.code === "KeyW") map.takeWindow(howOf(event)); // with Alt, the key may be another letter
     else if (control || event.altKey) return;
     else if (key === "z") undoOrRedo(event.shiftKey);
     else if (key === "y") undoOrRedo(true);

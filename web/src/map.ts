@@ -106,6 +106,12 @@ export class MapView {
     this.moved();
   }
 
+  /** Selects what lies in the window: with the keys that move the map, what a box does for a pointer. */
+  takeWindow(how: How): void {
+    const { width, height } = this.camera;
+    this.take([[0, 0], [width, 0], [width, height], [0, height]], how);
+  }
+
   draw(): void {
     if (this.pending) return;
     this.pending = true;
@@ -185,6 +191,11 @@ export class MapView {
       if (pixels[4 * (top * mask.width + left) + 3]! > 127) found.push(row);
     }
     return found;
+  }
+
+  private take(outline: [number, number][], how: How): void {
+    this.state.select(this.inside(outline), how);
+    this.state.say(`${counted(this.state.selectedCount, "row")} selected.`);
   }
 
   private at(left: number, top: number): number {
@@ -279,10 +290,7 @@ export class MapView {
     const { moved, x, y } = this.from;
     const drawn = this.path.length > 1 && event.type === "pointerup" && !this.pinching;
     if (drawn) {
-      const how: How = event.shiftKey ? "add" : event.altKey ? "subtract" : "replace";
-      const rows = this.inside(this.outline());
-      this.state.select(rows, how);
-      this.state.say(`${counted(this.state.selectedCount, "row")} selected.`);
+      this.take(this.outline(), howOf(event));
     } else if (!moved && this.tool !== "draw" && event.type === "pointerup") {
       const row = this.at(x, y);
       if (row >= 0) {
@@ -378,4 +386,9 @@ export function tools(map: MapView, canDraw: boolean, chosen: (tool: Tool) => vo
     );
   }
   return group;
+}
+
+/** What the keys that are held mean for a selection. */
+export function howOf(held: { shiftKey: boolean; altKey: boolean }): How {
+  return held.shiftKey ? "add" : held.altKey ? "subtract" : "replace";
 }
