@@ -1,6 +1,7 @@
 """What the server refuses: every row of the reliability bar that is about a server, as attacks."""
 
 import asyncio
+import base64
 import io
 import json
 import time
@@ -120,11 +121,23 @@ def test_the_decoder_draws_places_strips_and_codes(app, opened):
     assert np.allclose(strip["codes"][0], opened.codes[3])
     assert np.allclose(strip["codes"][-1], opened.codes[9])
     assert np.allclose(strip["codes"][2], (opened.codes[3] + opened.codes[9]) / 2, atol=1e-6)
-    assert strip["strip"].startswith("data:image/png;base64,")
+    assert strip["sheet"].startswith("data:image/png;base64,")
     again = ask(app, "POST", "/api/draw", json={"codes": strip["codes"]}).json()
-    assert again["strip"] == strip["strip"]
+    assert again["sheet"] == strip["sheet"]
     around = ask(app, "POST", "/api/draw", json={"around": 3, "spread": 0.0, "n": 2, "seed": 0}).json()
     assert np.allclose(around["codes"], opened.codes[3])
+
+
+@pytest.mark.parametrize(("n", "across", "down"), [(1, 1, 1), (9, 9, 1), (11, 8, 2)])
+def test_what_is_drawn_lies_in_reading_order_on_one_sheet(app, opened, n, across, down):
+    drawn = ask(app, "POST", "/api/draw", json={"around": 3, "spread": 1.0, "n": n, "seed": 0}).json()
+    images = opened.draw({"codes": drawn["codes"]})[1]  # (n, 1, 8, 8)
+    with Image.open(io.BytesIO(base64.b64decode(drawn["sheet"].split(",")[1]))) as sheet:
+        pixels = np.asarray(sheet)
+    assert pixels.shape == (8 * down, 8 * across)
+    for i, image in enumerate(images):
+        top, left = 8 * (i // across), 8 * (i % across)
+        assert (pixels[top : top + 8, left : left + 8] == image[0]).all()
 
 
 def test_a_dropped_image_of_the_run_finds_itself(app, opened):

@@ -7,7 +7,7 @@ import type { State } from "./state";
 interface Drawn {
   codes: number[][];
   count?: number;
-  strip?: string; // images side by side, as a data URI
+  sheet?: string; // images side by side, as a data URI
   vectors?: number[][];
 }
 
@@ -142,8 +142,8 @@ export class Decoder {
   }
 
   private show(where: HTMLElement, made: Drawn, text: string): void {
-    if (made.strip) {
-      const picture = h("img", { src: made.strip, alt: text, "data-count": made.count });
+    if (made.sheet) {
+      const picture = h("img", { src: made.sheet, alt: text, "data-count": made.count });
       where.replaceChildren(picture);
     } else where.replaceChildren(h("pre", {}, (made.vectors ?? []).map((row) => row.map(short).join("  ")).join("\n")));
   }

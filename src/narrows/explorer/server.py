@@ -23,6 +23,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from narrows.errors import InputError, RunFolderError
 from narrows.explorer.opened import Opened, png
 from narrows.explorer.page import policy, shell
@@ -113,7 +115,7 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
         codes, images = await run_in_threadpool(opened[0].draw, await _json(request))
         made: dict[str, Any] = {"codes": codes.tolist()}
         if images.ndim == 4:
-            made |= {"count": len(images), "strip": _data_uri(_strip(images))}
+            made |= {"count": len(images), "sheet": _data_uri(_sheet(images))}
         else:
             made |= {"vectors": images.tolist()}
         return JSONResponse(made)
@@ -319,10 +321,15 @@ async def _say(send: Send, status: int, error: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _strip(images: Any) -> bytes:
-    """Return images (n, C, H, W) side by side as one PNG."""
+def _sheet(images: Any) -> bytes:
+    """Return images (n, C, H, W) as one PNG: up to nine side by side, more in lines of eight."""
     n, channels, height, width = images.shape
-    return png(images.transpose(1, 2, 0, 3).reshape(channels, height, n * width))
+    columns = n if n <= 9 else 8
+    lines = -(-n // columns)
+    sheet = np.zeros((lines * columns, channels, height, width), np.uint8)
+    sheet[:n] = images
+    sheet = sheet.reshape(lines, columns, channels, height, width).transpose(2, 0, 3, 1, 4)
+    return png(sheet.reshape(channels, lines * height, columns * width))
 
 
 def _data_uri(png: bytes) -> str:
