@@ -338,7 +338,7 @@ def test_clusters_are_renamed_merged_split_and_moved_and_undone(page):
     page.get_by_role("button", name="New cluster").click()
     panel(page, "clusters")
     apart = page.locator(".clusters > li", has=page.locator(".name", has_text="apart"))
-    assert int(apart.locator(".size").inner_text()) == chosen
+    assert int(apart.locator(".size").inner_text().replace(",", "")) == chosen
     # Nothing is lost when the page is opened again.
     page.reload()
     page.wait_for_selector("#app[data-ready]")
@@ -381,7 +381,8 @@ def test_filters_and_search_show_less_and_the_address_keeps_the_view(page, run, 
     page.wait_for_url(re.compile("text=11"))
     page.press("input[type=search]", "Enter")
     found = count(page)
-    assert 0 < found < 120
+    matching = ["11" in name for name in known.texts(known.header["ids"])]
+    assert 0 < found == ((values >= 0.5) & matching).sum()
     again = new_page(page.url)
     assert again.input_value("input[type=search]") == "11"
     again.keyboard.press("a")
