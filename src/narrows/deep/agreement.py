@@ -113,7 +113,7 @@ class Agreement(DeepClusterer):
     layouts : of the space that is chosen
     spaces : the single spaces to look for neighbours in, of ``SPACES``; those that the rows do not have are left out
     passes : over all images while the network learns views; "auto" is 12, and of few images more
-    epochs : over the rows from which it learns clusters; "auto" is 8, and of few rows as many as make 1,500 steps.
+    epochs : over the rows from which it learns clusters; "auto" is 16, and of few rows as many as make 1,500 steps.
         Rounds after the first have half as many, at half the rate
     agree : share of a row's neighbours in its own cluster from which on it is taught
     rounds : how often a network is taught from views; 0 leaves step 3 out
@@ -380,7 +380,7 @@ class Agreement(DeepClusterer):
         objective = {"name": "taught", "n_clusters": n_clusters, "views": list(views)}
         model = self._network(values, objective) if network is None else with_objective(network, objective, self.seed)
         batch = min(256, _power_of_two(len(rows) / 20))
-        epochs = max(8, -(-STEPS // -(-len(rows) // batch))) if self.epochs == "auto" else self.epochs
+        epochs = max(16, -(-STEPS // -(-len(rows) // batch))) if self.epochs == "auto" else self.epochs
         if again:
             epochs = -(-epochs // 2)
         settings = Settings(epochs=epochs, batch_size=batch, lr=5e-4 if again else 1e-3, keep="last")
