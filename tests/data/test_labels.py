@@ -73,6 +73,14 @@ def test_a_table_of_ids_and_labels(tmp_path, text):
     assert note == "1 of 3 rows have no label in labels.csv."
 
 
+def test_blanks_may_be_the_tables_or_the_ids_own(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,label\n a , left \nb ,right\na,plain\n")
+    labels, note = read_table(path, [" a ", "a", "b", "b "])
+    assert labels.tolist() == ["left", "plain", "right", "right"]
+    assert not note
+
+
 def test_a_table_of_labels_alone(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("label\nx\ny\nx\n")

@@ -111,7 +111,9 @@ def read_table(path: Path, ids: Sequence[str]) -> tuple[Array, str]:
     id_column = id_columns[0] if named and id_columns else int(label_column == 0)
     if any(len(row) <= max(id_column, label_column) for row in rows):
         raise DataError(str(path), "must have an id and a label in every row")
+    # Blanks around an id may be the table's or the id's own: it is known by both, and as it is written first of all.
     found = {row[id_column].strip(): row[label_column].strip() for row in rows}
+    found |= {row[id_column]: row[label_column].strip() for row in rows}
     labels = [_look_up(found, names) for names in _names_of(ids)]
     missing = labels.count(None)
     if missing == len(ids):
