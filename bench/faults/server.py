@@ -41,9 +41,11 @@ def main() -> None:
         folder = Path(name)
         overrides = ["data.limit=500", "train.epochs=2", "projection.name=pca"]
         pipeline.run(recipes.load("default", overrides), folder / "run")
-        server = multiprocessing.get_context("spawn").Process(target=serve, args=(folder,))
+        server = multiprocessing.get_context("spawn").Process(target=serve, args=(folder,), daemon=True)
         server.start()
         while not (folder / "address").exists():
+            if not server.is_alive():
+                raise SystemExit("The server did not start.")
             time.sleep(0.1)
         told = (folder / "address").read_text()
         port, token = int(told.split(":")[2].split("/")[0]), told.split("token=")[1]

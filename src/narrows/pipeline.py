@@ -131,16 +131,15 @@ class _Job:
         stages = Stages(self.run.folder / "checkpoints", self.progress, self.interrupt)
         with self.interrupt.deferred():
             clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
+            history = next(reversed(stages.histories.values()), [])
+            model = clusterer.model_
+            if not model.objective.trains_decoder:  # clusters need none; to see what lies between images does
+                model = with_decoder(model, data.values, stages, self.recipe.seed)
         self.run.add_notes((
             f"The clustering {chosen.name} trains its own network: settings of net, objective and train are not used.",
             *clusterer.notes,
         ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
-        history = next(reversed(stages.histories.values()), [])
-        model = clusterer.model_
-        if not model.objective.trains_decoder:  # the clusters need none; to see what lies between images does
-            with self.interrupt.deferred():
-                model = with_decoder(model, data.values, stages, self.recipe.seed)
         return self._trained(model, history)
 
     def _trained(self, model: Model, history: list[dict[str, float]]) -> summary.Results:

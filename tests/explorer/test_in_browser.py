@@ -300,6 +300,13 @@ def test_the_keyboard_selects_what_the_window_of_the_map_shows(page, run):
     page.keyboard.press("0")
     page.keyboard.press("Alt+W")
     assert count(page) == 0
+    # Where another letter lies in the place of w, it is that letter; and Alt may make a sign of w.
+    press = "how => document.body.dispatchEvent(new KeyboardEvent('keydown', {bubbles: true, code: 'KeyW', ...how}))"
+    page.evaluate(press, {"key": "z"})
+    assert count(page) == 0
+    page.keyboard.press("a")
+    page.evaluate(press, {"key": "∑", "altKey": True})
+    assert count(page) == 0
 
 
 # 4: clusters

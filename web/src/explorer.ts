@@ -283,7 +283,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
     const key = event.key.toLowerCase();
     if (control && key === "z") undoOrRedo(event.shiftKey);
     else if (control && key === "a") state.selectShown();
-    else if (!control && event.code === "KeyW") map.takeWindow(howOf(event)); // with Alt, the key may be another letter
+    else if (!control && isW(event)) map.takeWindow(howOf(event));
     else if (control || event.altKey) return;
     else if (key === "z") undoOrRedo(event.shiftKey);
     else if (key === "y") undoOrRedo(true);
@@ -309,6 +309,12 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
   function undoOrRedo(again: boolean): void {
     if (again ? edits.canRedo : edits.canUndo) void state.edit(again ? { redo: true } : { undo: true });
   }
+}
+
+/** Whether the key is a w. With Alt it may make a sign of its own, such as ∑: then where it lies on the keyboard tells. */
+function isW(event: KeyboardEvent): boolean {
+  const key = event.key.toLowerCase();
+  return key === "w" || (event.altKey && event.code === "KeyW" && !/^[a-z]$/.test(key));
 }
 
 function withoutDecoder(served: boolean): HTMLElement {

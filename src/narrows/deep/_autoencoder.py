@@ -1,4 +1,4 @@
-"""What several methods start from: an autoencoder that reconstructs, and another loss for the network it has become."""
+"""What methods start from and end with: an autoencoder that reconstructs, and other losses for what it has become."""
 
 from __future__ import annotations
 
@@ -48,9 +48,19 @@ def with_objective(model: Model, objective: Mapping[str, Any], seed: int) -> Mod
 
 
 def with_decoder(model: Model, values: Array, stages: Stages, seed: int) -> Model:
-    """Return ``model``, which was taught clusters, with a decoder that learned to draw ``values`` from its codes.
+    """Return ``model``, which was ``Taught`` clusters, with a decoder that learned to draw ``values`` from its codes.
 
-    Codes and clusters are the same, bit for bit.
+    Codes (N, K) and clusters are the same, bit for bit.
+
+    Parameters
+    ----------
+    values : images uint8 (N, C, H, W) or vectors float32 (N, D)
+    stages : where to keep what is done; the decoder is its stage "decoder"
+
+    Raises
+    ------
+    TrainingError : training diverged
+    Interrupted : ``stages.stop`` said so
     """
     objective = {"name": "decoding", "n_clusters": model.config["objective"]["n_clusters"]}
     passes = int(np.clip(DECODED // len(values), *PASSES))
