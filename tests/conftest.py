@@ -3,7 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # or scikit-learn leaves its array API check out
 
 import numpy as np

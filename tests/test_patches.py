@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 import narrows
 from narrows.errors import DataError, InputError
@@ -58,6 +59,22 @@ def test_a_code_does_not_depend_on_the_block_or_on_brightness_far_above_the_nois
     assert np.allclose(codes.encode(images), whole, atol=1e-5)
     assert np.allclose(codes.encode(images.astype(np.float32) / 255), whole, atol=1e-5)
     assert codes.n_features_ == whole.shape[1] == 64
+
+
+def test_cores_share_the_images_and_leave_the_number_of_threads_as_it_was(images):
+    codes = PatchCodes(16, side=3, stride=1, grid=2, patches=2000).fit(images)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 3):
+            torch.set_num_threads(threads)
+            found.append(codes.encode(images))
+            assert torch.get_num_threads() == threads
+            assert codes.encode(images[:0]).shape == (0, 64)
+            assert np.allclose(codes.encode(images[:1]), found[0][:1], atol=1e-6)
+    finally:
+        torch.set_num_threads(before)
+    assert np.allclose(*found, atol=1e-6)
 
 
 def test_the_seed_decides_every_bit(images):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import numpy as np
@@ -120,15 +122,20 @@ class PatchCodes:
         whiten, mean = _tensor(self._whiten), _tensor(self._whitened_mean)  # (D, D), (D,)
         step = max(1, BLOCK_VALUES // (height * width * self.n_centers))
         codes = np.empty((len(images), self.n_features_), np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(images), step):
-                white = self._patches(_scaled(images[start : start + step])) @ whiten - mean  # (B, places, D)
-                squares = white.square().sum(2, keepdim=True)
-                distances = torch.cat([white, squares, torch.ones_like(squares)], 2) @ centers  # (B, places, K)
-                distances.clamp_(min=0).sqrt_()
-                average = distances.mean(2, keepdim=True)
-                answers = distances.neg_().add_(average).relu_()
-                codes[start : start + step] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
+
+        def encode(first: int, last: int) -> None:
+            with torch.inference_mode():
+                for start in range(first, last, step):
+                    block = slice(start, min(start + step, last))
+                    white = self._patches(_scaled(images[block])) @ whiten - mean  # (B, places, D)
+                    squares = white.square().sum(2, keepdim=True)
+                    distances = torch.cat([white, squares, torch.ones_like(squares)], 2) @ centers  # (B, places, K)
+                    distances.clamp_(min=0).sqrt_()
+                    average = distances.mean(2, keepdim=True)
+                    answers = distances.neg_().add_(average).relu_()
+                    codes[block] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
+
+        _side_by_side(encode, len(images))
         return codes
 
     def _patches(self, x: Tensor) -> Tensor:
@@ -148,6 +155,23 @@ class PatchCodes:
         windows = np.lib.stride_tricks.sliding_window_view(images, (self.side, self.side), axis=(2, 3))
         chosen = windows[which, :, top, left]  # (P, C, side, side)
         return _scaled(chosen).numpy().reshape(count, -1).astype(np.float64)
+
+
+def _side_by_side(work: Callable[[int, int], None], count: int) -> None:
+    """Do ``work`` (first, last) on all ``count`` rows, an equal part of them on each core.
+
+    Products of one image at a time are too small to be shared out among cores: that takes longer than one core alone.
+    """
+    threads = torch.get_num_threads()
+    if threads == 1:
+        work(0, count)
+        return
+    edges = [count * part // threads for part in range(threads + 1)]
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(work, edges[:-1], edges[1:]))  # raises what a part raised
+    finally:
+        torch.set_num_threads(threads)  # the matrix library has one number for the whole process
 
 
 def _fields(places: int, grid: int) -> Array:

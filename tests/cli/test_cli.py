@@ -184,6 +184,7 @@ def test_the_report_is_rebuilt_from_the_folder(folder):
 def test_recipes(folder):
     assert "mnist" in narrows("recipes", "list")
     assert "code_size = 10" in narrows("recipes", "show", "digits")
+    assert "rounds = 3" in narrows("recipes", "show", "clusters")  # a default, written out
     narrows("recipes", "copy", "digits", "mine.toml", cwd=folder)
     assert "valid" in narrows("recipes", "check", "mine.toml", cwd=folder)
     narrows("run", "mine.toml", *QUICK, "--out", "mine", cwd=folder)
@@ -199,6 +200,7 @@ def test_data_info():
 @pytest.mark.parametrize(("arguments", "message"), [
     (["run"], "narrows run digits"),
     (["run", "digts"], "Did you mean 'digits'"),
+    (["run", "run"], "narrows run --data run"),
     (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
     (["run", "--data", "nowhere/"], "nowhere"),
     (["run", "digits", "--out", "run"], "--resume"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from narrows.errors import DataError, RecipeError
 from narrows.evaluation.clustering import accuracy
@@ -23,6 +24,28 @@ def test_it_scores_the_clusters_it_leaves_and_what_was_found_on_the_way(tmp_path
     [table] = work.tables.values()
     assert table[0]["information"] == max(row["information"] for row in table if row["layout"] == table[0]["layout"])
     assert not (tmp_path / "stages").exists()
+
+
+def test_of_many_images_those_clusterings_are_scored_too_by_which_the_space_was_chosen(tmp_path, monkeypatch):
+    monkeypatch.setattr("narrows.deep.agreement.COMPARED", 600)
+    work = Work(tmp_path)
+    few = {**SHORT, "spaces": ["pixels", "patches-coarse"], "rounds": 0}
+    results = clustering(work, source="digits", n_clusters=10, method=few)
+    found, compared = work.tables.values()
+    assert {row["space"] for row in compared} == {"pixels", "patches-coarse", "all"}
+    assert len({row["space"] for row in found}) == 1
+    assert all(0.5 < row["accuracy"] < 1 for row in compared)
+    tracked = spearmanr(*([row[name] for row in compared] for name in ("information", "accuracy")))
+    assert results["agreement/rank_correlation_of_spaces"] == pytest.approx(tracked.statistic)
+
+
+def test_copies_of_images_are_scored_once(tmp_path, digits):
+    work = Work(tmp_path)
+    np.savez(tmp_path / "twice.npz", x=np.concatenate([digits[0], digits[0]]), y=np.concatenate([digits[1]] * 2))
+    few = {**SHORT, "spaces": ["pixels"], "rounds": 0}
+    results = clustering(work, source=str(tmp_path / "twice.npz"), n_clusters=10, method=few)
+    assert results["data/rows"] == 2 * len(digits[0])
+    assert 0.6 < results["agreement/graph_accuracy"] <= results["agreement/best_accuracy"]
 
 
 @pytest.mark.parametrize("method", [{"name": "pixels"}, {"name": "imsat", "epochs": 1}])

@@ -21,7 +21,7 @@ from narrows.jobs.letters_autoencoder import letters_autoencoder
 from narrows.jobs.letters_init import letters_init
 from narrows.jobs.letters_rates import letters_rates
 from narrows.model import Model
-from narrows.recipes.recipe import load
+from narrows.recipes.recipe import check, load
 from narrows.reference.network import Network
 
 
@@ -182,7 +182,7 @@ def test_the_recipe_is_the_network_of_the_study():
     recipe = load("letters")
     (dense,) = [row for row in studies.load("letters-autoencoder").run if row.name == "dense"]
     assert recipe.net.model_dump() == dense.arguments["net"]
-    assert recipe.objective.model_dump() == dense.arguments["objective"]
+    assert recipe.objective == check({"objective": dense.arguments["objective"]}).objective
     for name, value in dense.arguments["train"].items():
         assert getattr(recipe.train, name) == value
 

@@ -54,8 +54,10 @@ def run(
         chosen, title = "default", name
         overrides.insert(0, f"data.source={name}")
     else:
-        known = {*recipes.builtin(), *named.names()}
-        raise RecipeError("narrows run", "must name a recipe or a data set", value=name, remedy=nearest(name, known))
+        remedy = nearest(name, {*recipes.builtin(), *named.names()})
+        if Path(name).expanduser().exists():
+            remedy = f"Rows of your own are given by --data: `narrows run --data {name}`."
+        raise RecipeError("narrows run", "must name a recipe or a data set", value=name, remedy=remedy)
     if data is not None:
         overrides.insert(0, f"data.source={_quoted(data)}")
     if labels is not None:

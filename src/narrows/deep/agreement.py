@@ -121,9 +121,11 @@ class Agreement(DeepClusterer):
 
     Attributes
     ----------
-    found_ : the clusterings of all rows, the greatest information first
+    rows_ : (N,) those of the fitted rows that no row before them equals
+    found_ : the clusterings of ``rows_``, the greatest information first
     chosen_ : the one of them that was kept; None of fewer than eight rows
     compared_ : the clusterings by which the space was chosen
+    compared_rows_ : (M,) the rows that those sort: ``rows_``, or a choice of them where they are many
     numbers_ : how much each number of clusters stands out, (number, factor), the greatest first; see ``_merging``
     views_ : the views that were used
     agreeing_ : share of rows whose neighbours agree
@@ -131,9 +133,11 @@ class Agreement(DeepClusterer):
     information_ : what the clusters told about those of neighbours before and after that, in nats
     """
 
+    rows_: Array
     found_: Sequence[Found] = ()
     chosen_: Found | None = None
     compared_: Sequence[Found] = ()
+    compared_rows_: Array
     numbers_: Sequence[tuple[int, float]] = ()
     views_: list[str]
     agreeing_: float
@@ -180,12 +184,17 @@ class Agreement(DeepClusterer):
         self.passes, self.epochs, self.agree, self.rounds, self.grouping = passes, epochs, agree, rounds, grouping
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
-        values = values[first_rows(values.reshape(len(values), -1))]  # copies would only be each other's neighbours
+        self.rows_ = first_rows(values.reshape(len(values), -1))  # copies would only be each other's neighbours
+        values = values[self.rows_]
         self.views_ = self._choose_views(values, stages)
         network = self._learn_views(values, stages)
         spaces = self._spaces(values, network, stages)
         graphs = _graphs("graphs", spaces, stages)
-        some, among = _some(spaces, graphs, self.seed, stages)
+        chosen = np.arange(len(values))
+        if len(chosen) > COMPARED:
+            chosen = np.sort(np.random.default_rng(self.seed).choice(len(values), COMPARED, replace=False))
+        self.compared_rows_ = self.rows_[chosen]
+        some, among = _some(chosen, spaces, graphs, stages)
         if self.n_clusters == "auto":
             n_clusters = self._choose_number(some, among, n_clusters, stages)
         clusters = self._cluster(spaces, graphs, some, among, n_clusters, stages)
@@ -416,12 +425,12 @@ def _graphs(name: str, spaces: Mapping[str, Array], stages: Stages) -> Graphs:
     return {space: (kept[f"{space}/indices"], kept[f"{space}/distances"]) for space in spaces}
 
 
-def _some(spaces: Mapping[str, Array], graphs: Graphs, seed: int, stages: Stages) -> tuple[Mapping[str, Array], Graphs]:
-    """Return a choice of the rows on which spaces are compared, and its own graphs; all where these are few."""
-    count = len(next(iter(spaces.values())))
-    if count <= COMPARED:
+def _some(
+    chosen: Array, spaces: Mapping[str, Array], graphs: Graphs, stages: Stages
+) -> tuple[Mapping[str, Array], Graphs]:
+    """Return the rows on which spaces are compared, and their own graphs; what there is where they are all."""
+    if len(chosen) == len(next(iter(spaces.values()))):
         return spaces, graphs
-    chosen = np.sort(np.random.default_rng(seed).choice(count, COMPARED, replace=False))
     some = {name: rows[chosen] for name, rows in spaces.items()}
     return some, _graphs("graphs-of-some", some, stages)
 

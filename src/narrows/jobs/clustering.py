@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ import numpy as np
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.deep import DeepClusterer, Stages, methods
-from narrows.deep.agreement import Agreement
+from narrows.deep.agreement import Agreement, Found
 from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.images import gallery
@@ -161,34 +161,49 @@ def _timed(clusterer: DeepClusterer, values: Array) -> Results:
 
 def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
     """Say what each stage found, and whether the information of neighbours told which was the best."""
-    from scipy.stats import spearmanr
-
-    labels = np.asarray(data.labels)
     results: Results = {
         "agreement/agreeing": clusterer.agreeing_, "agreement/taught": float(clusterer.taught_),
         "agreement/information": clusterer.information_[0], "agreement/information_taught": clusterer.information_[1],
         "agreement/graph_accuracy": None, "agreement/best_accuracy": None, "agreement/mean_accuracy": None,
-        "agreement/rank_correlation": None,
     }  # fmt: skip
-    table: list[dict[str, Any]] = [
+    labels = np.asarray(data.labels)
+    all_rows, compared_rows = labels[clusterer.rows_], labels[clusterer.compared_rows_]
+    found = _scored((*clusterer.found_, *clusterer.compared_), all_rows)
+    compared = _scored(clusterer.compared_, compared_rows)
+    if found:
+        work.table("Clusterings found on the way, and the information about neighbours by which one was chosen", found)
+        if clusterer.chosen_ is not None:
+            results["agreement/graph_accuracy"] = scores.accuracy(clusterer.chosen_.clusters, all_rows)
+        results["agreement/best_accuracy"] = max(row["accuracy"] for row in found)
+        results["agreement/mean_accuracy"] = float(np.mean([row["accuracy"] for row in found]))
+    if compared and len(compared_rows) < len(all_rows):
+        title = f"Clusterings of {len(compared_rows):,} images, and the information by which their space was chosen"
+        work.table(title, compared)
+    results["agreement/rank_correlation"] = _tracks(found)
+    results["agreement/rank_correlation_of_spaces"] = _tracks(compared)
+    return results
+
+
+def _scored(clusterings: Iterable[Found], labels: Array) -> list[dict[str, Any]]:
+    """Return a line for each of those clusterings that sort the rows with these ``labels`` (N,)."""
+    return [
         {
             "space": one.space, "layout": one.layout, "cells": one.cells, "information": one.information,
             "accuracy": scores.accuracy(one.clusters, labels),
         }
-        for one in {id(one): one for one in (*clusterer.found_, *clusterer.compared_)}.values()
-        if len(one.clusters) == len(labels)  # of rows that are copies nothing was found on its own
+        for one in {id(one): one for one in clusterings}.values()
+        if len(one.clusters) == len(labels)
     ]  # fmt: skip
-    if table:
-        work.table("Clusterings found on the way, and the information about neighbours by which one was chosen", table)
-        chosen = clusterer.chosen_
-        if chosen is not None and len(chosen.clusters) == len(labels):
-            results["agreement/graph_accuracy"] = scores.accuracy(chosen.clusters, labels)
-        results["agreement/best_accuracy"] = max(row["accuracy"] for row in table)
-        results["agreement/mean_accuracy"] = float(np.mean([row["accuracy"] for row in table]))
-    if len({row["information"] for row in table}) > 2 and len({row["accuracy"] for row in table}) > 2:
-        columns = [[row[name] for row in table] for name in ("information", "accuracy")]
-        results["agreement/rank_correlation"] = float(spearmanr(*columns).statistic)
-    return results
+
+
+def _tracks(table: list[dict[str, Any]]) -> float | None:
+    """Return the rank correlation of information and accuracy; None where either has fewer than three values."""
+    from scipy.stats import spearmanr
+
+    columns = [[row[name] for row in table] for name in ("information", "accuracy")]
+    if min(len(set(column)) for column in columns) < 3:
+        return None
+    return float(spearmanr(*columns).statistic)
 
 
 def _rows(values: Array) -> Array:

@@ -101,17 +101,25 @@ class Recipe(_Section):
         if "code_size" not in net:
             net["code_size"] = 32 if values >= 128 else max(min(2, values), values // 4)
         epochs, batch_size = self.train.resolve(rows)
-        return self.model_copy(
+        return self.with_defaults().model_copy(
             update={
                 "train": replace(self.train, epochs=epochs, batch_size=batch_size),
                 "net": _check_named("net", nets, net, ("input_shape",)),
-                "objective": _check_named("objective", objectives, self.objective.model_dump(), ("net",)),
-                "clustering": _check_named(
-                    "clustering", clusterings(self.clustering.name), self.clustering.model_dump(), ("seed",)
-                ),
-                "projection": _check_named("projection", projections, self.projection.model_dump(), ("seed",)),
             }
         )
+
+    def with_defaults(self) -> Recipe:
+        """Check the arguments of objective, clustering and projection, and fill in those that were not given."""
+        sections: tuple[tuple[str, Registry, tuple[str, ...]], ...] = (
+            ("objective", objectives, ("net",)),
+            ("clustering", clusterings(self.clustering.name), ("seed",)),
+            ("projection", projections, ("seed",)),
+        )
+        checked = {
+            section: _check_named(section, registry, getattr(self, section).model_dump(), given_by_us)
+            for section, registry, given_by_us in sections
+        }
+        return self.model_copy(update=checked)
 
 
 def clusterings(name: str) -> Registry:
@@ -194,14 +202,9 @@ def check(content: Mapping[str, Any]) -> Recipe:
         recipe = Recipe.model_validate_json(_as_json(content))
     except ValidationError as error:
         raise _explain(error, Recipe, "") from None
-    if recipe.net.name != "auto":
+    if recipe.net.name != "auto":  # its defaults depend on the rows, and are filled in when these are there
         _check_named("net", nets, recipe.net.model_dump(), ("input_shape",))
-    for section, registry, ours in (
-        ("objective", objectives, ("net",)),
-        ("clustering", clusterings(recipe.clustering.name), ("seed",)),
-        ("projection", projections, ("seed",)),
-    ):
-        _check_named(section, registry, getattr(recipe, section).model_dump(), ours)
+    recipe = recipe.with_defaults()
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
     clusterings(recipe.clustering.name).get(recipe.clustering.name)(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
