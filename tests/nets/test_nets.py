@@ -10,9 +10,10 @@ from narrows.nets.dense import Dense
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 4), st.integers(8, 70), st.integers(8, 70), st.integers(0, 1))
-def test_conv_returns_the_shape_it_got(channels, height, width, blocks):
-    net = Conv((channels, height, width), code_size=5, width=2, blocks=blocks).eval()
+@given(st.integers(1, 4), st.integers(8, 70), st.integers(8, 70), st.integers(0, 1), st.integers(1, 8))
+def test_conv_returns_the_shape_it_got(channels, height, width, blocks, shrink):
+    shrink = min(shrink, height // 8, width // 8)
+    net = Conv((channels, height, width), code_size=5, width=2, blocks=blocks, shrink=shrink).eval()
     x = torch.rand(2, channels, height, width)
     assert net.encode(x).shape == (2, 5)
     assert net(x).shape == x.shape
@@ -28,6 +29,20 @@ def test_conv_at_the_ends_of_its_range(shape):
 def test_conv_refuses_what_it_cannot_be_built_for(shape):
     with pytest.raises(RecipeError, match="conv"):
         Conv(shape)
+
+
+def test_conv_may_see_means_of_squares():
+    net = Conv((1, 20, 33), code_size=4, width=2, shrink=2).eval()
+    x = torch.rand(2, 1, 20, 33)
+    for rows, columns in ((slice(4, 6), slice(10, 12)), (slice(0, 2), slice(32, 33))):  # the last are cut off
+        turned, brighter = x.clone(), x.clone()
+        turned[..., rows, columns] = x[..., rows, columns].flip(2)
+        brighter[..., rows, columns] += 0.5
+        torch.testing.assert_close(net.encode(turned), net.encode(x))
+        assert (net.encode(brighter) - net.encode(x)).abs().max() > 1e-4
+    for shrink in (0, 3):
+        with pytest.raises(RecipeError, match="shrink"):
+            Conv((1, 20, 33), shrink=shrink)
 
 
 def test_a_code_larger_than_the_input_is_refused():

@@ -34,12 +34,14 @@ from narrows.views import Views
 __all__ = ["Agreement"]
 
 WIDTH = 24  # channels of the network's first stage, for images
+SEEN = 40  # pixels a side that it sees at most; of larger images, means of squares
 HIDDEN = [256, 256]  # units of its layers, for vectors
 VIEWED = 200_000  # images seen in all while views are learned, and
 PASSES = 12, 150  # each of them so many times, at least and at most
 SPACES = ("pixels", *(f"patches-{grid}" for grid in GRIDS), "views")
 FEW = 256  # with fewer images there is little to learn from views
 NEIGHBOURS, DIMENSIONS, EPOCHS = 15, 5, 200  # of a layout
+FEWEST_NEIGHBOURS = 3  # of a row, where clusters are so small that half of one has fewer than 15
 COMPARED = 10_000  # rows on which spaces are compared
 CELLS = 3, 6, 12  # small cells per cluster that are made of a layout
 MOST_CELLS = 400
@@ -92,11 +94,11 @@ class Agreement(DeepClusterer):
     1. Spaces: principal components of pixels; codes of patches, on a coarse and on a fine grid (``narrows.patches``);
        codes of a network that learned to know images again in other views (Chen et al. 2020); and all of them side by
        side, each in units of its own neighbours' distance.
-    2. In each space 15 neighbours, UMAP in 5 dimensions, and k-means for many small cells, which are joined so that
-       the information I(c; c') of neighbours' clusters falls least (``narrows.deep._merging``). I is the mean over the
-       graphs of all single spaces: a clustering made in one is judged by the others too. The space with the greatest I
-       is laid out more often, and of the nine clusterings with the greatest I the one is kept that agrees most with the
-       others.
+    2. In each space 15 neighbours (half as many as a cluster has rows, where those are few), UMAP in 5 dimensions, and
+       k-means for many small cells, which are joined so that the information I(c; c') of neighbours' clusters falls
+       least (``narrows.deep._merging``). I is the mean over the graphs of all single spaces: a clustering made in one
+       is judged by the others too. The space with the greatest I is laid out more often, and of the nine clusterings
+       with the greatest I the one is kept that agrees most with the others.
     3. A network learns the clusters of the rows whose neighbours agree, from random views. Then it learns, twice more,
        its own answers for the rows whose neighbours in the space of its codes agree.
     4. Answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
@@ -189,12 +191,13 @@ class Agreement(DeepClusterer):
         self.views_ = self._choose_views(values, stages)
         network = self._learn_views(values, stages)
         spaces = self._spaces(values, network, stages)
-        graphs = _graphs("graphs", spaces, stages)
+        known = None if self.n_clusters == "auto" else n_clusters
+        graphs = _graphs("graphs", spaces, known, stages)
         chosen = np.arange(len(values))
         if len(chosen) > COMPARED:
             chosen = np.sort(np.random.default_rng(self.seed).choice(len(values), COMPARED, replace=False))
         self.compared_rows_ = self.rows_[chosen]
-        some, among = _some(chosen, spaces, graphs, stages)
+        some, among = _some(chosen, spaces, graphs, known, stages)
         if self.n_clusters == "auto":
             n_clusters = self._choose_number(some, among, n_clusters, stages)
         clusters = self._cluster(spaces, graphs, some, among, n_clusters, stages)
@@ -248,7 +251,8 @@ class Agreement(DeepClusterer):
         shape = values.shape[1:]
         net: dict[str, Any] = {"code_size": min(self.code_size, math.prod(shape))}
         if _has_patches(values) and max(shape[1:]) <= 256:
-            net |= {"name": "conv", "width": WIDTH}
+            shrink = min(-(-max(shape[1:]) // SEEN), min(shape[1:]) // SMALLEST)
+            net |= {"name": "conv", "width": WIDTH, "shrink": shrink}
         else:
             net |= {"name": "dense", "hidden": HIDDEN}
         model = Model(shape, net, objective, seed=self.seed, preprocessing=self._preprocessing)
@@ -336,8 +340,8 @@ class Agreement(DeepClusterer):
 
         def lay_out() -> tuple[Arrays, tuple[str, ...]]:
             points = layout(
-                rows, start="spectral", n_components=min(DIMENSIONS, len(rows) - 2), n_neighbors=NEIGHBOURS,
-                min_dist=0.0, seed=seed, neighbours=graphs[space], epochs=EPOCHS,
+                rows, start="spectral", n_components=min(DIMENSIONS, len(rows) - 2),
+                n_neighbors=graphs[space][0].shape[1], min_dist=0.0, seed=seed, neighbours=graphs[space], epochs=EPOCHS,
             )  # fmt: skip
             return {"points": points.astype(np.float32)}, ()
 
@@ -376,7 +380,7 @@ class Agreement(DeepClusterer):
             self.model_, self.taught_, self.information_ = student, number, (before, after)
             if number < self.rounds:
                 codes = {"codes": to_directions(coding.encode(student, values))}
-                graph = _graphs(f"graph-of-codes-{number}", codes, stages)["codes"][0]
+                graph = _graphs(f"graph-of-codes-{number}", codes, n_clusters, stages)["codes"][0]
                 agreeing = neighbour_agreement(answers, graph) >= self.agree
         if not self.taught_:
             every = np.arange(len(values))
@@ -412,13 +416,18 @@ def _as_rows(make: Callable[[], Array], *, images: bool) -> tuple[Arrays, tuple[
     return {"rows": to_directions(make()) if images else make().astype(np.float32)}, ()
 
 
-def _graphs(name: str, spaces: Mapping[str, Array], stages: Stages) -> Graphs:
-    """Return the nearest other rows in each space, and their distances."""
+def _graphs(name: str, spaces: Mapping[str, Array], n_clusters: int | None, stages: Stages) -> Graphs:
+    """Return the nearest other rows in each space, and their distances: 15, or as many as half a cluster has rows.
+
+    Of more neighbours than a cluster has rows some lie in others, however good the clusters are.
+    """
 
     def find() -> tuple[Arrays, tuple[str, ...]]:
         found: Arrays = {}
         for space, rows in spaces.items():
-            found[f"{space}/indices"], found[f"{space}/distances"] = nearest(rows, NEIGHBOURS)
+            half = NEIGHBOURS if n_clusters is None else len(rows) // (2 * n_clusters)
+            count = min(NEIGHBOURS, max(FEWEST_NEIGHBOURS, half))
+            found[f"{space}/indices"], found[f"{space}/distances"] = nearest(rows, count)
         return found, ()
 
     kept, _ = stages.arrays(name, find)
@@ -426,13 +435,13 @@ def _graphs(name: str, spaces: Mapping[str, Array], stages: Stages) -> Graphs:
 
 
 def _some(
-    chosen: Array, spaces: Mapping[str, Array], graphs: Graphs, stages: Stages
+    chosen: Array, spaces: Mapping[str, Array], graphs: Graphs, n_clusters: int | None, stages: Stages
 ) -> tuple[Mapping[str, Array], Graphs]:
     """Return the rows on which spaces are compared, and their own graphs; what there is where they are all."""
     if len(chosen) == len(next(iter(spaces.values()))):
         return spaces, graphs
     some = {name: rows[chosen] for name, rows in spaces.items()}
-    return some, _graphs("graphs-of-some", some, stages)
+    return some, _graphs("graphs-of-some", some, n_clusters, stages)
 
 
 def _asked(graphs: Graphs) -> list[Array]:

@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from narrows.deep import Stages
+from narrows.deep.agreement import Agreement, _graphs
+from narrows.evaluation.clustering import accuracy
+
+
+@pytest.mark.parametrize(
+    ("rows", "n_clusters", "count"),
+    [(400, 40, 5), (300, 10, 15), (299, 10, 14), (40, 20, 3), (400, None, 15), (3, 1, 2)],
+)
+def test_no_row_is_asked_for_more_neighbours_than_half_a_cluster(rows, n_clusters, count):
+    points = np.random.default_rng(0).normal(size=(rows, 4)).astype(np.float32)
+    indices, distances = _graphs("graph", {"points": points}, n_clusters, Stages())["points"]
+    assert indices.shape == distances.shape == (rows, count)
+
+
+def test_many_groups_of_six_are_found():
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(40, 20))
+    labels = rng.permutation(np.repeat(np.arange(40), 6))
+    values = (centres[labels] + rng.normal(size=(240, 20))).astype(np.float32)
+    clusterer = Agreement(40, 0, layouts=1, rounds=0, epochs=1).fit(values)
+    assert accuracy(clusterer.chosen_.clusters, labels) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("shape", "shrink"),
+    [((1, 28, 28), 1), ((3, 40, 32), 1), ((1, 41, 41), 2), ((1, 64, 64), 2), ((3, 96, 64), 3), ((1, 16, 200), 2)],
+)
+def test_the_network_sees_large_images_smaller(shape, shrink):
+    images = np.random.default_rng(0).integers(0, 256, size=(4, *shape), dtype=np.uint8)
+    clusterer = Agreement(2, 0)
+    clusterer._preprocessing = {}
+    model = clusterer._network(images, {"name": "reconstruction"})
+    assert model.config["net"]["shrink"] == shrink
+    assert model.input_shape == shape
