@@ -54,9 +54,8 @@ def faces(path: Path) -> tuple[Array, Array]:
 def people(folder: Path) -> tuple[Array, Array]:
     """Return portraits (400, 1, 64, 64) uint8, and whose they are (400,)."""
     paths = sorted(folder.glob("s*/*.pgm"))
-    return np.stack([_square(path) for path in paths])[:, None], np.array(
-        [int(path.parent.name[1:]) for path in paths]
-    ) - 1
+    persons = [int(path.parent.name.removeprefix("s")) for path in paths]
+    return np.stack([_square(path) for path in paths])[:, None], np.array(persons) - 1
 
 
 def objects(folder: Path) -> tuple[Array, Array]:

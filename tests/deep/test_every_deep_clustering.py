@@ -12,7 +12,7 @@ NAMES = methods.names()
 SHORT = {
     "dec": {"epochs": 6, "rounds": 3, "code_size": 3},
     "idec": {"epochs": 6, "rounds": 3, "code_size": 3},
-    # At its default rate, so few steps run clusters into one with most seeds; with all of its epochs they come apart.
+    # At its default rate, so few steps run clusters into one with some seeds (LOG.md).
     "vade": {"pretrain_epochs": 6, "epochs": 5, "code_size": 3, "lr": 5e-4},
     "n2d": {"epochs": 6, "code_size": 3},
     "imsat": {"epochs": 10},

@@ -27,7 +27,7 @@ class Conv(Network):
     width : channels of the first stage; each later stage has twice as many, up to 8 times ``width``
     blocks : residual blocks (He et al. 2016) after each stage, of two 3x3 convolutions each
     shrink : the encoder sees means of squares of so many pixels a side, which must leave it 8 of each side, and what
-        the decoder draws is enlarged bilinearly. Twice as few pixels a side take a third of the time or less
+        the decoder draws is enlarged bilinearly
     """
 
     def __init__(
