@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The processor build of torch is enough and much smaller; where pip finds only the one for GPUs, that one works too.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# A file of tests on each core, and four at most: a test may hold a gigabyte.
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 .PHONY: demo install test test-all lint page bench clean
 
@@ -13,10 +15,10 @@ demo: $(VENV)/installed ## the main job on the digits that come with scikit-lear
 install: $(VENV)/installed
 
 test: $(VENV)/tested ## the fast tests
-	$(BIN)/pytest
+	$(PYTEST)
 
 test-all: $(VENV)/tested ## the slow ones too
-	$(BIN)/pytest -m "slow or not slow"
+	$(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/tested ## style and types
 	$(BIN)/ruff check .

@@ -73,7 +73,11 @@ class Engine:
         Because every step's randomness follows from (seed, step), a resumed run needs no saved random state.
         """
         state = int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        torch.manual_seed(state)
+        if self.device.type == "cpu":
+            # ``torch.manual_seed`` would write down its whole call stack, each time, for a GPU that may be used later.
+            torch.default_generator.manual_seed(state)
+        else:
+            torch.manual_seed(state)
         return torch.Generator(self.device).manual_seed(state)
 
 
