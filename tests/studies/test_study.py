@@ -180,6 +180,36 @@ def test_the_report_shows_what_jobs_leave_and_lets_nothing_else_in(counting, tmp
     assert (tmp_path / "kept" / "figures" / "plain-line.png").is_file()
 
 
+def figure(run, label, *, bar=None, n=5, mean=0.5):
+    return {
+        "run": run, "title": f"Run {run}", "label": label, "kind": "share", "mean": mean, "sd": None, "n": n,
+        "reported": None, "bar": bar, "better": "higher", "met": None if bar is None else True, "source": "", "why": "",
+        "unexplained": False,
+    }  # fmt: skip
+
+
+def test_figures_that_runs_share_and_nothing_stands_beside_are_laid_out_by_run():
+    runs = [str(i) for i in range(6)]
+    figures = [figure(run, "NMI", mean=0.1 * int(run)) for run in runs] + [figure(run, "ARI") for run in runs[:5]]
+    figures += [figure("5", "ARI", bar=0.4, n=3, mean=0.75), figure("0", "alone")]
+    assert "| run | n |" not in as_markdown({"figures": figures, "quick": False})  # five share ARI
+    figures += [figure("6", "ARI"), figure("6", "a | b")]
+    lines = as_markdown({"figures": figures, "quick": False}).splitlines()
+    assert lines == [
+        "| run | figure | ours | n | reported | bar | |",
+        "|---|---|---|---|---|---|---|",
+        "| Run 5 | ARI | 75.00 % | 3 |  | ≥ 40.00 % | met |",
+        "| Run 0 | alone | 50.00 % | 5 |  |  |  |",
+        "| Run 6 | a \\| b | 50.00 % | 5 |  |  |  |",
+        "",
+        "| run | n | NMI | ARI |",
+        "|---|---|---|---|",
+        *(f"| Run {run} | 5 | {10 * int(run)}.00 % | 50.00 % |" for run in runs[:5]),
+        "| Run 5 | 5 | 50.00 % | 75.00 % (n = 3) |",
+        "| Run 6 | 5 |  | 50.00 % |",
+    ]
+
+
 def test_a_page_gets_its_table_and_the_pictures_it_shows(counting, tmp_path):
     studies.run(counting, tmp_path / "out", seeds=1)
     page = tmp_path / "page.md"

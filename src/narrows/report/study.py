@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment
@@ -17,6 +18,7 @@ from narrows.errors import RunFolderError
 from narrows.files import read_json, write_text
 from narrows.report import Picture, pictures_in, resource
 
+SHARED = 6  # runs that have a figure in common, and nothing to compare it with: then it is a column of a grid
 QUICK = "A quick look: a few steps on a few rows, to see that everything works. No figure here means anything."
 
 
@@ -32,13 +34,15 @@ def build(folder: str | Path) -> Path:
         raise RunFolderError("study folder", "must have results.json", value=str(folder))
     content = read_json(folder / "results.json")
     css = resource("report.css")
+    figures, grid = _parted(content["figures"])
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     text = page.from_string(resource("study.html.j2")).render(
         css=Markup(css),  # noqa: S704 (our own file)
         css_hash=base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         study=content,
         quick=QUICK if content["quick"] else "",
-        lines=[_line(figure, quick=content["quick"]) for figure in content["figures"]],
+        lines=[_line(figure, quick=content["quick"]) for figure in figures],
+        grid=grid,
         sweeps=_sweeps(folder, content),
         runs=[_run(folder, entry) for entry in content["runs"]],
         costs=[(e["title"], e["seeds"], _seconds(e["seconds"]), _count(e["parameters"])) for e in content["runs"]],
@@ -78,12 +82,60 @@ def as_text(content: Mapping[str, Any]) -> str:
 
 
 def as_markdown(content: Mapping[str, Any]) -> str:
-    """Return the figures as a Markdown table."""
-    lines = ["| run | figure | ours | n | reported | bar | |", "|---|---|---|---|---|---|---|"]
-    for line in (_line(figure, quick=content["quick"]) for figure in content["figures"]):
-        cells = (line["title"], line["label"], line["ours"], line["n"], line["reported"], line["bar"], line["verdict"])
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    """Return the figures as Markdown tables: those with something to compare with, then a line for each run."""
+    figures, grid = _parted(content["figures"])
+    tables = []
+    if figures:
+        lines = (_line(figure, quick=content["quick"]) for figure in figures)
+        cells = ("title", "label", "ours", "n", "reported", "bar", "verdict")
+        tables.append(
+            _markdown(["run", "figure", *cells[2:-1], ""], ([line[cell] for cell in cells] for line in lines))
+        )
+    if grid.rows:
+        tables.append(_markdown(["run", "n", *grid.columns], grid.rows))
+    return "\n".join(tables)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |".replace("|  |", "| |"), "|---" * len(head) + "|"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
+
+
+class Grid(NamedTuple):
+    """Figures of runs that have the same ones: each row is a run, its number of seeds, and a cell for each column."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def _parted(figures: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], Grid]:
+    """Return the figures that need a line of their own, and a grid of the others.
+
+    A figure goes into the grid if nothing was reported and no bar set, ``SHARED`` runs have it, and its run has at
+    least half of the grid's columns. What else is known of such a run by the same names stands in its row as well.
+    """
+    free = [figure for figure in figures if figure["reported"] is None and figure["bar"] is None]
+    counts = Counter(figure["label"] for figure in free)
+    columns = [label for label, runs in counts.items() if runs >= SHARED]
+    shared = [figure for figure in free if figure["label"] in columns]
+    runs = [run for run, labels in Counter(figure["run"] for figure in shared).items() if 2 * labels >= len(columns)]
+    if len(columns) < 2 or len(runs) < SHARED:
+        return list(figures), Grid([], [])
+    in_grid = {(figure["run"], figure["label"]) for figure in shared if figure["run"] in runs}
+    alone = [figure for figure in figures if (figure["run"], figure["label"]) not in in_grid]
+    rows = []
+    for run in runs:
+        found = {figure["label"]: figure for figure in figures if figure["run"] == run}
+        n = max(found[label]["n"] for label in columns if label in found)
+        rows.append([next(iter(found.values()))["title"], str(n), *(_in_row(found.get(label), n) for label in columns)])
+    return alone, Grid(columns, rows)
+
+
+def _in_row(figure: Mapping[str, Any] | None, n: int) -> str:
+    if figure is None:
+        return ""
+    return _ours(figure) + ("" if figure["n"] == n else f" (n = {figure['n']})")
 
 
 def _line(figure: Mapping[str, Any], *, quick: bool) -> dict[str, str]:
@@ -99,14 +151,18 @@ def _line(figure: Mapping[str, Any], *, quick: bool) -> dict[str, str]:
         verdict, outcome = "differs, unexplained", "worse"
     elif figure["reported"] is not None and figure["why"]:
         verdict = "explained"
-    spread = f" ± {_written(figure['sd'], kind)}" if figure["sd"] is not None else ""
     return {
         "title": figure["title"], "label": label, "n": str(figure["n"]),
-        "ours": f"{_written(figure['mean'], kind)}{spread}",
+        "ours": _ours(figure),
         "reported": _written(figure["reported"], kind) if figure["reported"] is not None else "",
         "bar": f"{sign}{_written(figure['bar'], kind)}" if figure["bar"] is not None else "",
         "source": figure["source"], "why": figure["why"], "verdict": verdict, "outcome": outcome,
     }  # fmt: skip
+
+
+def _ours(figure: Mapping[str, Any]) -> str:
+    spread = f" ± {_written(figure['sd'], figure['kind'])}" if figure["sd"] is not None else ""
+    return f"{_written(figure['mean'], figure['kind'])}{spread}"
 
 
 def _written(value: float | None, kind: str) -> str:
