@@ -7,6 +7,7 @@ unchanged is not done again, so a run that was stopped goes on where it was.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -122,7 +123,7 @@ class _Job:
                 folder=self.run.folder / "checkpoints", progress=self.progress, stop=self.interrupt,
                 on_save=self.run.write_history,
             )  # fmt: skip
-        return self._trained(model.cpu(), history)
+        return self._trained(model.cpu(), history, [history])
 
     def _train_by_clustering(self) -> summary.Results:
         """Let the clustering train its network, on all rows; no label is looked at."""
@@ -131,7 +132,7 @@ class _Job:
         stages = Stages(self.run.folder / "checkpoints", self.progress, self.interrupt)
         with self.interrupt.deferred():
             clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
-            history = next(reversed(stages.histories.values()), [])
+            history = stages.histories.get(clusterer.training_, [])
             model = clusterer.model_
             if not model.objective.trains_decoder:  # clusters need none; to see what lies between images does
                 model = with_decoder(model, data.values, stages, self.recipe.seed)
@@ -140,9 +141,12 @@ class _Job:
             *clusterer.notes,
         ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
-        return self._trained(model, history)
+        return self._trained(model, history, stages.histories.values())
 
-    def _trained(self, model: Model, history: list[dict[str, float]]) -> summary.Results:
+    def _trained(
+        self, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]]
+    ) -> summary.Results:
+        """Keep a model and the history of its training; ``trainings`` are all that there were."""
         model.save(self.run.folder)
         self.run.write_history(history)
         if not history:
@@ -155,7 +159,7 @@ class _Job:
             "train/epochs": len(history),
             "train/steps": last["step"],
             "train/images_per_s": speeds[len(speeds) // 2],
-            "train/seconds": sum(row["seconds"] for row in history),
+            "train/seconds": sum(row["seconds"] for rows in trainings for row in rows),
             "train/parameters": model.n_parameters(),
         }
 

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from narrows.deep._merging import join, mean_joint, numbers, settle
+from narrows.deep._merging import join, link, mean_joint, numbers, settle, unknown
 from narrows.errors import InputError
 from narrows.evaluation.agreement import information
 
@@ -98,3 +98,24 @@ def test_where_joining_costs_fall_like_one_over_the_number_none_stands_out():
     curve = np.concatenate([[0], np.cumsum(1 / np.arange(2, 61))])
     assert all(factor == pytest.approx(1) for _, factor in numbers([curve]))
     assert numbers([curve[:5]]) == []
+
+
+def test_linking_leaves_apart_what_nothing_is_linked_to_whatever_the_sizes():
+    # Three cells of a crowd in a row, a small group of two cells, and a lone one.
+    links = np.zeros((6, 6))
+    links[:3, :3] = [[40, 8, 0], [8, 40, 8], [0, 8, 40]]
+    links[3:5, 3:5] = [[3, 1], [1, 3]]
+    links[5, 5] = 2
+    joint = links / links.sum()
+    groups = link(joint, 3)
+    assert groups.tolist() == [0, 0, 0, 1, 1, 2]
+    assert unknown(joint, groups) == pytest.approx(0, abs=1e-12)
+    assert link(joint, 6).tolist() == [0, 1, 2, 3, 4, 5]
+    assert unknown(joint, np.zeros(6, np.int64)) == 1  # one group: nothing there is to know
+    halves = unknown(joint, np.array([0, 0, 1, 2, 2, 2]))
+    assert 0 < halves < 1
+    cut = np.array([[96, 8], [8, 40]]) / links.sum()
+    shares = np.array([104, 48, 10]) / links.sum()
+    entropy = -(shares * np.log(shares)).sum()
+    told = (cut * np.log(cut / np.outer(shares[:2], shares[:2]))).sum() - shares[2] * np.log(shares[2])
+    assert halves == pytest.approx(1 - told / entropy)

@@ -57,6 +57,7 @@ def test_what_costs_too_much_information_is_not_kept(values, monkeypatch):
     clusterer = make(agree=0.3).fit(values)
     assert clusterer.taught_ == 0
     assert any("were not kept" in note for note in clusterer.notes)
+    assert clusterer.training_ == f"imitating-{module.IMITATED}"  # not that of the answers that were refused
     assert np.array_equal(clusterer.predict(values), clusterer.labels_)
 
 
@@ -64,3 +65,24 @@ def test_without_rounds_nothing_is_taught_from_views(values):
     clusterer = make(rounds=0).fit(values)
     assert clusterer.taught_ == 0
     assert not any("not kept" in note for note in clusterer.notes)
+
+
+def test_a_network_that_has_not_learned_the_clusters_is_trained_on_or_says_so(monkeypatch):
+    rng = np.random.default_rng(0)
+    values = rng.standard_normal((300, 10)).astype(
+        np.float32
+    )  # there is nothing to find: 60 clusters are hard to learn
+    stages = Stages()
+    clusterer = Agreement(60, 0, layouts=1, epochs=1).fit(values, stages)
+    assert list(stages.histories) == ["imitating", "imitating-2", "imitating-3"]
+    before, after = clusterer.information_
+    assert after < before
+    [note] = [note for note in clusterer.notes if "another cluster than was found" in note]
+    order = np.argsort(clusterer.order_, kind="stable")
+    moved = (order[clusterer.chosen_.clusters] != clusterer.labels_).mean()
+    assert f"{moved:.1%}" in note
+    easy = np.repeat(10 * rng.standard_normal((3, 10)), 100, axis=0) + rng.standard_normal((300, 10))
+    clusterer = Agreement(3, 0, layouts=1).fit(easy.astype(np.float32), stages := Stages())
+    assert list(stages.histories) == ["imitating"] == [clusterer.training_]
+    assert clusterer.information_[0] == clusterer.information_[1]
+    assert not clusterer.notes

@@ -36,3 +36,13 @@ def test_the_network_sees_large_images_smaller(shape, shrink):
     model = clusterer._network(images, {"name": "reconstruction"})
     assert model.config["net"]["shrink"] == shrink
     assert model.input_shape == shape
+
+
+@pytest.mark.parametrize("sizes", [(1000, 150, 60), (1000, 500, 200, 100, 50)])
+def test_groups_of_very_different_sizes_that_lie_apart_stay_whole(sizes):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(sizes)), sizes)
+    values = (6 * rng.standard_normal((len(sizes), 10)))[labels] + rng.standard_normal((len(labels), 10))
+    clusterer = Agreement(len(sizes), 0, layouts=1).fit(values.astype(np.float32))
+    assert accuracy(clusterer.labels_, labels) > 0.99
+    assert any("differ much in size" in note for note in clusterer.notes)

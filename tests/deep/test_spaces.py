@@ -5,7 +5,7 @@ from sklearn.decomposition import PCA
 from narrows.deep import Stages
 from narrows.deep import _spaces as spaces
 from narrows.deep.agreement import Agreement
-from narrows.errors import RecipeError
+from narrows.errors import RecipeError, RunFolderError
 from narrows.evaluation.clustering import accuracy
 from narrows.neighbours import nearest
 
@@ -93,3 +93,28 @@ def test_no_step_is_done_twice_and_none_is_left_to_another_clustering():
     stages.begin({"method": "b"})
     assert stages.arrays("step", make)[0]["n"].tolist() == [2]
     assert len(made) == 2
+
+
+def test_flat_images_lie_in_a_row_and_rounding_is_no_space():
+    flat = np.repeat(np.arange(256, dtype=np.uint8), 64).reshape(-1, 1, 8, 8)
+    seen = {"pixels": spaces.to_directions(spaces.pixel_space(flat, 0)), "line": np.linspace(1, 2, 256)[:, None]}
+    assert np.abs(spaces.side_by_side(seen)).max() < 10
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    values = np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32)
+    clusterer = Agreement(np.int64(2), 0, layouts=np.int64(1), epochs=np.int32(1)).fit(values, Stages(tmp_path / "a"))
+    clusterer.save(tmp_path / "saved")
+    assert np.array_equal(Agreement.load(tmp_path / "saved").predict(values), clusterer.labels_)
+    for wrong in ("ten", None, 2.5, float("nan")):
+        with pytest.raises(RecipeError, match="n_clusters must be"):
+            Agreement(wrong)
+
+
+def test_a_folder_that_does_not_say_whose_steps_it_holds_is_refused(tmp_path):
+    Stages(tmp_path).begin({"method": "a"})
+    (tmp_path / "stages.json").unlink()
+    Stages(tmp_path).begin({"method": "b"})  # an empty folder may be there
+    (tmp_path / "stages.json").rename(tmp_path / "views.safetensors")
+    with pytest.raises(RunFolderError, match=r"no stages\.json"):
+        Stages(tmp_path).begin({"method": "a"})

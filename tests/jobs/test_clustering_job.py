@@ -62,3 +62,18 @@ def test_wrong_arguments_are_named(tmp_path):
         clustering(Work(tmp_path), source="digits", n_clusters=10, method={"name": "nd2"})
     with pytest.raises(DataError, match="test part"):
         clustering(Work(tmp_path), source="digits", n_clusters=10, method=SHORT, part="test")
+
+
+def test_a_single_cluster_is_scored_too(tmp_path):
+    results = clustering(Work(tmp_path), source="digits", n_clusters=1, method=SHORT)
+    assert results["clustering/nmi"] == 0
+    assert results["agreement/information"] == 0
+    assert results["agreement/rank_correlation"] is None
+
+
+def test_seconds_of_attempts_that_were_stopped_count_once(tmp_path, monkeypatch):
+    method = {"name": "autoencoder-kmeans", "epochs": 1}
+    (tmp_path / "fitting.json").write_text('{"fit": 1000.0, "peak": 0}')
+    results = clustering(Work(tmp_path), source="digits", n_clusters=10, method=method)
+    assert 1000 < results["time/fit_s"] < 1600
+    assert clustering(Work(tmp_path), source="digits", n_clusters=10, method=method)["time/fit_s"] < 600

@@ -32,3 +32,10 @@ def test_values_that_do_not_vary_at_all_still_have_axes(monkeypatch):
     mean, axes = principal_axes(lambda: iter([np.ones((3, 40))]), 4)
     np.testing.assert_array_equal(mean, 1)
     np.testing.assert_allclose(axes @ axes.T, np.eye(4), atol=1e-12)
+
+
+def test_axes_of_a_table_of_few_directions_are_the_same_each_time():
+    rng = np.random.default_rng(0)
+    table = np.outer(rng.standard_normal(50), rng.standard_normal(600))  # rank 1: the solver has to begin anew
+    first, again = (principal_axes(lambda: iter([table]), 64) for _ in range(2))
+    assert np.array_equal(first[1], again[1])

@@ -7,7 +7,7 @@ import pytest
 
 from narrows.errors import Interrupted, RecipeError, RunFolderError
 from narrows.files import read_json
-from narrows.report.study import as_markdown, as_text
+from narrows.report.study import as_markdown, as_text, summary
 from narrows.studies import study as studies
 
 JOBS = '''
@@ -178,6 +178,22 @@ def test_the_report_shows_what_jobs_leave_and_lets_nothing_else_in(counting, tmp
     studies.keep(out, tmp_path / "kept")
     assert read_json(tmp_path / "kept" / "results.json") == read_json(out / "results.json")
     assert (tmp_path / "kept" / "figures" / "plain-line.png").is_file()
+
+
+def test_seeds_that_answered_another_question_are_left_out(counting, tmp_path):
+    out, file = tmp_path / "out", tmp_path / "counting.toml"
+    studies.run(counting, out)
+    file.write_text(
+        STUDY.replace('job = "counting_jobs:count"\n', 'job = "counting_jobs:count"\nwith.offset = 5.0\n', 1)
+    )
+    found = studies.run(studies.load(file), out, resume=True, seeds=1)
+    assert line_of(found, "plain")["values"] == [5.0]
+    assert [entry["seeds"] for entry in found["runs"] if entry["run"].startswith("steep")] == [3, 3]
+
+
+def test_a_figure_that_could_not_be_had_is_not_reproduced():
+    lost = figure("a", "ARI", mean=None) | {"reported": 0.9}
+    assert "0 of 1 reported figures" in summary({"figures": [lost]})
 
 
 def figure(run, label, *, bar=None, n=5, mean=0.5):

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 
+from narrows import __version__
 from narrows import codes as coding
 from narrows.clustering import count_distinct
 from narrows.clustering._checks import checked_state
@@ -78,9 +79,15 @@ class Stages:
         if self.folder is None:
             return
         path = self.folder / "stages.json"
-        asked = json.loads(json.dumps(asked))
+        asked = json.loads(json.dumps(asked, default=np.generic.item))  # NumPy's numbers are numbers, too
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()):
+                raise RunFolderError(
+                    str(self.folder), "must be empty or hold the steps of this clustering",
+                    value="other files, and no stages.json",
+                    remedy="Choose another folder, or delete this one to start again.",
+                )  # fmt: skip
             write_json(path, asked)
             return
         before = read_json(path)
@@ -154,6 +161,7 @@ class DeepClusterer(ABC):
     ----------
     labels_ : (N,) int64, the cluster of each fitted row
     model_ : the trained network
+    training_ : the training, of those in the histories of the stages, that the network comes from; "" for none
     notes : sentences about what was done differently from what was asked
     """
 
@@ -163,10 +171,11 @@ class DeepClusterer(ABC):
     labels_: Array
     order_: Array  # (M,) int64, the column of ``_shares`` that each cluster is
     model_: Model
+    training_: str
     notes: tuple[str, ...] = ()
 
     def __init__(self, n_clusters: int | Literal["auto"] = 10, seed: int = 0) -> None:
-        if isinstance(n_clusters, str) or n_clusters != int(n_clusters) or n_clusters < 1:
+        if isinstance(n_clusters, str) or not _is_a_number_of_clusters(n_clusters):
             raise RecipeError("clustering.n_clusters", "must be a whole number >= 1", value=n_clusters)
         if not 0 <= seed < SEEDS:
             raise RecipeError("seed", "must be a whole number from 0 to 2**32 - 1", value=seed)
@@ -207,12 +216,15 @@ class DeepClusterer(ABC):
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
         del arguments["notes"]
         stages.begin({
-            "method": type(self).__name__, **arguments, "rows": _digest(values), "preprocessing": self._preprocessing,
+            "version": __version__, "method": type(self).__name__, **arguments, "rows": _digest(values),
+            "preprocessing": self._preprocessing,
         })  # fmt: skip
+        self.training_ = ""
         if distinct == 1:
             self.model_ = _mean_of(values, self._preprocessing)
         else:
             self._fit(values, distinct, stages)
+        self.training_ = self.training_ or next(reversed(stages.histories), "")
         shares = self._all_shares(values)
         columns = shares.argmax(1)  # (N,)
         sizes = np.bincount(columns, minlength=shares.shape[1])
@@ -319,6 +331,10 @@ def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
         raise InputError("values", f"must have rows of shape {shape}, as the fitted ones", value=values.shape[1:])
     if not all_finite(values):
         raise InputError("values", "must be finite", value="NaN or infinity")
+
+
+def _is_a_number_of_clusters(value: object) -> bool:
+    return isinstance(value, int | float | np.integer) and bool(value >= 1 and value % 1 == 0)
 
 
 def _digest(values: Array) -> str:

@@ -3,6 +3,9 @@
 The joint distribution P(a, b) of the cells of two neighbours is all that is needed of the rows. Joining cells loses
 information I = sum P log(P / (P P)); the pair that loses least is joined first (Slonim & Tishby 1999, with both sides
 joined alike), and then single cells move to where they raise it, until none does.
+
+Clusters of equal size tell the most. Where groups of very different sizes lie far apart, joining what is linked most
+closely finds them.
 """
 
 from __future__ import annotations
@@ -58,6 +61,43 @@ def join(joint: Array, n_clusters: int) -> tuple[Array, Array]:
     for group, cells in enumerate(members):
         groups[cells] = group
     return groups, curve
+
+
+def link(joint: Array, n_clusters: int) -> Array:
+    """Join the pair that is linked most closely, again and again, whatever the sizes.
+
+    How closely is the share of the smaller one's neighbours that lie in the other, P(a, b) / min(P(a), P(b)). So what
+    nothing is linked to stays apart, be it large or small, where ``join`` would rather cut a large crowd in two.
+
+    Parameters
+    ----------
+    joint : (M, M), symmetric, as ``mean_joint`` returns it
+    n_clusters : at least 1 and at most M
+
+    Returns
+    -------
+    groups : (M,), which of ``n_clusters`` each cell is in, from 0 to n_clusters - 1
+    """
+    held, groups = joint.copy(), np.arange(len(joint))
+    while len(held) > n_clusters:
+        share = held.sum(1)
+        closeness = held / np.maximum(np.minimum(share[:, None], share), GAIN)
+        np.fill_diagonal(closeness, -1)
+        i, j = sorted(divmod(int(closeness.argmax()), len(held)))
+        held[i] += held[j]
+        held[:, i] += held[:, j]
+        held = np.delete(np.delete(held, j, 0), j, 1)
+        groups[groups == j] = i
+        groups[groups > j] -= 1
+    return groups
+
+
+def unknown(joint: Array, groups: Array) -> float:
+    """Return which share of the entropy of ``groups`` (M,) of cells a neighbour's group leaves: 1 - I / H, 0 to 1."""
+    member = np.eye(int(groups.max()) + 1)[groups]  # (M, K)
+    together = member.T @ joint @ member
+    entropy = -float(xlogx(together.sum(1)).sum())
+    return 1 - information(together) / entropy if entropy > GAIN else 1.0
 
 
 def numbers(curves: Sequence[Array], most: int = 100) -> list[tuple[int, float]]:

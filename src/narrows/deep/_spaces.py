@@ -21,6 +21,7 @@ PIXEL_SIDE = 32  # pixels are compared at this side at most
 SMALLEST = 8  # the side from which on there are patches to speak of
 GRIDS = {"coarse": (2, 400), "fine": (4, 256)}  # fields per side, and kinds of patches
 PATCHED = 20_000  # images that patches are drawn from
+ROUNDING = 1e-6  # of rows of length 1: distances below it say nothing
 SCALE = 10  # the neighbour whose distance is one unit of a space
 
 
@@ -63,7 +64,7 @@ def side_by_side(spaces: Mapping[str, Array]) -> Array:
         rows = to_directions(space)
         sample = rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:SAMPLE])]
         unit = float(np.median(nearest(sample, SCALE)[1][:, -1]))
-        parts.append(rows / (unit or 1.0))
+        parts.append(rows / (unit if unit > ROUNDING else 1.0))
     return np.concatenate(parts, axis=1, dtype=np.float32)
 
 

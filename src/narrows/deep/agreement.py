@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from narrows.clustering.kmeans import KMeans
 from narrows.clustering.mixture import Mixture
 from narrows.deep import Arrays, DeepClusterer, Stages
 from narrows.deep._autoencoder import with_objective
-from narrows.deep._merging import join, mean_joint, numbers, settle
+from narrows.deep._merging import join, link, mean_joint, numbers, settle, unknown
 from narrows.deep._spaces import GRIDS, SMALLEST, patch_space, pixel_space, side_by_side, to_directions
 from narrows.deep._views import suited_views
 from narrows.errors import RecipeError
@@ -48,7 +48,9 @@ MOST_CELLS = 400
 CURVE_CELLS = 300  # from which the number of clusters is estimated
 ASKED = 10  # neighbours whose clusters are looked at
 BEST = 9  # clusterings of which the one is taken that the others agree with most
+APART = 1 / 3  # of what is unknown about a neighbour's cluster: where less is left, groups lie apart
 TOLERANCE = 0.01  # share of the information that teaching may cost: rows on borders were put there by these very graphs
+IMITATED = 3  # times that a network which is taught clusters as they are is trained, at most
 STEPS = 1500  # in which the network learns clusters, at least
 
 Graphs = dict[str, tuple[Array, Array]]  # of each space: neighbours (N, k) and their distances (N, k)
@@ -65,6 +67,7 @@ class Found:
     cells : how many small cells were joined
     information : what the clusters tell about those of neighbours, in nats, on average over the single spaces
     clusters : (N,)
+    uneven : whether they are groups that lie apart, of sizes so different that others would tell more
     """
 
     space: str
@@ -72,15 +75,22 @@ class Found:
     cells: int
     information: float
     clusters: Array = field(repr=False)
+    uneven: bool = False
 
     @classmethod
     def of(cls, space: str, number: int, cells: Array, graphs: Sequence[Array], n_clusters: int) -> Found:
-        """Join the small ``cells`` (N,) of rows, and move single ones to where the information rises."""
+        """Join the small ``cells`` (N,) of rows, and move single ones to where the information rises.
+
+        Where cells joined by how closely they are linked leave less than a third of what those leave unknown about a
+        neighbour's cluster, they are taken.
+        """
         count = int(cells.max()) + 1
         together = mean_joint(cells, graphs, count)
-        groups, _ = join(together, min(n_clusters, count))
-        clusters = settle(together, groups)[cells]
-        return cls(space, number, count, neighbour_information(clusters, graphs, n_clusters), clusters)
+        groups = settle(together, join(together, min(n_clusters, count))[0])
+        apart = link(together, min(n_clusters, count))
+        uneven = unknown(together, apart) < APART * unknown(together, groups)
+        clusters = (apart if uneven else groups)[cells]
+        return cls(space, number, count, neighbour_information(clusters, graphs, n_clusters), clusters, uneven)
 
     @classmethod
     def as_is(cls, space: str, number: int, clusters: Array, graphs: Sequence[Array]) -> Found:
@@ -99,6 +109,8 @@ class Agreement(DeepClusterer):
        least (``narrows.deep._merging``). I is the mean over the graphs of all single spaces: a clustering made in one
        is judged by the others too. The space with the greatest I is laid out more often, and of the nine clusterings
        with the greatest I the one is kept that agrees most with the others.
+       Clusters of like size tell the most. Where groups of very different sizes lie so far apart that joining what is
+       linked most closely leaves less than a third of what else is unknown about a neighbour's cluster, those are kept.
     3. A network learns the clusters of the rows whose neighbours agree, from random views. Then it learns, twice more,
        its own answers for the rows whose neighbours in the space of its codes agree.
     4. Answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
@@ -160,8 +172,11 @@ class Agreement(DeepClusterer):
         rounds: int = 3,
         grouping: Literal["cells", "mixture"] = "cells",
     ) -> None:
+        if isinstance(n_clusters, str) and n_clusters != "auto":
+            raise RecipeError("clustering.n_clusters", 'must be "auto" or a whole number >= 1', value=n_clusters)
         super().__init__(1 if n_clusters == "auto" else n_clusters, seed)
-        self.n_clusters = n_clusters
+        if n_clusters == "auto":
+            self.n_clusters = n_clusters
         for name, count in (("code_size", code_size), ("layouts", layouts)):
             if count < 1:
                 raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=count)
@@ -185,9 +200,20 @@ class Agreement(DeepClusterer):
             raise RecipeError("clustering.grouping", 'must be "cells" or "mixture"', value=grouping)
         self.passes, self.epochs, self.agree, self.rounds, self.grouping = passes, epochs, agree, rounds, grouping
 
+    def fit(
+        self, values: Array, stages: Stages | None = None, *, preprocessing: Mapping[str, Any] | None = None
+    ) -> Self:
+        """See ``DeepClusterer.fit``."""
+        # Of a single cluster there is nothing to find out, and what a former fit found out holds no more.
+        self.rows_ = self.compared_rows_ = np.arange(len(values))
+        self.found_, self.compared_, self.chosen_, self.numbers_, self.views_ = (), (), None, (), []
+        self.agreeing_, self.taught_, self.information_ = 1.0, 0, (0.0, 0.0)
+        return super().fit(values, stages, preprocessing=preprocessing)
+
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         self.rows_ = first_rows(values.reshape(len(values), -1))  # copies would only be each other's neighbours
-        values = values[self.rows_]
+        if len(self.rows_) < len(values):
+            values = values[self.rows_]
         self.views_ = self._choose_views(values, stages)
         network = self._learn_views(values, stages)
         spaces = self._spaces(values, network, stages)
@@ -310,12 +336,17 @@ class Agreement(DeepClusterer):
             self.found_, self.compared_, self.chosen_ = [], [], None
             return fit.labels_
         self.compared_ = [one for name in spaces for one in self._find(name, 0, some, among, n_clusters, stages)]
-        space = max(self.compared_, key=lambda one: one.information).space
+        space = max(_if_uneven(self.compared_), key=lambda one: one.information).space
         found = list(self.compared_) if some is spaces else []
         for number in range(len({one.layout for one in found}), self.layouts):
             found += self._find(space, number, spaces, graphs, n_clusters, stages)
         self.found_ = sorted(found, key=lambda one: -one.information)
-        self.chosen_ = _most_agreed(found)
+        self.chosen_ = _most_agreed(_if_uneven(found))
+        if self.chosen_.uneven:
+            self.notes += (
+                "The clusters lie apart and differ much in size. Others, which cut a large one in two and join small "
+                "ones, would tell more about neighbours; these were taken.",
+            )
         return self.chosen_.clusters
 
     def _find(
@@ -377,14 +408,34 @@ class Agreement(DeepClusterer):
                     f"than the clusters had ({before:.3f}): they were not kept.",
                 )
                 break
-            self.model_, self.taught_, self.information_ = student, number, (before, after)
+            self.model_, self.training_ = student, name
+            self.taught_, self.information_ = number, (before, after)
             if number < self.rounds:
                 codes = {"codes": to_directions(coding.encode(student, values))}
                 graph = _graphs(f"graph-of-codes-{number}", codes, n_clusters, stages)["codes"][0]
                 agreeing = neighbour_agreement(answers, graph) >= self.agree
         if not self.taught_:
-            every = np.arange(len(values))
-            self.model_ = self._learn("imitating", values, clusters, every, [], network, n_clusters, stages)
+            self._imitate(values, clusters, network, judges, n_clusters, stages)
+
+    def _imitate(
+        self, values: Array, clusters: Array, network: Model | None, judges: Sequence[Array], n_clusters: int,
+        stages: Stages,
+    ) -> None:  # fmt: skip
+        """Teach a network the clusters of all rows as they are, as long as it has not learned them, thrice at most."""
+        before, every = neighbour_information(clusters, judges, n_clusters), np.arange(len(values))
+        for number in range(1, IMITATED + 1):
+            self.training_ = "imitating" if number == 1 else f"imitating-{number}"
+            student = self._learn(self.training_, values, clusters, every, [], network, n_clusters, stages)
+            network, answers = student, _shares(student, values).argmax(1)
+            after = neighbour_information(answers, judges, n_clusters)
+            if after >= (1 - TOLERANCE) * before:
+                break
+        else:
+            self.notes += (
+                f"The network says of {(answers != clusters).mean():.1%} of the rows that they lie in another cluster "
+                "than was found for them: clusters so small or so like each other are hard to learn.",
+            )
+        self.model_, self.information_ = student, (before, after)
 
     def _learn(
         self, name: str, values: Array, clusters: Array, rows: Array, views: Sequence[str], network: Model | None,
@@ -447,6 +498,11 @@ def _some(
 def _asked(graphs: Graphs) -> list[Array]:
     """Return the neighbours (N, <= 10) that are looked at, in each single space."""
     return [indices[:, :ASKED] for name, (indices, _) in graphs.items() if name != "all"]
+
+
+def _if_uneven(found: Sequence[Found]) -> Sequence[Found]:
+    """Return those of ``found`` that lie apart and differ in size; all where there are none."""
+    return [one for one in found if one.uneven] or found
 
 
 def _most_agreed(found: Sequence[Found]) -> Found:

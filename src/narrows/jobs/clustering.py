@@ -86,6 +86,7 @@ def clustering(
             write_json(before, {"fit": time.perf_counter() - start, "peak": max(peak[0], spent["peak"])})
             raise
         results["time/fit_s"] = time.perf_counter() - start
+    before.unlink(missing_ok=True)  # its steps are gone as well
     results["memory/peak_mb"] = max(peak[0], spent["peak"]) / 2**20
     for note in clusterer.notes:
         work.note(note)
@@ -110,7 +111,10 @@ def _fit(work: Work, data: Dataset, n_clusters: int, method: Mapping[str, Any]) 
         clusterer.fit(data.values, Stages(folder, work.progress, work.interrupt))
     clusterer.save(work.folder / "clusterer")
     write_npy(work.folder / "clusters.npy", clusterer.labels_)
-    shutil.rmtree(folder)
+    done = folder.with_name("stages-done")  # a folder half deleted would be taken for another clustering's
+    shutil.rmtree(done, ignore_errors=True)
+    folder.rename(done)
+    shutil.rmtree(done)
     return clusterer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from hashlib import blake2b
 from typing import ClassVar
 
 import numpy as np
@@ -86,5 +87,6 @@ def place(codes: Array, fitted: Array, points: Array) -> Array:
 
 def first_rows(codes: Array) -> Array:
     """Return the indices, in order, of the rows of ``codes`` (N, K) that no row before them equals."""
-    row = np.ascontiguousarray(codes).view(np.dtype((np.void, codes.shape[1] * codes.itemsize))).ravel()
-    return np.sort(np.unique(row, return_index=True)[1])
+    # By a hash, so that rows need not be held twice over to be sorted.
+    digests = np.frombuffer(b"".join(blake2b(row.tobytes(), digest_size=16).digest() for row in codes), "V16")
+    return np.sort(np.unique(digests, return_index=True)[1])

@@ -62,7 +62,9 @@ def summary(content: Mapping[str, Any]) -> str:
         met = sum(bool(figure["met"]) for figure in bars)
         parts.append(f"{met} of {len(bars)} bars are met")
     if reported:
-        near = sum(not figure["unexplained"] and not figure["why"] for figure in reported)
+        near = sum(
+            figure["mean"] is not None and not figure["unexplained"] and not figure["why"] for figure in reported
+        )  # fmt: skip
         parts.append(f"{near} of {len(reported)} reported figures were reproduced without needing an explanation")
     return f"{'; '.join(parts)}." if parts else ""
 

@@ -400,7 +400,7 @@ def _hardware() -> str:
 
 def summarise(study: Study, out: Path, *, quick: bool) -> dict[str, Any]:
     """Write results.json and results.csv from the runs that are done, and return the former's content."""
-    outcomes = {row.name: found for row in study.run if (found := _outcomes(out, row.name))}
+    outcomes = {row.name: found for row in study.run if (found := _outcomes(out, row, quick=quick))}
     figures = [line for figure in study.figure for line in _figure_lines(study, figure, outcomes)]
     runs = [
         {
@@ -425,10 +425,12 @@ def summarise(study: Study, out: Path, *, quick: bool) -> dict[str, Any]:
     return content
 
 
-def _outcomes(out: Path, name: str) -> list[dict[str, Any]]:
-    """Return what the seeds of a run left that are done, in their order."""
-    found = [outcome_of(path.parent) for path in run_folder(out, name, 0).parent.glob("seed-*/outcome.json")]
-    return sorted(found, key=lambda outcome: int(outcome["asked"]["seed"]))
+def _outcomes(out: Path, row: Row, *, quick: bool) -> list[dict[str, Any]]:
+    """Return what the seeds of a run left that are done, in their order; what was asked otherwise is left out."""
+    asked = json.loads(json.dumps({"job": row.job, "arguments": row.arguments, "quick": quick}))
+    found = [outcome_of(path.parent) for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json")]
+    same = [outcome for outcome in found if asked.items() <= outcome["asked"].items()]
+    return sorted(same, key=lambda outcome: int(outcome["asked"]["seed"]))
 
 
 def _metrics(outcomes: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
