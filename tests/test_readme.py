@@ -50,11 +50,12 @@ def test_there_are_commands_to_run():
     assert {"make demo", "make test", "narrows run digits"} <= set(COMMANDS)
 
 
-def test_the_quick_commands_run(place):
-    for command in COMMANDS:
-        # The explorer serves until it is ended: tests/cli does both.
-        if "mnist" not in command and "explore" not in command and command != "make test":
-            run(command, ROOT if command.startswith("make") else place)
+# The explorer serves until it is ended: tests/cli does both. Later commands read what earlier ones wrote.
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if "mnist" not in c and "explore" not in c and c != "make test"]
+)
+def test_the_quick_commands_run(command, place):
+    run(command, ROOT if command.startswith("make") else place)
 
 
 @pytest.mark.slow
