@@ -67,11 +67,9 @@ def test_without_rounds_nothing_is_taught_from_views(values):
     assert not any("not kept" in note for note in clusterer.notes)
 
 
-def test_a_network_that_has_not_learned_the_clusters_is_trained_on_or_says_so(monkeypatch):
+def test_a_network_that_has_not_learned_the_clusters_is_trained_on_or_says_so():
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((300, 10)).astype(
-        np.float32
-    )  # there is nothing to find: 60 clusters are hard to learn
+    values = rng.standard_normal((300, 10)).astype(np.float32)  # nothing to find: 60 clusters are hard to learn
     stages = Stages()
     clusterer = Agreement(60, 0, layouts=1, epochs=1).fit(values, stages)
     assert list(stages.histories) == ["imitating", "imitating-2", "imitating-3"]

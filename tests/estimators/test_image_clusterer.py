@@ -90,6 +90,7 @@ def test_labels_are_never_looked_at_and_a_folder_changes_nothing(fitted):
         _ = secret.labels
     again = narrows.ImageClusterer(3, layouts=1, random_state=0).fit(secret)
     assert np.array_equal(again.labels_, clusterer.labels_)
+    assert np.array_equal(again.predict_proba(images), clusterer.predict_proba(images))
 
 
 def test_every_form_of_the_same_images_gives_the_same_clusters(fitted):

@@ -71,7 +71,7 @@ def test_a_single_cluster_is_scored_too(tmp_path):
     assert results["agreement/rank_correlation"] is None
 
 
-def test_seconds_of_attempts_that_were_stopped_count_once(tmp_path, monkeypatch):
+def test_seconds_of_attempts_that_were_stopped_count_once(tmp_path):
     method = {"name": "autoencoder-kmeans", "epochs": 1}
     (tmp_path / "fitting.json").write_text('{"fit": 1000.0, "peak": 0}')
     results = clustering(Work(tmp_path), source="digits", n_clusters=10, method=method)

@@ -67,7 +67,7 @@ class Found:
     cells : how many small cells were joined
     information : what the clusters tell about those of neighbours, in nats, on average over the single spaces
     clusters : (N,)
-    uneven : whether they are groups that lie apart, of sizes so different that others would tell more
+    uneven : whether they are groups that lie apart, joined by how closely cells are linked, whatever their sizes
     """
 
     space: str
@@ -344,8 +344,8 @@ class Agreement(DeepClusterer):
         self.chosen_ = _most_agreed(_if_uneven(found))
         if self.chosen_.uneven:
             self.notes += (
-                "The clusters lie apart and differ much in size. Others, which cut a large one in two and join small "
-                "ones, would tell more about neighbours; these were taken.",
+                "The clusters lie apart: joined by how closely they are linked, whatever their sizes, they leave less "
+                "than a third of what is unknown about a neighbour's cluster where cells are joined to tell the most.",
             )
         return self.chosen_.clusters
 
