@@ -126,8 +126,22 @@ def clusterings(name: str) -> Registry:
     """Return the registry that ``clustering.name`` is of: clusterings of codes, or those that train a network.
 
     Of the latter, those whose clusters are read from the code by one linear layer: a run keeps that as its clusterer.
+
+    Raises
+    ------
+    RecipeError : no clustering is called ``name``, or none that a run can keep
     """
-    return deep_clusterings if name in TRAINING else clusterings_of_codes
+    if name in TRAINING:
+        return deep_clusterings
+    kept = [*clusterings_of_codes.names(), *TRAINING]
+    if name in deep_clusterings.names():
+        raise RecipeError(
+            "clustering.name", f"must be one that a run keeps ({', '.join(sorted(kept))})", value=name,
+            remedy=f'To compare with it, in Python: narrows.deep.methods.get("{name}")(n_clusters=10).fit(values).',
+        )  # fmt: skip
+    if ":" not in name and name not in kept:
+        raise RecipeError("clustering.name", "must name a known entry", value=name, remedy=nearest(name, kept))
+    return clusterings_of_codes
 
 
 def builtin() -> list[str]:
@@ -274,17 +288,25 @@ def _as_json(content: Mapping[str, Any]) -> str:
 
 
 def _explain(error: ValidationError, schema: type[BaseModel], prefix: str) -> NarrowsError:
-    """Turn pydantic's first complaint into one of ours."""
-    first = error.errors()[0]
+    """Turn pydantic's first complaint into one of ours; a value that may be of several kinds has one for each."""
+    errors = error.errors()
+    first = errors[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, NarrowsError):
         return cause
-    *parents, last = [str(part) for part in first["loc"] if part not in ("int", "str", "literal['auto']", "list[int]")]
-    key = prefix + ".".join([*parents, last])
+    where = _setting(first["loc"])
+    *parents, last = where
+    key = prefix + ".".join(where)
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         remedy = nearest(last, _keys(schema, parents))
         return RecipeError(key, "is no setting of a recipe", value=first["input"], remedy=remedy)
-    return RecipeError(key, f"has a value of the wrong kind: {first['msg'].lower()}", value=first["input"])
+    wanted = dict.fromkeys(other["msg"].lower() for other in errors if _setting(other["loc"]) == where)
+    return RecipeError(key, f"has a value of the wrong kind: {', or '.join(wanted)}", value=first["input"])
+
+
+def _setting(loc: tuple[int | str, ...]) -> list[str]:
+    """Return the path of a setting, without the kinds of value pydantic tried."""
+    return [str(part) for part in loc if part not in ("int", "str", "literal['auto']", "list[int]")]
 
 
 def _keys(schema: type[BaseModel], parents: list[str]) -> list[str]:
