@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
+from functools import cache
 
 import numpy as np
 
@@ -42,6 +44,7 @@ def layout(
         warnings.simplefilter("ignore")  # no search tree, which is not needed; one thread, which is wanted
         import umap
 
+        _keep_compiled()
         k = min(n_neighbors, len(codes)) - 1  # of others
         known = neighbours if neighbours is not None and neighbours[0].shape[1] >= k else nearest(codes, k)
         itself = np.arange(len(codes))[:, None]
@@ -53,3 +56,18 @@ def layout(
         )  # fmt: skip
         points: Array = np.asarray(fit.fit_transform(codes))
     return points
+
+
+@cache
+def _keep_compiled() -> None:
+    """Have Numba keep umap-learn's machine code on disk, or every process spends 8 seconds of a core on making it."""
+    from umap import layouts, umap_
+
+    for module, name in (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    ):
+        # Other versions of umap-learn may call it otherwise, and there may be nowhere to write: then it is made again.
+        with suppress(AttributeError, RuntimeError):
+            getattr(module, name).enable_caching()
