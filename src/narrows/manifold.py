@@ -60,7 +60,7 @@ def layout(
 
 @cache
 def _keep_compiled() -> None:
-    """Have Numba keep umap-learn's machine code on disk, or every process spends 8 seconds of a core on making it."""
+    """Have Numba keep umap-learn's machine code on disk, or every process spends 7 seconds of a core on making it."""
     from umap import layouts, umap_
 
     for module, name in (

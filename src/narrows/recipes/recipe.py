@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -139,8 +139,7 @@ def clusterings(name: str) -> Registry:
             "clustering.name", f"must be one that a run keeps ({', '.join(sorted(kept))})", value=name,
             remedy=f'To compare with it, in Python: narrows.deep.methods.get("{name}")(n_clusters=10).fit(values).',
         )  # fmt: skip
-    if ":" not in name and name not in kept:
-        raise RecipeError("clustering.name", "must name a known entry", value=name, remedy=nearest(name, kept))
+    _check_known("clustering", name, kept)
     return clusterings_of_codes
 
 
@@ -245,14 +244,17 @@ def _apply(content: dict[str, Any], override: str) -> None:
     target[last] = value
 
 
+def _check_known(section: str, name: str, known: Collection[str]) -> None:
+    """Raise a RecipeError, with the nearest of the ``known`` names, unless ``name`` is one or a path to an object."""
+    if ":" not in name and name not in known:
+        raise RecipeError(f"{section}.name", "must name a known entry", value=name, remedy=nearest(name, known))
+
+
 def _check_named(section: str, registry: Registry, named: Mapping[str, Any], ours: tuple[str, ...]) -> Named:
     """Check a section's arguments against the signature of the entry it names, and write its defaults out."""
     given = dict(named)
     name = given.pop("name")
-    if ":" not in name and name not in registry.names():
-        raise RecipeError(
-            f"{section}.name", "must name a known entry", value=name, remedy=nearest(name, registry.names())
-        )
+    _check_known(section, name, registry.names())
     if registry is objectives and getattr(registry.get(name), "networks", nets) is not nets:
         raise RecipeError(
             "objective.name", "must name an objective of autoencoders; this one learns from labels", value=name,
