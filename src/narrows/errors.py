@@ -49,6 +49,9 @@ class InputError(NarrowsError, ValueError):
             text += f" {remedy}"
         super().__init__(text)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), str(self), self.__dict__)
+
 
 class DataError(InputError):
     """A source that cannot be opened or used."""
@@ -72,6 +75,16 @@ class Interrupted(BaseException):
     def __init__(self, signal: int, message: str = "interrupted") -> None:
         self.signal = signal
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, (type(self), str(self), self.__dict__)
+
+
+def _restored(kind: type[BaseException], message: str, state: dict[str, object]) -> BaseException:
+    """Return an error that crossed from another process: as it was, which its constructor could not make of a text."""
+    error = kind.__new__(kind, message)
+    error.__dict__.update(state)
+    return error
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -51,6 +51,23 @@ def test_stopped_at_a_step_and_resumed_it_ends_with_the_same_bits(digits, tmp_pa
     assert without_time(history) == without_time(resumed_history)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+def test_the_optimiser_of_convolutions_laid_out_channels_last_comes_back_as_it_was(tmp_path, optimizer):
+    values = np.random.default_rng(0).integers(0, 256, (96, 3, 16, 16), np.uint8)
+
+    def fit(epochs, **options):
+        m = Model((3, 16, 16), {"name": "conv", "code_size": 4, "width": 4}, {"name": "reconstruction"})
+        settings = Settings(
+            epochs=epochs, batch_size=32, optimizer=optimizer, lr=1e-2, schedule="constant", warmup=0.0, keep="last"
+        )
+        train(m, values, np.arange(96), np.arange(0), settings, **options)
+        return m
+
+    assert not all(p.is_contiguous() for p in fit(1).parameters())
+    fit(2, folder=tmp_path)
+    assert same(fit(4), fit(4, folder=tmp_path))
+
+
 def test_the_time_of_an_epoch_counts_what_was_spent_on_it_before_it_was_stopped(digits, tmp_path):
     calls = iter(range(1000))
 

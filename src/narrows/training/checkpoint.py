@@ -97,11 +97,14 @@ def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Array]:
 
 
 def _load_optimizer(optimizer: Optimizer, arrays: dict[str, Array]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, array in arrays.items():
         index, _, key = name.partition("/")
-        # .copy(): the optimiser writes into these, and arrays read from a file may be read-only
-        state.setdefault(int(index), {})[key] = torch.from_numpy(array.copy())
+        parameter, value = parameters[int(index)], torch.from_numpy(array)
+        # Laid out in memory as the parameter is: the fused optimisers go through both without looking at their strides.
+        kept = torch.empty_like(parameter, device="cpu") if value.shape == parameter.shape else torch.empty_like(value)
+        state.setdefault(int(index), {})[key] = kept.detach().copy_(value)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

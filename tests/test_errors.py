@@ -1,0 +1,24 @@
+"""Errors say what is wrong, and cross from one process to another as they are."""
+
+import pickle
+
+import pytest
+
+from narrows.errors import DataError, InputError, Interrupted, RecipeError, RunFolderError, TrainingError
+
+GIVEN = InputError("lr", "must be > 0", value=-1, remedy="Try 1e-3.")
+
+
+@pytest.mark.parametrize("error", [
+    GIVEN, DataError("x.npy", "must be a file"), RecipeError("a", "must be b", value={"c": 1}),
+    RunFolderError("out", "must be free", value=None), TrainingError("diverged"), Interrupted(15, "stopped"),
+], ids=lambda error: type(error).__name__)  # fmt: skip
+def test_an_error_comes_back_from_another_process(error):
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 (our own bytes)
+    assert type(again) is type(error)
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+
+
+def test_a_message_names_parameter_rule_value_and_remedy():
+    assert str(GIVEN) == "lr must be > 0; got -1. Try 1e-3."
