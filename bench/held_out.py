@@ -35,6 +35,7 @@ from narrows.files import Array, read_json, write_json
 
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SIDE, DRAWN = 32, 128  # pixels of a letter, and those at which it is drawn first
+KEPT = Path(__file__).parents[1] / "docs" / "studies" / "clustering" / "held-out.json"
 PER_FOLDER = 6  # fonts of one family at most: its cuts are much alike
 
 
@@ -116,7 +117,7 @@ def _drawn(path: Path, letter: str) -> Array | None:
 
 
 def main() -> None:
-    """Cluster each set with each seed, print the accuracies, and keep them under bench/results/."""
+    """Cluster each set with each seed, print the accuracies, and keep them beside the page of the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     makers = {
         "handwritten": handwritten, "faces": faces, "printed": printed, "people": people, "objects": objects,
@@ -125,7 +126,7 @@ def main() -> None:
     for name in makers:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "held-out.json")
+    parser.add_argument("--out", type=Path, default=KEPT)
     given = parser.parse_args()
     summary: dict[str, Any] = read_json(given.out)["sets"] if given.out.exists() else {}
     for name, make in makers.items():

@@ -290,6 +290,19 @@ def few_fresh(monkeypatch):
 
 
 @pytest.mark.usefixtures("few_fresh")
+def test_weights_from_the_range_of_all_parameters_and_plain_descent_end_as_a_constant(tmp_path):
+    net = {"low": -8.5, "high": 14.0, "slope": 1.0, "gain": 1.0}
+    steps = {"optimizer": "sgd", "momentum": 0.0, "lr": 0.1, "epochs": 60, "schedule": "step", "step_epochs": 20}
+    results = job(Work(tmp_path, seed=2), method="literal", points=6000, net=net, train=SHORT | steps)
+    assert results["train/is_a_constant"] == 1
+    assert results["train/fixed_in_layer_2"] == 2
+    # A constant learns the share inside and nothing else, and its loss is the entropy of that share.
+    assert results["train/highest_probability"] == pytest.approx(0.177, abs=0.005)
+    assert results["train/final_loss"] == pytest.approx(results["train/entropy"], rel=1e-3)
+    assert results["train/largest_bias_move"] < 0.01
+
+
+@pytest.mark.usefixtures("few_fresh")
 def test_training_on_raw_coordinates_answers_outside_and_says_so(tmp_path):
     net = {"low": -2.0, "high": 2.0, "slope": 1.0, "gain": 1.0}
     steps = {"epochs": 40, "batch_size": 500, "lr": 0.1, "schedule": "step", "step_epochs": 8, "shuffle": False}
@@ -298,6 +311,11 @@ def test_training_on_raw_coordinates_answers_outside_and_says_so(tmp_path):
     assert results["test/accuracy"] == results["test/majority_accuracy"] == pytest.approx(0.7, abs=0.01)
     assert results["train/accuracy"] == results["train/majority_accuracy"] == pytest.approx(0.822, abs=0.002)
     assert results["test/is_constant"] == 1
+    assert results["train/final_loss_times_5"] == pytest.approx(5 * results["train/final_loss"])
+    assert results["train/entropy"] == pytest.approx(-(0.178 * np.log(0.178) + 0.822 * np.log(0.822)), abs=2e-3)
+    assert 0 <= results["train/lowest_probability"] <= results["train/highest_probability"] <= 1
+    assert 0 <= results["start/fixed_in_layer_1"] <= 10
+    assert 0 <= results["train/fixed_in_layer_2"] <= 2
     assert results["train/median_distance"] < 0.1 * results["edges/median_distance"]
     assert any("“outside”, to all 100 rows" in note for note in work.notes)
     assert set(work.figures) == {"regions", "share-inside", "lines", "saturation", "directions"}
@@ -319,6 +337,6 @@ def test_training_from_points_inside_with_rising_slopes_finds_the_pentagons(tmp_
 def test_a_users_points_can_be_trained_on(tmp_path):
     data = draw(120, seed=3)
     np.save(tmp_path / "points.npy", np.column_stack([data.values, data.labels]))
-    results = job(Work(tmp_path), method="thresholds", file=str(tmp_path / "points.npy"))
+    results = job(Work(tmp_path), method="thresholds", source=str(tmp_path / "points.npy"))
     assert results["all/mistakes"] == 0
     assert "fresh/accuracy" not in results

@@ -23,7 +23,7 @@ PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder as a reader may have it: with photos/ in it, and narrows on the path."""
+    """A folder as a reader may have it: with photos/ and points in it, and narrows on the path."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "photos").mkdir()
     rng = np.random.default_rng(0)
@@ -31,6 +31,8 @@ def place(tmp_path_factory):
         pixels = np.kron(rng.integers(0, 255, (4, 4, 3)), np.ones((9, 9, 1))).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "photos" / f"{i}.png")
     (folder / "photos" / "broken.png").write_bytes(b"")
+    points = rng.uniform(0, 1000, (600, 2))
+    np.save(folder / "mine.npy", np.column_stack([points, points.sum(axis=1) < 900]))
     return folder
 
 

@@ -213,9 +213,10 @@ class CodeDistribution:
         return cls(arrays["weights"], arrays["means"], arrays["factors"])
 
 
-def normal_codes(n: int, code_size: int, seed: int = 0) -> Array:
-    """Draw ``n`` codes (n, K) float32 from N(0, I)."""
-    return np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)
+def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:
+    """Draw ``n`` codes (n, K) float32 from ``scale`` N(0, I): the same draws, times ``scale``."""
+    drawn: Array = np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)
+    return drawn
 
 
 @torch.inference_mode()

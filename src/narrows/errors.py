@@ -50,6 +50,7 @@ class InputError(NarrowsError, ValueError):
         super().__init__(text)
 
     def __reduce__(self) -> tuple[object, ...]:
+        """Cross to another process as it is (see ``_restored``)."""
         return _restored, (type(self), str(self), self.__dict__)
 
 
@@ -77,6 +78,7 @@ class Interrupted(BaseException):
         super().__init__(message)
 
     def __reduce__(self) -> tuple[object, ...]:
+        """Cross to another process as it is (see ``_restored``)."""
         return _restored, (type(self), str(self), self.__dict__)
 
 

@@ -57,7 +57,7 @@ def texts(figure):
 def test_a_stage_is_a_layer_that_computes_with_what_follows_it():
     stages = trace(CLASSIFIER, (1, 28, 28))
     assert [(s.kind, s.extras) for s in stages] == [
-        ("Conv 3×3 s1", ("ReLU",)), ("Max pool 2×2 s2", ()), ("Conv 4×4 s1", ("BN", "ReLU", "Dropout 0.2")),
+        ("Conv 3×3 s1 p1", ("ReLU",)), ("Max pool 2×2 s2", ()), ("Conv 4×4 s1 p2", ("BN", "ReLU", "Dropout 0.2")),
         ("Max pool 2×2 s2", ()), ("Flatten · Linear", ()),
     ]  # fmt: skip
     assert [s.outputs for s in stages] == [(4, 28, 28), (4, 14, 14), (8, 15, 15), (8, 7, 7), (10,)]
@@ -79,7 +79,10 @@ def test_nothing_of_the_network_changes():
     [
         (nn.Conv2d(8, 8, (3, 5), (2, 1), groups=8), (8, 9, 9), "Conv 3×5 s2×1 depthwise"),
         (nn.Conv2d(8, 4, 1, groups=2), (8, 9, 9), "Conv 1×1 s1 in 2 groups"),
-        (nn.ConvTranspose2d(8, 4, 4, 2, 1), (8, 9, 9), "ConvT 4×4 s2"),
+        (nn.ConvTranspose2d(8, 4, 4, 2, 1), (8, 9, 9), "ConvT 4×4 s2 p1"),
+        (nn.ConvTranspose2d(8, 4, 3, 2, 1, 1), (8, 9, 9), "ConvT 3×3 s2 p1 op1"),
+        (nn.Conv2d(8, 4, 3, padding="same"), (8, 9, 9), "Conv 3×3 s1 same"),
+        (nn.MaxPool2d(3, 2, 1), (8, 9, 9), "Max pool 3×3 s2 p1"),
         (nn.Conv1d(2, 3, 5), (2, 9), "Conv 5 s1"),
         (nn.Upsample(scale_factor=2, mode="bicubic"), (1, 4, 4), "Upsample ×2"),
         (nn.PixelShuffle(2), (4, 4, 4), "Pixel shuffle ×2"),
@@ -182,7 +185,7 @@ def test_deep_networks_are_folded_and_say_so():
 def test_blocks_that_repeat_in_twos_are_drawn_once():
     bottleneck = [m for _ in range(12) for m in (nn.Conv2d(8, 4, 1), nn.ReLU(), nn.Conv2d(4, 8, 3, padding=1))]
     drawn = texts(sketch(nn.Sequential(*bottleneck), (8, 6, 6)))
-    assert {"Conv 1×1 s1 × 12", "Conv 3×3 s1 × 12"} <= set(drawn)
+    assert {"Conv 1×1 s1 × 12", "Conv 3×3 s1 p1 × 12"} <= set(drawn)
 
 
 def test_no_text_leaves_its_block():

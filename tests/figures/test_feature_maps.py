@@ -8,7 +8,7 @@ from torch import nn
 
 from narrows.errors import InputError
 from narrows.figures import DPI
-from narrows.figures.features import feature_maps, first_filters
+from narrows.figures.features import compare_feature_maps, feature_maps, first_filters
 from narrows.nets import nets
 
 TILE = 8 * 14 + 2  # of an 8 x 8 picture, with its frame
@@ -23,7 +23,12 @@ def page(figure):
 
 
 def texts(figure):
-    return [text.get_text() for text in figure.axes[0].texts]
+    """What is written on the page, without the bar that explains the colours."""
+    written = [text.get_text() for text in figure.axes[0].texts]
+    assert written[-2] == "−"
+    assert written[-1].startswith("+")
+    assert len(written[-1]) <= 60  # longer ones are cut
+    return written[:-2]
 
 
 @pytest.fixture
@@ -146,3 +151,18 @@ def test_weights_of_three_channels_are_colours():
 def test_first_layers_that_do_not_see_images_are_refused(net, shape, match):
     with pytest.raises(InputError, match=match):
         first_filters(net, shape)
+
+
+def test_maps_of_two_networks_stand_below_each_other_for_each_image(images):
+    one, two = (nn.Sequential(identity(2, sign)) for sign in (1.0, -1.0))
+    images[:] = 0
+    images[0, 0, 2, 3] = 255
+    figure = compare_feature_maps({"as it is": one, "turned": two}, images[:1])
+    assert texts(figure)[:2] == ["as it is", "turned"]
+    drawn = page(figure)
+    assert (drawn == RED).all(axis=2).any()
+    assert (drawn == BLUE).all(axis=2).any()
+    with pytest.raises(InputError, match="one shape"):
+        compare_feature_maps({"a": one, "b": nn.Sequential(nn.Conv2d(1, 3, 3))}, images)
+    with pytest.raises(InputError, match="at least one"):
+        compare_feature_maps({}, images)

@@ -13,7 +13,8 @@ from narrows.figures.curves import loss_curves
 from narrows.figures.images import FRAME, comparison, gallery, pairs
 from narrows.figures.maps import scatter
 from narrows.figures.sheets import contact_sheet
-from narrows.figures.style import PALETTE, UNKNOWN, class_colours, short
+from narrows.figures.style import INK, PALETTE, UNKNOWN, class_colours, ink_on, short
+from narrows.figures.sweeps import sweep_grid
 from narrows.figures.tables import contingency
 
 
@@ -199,7 +200,8 @@ def test_contingency_writes_the_counts():
 def test_contingency_stays_readable_at_36_by_36():
     figure = contingency(np.full((36, 36), 888), [str(i) for i in range(36)], ["a long label name"] * 36)
     figure.canvas.draw()
-    (ax,) = figure.axes
+    ax, scale = figure.axes
+    assert scale.get_ylabel() == "share of each cluster's rows"
     cell = ax.get_window_extent()
     for text in ax.texts[:40]:
         box = text.get_window_extent()
@@ -211,12 +213,37 @@ def test_contingency_of_hundreds_of_columns_stays_within_a_page():
     names = [f"label {i}" for i in range(700)]
     figure = contingency(np.ones((3, 700), int), list("abc"), names, matched=[0, 1, 2])
     assert max(figure.get_size_inches()) * 96 < 2500
-    (ax,) = figure.axes
+    ax = figure.axes[0]
     assert not ax.texts
     shown = [label.get_text() for label in ax.get_xticklabels()]
     assert len(shown) <= 60
     assert shown[:2] == ["label 0", "label 12"]
     assert len(ax.get_yticklabels()) == 3
+
+
+@pytest.mark.parametrize(("colour", "ink"), [
+    ((1, 1, 1), INK), ((0, 0, 0), "white"), ((0.03, 0.19, 0.42, 1.0), "white"), ((0.87, 0.92, 0.97), INK),
+    ((0, 0, 0, 0.1), INK),
+])  # fmt: skip
+def test_text_can_be_read_on_any_colour(colour, ink):
+    assert ink_on(colour) == ink
+
+
+def test_dark_cells_of_a_sweep_have_white_text_and_shares_are_per_cent():
+    figure = sweep_grid(
+        [1, 8], [0.1], np.array([[0.1], [0.9]]), row_setting="batch size", column_setting="learning rate",
+        metric="accuracy", percent=True,
+    )  # fmt: skip
+    light, dark = figure.axes[0].texts
+    assert (light.get_text(), light.get_color()) == ("10.0 %", INK)
+    assert (dark.get_text(), dark.get_color()) == ("90.0 %", "white")
+
+
+def test_no_curve_passes_under_the_legend():
+    figure = loss_curves([{"epoch": i, "train/loss": 1.0, "valid/loss": 1.1} for i in range(5)])
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1
 
 
 def test_an_empty_cluster_is_drawn_white():

@@ -99,7 +99,8 @@ def test_the_confusion_without_its_diagonal_is_coloured_by_mistakes(tmp_path):
 def test_a_confusion_of_36_classes_names_them_all_and_a_perfect_one_is_drawn(tmp_path):
     names = [*"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"]
     figure = confusion(20 * np.eye(36, dtype=int), names, diagonal=False)
-    (ax,) = figure.axes
+    ax, scale = figure.axes
+    assert scale.get_ylabel() == "share of each true class's rows"
     assert [tick.get_text() for tick in ax.get_xticklabels()] == names
     assert [tick.get_text() for tick in ax.get_yticklabels()] == names
     assert max(figure.get_size_inches()) * 96 < 1000

@@ -5,7 +5,15 @@ from PIL import Image
 
 from narrows.errors import InputError
 from narrows.figures import save
-from narrows.figures.regions import half_planes, region, regions, saturation, share_by_angle, share_inside
+from narrows.figures.regions import (
+    half_planes,
+    probabilities,
+    region,
+    regions,
+    saturation,
+    share_by_angle,
+    share_inside,
+)
 
 SQUARE = [(2, 2), (8, 2), (8, 8), (2, 8)]
 BOX = (0, 10, 0, 10)
@@ -57,6 +65,17 @@ def test_predictors_stand_side_by_side_under_their_titles():
     names = {"right half": right_half, "slope": slope, "nowhere": nowhere, "again": nowhere}
     figure = regions(names, [SQUARE], box=BOX, resolution=20)
     assert [ax.get_title(loc="left") or ax.get_title() for ax in figure.axes] == list(names)
+
+
+def test_probabilities_have_one_scale_from_0_to_1_and_a_bar():
+    figure = probabilities({"constant": lambda points: np.full(len(points), 0.177), "slope": slope}, [SQUARE], box=BOX)
+    constant, rising, bar = figure.axes
+    assert constant.get_title() + constant.get_title(loc="left") == "constant: 0.177 to 0.177"
+    assert {ax.images[0].get_clim() for ax in (constant, rising)} == {(0, 1)}
+    assert np.allclose(constant.images[0].get_array(), 0.177)
+    assert bar.get_ylabel() == "probability of being inside"
+    with pytest.raises(InputError, match="predictors"):
+        probabilities({}, [SQUARE], box=BOX)
 
 
 def test_the_course_of_the_share_stands_beside_the_truth():

@@ -8,6 +8,8 @@ from narrows.errors import DataError, RecipeError
 from narrows.jobs import Work
 from narrows.jobs.classifier import classifier
 from narrows.jobs.encoder import encoder
+from narrows.jobs.finetune import finetune
+from narrows.jobs.first_layers import _roughness, _share, first_layers
 from narrows.jobs.probe import probe
 from narrows.model import Model
 
@@ -50,17 +52,76 @@ def test_an_encoder_is_frozen_kept_and_probed(tmp_path):
     assert found["net/encoder_parameters"] == 64 * 64 + 64 + 64 * 12 + 12
     assert found["reconstruction/mse"] < 0.08
     before = Model.load(first.folder).net.state_dict()
-    trained = probe(work(tmp_path, "probe", after=first.folder), source="digits", train=LEARN)
+    trained = probe(work(tmp_path, "probe", after=(first.folder,)), source="digits", train=LEARN)
     assert trained["codes/size"] == 12
     assert trained["test/accuracy"] > 0.7 > trained["test/majority_accuracy"]
     after = Model.load(first.folder).net.state_dict()
     assert all((after[name] == value).all() for name, value in before.items())
     more = probe(
-        work(tmp_path, "more", after=first.folder), source="digits", train=LEARN, space="features",
+        work(tmp_path, "more", after=(first.folder,)), source="digits", train=LEARN, space="features",
         views=["affine:0.1"], passes=1,
     )  # fmt: skip
     assert more["codes/size"] == 64
     assert more["test/accuracy"] > 0.7
+
+
+def test_with_nothing_frozen_the_encoder_moves_and_the_probe_gets_better(tmp_path):
+    first = work(tmp_path, "encoder")
+    encoder(
+        first, source="digits", net={"name": "dense", "code_size": 6, "hidden": [32]},
+        objective={"name": "reconstruction"}, train=LEARN,
+    )  # fmt: skip
+    frozen = probe(work(tmp_path, "probe", after=(first.folder,)), source="digits", train=LEARN)
+    free = work(tmp_path, "free", after=(first.folder,))
+    found = finetune(free, source="digits", train=LEARN)
+    assert found["test/accuracy"] > frozen["test/accuracy"] + 0.02
+    assert found["encoder/moved"] > 0.05
+    assert found["train/parameters"] == 64 * 32 + 32 + 32 * 6 + 6 + 6 * 10 + 10  # no decoder
+    still = finetune(work(tmp_path, "still", after=(first.folder,)), source="digits", train=LEARN | {"lr": 1e-30})
+    assert still["encoder/moved"] == 0
+    assert Model.load(free.folder).net.n_classes == 10
+    with pytest.raises(RecipeError, match=r"run\.after"):
+        finetune(work(tmp_path, "none"), source="digits")
+
+
+def test_first_layers_of_two_encoders_are_compared_by_the_noise_they_pass_on(tmp_path):
+    folders = []
+    for name in ("one", "two"):
+        w = work(tmp_path, name)
+        encoder(
+            w, source="digits", net={"name": "conv", "code_size": 4, "width": 4}, objective={"name": "reconstruction"},
+            train=LEARN | {"epochs": 1},
+        )  # fmt: skip
+        folders.append(w.folder)
+    w = work(tmp_path, "layers", after=tuple(folders))
+    found = first_layers(w, source="digits", titles=["one", "two"], noise=["gaussian:0.2"])
+    assert found["one/noise"] == found["two/noise"]  # the same encoder twice
+    assert found["difference/noise"] == 0
+    assert found["one/noise"] > 0
+    assert 0 < found["pixels/noise"] < 1
+    assert set(w.figures) == {"maps", "maps-corrupted"}
+    with pytest.raises(RecipeError, match="2 runs"):
+        first_layers(
+            work(tmp_path, "less", after=(folders[0],)), source="digits", titles=["one", "two"], noise=["gaussian:0.2"]
+        )
+
+
+def test_noise_and_roughness_in_closed_form():
+    rng = np.random.default_rng(0)
+    clean = rng.normal(size=(500, 1, 20, 20))
+    assert _share(clean, clean + 0.5) == pytest.approx(0.25, rel=0.01)
+    assert _roughness(rng.normal(size=(4000, 1, 3, 3))) == pytest.approx(2, rel=0.03)
+    assert _roughness(np.ones((2, 1, 3, 3))) == 0
+
+
+def test_held_out_training_rows_judge_and_test_rows_stay_unseen(tmp_path):
+    w = work(tmp_path, "judged")
+    found = classifier(w, source="digits", net={"name": "linear"}, train=LEARN, valid=0.2, judge="valid")
+    assert found["valid/accuracy"] > 0.85
+    assert not [name for name in found if name.startswith("test/")]
+    assert "Most confused on the held-out training rows" in w.tables
+    with pytest.raises(RecipeError, match="hold out"):
+        classifier(work(tmp_path, "no"), source="digits", net={"name": "linear"}, valid=0.0, judge="valid")
 
 
 def test_baselines_of_a_probe_need_no_training(tmp_path):

@@ -50,7 +50,7 @@ def outcome(out, run):
 
 
 def test_a_later_run_finds_the_run_its_data_and_their_division(out):
-    later = Work(out / "drawn" / "seed-0", quick=True, after=out / "autoencoder" / "seed-0")
+    later = Work(out / "drawn" / "seed-0", quick=True, after=(out / "autoencoder" / "seed-0",))
     run = run_of(later)
     data = data_of(later, run)
     assert np.load(run.folder / "codes.npy").shape == (len(data), 6)
@@ -75,7 +75,7 @@ def test_drawn_images_are_scored_beside_real_ones(out):
 
 
 def test_the_classifier_is_a_run_of_the_study(out):
-    work = Work(out / "drawn" / "seed-0", quick=True, after=out / "autoencoder" / "seed-0")
+    work = Work(out / "drawn" / "seed-0", quick=True, after=(out / "autoencoder" / "seed-0",))
     with pytest.raises(RecipeError, match="--only nobody"):
         generation(work, classifier="nobody")
     other = Work(out / "colour" / "seed-0", quick=True)

@@ -5,10 +5,14 @@ import textwrap
 import numpy as np
 import pytest
 
-from narrows.errors import Interrupted, RecipeError, RunFolderError
+from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.files import read_json
 from narrows.report.study import as_markdown, as_text, summary
+from narrows.report.uncertainty import compared, exact
 from narrows.studies import study as studies
+from narrows.studies import summing
+from narrows.studies.keeping import keep
+from narrows.studies.plan import Figure, on
 
 JOBS = '''
 from pathlib import Path
@@ -47,7 +51,7 @@ job = "counting_jobs:count"
 name = "steep"
 job = "counting_jobs:count"
 sweep = { slope = [2.0, 4.0] }
-plot = ["value"]
+plot = [{ metric = "value", label = "the value" }]
 
 [[run]]
 name = "next"
@@ -60,6 +64,7 @@ run = "plain"
 metric = "value"
 label = "value"
 reported = 1.05
+attribution = "as reported"
 source = "a page"
 bar = 0.9
 
@@ -69,6 +74,8 @@ metric = "value"
 label = "value"
 kind = "share"
 reported = 0.5
+attribution = "published elsewhere"
+source = "a paper"
 better = "lower"
 bar = 3.0
 
@@ -159,7 +166,7 @@ def test_a_quick_look_says_so_in_everything_it_writes(counting, tmp_path):
     assert report.count("No figure here means anything") >= 2
     assert all(row["quick"] for row in csv.DictReader((out / "results.csv").open()))
     with pytest.raises(RunFolderError, match="quick look"):
-        studies.keep(out, tmp_path / "kept")
+        keep(counting, out, tmp_path / "kept")
     with pytest.raises(RunFolderError, match="started with"):
         studies.run(counting, out, resume=True)
 
@@ -173,11 +180,13 @@ def test_the_report_shows_what_jobs_leave_and_lets_nothing_else_in(counting, tmp
     assert "<b>text" not in report
     assert report.count("data:image/png;base64") == 4  # a line of each counting run, and the sweep
     assert "http" not in report.replace("http-equiv", "")
-    assert "1.000 ± 1.000" in report or "1 ± 1" in report
+    assert "1.0 ± 1.0" in report
     assert as_markdown(found).count("\n") == 2 + len(found["figures"])
-    studies.keep(out, tmp_path / "kept")
-    assert read_json(tmp_path / "kept" / "results.json") == read_json(out / "results.json")
+    keep(counting, out, tmp_path / "kept")
+    kept, made = (read_json(folder / "results.json") for folder in (tmp_path / "kept", out))
+    assert (kept["figures"], kept["runs"]) == (made["figures"], made["runs"])
     assert (tmp_path / "kept" / "figures" / "plain-line.png").is_file()
+    assert (tmp_path / "kept" / "figures" / "plain-line-seed-2.png").is_file()
 
 
 def test_seeds_that_answered_another_question_are_left_out(counting, tmp_path):
@@ -199,8 +208,9 @@ def test_a_figure_that_could_not_be_had_is_not_reproduced():
 def figure(run, label, *, bar=None, n=5, mean=0.5):
     return {
         "run": run, "title": f"Run {run}", "label": label, "kind": "share", "mean": mean, "sd": None, "n": n,
-        "reported": None, "bar": bar, "better": "higher", "met": None if bar is None else True, "source": "", "why": "",
-        "unexplained": False,
+        "statistic": "mean", "values": [mean], "against": None, "how": None, "reported": None, "attribution": None,
+        "bar": bar, "better": "higher", "met": None if bar is None else True, "source": "", "why": "",
+        "verdict": "" if bar is None else "met", "unexplained": False,
     }  # fmt: skip
 
 
@@ -212,28 +222,107 @@ def test_figures_that_runs_share_and_nothing_stands_beside_are_laid_out_by_run()
     figures += [figure("6", "ARI"), figure("6", "a | b")]
     lines = as_markdown({"figures": figures, "quick": False}).splitlines()
     assert lines == [
-        "| run | figure | ours | n | reported | bar | |",
+        "| run | figure | ours | n | compared with | bar | |",
         "|---|---|---|---|---|---|---|",
-        "| Run 5 | ARI | 75.00 % | 3 |  | ≥ 40.00 % | met |",
+        "| Run 5 | ARI | 75.00 % | 3 |  | ≥ 40 % | met |",
         "| Run 0 | alone | 50.00 % | 5 |  |  |  |",
         "| Run 6 | a \\| b | 50.00 % | 5 |  |  |  |",
         "",
         "| run | n | NMI | ARI |",
         "|---|---|---|---|",
-        *(f"| Run {run} | 5 | {10 * int(run)}.00 % | 50.00 % |" for run in runs[:5]),
+        *(f"| Run {run} | 5 | {exact(0.1 * int(run), 'share')} | 50.00 % |" for run in runs[:5]),
         "| Run 5 | 5 | 50.00 % | 75.00 % (n = 3) |",
         "| Run 6 | 5 |  | 50.00 % |",
     ]
 
 
-def test_a_page_gets_its_table_and_the_pictures_it_shows(counting, tmp_path):
-    studies.run(counting, tmp_path / "out", seeds=1)
-    page = tmp_path / "page.md"
-    page.write_text("<!-- figures -->\nold\n<!-- end of figures -->\n![line](page/figures/plain-line.png)\n")
-    studies.keep(tmp_path / "out", tmp_path / "page")
-    assert "| run | figure |" in page.read_text()
-    assert "old" not in page.read_text()
-    assert [path.name for path in (tmp_path / "page" / "figures").iterdir()] == ["plain-line.png"]
+def test_a_page_is_built_from_its_template_and_only_its_pictures_are_kept(counting, tmp_path):
+    studies.run(counting, tmp_path / "out")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "page.md").write_text(
+        "{{ figures }}\n{{ ours('plain', 'value') }}, {{ mean('plain', 'value') | share }}, "
+        "{{ elsewhere('plain', 'value') }}\n![line](page/figures/plain-line-seed-1.png)\n"
+    )
+    keep(counting, tmp_path / "out", tmp_path / "page")
+    page = (tmp_path / "page.md").read_text()
+    assert "| run | figure |" in page
+    assert "\n1.0 ± 1.0, 100.0 %, 1.05\n" in page
+    assert [path.name for path in (tmp_path / "page" / "figures").iterdir()] == ["plain-line-seed-1.png"]
+    (tmp_path / "page" / "page.md").write_text("{{ ours('plane', 'value') }}")
+    with pytest.raises(InputError, match="plane"):
+        keep(counting, None, tmp_path / "page")
+
+
+def test_what_did_not_change_keeps_its_figures_and_what_changed_does_not(counting, tmp_path):
+    studies.run(counting, tmp_path / "out")
+    keep(counting, tmp_path / "out", tmp_path / "kept" / "counting")
+    file = tmp_path / "counting.toml"
+    # A new name and title, a new source; and another slope.
+    changed = STUDY.replace('name = "steep"', 'name = "steeper"\ntitle = "Up"').replace(
+        'run = "steep"', 'run = "steeper"'
+    )
+    file.write_text(changed.replace("[2.0, 4.0]", "[2.0, 5.0]").replace("a paper", "another paper"))
+    again = keep(studies.load(file), None, tmp_path / "kept" / "counting")
+    assert [entry["run"] for entry in again["runs"]] == ["plain", "steeper[slope=2.0]", "next"]
+    assert line_of(again, "steeper[slope=2.0]")["source"] == "another paper"
+    assert again["runs"][1]["title"] == "Up, slope=2.0"
+    # Another study that asks the same finds it beside.
+    other = studies.load(file).model_copy(update={"name": "other"})
+    assert line_of(keep(other, None, tmp_path / "kept" / "other"), "plain")["values"] == [0.0, 1.0, 2.0]
+    # More seeds count more than newer ones.
+    studies.run(studies.load(file), tmp_path / "new", seeds=1)
+    newer = keep(studies.load(file), tmp_path / "new", tmp_path / "kept" / "counting")
+    assert {entry["run"]: entry["seeds"] for entry in newer["runs"]} == {
+        "plain": 3, "steeper[slope=2.0]": 3, "steeper[slope=5.0]": 1, "next": 2,
+    }  # fmt: skip
+    with pytest.raises(RunFolderError, match="must find runs"):
+        keep(counting, None, tmp_path / "nothing" / "counting")
+
+
+def verdict(values, **figure):
+    return summing._verdict(Figure(run="a", metric="m", label="l", **figure), summing._spread_of(values))
+
+
+def test_a_bar_is_met_by_each_seed_on_the_mean_or_not_and_equal_is_a_tie():
+    assert verdict([1.0, 2.0], bar=1.0) == "met by each seed"
+    assert verdict([0.5, 2.0], bar=1.0) == "met on the mean, by 1 of 2 seeds"
+    assert verdict([0.5, 1.0], bar=1.0) == "not met"
+    assert verdict([2.0], bar=1.0) == "met"
+    assert verdict([2.0, None], bar=1.0) == "met on the mean, by 1 of 2 seeds"
+    assert verdict([1.0, 1.0, 9.0], bar=1.0, better="lower", statistic="median") == "met on the median, by 2 of 3 seeds"
+    assert verdict([0.0, 0.0], bar=0.0, against="b") == "a tie"
+    assert verdict([0.0, 1.0], bar=0.0, against="b") == "met on the mean, by 1 of 2 seeds"
+    assert verdict([0.5, 1.0, None], bar=0.0, against="b") == "met by each seed"
+
+
+def test_a_study_on_data_of_ones_own_has_no_bars_and_leaves_out_runs_on_data_it_draws():
+    own = on(studies.load("polygons"), "digits")
+    names = [row.name for row in own.run]
+    assert "literal" in names
+    assert "literal-uniform" not in names
+    assert all(row.arguments["source"] == "digits" for row in own.run)
+    assert all(figure.reported is None and figure.bar is None for figure in own.figure)
+    assert {figure.run for figure in own.figure} <= set(names)
+    recipes = on(studies.load("denoising-digits"), "digits")
+    assert [row.arguments.get("source") for row in recipes.run] == ["digits", None]
+
+
+def test_a_figure_of_somebody_else_says_whose_it_is(counting, tmp_path):
+    for change in (('attribution = "as reported"\n', ""), ('source = "a page"\n', ""), ("1.05", "[2.0, 1.0]")):
+        (tmp_path / "wrong.toml").write_text(STUDY.replace(*change))
+        with pytest.raises(RecipeError, match="plain"):
+            studies.load(tmp_path / "wrong.toml")
+    (tmp_path / "wrong.toml").write_text(STUDY.replace('"as reported"', '"reported"'))
+    with pytest.raises(RecipeError, match="attribution"):
+        studies.load(tmp_path / "wrong.toml")
+
+
+def test_a_range_is_shown_as_one_and_what_lies_in_it_is_near():
+    between = Figure(run="a", metric="m", label="l", reported=[0.7, 0.8], kind="share")
+    assert not summing._is_far(between, 0.75)
+    assert not summing._is_far(between, 0.82)
+    assert summing._is_far(between, 0.84)
+    assert compared([0.751, 0.78], "share") == "75.1 to 78 %"
 
 
 def test_folders_that_are_not_ours_are_left_alone(counting, tmp_path):
@@ -296,22 +385,22 @@ def test_an_interrupt_leaves_what_is_done(counting, tmp_path, monkeypatch):
 
 
 def test_a_far_figure_needs_an_explanation():
-    figure = studies.Figure(run="a", metric="m", label="l", reported=0.5, kind="share")
-    assert not studies._is_far(figure, 0.53)
-    assert studies._is_far(figure, 0.5301)
-    loss = studies.Figure(run="a", metric="m", label="l", reported=2.0)
-    assert not studies._is_far(loss, 2.2)
-    assert studies._is_far(loss, 1.79)
-    assert not studies._is_far(loss, None)
+    figure = Figure(run="a", metric="m", label="l", reported=0.5, kind="share")
+    assert not summing._is_far(figure, 0.53)
+    assert summing._is_far(figure, 0.5301)
+    loss = Figure(run="a", metric="m", label="l", reported=2.0)
+    assert not summing._is_far(loss, 2.2)
+    assert summing._is_far(loss, 1.79)
+    assert not summing._is_far(loss, None)
 
 
 def test_no_number_is_a_gap_and_not_a_zero():
-    found = studies._spread_of([None, 1.0, 3.0])
+    found = summing._spread_of([None, 1.0, 3.0])
     assert (found["mean"], found["n"]) == (2.0, 2)
     assert found["sd"] == pytest.approx(math.sqrt(2))
-    assert studies._spread_of([None])["mean"] is None
-    figure = studies.Figure(run="a", metric="m", label="l", bar=1.0)
-    assert studies._met(figure, None) is False
+    assert summing._spread_of([None])["mean"] is None
+    figure = Figure(run="a", metric="m", label="l", bar=1.0)
+    assert summing._met(figure, None) is False
 
 
 def test_few_rows_keep_every_part_and_every_class():

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from narrows.errors import RecipeError
+from narrows.figures import as_bytes
 from narrows.worked import about, index, pages, write
 from narrows.worked._markdown import difference, fill, fixed, number, table, vector
 
@@ -41,6 +42,12 @@ def test_a_page_shows_all_its_pictures_and_no_others(name):
     for figure in shown:
         with Image.open(DOCS / f"{figure}.png") as picture:
             assert np.ptp(np.asarray(picture.convert("L"))) > 200  # dark ink on white
+
+
+@EVERY
+def test_every_committed_picture_rebuilds_to_the_same_bytes(name):
+    for figure, drawn in computed(name).figures.items():
+        assert as_bytes(drawn) == (DOCS / f"{figure}.png").read_bytes(), figure
 
 
 @EVERY

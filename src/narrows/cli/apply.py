@@ -124,7 +124,11 @@ def generate(
         typer.Option(help="A folder of .png, one .png, .npy, .npz; of vectors .csv, .npy, .npz. Default: generated.*"),
     ] = None,
     origin: Annotated[
-        str, typer.Option(help="Where codes come from: codes (fitted to the training codes), normal (N(0, I)) or auto.")
+        str,
+        typer.Option(
+            help="Where codes come from: codes (fitted to those of training), normal (N(0, I)), doubled (2 N(0, I), as "
+            "the literal Gaussian autoencoder draws) or auto."
+        ),
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=2**32 - 1)] = 0,
     trust_code: Trust = False,

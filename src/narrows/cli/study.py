@@ -14,15 +14,19 @@ def study(
     only: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Do this run alone (may be repeated).")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A few steps on a few images: does everything work?")] = False,
     out: Annotated[Path | None, typer.Option(help="The study's folder. Default: runs/study-NAME.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="Also copy tables and pictures, no models, to this folder.")] = None,
+    data: Annotated[str | None, typer.Option(help="Do the runs on your own data: a file, folder or data set.")] = None,
+    keep: Annotated[Path | None, typer.Option(help="Also keep tables, pictures and the page in this folder.")] = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Do no runs: build what is in --keep again.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a study that was stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a study that exists.")] = False,
 ) -> None:
     """Do a study's runs, and write results.csv, results.json and report.html.
 
-    Examples: narrows study list | narrows study polygons --quick | narrows study neural-kmeans --seeds 5 --resume
+    Examples: narrows study list | narrows study polygons --quick | narrows study polygons --data points.npy
     """
+    from narrows.errors import InputError
     from narrows.studies import study as studies
+    from narrows.studies.keeping import keep as keep_study
 
     if name == "list":
         for known in studies.builtin():
@@ -34,16 +38,27 @@ def study(
     from narrows.progress import for_this_terminal
 
     chosen = studies.load(name)
-    folder = out or Path("runs") / f"study-{chosen.name}{'-quick' if quick else ''}"
+    if data is not None and keep is not None:
+        raise InputError(
+            "--keep", "must be given the study's own data", value=data, remedy="Leave out --data or --keep."
+        )
+    if rebuild:
+        if keep is None or quick:
+            raise InputError("--rebuild", "must be given --keep, the folder to build again, and no --quick")
+        keep_study(chosen, out, keep)
+        typer.echo(f"Built: {keep}")
+        return
+    kind = f"{'-own' if data is not None else ''}{'-quick' if quick else ''}"
+    folder = out or Path("runs") / f"study-{chosen.name}{kind}"
     with Interrupt() as interrupt:
         found = studies.run(
-            chosen, folder, seeds=seeds, only=only or (), quick=quick, resume=resume, overwrite=overwrite,
+            chosen, folder, seeds=seeds, only=only or (), quick=quick, resume=resume, overwrite=overwrite, data=data,
             progress=for_this_terminal(), interrupt=interrupt,
         )  # fmt: skip
     from narrows.report.study import as_text
 
     typer.echo(as_text(found))
     if keep is not None:
-        studies.keep(folder, keep)
+        keep_study(chosen, folder, keep)
         typer.echo(f"Kept: {keep}")
     typer.echo(f"Report: {folder / 'report.html'}")

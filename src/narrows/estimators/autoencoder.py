@@ -134,7 +134,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         self,
         n: int = 1,
         *,
-        origin: Literal["auto", "codes", "normal"] = "auto",
+        origin: Literal["auto", "codes", "normal", "doubled"] = "auto",
         random_state: int | np.random.RandomState | None = None,
     ) -> Array:
         """Return ``n`` new inputs, in the form of ``inverse_transform``.
@@ -142,8 +142,10 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         Parameters
         ----------
         n : how many
-        origin : draw codes from the distribution fitted to the training "codes", or from N(0, I) ("normal"); "auto"
-            takes "normal" for objectives that train codes towards it (variational, code-noise)
+        origin : draw codes from the distribution fitted to the training "codes"; from N(0, I) ("normal"), which is what
+            losses with noise on the code ask for; or from 2 N(0, I) ("doubled"), twice as wide, which is what the
+            literal Gaussian autoencoder draws. "auto" takes "normal" for objectives that train codes towards it
+            (variational, code-noise), and "codes" for others
         random_state : seed of the draw; None draws anew each time
         """
         check_is_fitted(self)
@@ -152,11 +154,12 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         seed = int(check_random_state(random_state).randint(2**31 - 1))
         if origin == "auto":
             origin = "normal" if self.model_.objective.normal_codes else "codes"
-        if origin == "normal":
-            return self.inverse_transform(coding.normal_codes(n, self.code_size_, seed))
+        if origin in ("normal", "doubled"):
+            scale = 2.0 if origin == "doubled" else 1.0
+            return self.inverse_transform(coding.normal_codes(n, self.code_size_, seed, scale))
         if origin == "codes":
             return self.inverse_transform(self.code_distribution_.sample(n, seed))
-        raise InputError("origin", "must be auto, codes or normal", value=origin)
+        raise InputError("origin", "must be auto, codes, normal or doubled", value=origin)
 
     def score_samples(self, X: Source) -> Array:
         """Return minus each row's mean squared reconstruction error (N,): greater is better, outliers are lowest.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from narrows.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DPI", "save"]
+__all__ = ["DPI", "as_bytes", "save"]
 
 DPI = 192  # two device pixels to one CSS pixel (1/96 inch), so that text stays sharp on dense screens
 
@@ -30,14 +30,18 @@ def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
     path : the file; one that ends in .pdf is a PDF, anything else a PNG
     dpi : dots per inch; image grids keep whole-number pixel scales at ``DPI`` and its multiples
     """
+    suffix: Literal["png", "pdf"] = "pdf" if Path(path).suffix.lower() == ".pdf" else "png"
+    write_bytes(path, as_bytes(figure, suffix, dpi=dpi))
+
+
+def as_bytes(figure: Figure, suffix: Literal["png", "pdf"] = "png", *, dpi: int = DPI) -> bytes:
+    """Return ``figure`` as a PNG or PDF file; the same figure gives the same bytes."""
     from narrows.figures.style import style
 
     buffer = io.BytesIO()
+    metadata = {"CreationDate": None, "Producer": None} if suffix == "pdf" else {"Software": None}
     with style(), warnings.catch_warnings():
         # A label in a script the font lacks becomes boxes in the picture; the report's text still shows it.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        if Path(path).suffix.lower() == ".pdf":
-            figure.savefig(buffer, format="pdf", dpi=dpi, metadata={"CreationDate": None, "Producer": None})
-        else:
-            figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
+        figure.savefig(buffer, format=suffix, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -54,7 +55,7 @@ class Stage:
 
     Parameters
     ----------
-    kind : what it does, such as "Conv 4×4 s2"
+    kind : what it does, such as "Conv 4×4 s2 p1": kernel, stride, padding
     extras : the layers after it, such as ("BN", "ReLU")
     inputs, outputs : shapes without the batch
     parameters : how many numbers it learns, those of the extras included; those it shares with an earlier stage not
@@ -254,6 +255,10 @@ def _describe(module: nn.Module) -> tuple[str, bool]:
     stride = getattr(module, "stride", None)
     if stride is not None:
         text += f" s{_sides(stride, module, same=True)}"
+    for name, letter in (("padding", "p"), ("output_padding", "op")):
+        around = getattr(module, name, 0)
+        if around not in (0, "valid") and np.any(around):
+            text += f" {around if isinstance(around, str) else letter + _sides(around, module, same=True)}"
     groups = getattr(module, "groups", 1)
     if groups > 1:
         text += " depthwise" if groups == getattr(module, "in_channels", None) else f" in {groups} groups"
@@ -371,6 +376,8 @@ class _Page:
     def draw(self, notes: list[str]) -> Figure:
         two = bool(self.decoder)
         notes = [*notes, "At the right of each block: the shape of what it puts out, and its parameters."]
+        if any(re.search(r" s\d", stage.kind) for stage in [*self.encoder, *self.decoder]):
+            notes = [*notes, "After a kernel: s its stride, p its padding, op the padding of the output."]
         if self.pairs:
             nearly = "" if all(pair.exact for pair in self.pairs) else "; a dashed one, nearly"
             back = f"A line joins stages with those that take their output back to the shape of their input{nearly}."

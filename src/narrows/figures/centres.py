@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter
 from narrows.errors import InputError
 from narrows.figures import DPI
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, style
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, style
 from narrows.files import Array
 
 
@@ -70,7 +70,7 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
         raise InputError("panels", "must hold at least one", value="none")
     lines = -(-len(panels) // columns)
     with style():
-        figure = Figure(figsize=(760 / 96, (30 + 250 * lines) / 96), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(760 / 96, (60 + 250 * lines) / 96), dpi=DPI, layout="constrained")
         grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
         for ax in grid.flat[len(panels) :]:
             ax.set_axis_off()
@@ -81,7 +81,8 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
             ]:
                 ax.plot(panel.etas, theory, color=colour, linewidth=1.3, label=f"{label}, predicted")
                 ax.plot(panel.etas, measured, "o", color=colour, markersize=4, label=f"{label}, measured")
-            ax.axvline(10, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+            limit = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0}
+            ax.axvline(10, label="η = 10: unstable from here", **limit)
             ax.set(xscale="log", yscale="log")
             ax.set_title(panel.title, color=INK)
             for axis in (ax.xaxis, ax.yaxis):
@@ -92,7 +93,8 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
             ax.set_xlabel("η")
         for ax in grid[:, 0]:
             ax.set_ylabel("squared error per pixel")
-        grid.flat[0].legend(loc="lower right", fontsize=7, labelcolor=INK)
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, labelcolor=INK)
     return figure
 
 
@@ -122,10 +124,11 @@ def errors_grid(
         size = (150 + 2 * (60 + 60 * len(sizes)), 90 + 27 * len(etas))
         figure = Figure(figsize=(size[0] / 96, size[1] / 96), dpi=DPI, layout="constrained")
         for ax, table, shade, name in zip(figure.subplots(1, 2, sharey=True), both, shades, names, strict=True):
-            ax.imshow(np.ma.masked_invalid(shade), cmap="Blues", vmin=low, vmax=high, aspect="auto", alpha=0.75)
+            image = ax.imshow(np.ma.masked_invalid(shade), cmap="Blues", vmin=low, vmax=high, aspect="auto")
+            colours = image.to_rgba(np.ma.masked_invalid(shade))  # (E, S, 4)
             for (i, j), value in np.ndenumerate(table):
-                text = f"{value:.2g}" if np.isfinite(value) else "–"
-                ax.text(j, i, text, ha="center", va="center", color=INK, fontsize=7.5)
+                text, ink = (f"{value:.2g}", ink_on(colours[i, j])) if np.isfinite(value) else ("–", INK)
+                ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=7.5)
             ax.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
             ax.set_yticks(range(len(etas)), [f"{eta:g}" for eta in etas])
             ax.set_xlabel("batch size")

@@ -12,11 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from narrows.errors import InputError
-from narrows.figures.style import INK, MUTED, PALETTE, new_axes, style
+from narrows.figures.style import MUTED, PALETTE, legend_above, new_axes, style
 from narrows.files import Array
 
 
-def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Figure:
+def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *, loss: str = "loss") -> Figure:
     """Draw training and validation loss, the loss's terms, and the learning rate, against the epoch.
 
     The epoch with the lowest validation loss, whose weights are kept, is marked. The axis is logarithmic when the
@@ -26,6 +26,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
     ----------
     history : one row per epoch with "epoch", "train/loss" and, where known, "valid/loss", "train/<term>", "lr";
         None and NaN leave a gap
+    loss : what the loss is, in words
 
     Raises
     ------
@@ -52,12 +53,11 @@ def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None) ->
         _mark_best(ax, epochs, _column(history, "valid/loss"))
         _scale(ax, np.concatenate(drawn) if drawn else np.empty(0))
         ax.set_xlabel("epoch")
-        ax.set_ylabel("loss")
+        ax.set_ylabel(loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         _draw_rate(ax, epochs, _column(history, "lr"))
-        if drawn:
-            ax.legend(loc="upper right", ncols=2 if len(terms) > 2 else 1, labelcolor=INK)
+        legend_above(ax)
     return figure
 
 

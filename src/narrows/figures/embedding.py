@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from narrows.errors import InputError
 from narrows.figures import DPI
@@ -75,43 +77,58 @@ def loss_against_accuracy(
     if not len(epochs) == len(losses) == len(accuracies) or len(epochs) == 0:
         raise InputError("epochs, losses and accuracies", "must be of one length, at least 1", value=len(epochs))
     with style():
-        figure = Figure(figsize=(760 / 96, 300 / 96), dpi=DPI, layout="constrained")
+        figure = Figure(figsize=(760 / 96, 330 / 96), dpi=DPI, layout="constrained")
         left, right = figure.subplots(1, 2)
-        _against_epochs(left, epochs, losses, accuracies, reference)
-        if reference is not None:
-            right.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+        figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
+        accuracy = left.twinx()
+        left.plot(
+            epochs, losses, color=PALETTE[1], marker="s", markersize=3.5, linewidth=1.2, label="reconstruction loss"
+        )
+        accuracy.plot(
+            epochs, accuracies, color=PALETTE[0], marker="o", markersize=3.5, linewidth=1.2,
+            label="accuracy of the clusters",
+        )  # fmt: skip
+        left.set_xlabel("epoch")
+        left.set_ylabel("reconstruction loss", color=PALETTE[1])
+        left.set_ylim(bottom=0)
+        accuracy.tick_params(colors=PALETTE[0])
+        accuracy.spines["right"].set_visible(True)
         right.plot(losses, accuracies, color=FAINT, linewidth=1.2, zorder=1)
         right.scatter(losses, accuracies, s=22, color=PALETTE[0], zorder=3)
-        for epoch, loss, accuracy in zip(epochs, losses, accuracies, strict=True):
-            right.annotate(
-                str(epoch), (loss, accuracy), xytext=(3, 4), textcoords="offset points", fontsize=7, color=MUTED
-            )
+        _name_points(right, epochs, losses, accuracies)
         right.set_xlabel("reconstruction loss")
         right.set_ylabel("accuracy of the clusters")
-        right.set_title("each point a checkpoint, with its epoch")
         right.grid(color=FAINT, linewidth=0.6)
         right.set_axisbelow(True)
+        for ax in (accuracy, right):
+            ax.margins(y=0.12)
+            if reference is not None:
+                ax.axhline(
+                    reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1,
+                    label="always the commonest class",
+                )  # fmt: skip
+            ax.yaxis.set_major_locator(MaxNLocator(6))
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+        left.yaxis.set_major_locator(MaxNLocator(6))
+        right.xaxis.set_major_locator(MaxNLocator(6))
+        left.set_title("as training goes on")
+        right.set_title("each point a checkpoint, with its epoch")
+        handles = [*left.get_legend_handles_labels()[0], *accuracy.get_legend_handles_labels()[0]]
+        figure.legend(handles=handles, loc="outside lower center", ncols=3, labelcolor=INK)
     return figure
 
 
-def _against_epochs(
-    ax: Axes,
-    epochs: Sequence[int],
-    losses: Sequence[float],
-    accuracies: Sequence[float],
-    reference: float | None,
-) -> None:
-    ax.plot(epochs, losses, color=PALETTE[1], marker="s", markersize=3.5, linewidth=1.2)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("reconstruction loss", color=PALETTE[1])
-    ax.set_ylim(bottom=0)
-    other = ax.twinx()
-    if reference is not None:
-        other.axhline(reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
-    other.plot(epochs, accuracies, color=PALETTE[0], marker="o", markersize=3.5, linewidth=1.2)
-    other.set_ylabel("accuracy of the clusters", color=PALETTE[0])
-    other.spines["right"].set_visible(True)
-    ax.set_title("loss and accuracy as training goes on")
+def _name_points(ax: Axes, epochs: Sequence[int], x: Sequence[float], y: Sequence[float]) -> None:
+    """Write its epoch at each point, where the neighbours' are not: of near points one above and the next below."""
+    across = np.ptp(x) or 1.0
+    above, last = True, math.inf
+    for i in np.argsort(x):
+        above = not above if abs(x[i] - last) < 0.06 * across else True
+        last = x[i]
+        ax.annotate(
+            str(epochs[i]), (x[i], y[i]), xytext=(0, 6 if above else -6), textcoords="offset points", fontsize=7,
+            color=MUTED, ha="center", va="bottom" if above else "top",
+        )  # fmt: skip
 
 
 def _legend(ax: Axes, titles: Sequence[str], present: Array) -> None:

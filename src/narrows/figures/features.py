@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -11,22 +11,23 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from narrows.errors import InputError, nearest
-from narrows.figures.images import GAP, LINE, Sheet, enlarge
-from narrows.figures.style import MUTED
+from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
+from narrows.figures.style import MUTED, breadth
 from narrows.files import Array
 
 MAPS = 12  # of one image: what a row holds
 FILTERS = 64  # what a page holds
 ROW_DOTS = 1800  # device pixels that a row may be wide, of which two make a CSS pixel
 COLUMNS = 14  # filters in a line
+BAR = 14  # height of the bar of colours
 
 
 def feature_maps(net: nn.Module, images: Array, layer: str | None = None) -> Figure:
     """Draw what a convolution makes of images: a row for each, the image at the left and its maps beside it.
 
     A map is what one filter answers at each place of the image, before any activation: red where it is above 0, blue
-    where it is below, white at 0. A column is one filter in all rows, and has one scale, so that images compare. At
-    most 12 maps are drawn; a line at the bottom says of how many.
+    where it is below, white at 0. A column is one filter in all rows, and has one scale, so that images compare; a bar
+    at the bottom shows it. At most 12 maps are drawn; a line at the bottom says of how many.
 
     Parameters
     ----------
@@ -38,27 +39,75 @@ def feature_maps(net: nn.Module, images: Array, layer: str | None = None) -> Fig
     ------
     InputError : a network without convolutions, a layer that is none, or images that the network does not take
     """
-    name, convolution = _convolution(net, layer)
+    return _map_rows({"": net}, images, layer)
+
+
+def compare_feature_maps(nets: Mapping[str, nn.Module], images: Array, layer: str | None = None) -> Figure:
+    """Draw the maps that several networks make of the same images, those of one image below each other.
+
+    As ``feature_maps`` does, with the network's title at the left of each row. Every network has its own scale for each
+    filter, over all images.
+
+    Parameters
+    ----------
+    nets : title -> network, which are alike in the convolution that is drawn
+    images, layer : as in ``feature_maps``
+
+    Raises
+    ------
+    InputError : no networks, maps of different shapes, or as ``feature_maps``
+    """
+    if not nets:
+        raise InputError("nets", "must hold at least one network", value="none")
+    return _map_rows(nets, images, layer)
+
+
+def _map_rows(nets: Mapping[str, nn.Module], images: Array, layer: str | None) -> Figure:
     images = np.asarray(images)
     tiles = enlarge(images, "images")  # (n, h, w, 3)
     x = torch.from_numpy(np.ascontiguousarray(images, np.float32) / (255 if images.dtype == np.uint8 else 1))
-    maps = _output(net, convolution, x)  # (n, K, H', W')
-    if maps.ndim != 4:
-        raise InputError("layer", "must be a convolution of images, with maps (n, K, H, W)", value=name)
-    first = enlarge(_signed(maps[:, :1], maps[:, :1]), "maps")
-    fits = (ROW_DOTS - tiles.shape[2]) // (first.shape[2] + GAP)
-    shown = max(1, min(MAPS, maps.shape[1], fits))
+    maps: dict[str, Array] = {}
+    for title, net in nets.items():
+        name, convolution = _convolution(net, layer)
+        maps[title] = _output(net, convolution, x)  # (n, K, H', W')
+        if maps[title].ndim != 4:
+            raise InputError("layer", "must be a convolution of images, with maps (n, K, H, W)", value=name)
+    shapes = {found.shape for found in maps.values()}
+    if len(shapes) > 1:
+        raise InputError("nets", "must make maps of one shape", value=sorted(shapes))
+    shape = shapes.pop()
+    height, width = enlarge(np.zeros((1, 1, *shape[2:]), np.uint8), "maps").shape[1:3]
+    left = GAP if list(maps) == [""] else 3 * GAP + round(1.25 * LETTER * max(map(breadth, maps)))
+    beside = left + tiles.shape[2] + 2 * GAP
+    shown = max(1, min(MAPS, shape[1], (ROW_DOTS - beside) // (width + GAP)))
     sheet = Sheet()
     y = GAP
     for i in range(len(images)):
-        sheet.grid(tiles[i : i + 1], GAP, y, columns=1)
-        row = np.concatenate([_signed(maps[i : i + 1, k : k + 1], maps[:, k]) for k in range(shown)])  # (shown, 3, ...)
-        sheet.grid(enlarge(row, "maps"), 3 * GAP + tiles.shape[2], y, columns=shown)
-        y += max(tiles.shape[1], first.shape[1]) + GAP
-    count, sides = maps.shape[1], " × ".join(str(side) for side in maps.shape[2:])
-    sheet.write(f"{name}: {shown} of {count} maps of {sides}", GAP, y, size=7.5, colour=MUTED)
-    sheet.height += LINE + GAP
+        for title, found in maps.items():
+            if title:
+                sheet.write(title, GAP, y + height / 2, size=7.5, va="center")
+            sheet.grid(tiles[i : i + 1], left, y, columns=1)
+            row = [_signed(found[i : i + 1, k : k + 1], found[:, k]) for k in range(shown)]  # each (1, 3, H', W')
+            sheet.grid(enlarge(np.concatenate(row), "maps"), beside, y, columns=shown)
+            y += max(tiles.shape[1], height) + GAP
+        y += GAP if len(maps) > 1 else 0
+    sides = " × ".join(str(side) for side in shape[2:])
+    sheet.write(f"{name}: {shown} of {shape[1]} maps of {sides}", GAP, y, size=7.5, colour=MUTED)
+    _scale(sheet, y + LINE + GAP // 2, "each filter by its own largest answer")
     return sheet.draw()
+
+
+def _scale(sheet: Sheet, y: int, of: str) -> None:
+    """Put a bar of the signed colours on a page, and say what its ends are."""
+    values = np.linspace(-1, 1, 16 * BAR)[None, None, None, :].repeat(BAR, axis=2)  # (1, 1, BAR, w)
+    bar = enlarge(_signed(values, values), "scale")
+    x = GAP + round(1.5 * LETTER) + GAP
+    sheet.grid(bar, x, y, columns=1)
+    end = x + int(bar.shape[2]) + GAP
+    for text, at in (("−", GAP), (f"+   {of}; white is 0", end)):
+        sheet.write(text, at, y + bar.shape[1] / 2, size=7.5, colour=MUTED, va="center")
+    sheet.width = max(sheet.width, end + round(LETTER * (len(of) + 18)))
+    sheet.height = max(sheet.height, y + int(bar.shape[1]) + 2 * GAP)
 
 
 def first_filters(net: nn.Module, input_shape: Sequence[int]) -> Figure:
@@ -96,7 +145,10 @@ def first_filters(net: nn.Module, input_shape: Sequence[int]) -> Figure:
     bottom = sheet.grid(enlarge(pictures, "weights"), GAP, GAP, COLUMNS)
     what = f"{name}: weights of {len(chosen)} of {len(weights)} units, the largest first"
     sheet.write(what, GAP, bottom + GAP, size=7.5, colour=MUTED)
-    sheet.height += LINE + GAP
+    if shape[0] == 1:
+        _scale(sheet, bottom + LINE + 2 * GAP, "each by its own largest weight")
+    else:
+        sheet.height += LINE + GAP
     return sheet.draw()
 
 

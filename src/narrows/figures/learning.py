@@ -14,7 +14,18 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from narrows.errors import InputError
 from narrows.figures import DPI
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
-from narrows.figures.style import INK, MUTED, PALETTE, breadth, class_names, new_axes, short, style
+from narrows.figures.style import (
+    INK,
+    MUTED,
+    PALETTE,
+    breadth,
+    class_names,
+    ink_on,
+    new_axes,
+    scale_bar,
+    short,
+    style,
+)
 from narrows.files import Array
 
 CELLS = 60  # classes; with more, cells become too small for their numbers
@@ -91,17 +102,19 @@ def curves_by_rate(histories: Mapping[str, History]) -> Figure:
         grid[0, 1].set_ylim(0, 1.02)
         for ax in grid[-1]:
             ax.set_xlabel("epoch")
-        if grid[0, 0].get_legend_handles_labels()[0]:
-            grid[0, 0].legend(loc="upper right", labelcolor=INK)
+        handles, labels = grid[0, 0].get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), labelcolor=INK)
     return figure
 
 
-def compare_losses(histories: Mapping[str, History], ax: Axes | None = None) -> Figure:
+def compare_losses(histories: Mapping[str, History], ax: Axes | None = None, *, loss: str = "loss") -> Figure:
     """Draw the losses of several trainings on one plot: training as a line, validation dashed in the same colour.
 
     Parameters
     ----------
     histories : title, such as the method -> rows as in ``curves_by_rate``
+    loss : what the loss is, in words
 
     Raises
     ------
@@ -119,7 +132,7 @@ def compare_losses(histories: Mapping[str, History], ax: Axes | None = None) -> 
                 drawn.append(losses)
         _log_if_wide(ax, np.concatenate(drawn))
         ax.set_xlabel("epoch")
-        ax.set_ylabel("loss")
+        ax.set_ylabel(loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), labelcolor=INK)
@@ -206,16 +219,17 @@ def confusion(
     side = min(len(counts), CELLS) * cell
     longest = max(map(breadth, classes))
     with style():
-        figure, ax = new_axes(ax, side + 7 * longest + 50, side + 7 * longest + 50)
+        figure, ax = new_axes(ax, side + 7 * longest + 110, side + 7 * longest + 50)
         paint = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc7e4", PALETTE[0], "#003f66"])
-        ax.imshow(
+        image = ax.imshow(
             share, cmap=paint.with_extremes(bad="#e9ebee"), vmin=0, vmax=top, aspect="auto", interpolation="nearest"
         )
+        colours = image.to_rgba(np.ma.masked_invalid(share))  # (C, C, 4)
         if len(counts) <= CELLS:
             for (i, j), count in np.ndenumerate(counts):
                 if count and (diagonal or i != j):
-                    colour = "white" if share[i, j] > 0.5 * top else INK
-                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=colour)
+                    ink = ink_on(colours[i, j])
+                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=ink)
             ax.set_xticks(np.arange(len(counts) + 1) - 0.5, minor=True)
             ax.set_yticks(np.arange(len(counts) + 1) - 0.5, minor=True)
             ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
@@ -230,6 +244,7 @@ def confusion(
         ax.spines[:].set_visible(False)
         ax.set_ylabel("true class", color=MUTED)
         ax.set_xlabel("predicted class" if diagonal else "predicted class (mistakes only)", color=MUTED)
+        scale_bar(image, ax, "share of each true class's rows", percent=True)
     return figure
 
 

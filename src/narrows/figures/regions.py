@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from narrows.errors import InputError
 from narrows.figures import DPI
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, new_axes, short, style
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, legend_above, new_axes, scale_bar, short, style
 from narrows.files import Array
 
 Predict = Callable[[Array], Array]
@@ -113,6 +113,42 @@ def regions(
             Polygon([(0, 0)], fill=False, edgecolor=TRUE, linewidth=1, linestyle="--", label="true edges"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=2, labelcolor=INK, fontsize=8)
+    return figure
+
+
+def probabilities(
+    predictors: Mapping[str, Predict], polygons: Sequence[Any], *, box: Box, resolution: int = 300
+) -> Figure:
+    """Draw the probability of being inside over the plane, a panel for each predictor, under one scale from 0 to 1.
+
+    Parameters
+    ----------
+    predictors : title -> predictor: points (N, 2) -> probabilities (N,)
+    polygons, box, resolution : as in ``region``
+
+    Raises
+    ------
+    InputError : no predictors, or answers of another shape or no probabilities
+    """
+    if not predictors:
+        raise InputError("predictors", "must hold at least one", value="none")
+    left, right, bottom, top = box
+    x, y = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # (R R, 2)
+    tall = 280 * (top - bottom) / (right - left)
+    with style():
+        figure = Figure(figsize=((len(predictors) * 280 + 60) / 96, (tall + 20) / 96), dpi=DPI, layout="constrained")
+        panels = figure.subplots(1, len(predictors), squeeze=False).ravel()
+        for ax, (title, predict) in zip(panels, predictors.items(), strict=True):
+            answers = _answers(predict, grid).reshape(resolution, resolution)
+            image = ax.imshow(
+                answers, origin="lower", extent=box, cmap="viridis", vmin=0, vmax=1, interpolation="nearest"
+            )
+            for vertices in polygons:
+                ax.add_patch(Polygon(np.asarray(vertices), fill=False, edgecolor="white", linestyle="--", zorder=3))
+            ax.set_title(f"{short(title, 24)}: {answers.min():.3f} to {answers.max():.3f}", fontsize=8.5)
+            _frame(ax, box)
+        scale_bar(image, panels[-1], "probability of being inside")
     return figure
 
 
@@ -259,13 +295,12 @@ def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax
             within, _ = np.histogram(angles, edges, weights=np.asarray(labels, np.float64))
             share = np.divide(within, count, out=np.full(bins, np.nan), where=count > 0)
             ax.stairs(share, edges, color=PALETTE[i % len(PALETTE)], linewidth=1.4, label=title, baseline=None)
-        ax.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)))
-        ax.text(89.5, 0.51, "above, most are inside", color=MUTED, fontsize=7.5, ha="right", va="bottom")
+        ax.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="one half: above, most are inside")
         ax.set_xlim(0, 90)
         ax.set_ylim(0, 1)
         ax.set_xlabel("direction from the origin (degrees)")
         ax.set_ylabel("share inside")
-        ax.legend(loc="upper right", labelcolor=INK)
+        legend_above(ax)
     return figure
 
 

@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import FuncFormatter
 
 from narrows.errors import InputError
 from narrows.figures import DPI
@@ -82,6 +84,47 @@ def class_names(names: Sequence[str] | None, count: int) -> list[str]:
     if names is not None and len(given) < count:
         raise InputError("names", f"must name all {count} classes", value=f"{len(given)} names")
     return [short(name, 22) for name in given] if given else [str(number) for number in range(count)]
+
+
+def ink_on(colour: Array) -> str:
+    """Return the colour of text that can be read on ``colour``, RGB or RGBA in [0, 1]: ours, or white on dark ones.
+
+    The one of the higher contrast ratio (WCAG 2.2). A colour that lets light through lies on white.
+    """
+    rgb = np.asarray(colour[:3], np.float64)
+    if len(colour) == 4:
+        rgb = 1 - colour[3] * (1 - rgb)
+    ground, dark = (_luminance(c) + 0.05 for c in (rgb, np.array(to_rgb(INK))))
+    return "white" if 1.05 / ground > ground / dark else INK
+
+
+def _luminance(rgb: Array) -> float:
+    """Return the relative luminance of an sRGB colour (3,), from 0 to 1."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def scale_bar(image: AxesImage, ax: Axes, label: str, *, percent: bool = False) -> None:
+    """Say beside ``ax`` what the colours of ``image`` mean."""
+    figure = ax.get_figure(root=True)
+    if figure is None:
+        raise InputError("ax", "must belong to a figure")
+    bar = figure.colorbar(image, ax=ax, fraction=0.035, pad=0.02, aspect=30)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0, labelsize=7)
+    bar.set_label(label, color=MUTED, fontsize=7.5)
+    if percent:
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+
+
+def legend_above(ax: Axes, columns: int = 4) -> None:
+    """Put the legend of ``ax`` above it, where no curve can pass."""
+    if handles := ax.get_legend_handles_labels()[0]:
+        title = ax.get_title(loc="left")
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(0, 1.02 if not title else 1.1), borderaxespad=0,
+            ncols=min(columns, len(handles)), labelcolor=INK, handlelength=1.6, columnspacing=1.4,
+        )  # fmt: skip
 
 
 def breadth(text: str) -> int:

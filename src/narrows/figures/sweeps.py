@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from narrows.errors import InputError
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, new_axes, style
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, new_axes, style
 from narrows.files import Array
 
 
@@ -21,6 +21,7 @@ def sweep(
     *,
     setting: str,
     metric: str,
+    percent: bool = False,
     reference: float | None = None,
     ax: Axes | None = None,
 ) -> Figure:
@@ -32,7 +33,8 @@ def sweep(
     Parameters
     ----------
     settings, means, sds : (n,) each; a spread of None is that of a single seed
-    setting, metric : the names at the axes
+    setting, metric : the names at the axes, in words
+    percent : whether the number is a share, to be written as per cent
     reference : a level to compare with
 
     Raises
@@ -56,6 +58,8 @@ def sweep(
             ax.xaxis.set_minor_formatter(NullFormatter())
         if not numeric:
             ax.set_xticks(places, [str(value) for value in settings])
+        if percent:
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         ax.set_xlabel(setting)
         ax.set_title(metric, color=INK)
         ax.grid(axis="y", color=FAINT, linewidth=0.6)
@@ -71,6 +75,7 @@ def sweep_grid(
     row_setting: str,
     column_setting: str,
     metric: str,
+    percent: bool = False,
     ax: Axes | None = None,
 ) -> Figure:
     """Draw a number over two settings as a table of shades, each cell with its value.
@@ -79,7 +84,8 @@ def sweep_grid(
     ----------
     rows, columns : the values of the two settings, (R,) and (C,)
     means : (R, C), nan where a combination was not run
-    row_setting, column_setting, metric : names
+    row_setting, column_setting, metric : names, in words
+    percent : whether the number is a share, to be written as per cent
 
     Raises
     ------
@@ -90,12 +96,14 @@ def sweep_grid(
         raise InputError("means", f"must have shape {(len(rows), len(columns))}", value=means.shape)
     with style():
         figure, ax = new_axes(ax, 150 + 62 * len(columns), 110 + 34 * len(rows))
-        ax.imshow(np.ma.masked_invalid(means), cmap="Blues", aspect="auto", alpha=0.75)
+        image = ax.imshow(np.ma.masked_invalid(means), cmap="Blues", aspect="auto")
+        colours = image.to_rgba(np.ma.masked_invalid(means))  # (R, C, 4)
         for (i, j), value in np.ndenumerate(means):
             if np.isfinite(value):
-                ax.text(j, i, f"{value:.4g}", ha="center", va="center", color=INK, fontsize=7.5)
-        ax.set_xticks(range(len(columns)), [f"{value:g}" for value in columns])
-        ax.set_yticks(range(len(rows)), [f"{value:g}" for value in rows])
+                text = f"{100 * value:.1f} %" if percent else f"{value:.4g}"
+                ax.text(j, i, text, ha="center", va="center", color=ink_on(colours[i, j]), fontsize=7.5)
+        ax.set_xticks(range(len(columns)), [f"{value:,g}" for value in columns])
+        ax.set_yticks(range(len(rows)), [f"{value:,g}" for value in rows])
         ax.set_xlabel(column_setting)
         ax.set_ylabel(row_setting)
         ax.set_title(metric, color=INK)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from narrows.errors import InputError
-from narrows.figures.style import INK, MUTED, PALETTE, breadth, class_names, new_axes, style
+from narrows.figures.style import INK, MUTED, PALETTE, breadth, class_names, ink_on, new_axes, scale_bar, style
 from narrows.files import Array
 
 CELLS = 60  # lines or columns; with more, cells become too small for their numbers
@@ -23,8 +23,11 @@ def contingency(
     column_names: Sequence[str],
     ax: Axes | None = None,
     matched: Sequence[int] | None = None,
+    *,
+    line: str = "cluster",
+    column: str = "label",
 ) -> Figure:
-    """Draw how many rows of the data fall into each cell, coloured by the cell's share of its line.
+    """Draw how many rows of the data fall into each cell, coloured by the cell's share of its line, as a scale says.
 
     With more than 60 lines or columns, the picture grows no further: colours alone, and a name here and there.
 
@@ -33,6 +36,7 @@ def contingency(
     counts : integers >= 0 (K, C), such as clusters x labels
     row_names, column_names : K and C names
     matched : for each line the column it is taken for, outlined; -1 for none
+    line, column : what a line and a column of the table is
 
     Raises
     ------
@@ -57,13 +61,13 @@ def contingency(
     with style():
         figure, ax = new_axes(
             ax,
-            min(counts.shape[1], CELLS) * width + 7 * max(map(breadth, rows)) + 50,
+            min(counts.shape[1], CELLS) * width + 7 * max(map(breadth, rows)) + 110,
             min(counts.shape[0], CELLS) * height + 7 * max(map(breadth, columns)) + 40,
         )
         paint = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc7e4", PALETTE[0], "#003f66"])
-        ax.imshow(share, cmap=paint, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+        image = ax.imshow(share, cmap=paint, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         if not is_large:
-            _write_cells(ax, counts, share, matched if matched is not None else [])
+            _write_cells(ax, counts, paint(share), matched if matched is not None else [])
         upright = max(map(breadth, columns)) * 6 <= width
         across, down = (range(0, count, -(-count // CELLS)) for count in (len(columns), len(rows)))
         ax.set_xticks(across, [columns[j] for j in across], rotation=0 if upright else 90, color=INK)
@@ -72,17 +76,17 @@ def contingency(
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.xaxis.set_label_position("top")
-        ax.set_ylabel("cluster", color=MUTED)
-        ax.set_xlabel("label", color=MUTED)
+        ax.set_ylabel(line, color=MUTED)
+        ax.set_xlabel(column, color=MUTED)
+        scale_bar(image, ax, f"share of each {line}'s rows", percent=True)
     return figure
 
 
-def _write_cells(ax: Axes, counts: Array, share: Array, matched: Sequence[int]) -> None:
+def _write_cells(ax: Axes, counts: Array, colours: Array, matched: Sequence[int]) -> None:
     """Write each cell's number, outline the matched cells, and draw lines between cells."""
     for (i, j), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if share[i, j] > 0.5 else INK
-            ax.text(j, i, str(count), ha="center", va="center", fontsize=7.5, color=colour)
+            ax.text(j, i, str(count), ha="center", va="center", fontsize=7.5, color=ink_on(colours[i, j]))
     for i, j in enumerate(matched):
         if j >= 0:
             box = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=PALETTE[1], linewidth=1.3)

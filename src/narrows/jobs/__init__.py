@@ -46,7 +46,7 @@ class Work:
     seed : of everything random
     quick : a few steps on a few rows: every part runs, and no figure means anything
     progress, interrupt : as in a run
-    after : the folder of the run that this one goes on from, if the study names one
+    after : the folders of the runs that this one goes on from, in the order in which the study names them
     figures : name -> caption, of the pictures in ``folder``/figures
     tables : title -> rows, each a mapping of column -> value
     notes : sentences
@@ -57,7 +57,7 @@ class Work:
     quick: bool = False
     progress: Progress = field(default_factory=Progress)
     interrupt: Interrupt = field(default_factory=Interrupt)
-    after: Path | None = None
+    after: tuple[Path, ...] = ()
     figures: dict[str, str] = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -101,16 +101,17 @@ class Work:
         model.cpu()
         return history
 
-    def earlier(self) -> Path:
-        """Return the folder of the run that this one goes on from.
+    def earlier(self, number: int = 0) -> Path:
+        """Return the folder of the run that this one goes on from, of several the one with that number.
 
         Raises
         ------
-        RecipeError : the study names none
+        RecipeError : the study names too few
         """
-        if self.after is None:
-            raise RecipeError("run.after", "must name the run that this job goes on from")
-        return self.after
+        if number >= len(self.after):
+            rule = f"must name {'the run' if not number else f'{number + 1} runs'} that this job goes on from"
+            raise RecipeError("run.after", rule, value=len(self.after))
+        return self.after[number]
 
     def figure(self, name: str, figure: Figure, caption: str) -> None:
         """Keep a picture: ``figures/NAME.png``, with its caption."""

@@ -101,8 +101,9 @@ def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
     -------
     results : "train/mse" (per value), "train/inertia", "train/accuracy" under the best one-to-one matching of clusters
         and classes, "train/diagonal_accuracy" with centre i taken for class i, "train/nmi", "train/dead" centres,
-        "train/largest" (share of the rows), "test/mse", "test/accuracy" under the matching of the training rows;
-        "data/mean" and "data/sd" of all values of the training rows
+        "train/largest" (share of the rows), "train/smallest_rows" (of the centre with the fewest), "test/mse",
+        "test/accuracy" under the matching of the training rows; "data/mean" and "data/sd" of all values of
+        the training rows
     """
     train, test = found
     cells, squares = nearest(train, centers)
@@ -115,7 +116,8 @@ def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
         "train/mse": float(squares.mean() / values), "train/inertia": float(squares.sum()),
         "train/accuracy": scores.accuracy(cells, truth), "train/diagonal_accuracy": float((cells == truth).mean()),
         "train/nmi": scores.nmi(cells, truth), "train/dead": float((sizes == 0).sum()),
-        "train/largest": float(sizes.max() / sizes.sum()), "train/parameters": centers.size,
+        "train/largest": float(sizes.max() / sizes.sum()), "train/smallest_rows": float(sizes.min()),
+        "train/parameters": centers.size,
         "test/mse": float(test_squares.mean() / values),
         "test/accuracy": float((matched[test_cells] == test.labels).mean()),
     }  # fmt: skip
@@ -144,9 +146,8 @@ def _show(work: Work, data: Dataset, stages: dict[str, Array], counts: Array, ma
     table = counts.T  # (C, M)
     taken = np.full(len(table), -1)
     taken[matched[matched >= 0]] = np.flatnonzero(matched >= 0)
-    figure = contingency(table, names, [str(i) for i in range(len(counts))], matched=taken.tolist())
-    figure.axes[0].set_ylabel("class")
-    figure.axes[0].set_xlabel("centre")
+    centres = [str(i) for i in range(len(counts))]
+    figure = contingency(table, names, centres, matched=taken.tolist(), line="class", column="centre")
     work.figure("classes", figure, "Rows of each class with each centre; the best one-to-one matching is outlined.")
     rows = [
         {"class": name, **{f"centre {j}": int(n) for j, n in enumerate(line)}, "sum": int(line.sum())}

@@ -39,6 +39,7 @@ def autoencoder(
     work: Work,
     *,
     recipe: str,
+    source: str = "",
     set: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
     pictures: Sequence[str] | None = None,
@@ -52,6 +53,7 @@ def autoencoder(
     Parameters
     ----------
     recipe : one that ships with narrows, or a TOML file
+    source : the data, where they are not the recipe's
     set : overrides of it, such as ``"train.epochs=5"``
     settings : overrides of it as sections, such as {"train": {"lr": 0.1}}: what a sweep over "settings.train.lr" sets
     pictures : those of the run to keep with the study, by their names without .png; all that have a caption by default
@@ -64,7 +66,8 @@ def autoencoder(
     for name in wanted:
         if name not in CAPTIONS:
             raise RecipeError("pictures", "must name pictures of a run", value=name, remedy=nearest(name, CAPTIONS))
-    chosen = load(recipe, [*set, *_overrides(settings or {})]).model_copy(update={"seed": work.seed})
+    given = [f"data.source={json.dumps(source)}"] if source else []
+    chosen = load(recipe, [*set, *_overrides(settings or {}), *given]).model_copy(update={"seed": work.seed})
     data = _open(work, chosen)
     if work.quick:
         chosen = _quickly(work, chosen, data)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
-from narrows.errors import DataError
+from narrows.errors import DataError, RecipeError
 from narrows.evaluation import classification
 from narrows.evaluation.signals import Keep, of_run
 from narrows.figures.learning import confusion, curves_by_rate
@@ -30,6 +30,7 @@ def classifier(
     objective: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     valid: float = 0.1,
+    judge: Literal["test", "valid"] = "test",
     data: Mapping[str, Any] | None = None,
 ) -> Results:
     """Train a network of ``narrows.classifiers`` on the labels of the training rows.
@@ -41,16 +42,23 @@ def classifier(
     objective : arguments of the classification objective
     train : settings of training
     valid : share of the training rows held out, where the source has no validation rows of its own
+    judge : "valid" leaves the test rows unseen: what a setting is chosen by is the accuracy on held-out training rows
     data : further arguments of ``narrows.open``
 
     Returns
     -------
-    results : accuracy on each part, the majority class's on the test rows, parameters, seconds, epochs
+    results : accuracy on each part, the majority class's on the rows that judge, parameters, seconds, epochs
+
+    Raises
+    ------
+    RecipeError : no rows are held out to judge by
     """
     found = labelled(work.open(source, **(data or {})))
     rows = split(found, valid=valid, seed=work.seed)
+    if judge == "valid" and not len(rows.valid):
+        raise RecipeError("valid", "must hold out rows for judge = 'valid'", value=valid)
     model, history = learn(work, found, rows, net=net, objective=objective or {}, train=train or {})
-    return measure(work, model, found, rows, history, keep=(train or {}).get("keep", "best"))
+    return measure(work, model, found, rows, history, keep=(train or {}).get("keep", "best"), judge=judge)
 
 
 def labelled(data: Dataset) -> Dataset:
@@ -92,7 +100,14 @@ def learn(
 
 
 def measure(
-    work: Work, model: Model, data: Dataset, rows: Split, history: list[dict[str, float]], *, keep: Keep = "best"
+    work: Work,
+    model: Model,
+    data: Dataset,
+    rows: Split,
+    history: list[dict[str, float]],
+    *,
+    keep: Keep = "best",
+    judge: Literal["test", "valid"] = "test",
 ) -> Results:
     """Measure a classifier on each part of the data, say what looks wrong, and draw what a reader wants to see."""
     labels = known(data.labels)
@@ -101,29 +116,28 @@ def measure(
         "train/seconds": sum(row["seconds"] for row in history),
     }  # fmt: skip
     predicted = {}
-    for part in ("train", "valid", "test"):
+    for part in ("train", "valid", "test") if judge == "test" else ("train", "valid"):
         chosen = getattr(rows, part)
         if len(chosen):
             predicted[part] = coding.logits(model, data.values[chosen], work.progress).argmax(1)
             results[f"{part}/accuracy"] = classification.accuracy(predicted[part], labels[chosen])
-    truth = labels[rows.test]
+    truth, answers = labels[getattr(rows, judge)], predicted[judge]
     majority = np.bincount(labels[rows.train]).argmax()
-    results["test/majority_accuracy"] = float((truth == majority).mean())
-    results["test/classes_answered"] = len(np.unique(predicted["test"]))
+    results[f"{judge}/majority_accuracy"] = float((truth == majority).mean())
+    results[f"{judge}/classes_answered"] = len(np.unique(answers))
     # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
-    share = results["test/accuracy"] or 0.0
-    results["test/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
-    results["data/valid"], results["data/test"] = len(rows.valid), len(truth)
-    for signal in of_run(
-        results, history, labels=truth, predicted=predicted["test"], class_names=data.class_names, keep=keep
-    ):
+    share = results[f"{judge}/accuracy"] or 0.0
+    results[f"{judge}/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
+    results["data/valid"], results["data/test"] = len(rows.valid), len(rows.test)
+    for signal in of_run(results, history, labels=truth, predicted=answers, class_names=data.class_names, keep=keep):
         work.note(signal.sentence)
-    counts = classification.confusion(truth, predicted["test"], len(data.class_names))
+    name = {"test": "Test rows", "valid": "Held-out training rows"}[judge]
+    counts = classification.confusion(truth, answers, len(data.class_names))
     work.figure(
         "curves", curves_by_rate({"": history}), "Loss and accuracy per epoch, on training and on held-out rows."
     )
-    work.figure("confusion", confusion(counts, data.class_names, diagonal=True), "Test rows: true class by answer.")
-    work.table("Most confused on the test rows", [
+    work.figure("confusion", confusion(counts, data.class_names, diagonal=True), f"{name}: true class by answer.")
+    work.table(f"Most confused on the {name.lower()}", [
         {"true": true, "answered": answered, "rows": count}
         for true, answered, count in classification.most_confused(counts, data.class_names)
     ])  # fmt: skip

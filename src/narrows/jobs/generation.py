@@ -71,7 +71,8 @@ def generation(
     codes = np.load(run.folder / "codes.npy")[rows.train]  # (N, K)
     mixture = coding.CodeDistribution.fit(codes, components, work.seed, fitted_rows)
     normal = coding.normal_codes(count, model.code_size, work.seed)
-    drawn = {"doubled": 2 * normal, "normal": normal, "fitted": mixture.sample(count, work.seed)}
+    doubled = coding.normal_codes(count, model.code_size, work.seed, scale=2.0)
+    drawn = {"doubled": doubled, "normal": normal, "fitted": mixture.sample(count, work.seed)}
     images = {law: _stored(coding.decode(model, chosen)) for law, chosen in drawn.items()}
     images |= {
         "reconstructed": _stored(coding.reconstruct(model, data.values[test])),

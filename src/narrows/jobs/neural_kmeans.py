@@ -18,8 +18,8 @@ __all__ = ["neural_kmeans"]
 
 MEASURED = (
     "train/mse", "train/inertia", "train/accuracy", "train/diagonal_accuracy", "train/nmi", "train/dead",
-    "train/largest", "train/repairs", "train/epochs", "train/seconds", "test/mse", "test/accuracy",
-    "data/mean", "data/sd",
+    "train/largest", "train/smallest_rows", "train/repairs", "train/epochs", "train/seconds",
+    "test/mse", "test/accuracy", "data/mean", "data/sd",
 )  # fmt: skip
 
 

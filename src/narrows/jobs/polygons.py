@@ -40,6 +40,7 @@ PROBES = 5_000  # points at which the share called inside is asked after each ep
 RADIUS = 0.3  # of the polygons that training starts from; the square is 2 wide
 ANNEALED = 0.9  # share of the steps over which the slope rises
 NEAR, TIMES = 0.1, 10  # the tenth of the rows next to the boundary is seen ten times as often in the last stage
+FIXED = 0.01  # a sigmoid that differs by less over all rows tells them nothing apart
 LEARNS = math.log(99)  # a sigmoid passes less than 1 % of a gradient where its argument is larger
 
 
@@ -58,7 +59,7 @@ def polygons(
     method: Method,
     sampling: Sampling = "sparse",
     points: int = 60_000,
-    file: str = "",
+    source: str = "",
     net: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     restarts: int = 40,
@@ -74,7 +75,7 @@ def polygons(
     method : "thresholds", the network built from the vertices; "literal", the same network with sigmoids, trained on
         coordinates as they are; or "annealed", trained so that it works: see ``_annealed``
     sampling, points : what is drawn; see ``narrows.polygons.draw``
-    file : a .npy of x, y, label to use instead
+    source : a .npy of x, y, label to use instead
     net : arguments of the classifier "thresholds"
     train : settings of training; of each restart, for "annealed"
     restarts, enough : "annealed" starts anew, at most so often, until so large a share of the training rows is right
@@ -85,9 +86,11 @@ def polygons(
     Returns
     -------
     results : accuracy on training rows, test rows and (points that are drawn) a million fresh ones of the whole square;
-        the majority class's accuracy; whether the answer is always the same; parameters, seconds
+        the majority class's accuracy; whether the answer is always the same; parameters, seconds; for "literal" the
+        losses and what became of the units, see ``_literal``
     """
-    data = load(file) if file else draw(min(points, QUICK_POINTS) if work.quick else points, sampling, seed=work.seed)
+    count = min(points, QUICK_POINTS) if work.quick else points
+    data = load(source) if source else draw(count, sampling, seed=work.seed)
     data = few(data) if work.quick else data
     split = np.asarray(data.split)
     parts = Parts(data, known(data.labels), np.flatnonzero(split == "train"), np.flatnonzero(split == "test"))
@@ -138,9 +141,17 @@ def equation(a: float, b: float, c: float) -> str:
 
 
 def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[str, Any]) -> Results:
-    """Train on coordinates as they are, and show why it fails."""
+    """Train on coordinates as they are, and show why it fails.
+
+    Beside accuracies, it returns the mean cross-entropy of the training and the test rows in nats, and the former
+    times five; the least and the greatest probability that the network gives a training row; how many units of each
+    hidden layer are "fixed", which is that they differ by less than 1 % over all training rows; and how far biases
+    moved.
+    """
     model = Model((2,), net, {"name": "classification"}, seed=work.seed)
-    start = _planes(model)
+    points = parts.data.values[parts.train]
+    start, fixed = _planes(model), _fixed(model, points)
+    untrained = Model((2,), net, {"name": "classification"}, seed=work.seed)
     # Points of the whole square, all labelled "inside": the accuracy on them is the share that is called inside.
     probes = draw(PROBES, seed=work.seed + FRESH_SEED).values
     values = np.concatenate([parts.data.values, probes])
@@ -150,9 +161,19 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     history = work.train(model, values, parts.train, probe_rows, settings, labels, checkpoints=False)
     model.save(work.folder)
     end, right = _planes(model), threshold_network(PENTAGONS)
-    sampled = parts.train[:PROBES]
-    points = parts.data.values[sampled]
-    arguments = points @ start[0].T + start[1]
+    arguments = points[:PROBES] @ start[0].T + start[1]
+    probability = _probability(model, points)
+    inside_share = float(parts.labels[parts.train].mean())
+    low, high = float(probability.min()), float(probability.max())
+    work.figure(
+        "output",
+        drawing.probabilities(
+            {"before training": partial(_probability, untrained), "trained": partial(_probability, model)}, PENTAGONS,
+            box=BOX,
+        ),
+        f"The probability of being inside that the network gives each place. Trained, it goes from {low:.3f} to "
+        f"{high:.3f}; the share inside is {inside_share:.3f}. Dashed: the true edges.",
+    )  # fmt: skip
     work.figure(
         "regions", _pictures(parts, {"threshold network": right, "trained": model}),
         "What each network calls inside. Dots are points of the test part that are called wrong.",
@@ -160,15 +181,15 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     work.figure(
         "share-inside",
         drawing.share_inside({"trained": [row["valid/accuracy"] for row in history]}, AREA),
-        "The share of the square that the network calls inside, step by step.",
+        "The share of the square that the network calls inside, pass by pass.",
     )
     work.figure(
         "lines",
         drawing.half_planes({"by hand": right.layers[0], "at the start": start, "trained": end}, PENTAGONS, box=BOX),
-        "Where the units of the first layer change sides. With biases drawn from the range of the weights all lines "
-        "pass near the origin, and training hardly moves them from there.",
+        "Where the units of the first layer change sides. Weights and biases of one size make lines that pass near "
+        "the origin, and training hardly moves them from there.",
     )
-    scaled = 2 * points / SIDE - 1
+    scaled = 2 * points[:PROBES] / SIDE - 1
     work.figure(
         "saturation",
         drawing.saturation({"as they are": arguments, "scaled to [-1, 1]": scaled @ start[0].T + start[1]}),
@@ -176,7 +197,7 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     )
     work.figure(
         "directions",
-        drawing.share_by_angle({"training part": (parts.data.values[parts.train], parts.labels[parts.train])}),
+        drawing.share_by_angle({"training part": (points, parts.labels[parts.train])}),
         "The share inside by direction from the origin, which is all that lines through it can tell apart. Where no "
         "direction has more points inside than outside, answering “outside” everywhere is the best they can do.",
     )
@@ -184,18 +205,45 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     edges, lines = _distances(right.layers[0]), _distances(end)
     alive = float((np.abs(arguments) < LEARNS).mean())
     work.note(
-        f"Why training fails: the lines of the edges pass the origin at {edges.min():.0f} to {edges.max():.0f} units, "
-        f"those of the trained units at {np.median(lines):.1f} (median), and no bias moved by more than {moved:.2g}. "
-        f"At the start {100 * alive:.1f} % of what the first sigmoids are applied to lies where they pass more than "
+        f"The lines of the edges pass the origin at {edges.min():.0f} to {edges.max():.0f} units, those of the trained "
+        f"units at {np.median(lines):.1f} (median), and no bias of the first layer moved by more than {moved:.2g}. "
+        f"At the start {100 * alive:.2g} % of what the first sigmoids are applied to lies where they pass more than "
         "1 % of a gradient on."
     )
-    predicted = _answers(model, parts.data.values)
+    widths = [layer.out_features for layer in model.net.linear()[:-1]]
+    layers = ", ".join(f"{count} of {width}" for count, width in zip(fixed, widths, strict=True))
+    work.note(f"Units that answer the same to all training rows before training, layer by layer: {layers}.")
+    train_loss, _ = _on_rows(model, parts, parts.train)
+    test_loss, _ = _on_rows(model, parts, parts.test)
     explained: Results = {
         "start/learning_share": alive, "train/largest_bias_move": moved,
         "train/median_distance": float(np.median(lines)), "edges/median_distance": float(np.median(edges)),
-        "train/square_inside": history[-1]["valid/accuracy"],
+        "train/square_inside": history[-1]["valid/accuracy"], "train/entropy": _entropy(inside_share),
+        "train/final_loss": train_loss, "train/final_loss_times_5": 5 * train_loss, "test/final_loss": test_loss,
+        "train/lowest_probability": low, "train/highest_probability": high,
+        "train/is_a_constant": float(high - low < FIXED),
+        **{f"start/fixed_in_layer_{i + 1}": count for i, count in enumerate(fixed)},
+        **{f"train/fixed_in_layer_{i + 1}": count for i, count in enumerate(_fixed(model, points))},
     }  # fmt: skip
+    predicted = _answers(model, parts.data.values)
     return _training(model, history) | explained | _scores(work, parts, predicted, model)
+
+
+def _fixed(model: Model, points: Array) -> list[int]:
+    """Return for each hidden layer how many units differ by less than ``FIXED`` over ``points`` (N, 2)."""
+    counts = []
+    with torch.inference_mode():
+        x = model.prepare(torch.from_numpy(np.asarray(points, np.float32)))
+        for layer in model.net.encoder:
+            x = layer(x)
+            if not isinstance(layer, torch.nn.Linear):
+                counts.append(int((x.amax(0) - x.amin(0) < FIXED).sum()))
+    return counts
+
+
+def _entropy(share: float) -> float:
+    """Return the cross-entropy, in nats, of a constant answer with that share of ones: its probability is the share."""
+    return -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
 
 
 # Trained so that it works
@@ -233,7 +281,7 @@ def _annealed(
         history = work.train(
             model, parts.data.values, parts.train, parts.train[:0], settings, parts.labels, checkpoints=False
         )
-        tried.append(Attempt(model, before, history, *_on_training_rows(model, parts)))
+        tried.append(Attempt(model, before, history, *_on_rows(model, parts, parts.train)))
         if tried[-1].right >= enough:
             break
     best = min(tried, key=lambda attempt: attempt.loss)
@@ -268,7 +316,8 @@ def _annealed(
     )  # fmt: skip
     spent = [*(attempt.history for attempt in tried), losses.get("sharpening", [])]
     found: Results = {
-        "train/restarts": len(tried), "train/loss": _on_training_rows(model, parts)[0], "best_start/loss": best.loss,
+        "train/restarts": len(tried), "train/loss": _on_rows(model, parts, parts.train)[0],
+        "best_start/loss": best.loss,
         "train/seconds": sum(row["seconds"] for history in spent for row in history),
         "train/epochs": sum(map(len, spent)),
     }  # fmt: skip
@@ -361,10 +410,10 @@ def _answers(model: Model, points: Array) -> Array:
     return (_logits(model, points) > 0).astype(np.int64)
 
 
-def _on_training_rows(model: Model, parts: Parts) -> tuple[float, float]:
-    """Return the mean cross-entropy of the training rows, in nats, and the share of them that is right."""
-    logits = _logits(model, parts.data.values[parts.train]).astype(np.float64)
-    truth = parts.labels[parts.train]
+def _on_rows(model: Model, parts: Parts, rows: Array) -> tuple[float, float]:
+    """Return the mean cross-entropy of some rows, in nats, and the share of them that is right."""
+    logits = _logits(model, parts.data.values[rows]).astype(np.float64)
+    truth = parts.labels[rows]
     loss = np.logaddexp(0, np.where(truth == 1, -logits, logits))
     return float(loss.mean()), float(((logits > 0) == (truth == 1)).mean())
 

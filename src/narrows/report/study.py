@@ -6,18 +6,27 @@ import base64
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jinja2 import Environment
 from markupsafe import Markup
 
 from narrows.errors import RunFolderError
+from narrows.figures import as_bytes, save
 from narrows.files import read_json, write_text
 from narrows.report import Picture, pictures_in, resource
+from narrows.report.uncertainty import compared, measured, ranged
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ATTRIBUTIONS = {
+    "as reported": "reported", "computed from what was reported": "computed", "published elsewhere": "published",
+}  # fmt: skip
+SETTINGS = {"lr": "learning rate", "train.epochs": "epochs", "name": "method"}  # what a swept argument is called
 SHARED = 6  # runs that have a figure in common, and nothing to compare it with: then it is a column of a grid
 QUICK = "A quick look: a few steps on a few rows, to see that everything works. No figure here means anything."
 
@@ -44,6 +53,7 @@ def build(folder: str | Path) -> Path:
         lines=[_line(figure, quick=content["quick"]) for figure in figures],
         grid=grid,
         sweeps=_sweeps(folder, content),
+        attributions=ATTRIBUTIONS,
         runs=[_run(folder, entry) for entry in content["runs"]],
         costs=[(e["title"], e["seeds"], _seconds(e["seconds"]), _count(e["parameters"])) for e in content["runs"]],
         summary=summary(content),
@@ -55,12 +65,13 @@ def build(folder: str | Path) -> Path:
 
 def summary(content: Mapping[str, Any]) -> str:
     """Say in one sentence how many bars are met and how many reported figures were reproduced."""
-    bars = [figure for figure in content["figures"] if figure["met"] is not None]
+    bars = [figure for figure in content["figures"] if figure["bar"] is not None]
     reported = [figure for figure in content["figures"] if figure["reported"] is not None]
     parts = []
     if bars:
         met = sum(bool(figure["met"]) for figure in bars)
-        parts.append(f"{met} of {len(bars)} bars are met")
+        ties = sum(figure["verdict"] == "a tie" for figure in bars)
+        parts.append(f"{met - ties} of {len(bars)} bars are met" + (f", {ties} end in a tie" if ties else ""))
     if reported:
         near = sum(
             figure["mean"] is not None and not figure["unexplained"] and not figure["why"] for figure in reported
@@ -71,7 +82,7 @@ def summary(content: Mapping[str, Any]) -> str:
 
 def as_text(content: Mapping[str, Any]) -> str:
     """Return the figures as a table for a terminal."""
-    head = ["run", "figure", "ours", "n", "reported", "bar", ""]
+    head = ["run", "figure", "ours", "n", "compared with", "bar", ""]
     rows = [
         [line["title"], line["label"], line["ours"], line["n"], line["reported"], line["bar"], line["verdict"]]
         for line in (_line(figure, quick=content["quick"]) for figure in content["figures"])
@@ -91,7 +102,10 @@ def as_markdown(content: Mapping[str, Any]) -> str:
         lines = (_line(figure, quick=content["quick"]) for figure in figures)
         cells = ("title", "label", "ours", "n", "reported", "bar", "verdict")
         tables.append(
-            _markdown(["run", "figure", *cells[2:-1], ""], ([line[cell] for cell in cells] for line in lines))
+            _markdown(
+                ["run", "figure", "ours", "n", "compared with", "bar", ""],
+                ([line[cell] for cell in cells] for line in lines),
+            )
         )
     if grid.rows:
         tables.append(_markdown(["run", "n", *grid.columns], grid.rows))
@@ -142,39 +156,54 @@ def _in_row(figure: Mapping[str, Any] | None, n: int) -> str:
 
 def _line(figure: Mapping[str, Any], *, quick: bool) -> dict[str, str]:
     """Return a figure's line of the table, every cell as text; of a quick look nothing is judged."""
-    kind, label = figure["kind"], figure["label"]
     sign = {"higher": "≥ ", "lower": "≤ ", "near": "≈ "}[figure["better"]]
     verdict, outcome = "", "same"
     if quick:
         verdict = "quick look"
-    elif figure["met"] is not None:
-        verdict, outcome = ("met", "better") if figure["met"] else ("not met", "worse")
+    elif figure["bar"] is not None:
+        verdict, outcome = figure["verdict"], "better" if figure["met"] else "worse"
+        outcome = "same" if verdict == "a tie" else outcome
     elif figure["unexplained"]:
         verdict, outcome = "differs, unexplained", "worse"
     elif figure["reported"] is not None and figure["why"]:
         verdict = "explained"
+    mark = ATTRIBUTIONS.get(figure["attribution"] or "", "")
     return {
-        "title": figure["title"], "label": label, "n": str(figure["n"]),
+        "title": figure["title"], "label": figure["label"], "n": str(figure["n"]),
         "ours": _ours(figure),
-        "reported": _written(figure["reported"], kind) if figure["reported"] is not None else "",
-        "bar": f"{sign}{_written(figure['bar'], kind)}" if figure["bar"] is not None else "",
+        "reported": _compared(figure, mark),
+        "bar": _bar(figure, sign), "attribution": figure["attribution"] or "",
         "source": figure["source"], "why": figure["why"], "verdict": verdict, "outcome": outcome,
     }  # fmt: skip
 
 
+def _compared(figure: Mapping[str, Any], mark: str) -> str:
+    if figure["reported"] is None:
+        return ""
+    return f"{_unit(figure, compared(figure['reported'], figure['kind']))} ({mark})"
+
+
+def _unit(figure: Mapping[str, Any], text: str) -> str:
+    """Return a share as it is written; the difference of two is one of percentage points."""
+    is_difference = figure["kind"] == "share" and figure["against"] is not None and figure["how"] == "difference"
+    return text.replace(" %", " points") if is_difference else text
+
+
+def _bar(figure: Mapping[str, Any], sign: str) -> str:
+    if figure["bar"] is None:
+        return ""
+    if figure["against"] is not None and figure["bar"] == 0 and figure["better"] != "near":
+        return "> 0" if figure["better"] == "higher" else "< 0"
+    return f"{sign}{_unit(figure, compared(figure['bar'], figure['kind']))}"
+
+
 def _ours(figure: Mapping[str, Any]) -> str:
-    spread = f" ± {_written(figure['sd'], figure['kind'])}" if figure["sd"] is not None else ""
-    return f"{_written(figure['mean'], figure['kind'])}{spread}"
-
-
-def _written(value: float | None, kind: str) -> str:
-    if value is None:
-        return "–"
-    if kind == "share":
-        return f"{100 * value:.2f} %"
-    if kind == "count":
-        return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
-    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if figure["statistic"] == "median":
+        known = [value for value in figure["values"] if value is not None]
+        return f"median {ranged(figure['median'], min(known), max(known), figure['kind'])}" if known else "–"
+    if figure["kind"] == "flag":
+        return f"{sum(value or 0 for value in figure['values']):.0f} of {len(figure['values'])}"
+    return _unit(figure, measured(figure["mean"], figure["sd"], figure["kind"]))
 
 
 def _count(value: float | None) -> str:
@@ -191,10 +220,7 @@ def _run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     places = sorted((folder / entry["folder"]).glob("seed-*/outcome.json"), key=_seed_of)
     outcome = read_json(places[0])
     picture = pictures_in(places[0].parent / "figures")
-    numbers = [
-        (name, _written(found["mean"], "number"), "" if found["sd"] is None else _written(found["sd"], "number"))
-        for name, found in entry["metrics"].items()
-    ]
+    numbers = [(name, measured(found["mean"], found["sd"])) for name, found in entry["metrics"].items()]
     return {
         "title": entry["title"], "id": entry["folder"], "job": entry["job"], "seeds": entry["seeds"],
         "arguments": json.dumps(entry["arguments"], ensure_ascii=False, indent=1), "numbers": numbers,
@@ -227,44 +253,54 @@ def _cell(value: Any) -> tuple[str, bool]:
 
 
 def _sweeps(folder: Path, content: Mapping[str, Any]) -> list[tuple[str, Picture]]:
-    """Draw what each sweep asks for; return (title, picture)."""
-    from narrows.figures import save
+    """Write what each sweep asks for into ``folder``/figures; return (title, picture)."""
+    drawn = []
+    for name, figure, title in _sweep_figures(content):
+        (folder / "figures").mkdir(exist_ok=True)
+        save(figure, folder / "figures" / name)
+        picture = pictures_in(folder / "figures")(name)
+        if picture is not None:
+            drawn.append((title, picture))
+    return drawn
+
+
+def sweep_pictures(content: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the pictures of a study's sweeps as PNG files, by name."""
+    return {name: as_bytes(figure) for name, figure, _ in _sweep_figures(content)}
+
+
+def _sweep_figures(content: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
+    """Yield (file name, figure, title) of each number that is drawn over a sweep of one or two settings."""
     from narrows.figures.sweeps import sweep, sweep_grid
 
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in content["runs"]:
         if entry["sweep"] and entry["plot"]:
             groups.setdefault(entry["run"].partition("[")[0], []).append(entry)
-    (folder / "figures").mkdir(exist_ok=True)
-    drawn = []
     for name, entries in groups.items():
         keys = list(entries[0]["sweep"])
-        for metric in entries[0]["plot"]:
+        names = [SETTINGS.get(key, key.rpartition(".")[2].replace("_", " ")) for key in keys]
+        for plot in entries[0]["plot"]:
+            metric, percent = plot["metric"], plot["kind"] == "share"
             found = [entry["metrics"].get(metric) or {"mean": None, "sd": None} for entry in entries]
             known = [(e, f) for e, f in zip(entries, found, strict=True) if f["mean"] is not None]
-            if not known:
+            if not known or len(keys) > 2:
                 continue
             if len(keys) == 1:
                 figure = sweep(
                     [e["sweep"][keys[0]] for e, _ in known], [f["mean"] for _, f in known], [f["sd"] for _, f in known],
-                    setting=keys[0], metric=metric,
+                    setting=names[0], metric=plot["label"], percent=percent,
                 )  # fmt: skip
-            elif len(keys) == 2:
+            else:
                 rows, columns = (_in_order(e["sweep"][key] for e in entries) for key in keys)
                 means = np.full((len(rows), len(columns)), np.nan)
                 for e, f in known:
                     means[rows.index(e["sweep"][keys[0]]), columns.index(e["sweep"][keys[1]])] = f["mean"]
                 figure = sweep_grid(
-                    rows, columns, means, row_setting=keys[0], column_setting=keys[1], metric=metric
+                    rows, columns, means, row_setting=names[0], column_setting=names[1], metric=plot["label"],
+                    percent=percent,
                 )  # fmt: skip
-            else:
-                continue
-            file = f"sweep-{name}-{metric.replace('/', '-')}.png"
-            save(figure, folder / "figures" / file)
-            picture = pictures_in(folder / "figures")(file)
-            if picture is not None:
-                drawn.append((f"{name}: {metric} over {' and '.join(keys)}", picture))
-    return drawn
+            yield f"sweep-{name}-{metric.replace('/', '-')}.png", figure, f"{plot['label']} over {' and '.join(names)}"
 
 
 def _in_order(values: Iterable[Any]) -> list[Any]:

@@ -1,0 +1,284 @@
+"""What a study asks: a table of runs over seeds and sweeps, and the figures to report of them.
+
+A study file names its runs (a job and its arguments, perhaps a sweep over some of them) and the figures: which number
+of which run, what somebody else found and where, and the bar that we set ourselves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from narrows.errors import RecipeError, nearest
+from narrows.jobs import jobs
+from narrows.registry import arguments_of
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+Kind = Literal["share", "number", "count", "flag"]
+Attribution = Literal["as reported", "computed from what was reported", "published elsewhere"]
+
+
+class Plot(_Section):
+    """A number to draw over a sweep: its name in the results, what it is called, and how it is written."""
+
+    metric: str
+    label: str
+    kind: Kind = "number"
+
+
+class Row(_Section):
+    """One run of a study.
+
+    Parameters
+    ----------
+    name : of the run
+    job : its name in ``narrows.jobs``
+    title : what a reader calls it; the name by default
+    arguments : of the job (``with`` in the file)
+    sweep : argument -> values; the run is done for each combination, under the name "NAME[argument=value]"
+    seeds : how many seeds, where it is another number than the study's
+    after : the run that this one goes on from, or a list of several
+    plot : the numbers whose course over the sweep is drawn, each with what to call it
+    own_data : whether the run is about data that it draws itself, so that it has no place among runs on other data
+    at : where in a sweep it stands; filled in
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    job: str
+    title: str = ""
+    arguments: dict[str, Any] = Field(default={}, alias="with")
+    sweep: dict[str, list[Any]] = {}
+    seeds: int | None = Field(default=None, ge=1)
+    after: str | list[str] = []
+    plot: list[Plot] = []
+    own_data: bool = False
+    at: dict[str, Any] = {}
+
+    @property
+    def follows(self) -> list[str]:
+        """The runs that this one goes on from."""
+        return [self.after] if isinstance(self.after, str) else self.after
+
+
+class Figure(_Section):
+    """A number that the study reports.
+
+    Parameters
+    ----------
+    run, metric : which number of which run; a run with a sweep stands for all its combinations, and in a file a list
+        of runs stands for a figure of each
+    label : what it is called
+    against, against_metric, how : compare it, seed by seed, with a number of another run: their "difference" or "ratio"
+    statistic : "mean" over the seeds, or their "median", where a few of them are of another kind
+    reported : a figure of somebody else to compare with; two are the ends of a range
+    attribution, source : whether that figure stands "as reported" by who did this first, was "computed from what was
+        reported", or was "published elsewhere"; and where
+    better : whether "higher" or "lower" is better, or what is "near" the bar
+    bar : what it must reach
+    tolerance : how far from the reported one (or from the bar that it should be "near") it may lie
+    why : the explanation where it lies further from what was reported
+    kind : how it is written: a "share" as percent, a "number", a whole "count", or a "flag", 1 or 0 for each seed, as
+        the number of seeds that have it
+    """
+
+    run: str
+    metric: str
+    label: str
+    against: str | None = None
+    against_metric: str | None = None
+    how: Literal["difference", "ratio"] = "difference"
+    statistic: Literal["mean", "median"] = "mean"
+    reported: float | list[float] | None = None
+    attribution: Attribution | None = None
+    source: str = ""
+    better: Literal["higher", "lower", "near"] = "higher"
+    bar: float | None = None
+    tolerance: float | None = None
+    why: str = ""
+    kind: Kind = "number"
+
+
+class Study(_Section):
+    """A study as its file says it."""
+
+    name: str
+    title: str
+    description: str
+    minutes: float = Field(gt=0)
+    seeds: int = Field(default=5, ge=1)
+    run: list[Row]
+    figure: list[Figure] = []
+
+
+# Reading
+
+
+def builtin() -> list[str]:
+    """Return the names of the studies that ship with narrows."""
+    folder = resources.files("narrows.studies")
+    return sorted(file.name.removesuffix(".toml") for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def load(name: str | Path) -> Study:
+    """Read a study that ships with narrows (by its name) or a TOML file.
+
+    Raises
+    ------
+    RecipeError : unknown study, key, job, argument or run
+    """
+    if str(name).endswith(".toml"):
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError("study", "must be a TOML file that can be read", value=str(name)) from error
+    else:
+        if name not in builtin():
+            raise RecipeError("study", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
+        text = resources.files("narrows.studies").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    try:
+        study = Study.model_validate_json(json.dumps(_one_run_each(tomllib.loads(text))))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError("study", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise RecipeError(f"study {name}: {key}", first["msg"].lower(), value=first["input"]) from None
+    return study.model_copy(update={"run": _check(study)})
+
+
+def on(study: Study, source: str) -> Study:
+    """Return a study with ``source`` for the data of each of its runs.
+
+    Runs about data that they draw themselves are left out, and so is what was reported of other data, or set as a bar
+    for them.
+
+    Parameters
+    ----------
+    source : anything that ``narrows.open`` takes; a path is made absolute, so that the study can be resumed elsewhere
+
+    Raises
+    ------
+    RecipeError : a run that neither takes data nor goes on from one that does
+    """
+    given = str(Path(source).resolve()) if Path(source).exists() else source
+    rows: list[Row] = []
+    for row in study.run:
+        if row.own_data or any(before not in [kept.name for kept in rows] for before in row.follows):
+            continue
+        if "source" in arguments_of(jobs.get(row.job), given_by_us=("work",)):
+            row = row.model_copy(update={"arguments": row.arguments | {"source": given}})  # noqa: PLW2901
+        elif not row.follows:
+            raise RecipeError("--data", "must have a place in every run", value=source, remedy=f"{row.name} has none.")
+        rows.append(row)
+    names = {row.name for row in rows} | {row.name.partition("[")[0] for row in rows}
+    bare = {"reported": None, "attribution": None, "source": "", "bar": None, "why": ""}
+    figures = [
+        figure.model_copy(update=bare)
+        for figure in study.figure
+        if figure.run in names and (figure.against is None or figure.against in names)
+    ]
+    return study.model_copy(update={"run": rows, "figure": figures})
+
+
+def _one_run_each(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a study's content with a figure of several runs written out as one figure for each."""
+    if not isinstance(content.get("figure"), list):
+        return content
+    figures: list[Any] = []
+    for figure in content["figure"]:
+        runs = figure.get("run") if isinstance(figure, dict) else None
+        figures += [{**figure, "run": run} for run in runs] if isinstance(runs, list) and runs else [figure]
+    return content | {"figure": figures}
+
+
+def _check(study: Study) -> list[Row]:
+    """Return the runs with their sweeps spread out; every name and argument is known."""
+    spread = [row for written in study.run for row in _spread(written)]
+    names = [row.name for row in spread]
+    for row in spread:
+        if names.count(row.name) > 1:
+            raise RecipeError(f"study {study.name}: run", "must have a name of its own", value=row.name)
+        for before in row.follows:
+            if before not in names[: names.index(row.name)]:
+                raise RecipeError(
+                    f"study {study.name}: {row.name}.after", "must name a run that stands before it", value=before
+                )
+        _check_arguments(study.name, row)
+    known = {*names, *(row.name for row in study.run)}
+    for figure in study.figure:
+        _check_source(study.name, figure)
+        for run in (figure.run, figure.against):
+            if run is not None and run not in known:
+                raise RecipeError(
+                    f"study {study.name}: figure.run", "must name a run", value=run, remedy=nearest(run, known)
+                )
+    return spread
+
+
+def _check_source(study: str, figure: Figure) -> None:
+    """A figure of somebody else says whose it is."""
+    where = f"study {study}: figure of {figure.run}"
+    if isinstance(figure.reported, list) and not (
+        len(figure.reported) == 2 and figure.reported[0] < figure.reported[1]
+    ):
+        raise RecipeError(f"{where}.reported", "must be a number, or the two ends of a range", value=figure.reported)
+    if figure.reported is not None and not (figure.attribution and figure.source):
+        raise RecipeError(
+            f"{where}.attribution", "must stand beside a reported figure, with its source", value=figure.attribution,
+            remedy=f"One of: {', '.join(get_args(Attribution))}.",
+        )  # fmt: skip
+
+
+def _spread(row: Row) -> list[Row]:
+    if not row.sweep:
+        return [row]
+    rows = []
+    for values in itertools.product(*row.sweep.values()):
+        chosen = dict(zip(row.sweep, values, strict=True))
+        text = ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items())
+        arguments = json.loads(json.dumps(row.arguments))  # a copy all the way down
+        for key, value in chosen.items():
+            _set(arguments, key, value)
+        rows.append(
+            row.model_copy(
+                update={"name": f"{row.name}[{text}]", "title": f"{row.title or row.name}, {text.replace(',', ', ')}",
+                        "arguments": arguments, "sweep": {}, "at": chosen},
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _set(target: dict[str, Any], key: str, value: Any) -> None:
+    """Set "train.lr" in nested dictionaries."""
+    *sections, last = key.split(".")
+    for section in sections:
+        target = target.setdefault(section, {})
+    target[last] = value
+
+
+def _check_arguments(study: str, row: Row) -> None:
+    accepted = arguments_of(jobs.get(row.job), given_by_us=("work",))
+    fields: dict[str, Any] = {
+        key: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+        for key, parameter in accepted.items()
+    }
+    schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    try:
+        schema.model_validate_json(json.dumps(row.arguments))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        remedy = nearest(key, accepted) if first["type"] == "extra_forbidden" else None
+        raise RecipeError(
+            f"study {study}: {row.name}.with.{key}", first["msg"].lower(), value=first["input"], remedy=remedy
+        ) from None

@@ -1,0 +1,233 @@
+"""Summing up: what the seeds of each run came to, and the figures that a study reports of them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows import environment
+from narrows.files import read_json, write_json, write_text
+from narrows.runs import now
+from narrows.studies.plan import Figure, Row, Study
+
+POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
+RELATIVE = 0.10  # and any other number, as a part of the reported one
+
+Entry = dict[str, Any]  # what is known of a run: its arguments, and each number over its seeds
+
+
+def summarise(study: Study, out: Path, *, quick: bool) -> dict[str, Any]:
+    """Write results.json and results.csv from the runs that are done, and return the former's content."""
+    entries = [entry for row in study.run if (entry := entry_of(out, row, quick=quick))]
+    content = content_of(study, entries, quick=quick)
+    write(out, content)
+    write_json(out / "environment.json", {"written": now()} | environment.describe())
+    return content
+
+
+def content_of(study: Study, entries: Sequence[Entry], *, quick: bool) -> dict[str, Any]:
+    """Return what results.json holds, of the runs that are done."""
+    figures = [line for figure in study.figure for line in _figure_lines(study, figure, entries)]
+    hardware = list(dict.fromkeys(name for entry in entries for made in entry["made"] for name in made["hardware"]))
+    return {
+        "study": study.name, "title": study.title, "description": study.description, "quick": quick,
+        "written": now(), "hardware": hardware, "figures": figures, "runs": list(entries),
+    }  # fmt: skip
+
+
+def write(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write results.json and results.csv."""
+    write_json(folder / "results.json", content)
+    write_text(folder / "results.csv", _as_csv(content["figures"], content["runs"], quick=content["quick"]))
+
+
+def entry_of(out: Path, row: Row, *, quick: bool) -> Entry | None:
+    """Return what the seeds of a run came to that are done; None if none is."""
+    outcomes = _outcomes(out, row, quick=quick)
+    if not outcomes:
+        return None
+    names = sorted({name for outcome in outcomes for name in outcome["results"]})
+    made: dict[tuple[str, str], list[str]] = {}
+    for outcome in outcomes:
+        hardware = made.setdefault((outcome["finished"][:10], outcome.get("version", "0.1.0")), [])
+        hardware += [name for name in [outcome["hardware"]] if name not in hardware]
+    return described(row) | {
+        "folder": run_folder(out, row.name, 0).parent.name,
+        "seeds": len(outcomes), "seed_numbers": [int(outcome["asked"]["seed"]) for outcome in outcomes],
+        "seconds": _spread_of([outcome["seconds"] for outcome in outcomes]),
+        "parameters": outcomes[0]["results"].get("train/parameters"),
+        "metrics": {name: _spread_of([outcome["results"].get(name) for outcome in outcomes]) for name in names},
+        "made": [{"date": day, "version": version, "hardware": on} for (day, version), on in made.items()],
+    }  # fmt: skip
+
+
+def described(row: Row) -> Entry:
+    """Return what the study's file says of a run."""
+    return {
+        "run": row.name, "title": row.title or row.name, "job": row.job, "arguments": row.arguments,
+        "plot": [plot.model_dump() for plot in row.plot], "sweep": row.at,
+    }  # fmt: skip
+
+
+def run_folder(out: Path, name: str, seed: int) -> Path:
+    """Return the folder of a run of a study with a seed; long names of sweeps are cut and told apart by a hash."""
+    safe = "".join(c if c.isalnum() or c in "-._=" else "_" for c in name).strip("_")
+    if len(safe) > 80:
+        safe = f"{safe[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+    return out / safe / f"seed-{seed}"
+
+
+def outcome_of(folder: Path) -> dict[str, Any]:
+    """Return what a run left in ``folder``."""
+    found: dict[str, Any] = read_json(folder / "outcome.json")
+    return found
+
+
+def _outcomes(out: Path, row: Row, *, quick: bool) -> list[dict[str, Any]]:
+    """Return what the seeds of a run left that are done, in their order; what was asked otherwise is left out."""
+    asked = json.loads(json.dumps({"job": row.job, "arguments": row.arguments, "quick": quick}))
+    found = [outcome_of(path.parent) for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json")]
+    same = [outcome for outcome in found if asked.items() <= outcome["asked"].items()]
+    return sorted(same, key=lambda outcome: int(outcome["asked"]["seed"]))
+
+
+def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
+    """Return mean, median, sample standard deviation (none of one value) and number of the values that are known.
+
+    Among the values, in the order of the seeds, what is not known is None.
+    """
+    known = [float(value) for value in values if value is not None]
+    return {
+        "mean": float(np.mean(known)) if known else None,
+        "median": float(np.median(known)) if known else None,
+        "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None,
+        "n": len(known), "values": [None if value is None else float(value) for value in values],
+    }  # fmt: skip
+
+
+def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Return a line of results for each run that a figure speaks of and that is done."""
+    known = {entry["run"]: entry for entry in entries}
+    named = [row for row in study.run if row.name == figure.run or row.name.startswith(f"{figure.run}[")]
+    lines = []
+    for row in named:
+        if row.name not in known:
+            continue
+        values = _by_seed(known[row.name], figure.metric)
+        if figure.against is not None:
+            others = _by_seed(known.get(figure.against), figure.against_metric or figure.metric)
+            values = {
+                seed: _compare(figure, value, others.get(seed, others.get(0))) for seed, value in values.items()
+            }  # fmt: skip
+        found = _spread_of(list(values.values()))
+        ours = found[figure.statistic]
+        lines.append(
+            {
+                "run": row.name, "title": row.title or row.name, "metric": figure.metric, "label": figure.label,
+                "against": figure.against, "how": figure.how if figure.against else None, "kind": figure.kind,
+                "statistic": figure.statistic, **found, "reported": figure.reported,
+                "attribution": figure.attribution, "source": figure.source, "better": figure.better,
+                "bar": figure.bar, "met": _met(figure, ours), "verdict": _verdict(figure, found),
+                "why": figure.why, "unexplained": _is_far(figure, ours) and not figure.why,
+            }
+        )  # fmt: skip
+    return lines
+
+
+def _by_seed(entry: Entry | None, metric: str) -> dict[int, float | None]:
+    """Return the number of each seed; an older entry does not say which seeds its values are of: the first ones."""
+    if entry is None or metric not in entry["metrics"]:
+        return {} if entry is None else dict.fromkeys(range(entry["seeds"]))
+    values = entry["metrics"][metric]["values"]
+    return dict(zip(entry.get("seed_numbers", range(len(values))), values, strict=False))
+
+
+def _compare(figure: Figure, value: float | None, base: float | None) -> float | None:
+    if value is None or base is None or (figure.how == "ratio" and base == 0):
+        return None
+    return value - base if figure.how == "difference" else value / base
+
+
+def _reaches(figure: Figure, value: float | None) -> bool:
+    if value is None or figure.bar is None:
+        return False
+    if figure.better == "near":
+        return abs(value - figure.bar) <= (figure.tolerance or 0.0)
+    return value >= figure.bar if figure.better == "higher" else value <= figure.bar
+
+
+def _met(figure: Figure, ours: float | None) -> bool | None:
+    return None if figure.bar is None else _reaches(figure, ours)
+
+
+def _verdict(figure: Figure, found: Mapping[str, Any]) -> str:
+    """Say how a bar was met: by each seed, on the mean alone, or not; a difference of 0 in every seed is a tie."""
+    if figure.bar is None:
+        return ""
+    values = [value for value in found["values"] if value is not None]
+    is_better = figure.against is not None and figure.bar == 0 and figure.better != "near"
+    if is_better and values and not any(values):
+        return "a tie"
+    if not _reaches(figure, found[figure.statistic]):
+        return "not met"
+    count = sum(value != 0 if is_better else True for value in values if _reaches(figure, value))
+    # A seed that cannot be compared, as the other run was not done with it, says nothing; one without a number failed.
+    total = len(values) if figure.against is not None else len(found["values"])
+    if count == total:
+        return "met" if count == 1 else "met by each seed"
+    return f"met on the {figure.statistic}, by {count} of {total} seeds"
+
+
+def _is_far(figure: Figure, ours: float | None) -> bool:
+    """Whether a figure lies further from the reported one than a reproduction may without an explanation."""
+    if figure.reported is None or ours is None:
+        return False
+    ends = figure.reported if isinstance(figure.reported, list) else [figure.reported]
+    if ends[0] <= ours <= ends[-1]:
+        return False
+    near = min(ends, key=lambda end: abs(ours - end))
+    allowed = figure.tolerance
+    if allowed is None:
+        allowed = POINTS if figure.kind == "share" else RELATIVE * abs(near)
+    return not math.isclose(ours, near, rel_tol=0, abs_tol=allowed * (1 + 1e-9))
+
+
+def _as_csv(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quick: bool) -> str:
+    """One line per reported figure; then one per run for its time and its number of parameters."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = (
+        "run", "metric", "label", "mean", "sd", "n", "reported", "attribution", "source", "bar", "better", "met",
+        "verdict", "why",
+    )  # fmt: skip
+    writer.writerow([*columns, *(["quick"] if quick else [])])
+    extra = ["a quick look: no figure means anything"] if quick else []
+    for line in figures:
+        writer.writerow([*(_plain(line[column]) for column in columns), *extra])
+    for entry in runs:
+        for metric, label, found in (
+            ("seconds", "seconds per seed", entry["seconds"]),
+            ("train/parameters", "parameters", {"mean": entry["parameters"], "sd": None, "n": entry["seeds"]}),
+        ):
+            if found["mean"] is not None:
+                values = [entry["run"], metric, label, found["mean"], found["sd"], found["n"]]
+                writer.writerow([*(_plain(value) for value in values), *[""] * (len(columns) - 6), *extra])
+    return text.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return " to ".join(f"{end:.6g}" for end in value)
+    return f"{value:.6g}" if isinstance(value, float) else value
