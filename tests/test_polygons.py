@@ -318,7 +318,7 @@ def test_training_on_raw_coordinates_answers_outside_and_says_so(tmp_path):
     assert 0 <= results["train/fixed_in_layer_2"] <= 2
     assert results["train/median_distance"] < 0.1 * results["edges/median_distance"]
     assert any("“outside”, to all 100 rows" in note for note in work.notes)
-    assert set(work.figures) == {"regions", "share-inside", "lines", "saturation", "directions"}
+    assert set(work.figures) == {"output", "regions", "share-inside", "lines", "saturation", "directions"}
 
 
 @pytest.mark.usefixtures("few_fresh")

@@ -107,6 +107,8 @@ def test_on_its_own_images_it_gives_what_the_run_wrote(folder):
 def test_generate_draws_images(folder):
     narrows("generate", "run", "-n", 5, "--out", "g.npy", cwd=folder)
     narrows("generate", "run", "-n", 5, "--out", "g.png", "--origin", "normal", cwd=folder)
+    narrows("generate", "run", "-n", 5, "--out", "d.npy", "--origin", "doubled", cwd=folder)
+    assert not np.array_equal(np.load(folder / "d.npy"), np.load(folder / "g.npy"))
     assert np.load(folder / "g.npy").shape == (5, 1, 8, 8)
     assert Image.open(folder / "g.png").size[0] > 50
 

@@ -7,6 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
+from narrows.codes import normal_codes
 from narrows.errors import DataError, InputError, RecipeError
 
 QUICK = {"epochs": 2, "batch_size": 16, "random_state": 0}
@@ -61,6 +62,10 @@ def test_samples_follow_their_seed_and_lie_near_the_data(fitted, digits):
 def test_the_objective_decides_where_samples_come_from(digits):
     model = narrows.Autoencoder(4, objective="variational", **QUICK).fit(digits[0][:100])
     assert np.array_equal(model.sample(3, random_state=0), model.sample(3, origin="normal", random_state=0))
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    drawn = normal_codes(3, model.code_size_, seed)
+    assert np.array_equal(model.sample(3, origin="normal", random_state=0), model.inverse_transform(drawn))
+    assert np.array_equal(model.sample(3, origin="doubled", random_state=0), model.inverse_transform(2 * drawn))
     with pytest.raises(InputError, match="origin"):
         model.sample(3, origin="elsewhere")
 

@@ -266,6 +266,10 @@ def test_what_did_not_change_keeps_its_figures_and_what_changed_does_not(countin
     assert [entry["run"] for entry in again["runs"]] == ["plain", "steeper[slope=2.0]", "next"]
     assert line_of(again, "steeper[slope=2.0]")["source"] == "another paper"
     assert again["runs"][1]["title"] == "Up, slope=2.0"
+    # What goes on from another run asks another question, though job and arguments are the same.
+    later = [*studies.load(file).run, studies.load(file).run[-1].model_copy(update={"name": "last", "after": "next"})]
+    longer = keep(studies.load(file).model_copy(update={"run": later}), None, tmp_path / "kept" / "counting")
+    assert "last" not in [entry["run"] for entry in longer["runs"]]
     # Another study that asks the same finds it beside.
     other = studies.load(file).model_copy(update={"name": "other"})
     assert line_of(keep(other, None, tmp_path / "kept" / "other"), "plain")["values"] == [0.0, 1.0, 2.0]

@@ -1,7 +1,7 @@
 """Keeping: a study's tables, the pictures that its page shows, and the page itself, from what was measured and when.
 
 What is kept of a study lies in a folder of its name, with a template of its page, ``page.md``; the page is written
-beside the folder. A run whose job and arguments did not change keeps its figures, whatever else in the study did, with
+beside the folder. A run that asks what it asked before keeps its figures, whatever else in the study changed, with
 the version and the machine that made them; and runs that two studies share are kept once.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from narrows.errors import RunFolderError
 from narrows.files import read_json, write_bytes, write_text
-from narrows.studies.plan import Row, Study
+from narrows.studies.plan import Row, Study, question
 from narrows.studies.summing import Entry, content_of, described, entry_of, outcome_of, run_folder, write
 
 TEMPLATE = "page.md"
@@ -47,10 +47,10 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
         raise RunFolderError("--keep", "must be given figures that mean something; these are of a quick look")
     entries = []
     for row in study.run:
-        fresh = None if out is None else entry_of(Path(out), row, quick=False)
-        found = _better(fresh, _same(old, row))
+        fresh = None if out is None else entry_of(study, Path(out), row, quick=False)
+        found = _better(fresh, _same(old, study, row))
         if found is not None:
-            entries.append(found | described(row))
+            entries.append(found | described(study, row))
     if not entries:
         raise RunFolderError("--keep", "must find runs that are done", value=str(out or target))
     content = content_of(study, entries, quick=False)
@@ -84,10 +84,14 @@ def _kept_beside(target: Path) -> list[Entry]:
     return entries
 
 
-def _same(entries: Sequence[Entry], row: Row) -> Entry | None:
-    """Return the run that asked the same."""
-    arguments = json.loads(json.dumps(row.arguments))
-    return next((e for e in entries if e["job"] == row.job and e["arguments"] == arguments), None)
+def _same(entries: Sequence[Entry], study: Study, row: Row) -> Entry | None:
+    """Return the run that asked the same; an older entry does not say what it went on from, and needs the same name."""
+    asked = question(study, row)
+    plain = {"run": row.name, "job": row.job, "arguments": json.loads(json.dumps(row.arguments))}
+    for entry in entries:
+        if entry["asks"] == asked if "asks" in entry else plain.items() <= entry.items():
+            return entry
+    return None
 
 
 def _better(fresh: Entry | None, kept: Entry | None) -> Entry | None:

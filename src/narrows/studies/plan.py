@@ -6,6 +6,7 @@ of which run, what somebody else found and where, and the bar that we set oursel
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import tomllib
@@ -154,6 +155,16 @@ def load(name: str | Path) -> Study:
         key = ".".join(str(part) for part in first["loc"])
         raise RecipeError(f"study {name}: {key}", first["msg"].lower(), value=first["input"]) from None
     return study.model_copy(update={"run": _check(study)})
+
+
+def question(study: Study, row: Row) -> str:
+    """Return what a run asks, as a hash: its job and arguments, and what the runs ask that it goes on from.
+
+    Two runs of one question have the same answer, whatever they are called and whichever study they are in.
+    """
+    rows = {other.name: other for other in study.run}
+    asked = [row.job, row.arguments, [question(study, rows[name]) for name in row.follows]]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
 def on(study: Study, source: str) -> Study:

@@ -16,7 +16,7 @@ import numpy as np
 from narrows import environment
 from narrows.files import read_json, write_json, write_text
 from narrows.runs import now
-from narrows.studies.plan import Figure, Row, Study
+from narrows.studies.plan import Figure, Row, Study, question
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
 RELATIVE = 0.10  # and any other number, as a part of the reported one
@@ -26,7 +26,7 @@ Entry = dict[str, Any]  # what is known of a run: its arguments, and each number
 
 def summarise(study: Study, out: Path, *, quick: bool) -> dict[str, Any]:
     """Write results.json and results.csv from the runs that are done, and return the former's content."""
-    entries = [entry for row in study.run if (entry := entry_of(out, row, quick=quick))]
+    entries = [entry for row in study.run if (entry := entry_of(study, out, row, quick=quick))]
     content = content_of(study, entries, quick=quick)
     write(out, content)
     write_json(out / "environment.json", {"written": now()} | environment.describe())
@@ -49,7 +49,7 @@ def write(folder: Path, content: Mapping[str, Any]) -> None:
     write_text(folder / "results.csv", _as_csv(content["figures"], content["runs"], quick=content["quick"]))
 
 
-def entry_of(out: Path, row: Row, *, quick: bool) -> Entry | None:
+def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
     """Return what the seeds of a run came to that are done; None if none is."""
     outcomes = _outcomes(out, row, quick=quick)
     if not outcomes:
@@ -59,7 +59,7 @@ def entry_of(out: Path, row: Row, *, quick: bool) -> Entry | None:
     for outcome in outcomes:
         hardware = made.setdefault((outcome["finished"][:10], outcome.get("version", "0.1.0")), [])
         hardware += [name for name in [outcome["hardware"]] if name not in hardware]
-    return described(row) | {
+    return described(study, row) | {
         "folder": run_folder(out, row.name, 0).parent.name,
         "seeds": len(outcomes), "seed_numbers": [int(outcome["asked"]["seed"]) for outcome in outcomes],
         "seconds": _spread_of([outcome["seconds"] for outcome in outcomes]),
@@ -69,10 +69,11 @@ def entry_of(out: Path, row: Row, *, quick: bool) -> Entry | None:
     }  # fmt: skip
 
 
-def described(row: Row) -> Entry:
+def described(study: Study, row: Row) -> Entry:
     """Return what the study's file says of a run."""
     return {
         "run": row.name, "title": row.title or row.name, "job": row.job, "arguments": row.arguments,
+        "after": row.follows, "asks": question(study, row),
         "plot": [plot.model_dump() for plot in row.plot], "sweep": row.at,
     }  # fmt: skip
 
