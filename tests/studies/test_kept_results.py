@@ -8,7 +8,8 @@ import pytest
 from narrows.files import read_json
 from narrows.report import resource
 from narrows.report.study_page import bare_figures, render
-from narrows.studies.plan import builtin, load
+from narrows.studies.plan import builtin, load, question
+from narrows.studies.summing import content_of
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
 KEPT = sorted(path.parent for path in DOCS.glob("*/results.json"))
@@ -32,7 +33,9 @@ def test_kept_results_are_of_a_whole_study(folder):
     rows = {row.name: row for row in load(folder.name).run}
     assert {entry["run"] for entry in content["runs"]} == set(rows)
     assert all(entry["made"] for entry in content["runs"])
-    assert all(entry["arguments"] == rows[entry["run"]].arguments for entry in content["runs"])
+    study = load(folder.name)
+    assert all(entry["asks"] == question(study, rows[entry["run"]]) for entry in content["runs"])
+    assert content_of(study, content["runs"], quick=False)["figures"] == content["figures"]
     assert not [f"{line['run']}: {line['label']}" for line in content["figures"] if line["unexplained"]]
 
 

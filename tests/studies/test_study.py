@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
-from narrows.files import read_json
+from narrows.files import read_json, write_json
 from narrows.report.study import as_markdown, as_text, summary
 from narrows.report.uncertainty import compared, exact
 from narrows.studies import study as studies
@@ -296,7 +296,9 @@ def test_a_bar_is_met_by_each_seed_on_the_mean_or_not_and_equal_is_a_tie():
     assert verdict([1.0, 1.0, 9.0], bar=1.0, better="lower", statistic="median") == "met on the median, by 2 of 3 seeds"
     assert verdict([0.0, 0.0], bar=0.0, against="b") == "a tie"
     assert verdict([0.0, 1.0], bar=0.0, against="b") == "met on the mean, by 1 of 2 seeds"
-    assert verdict([0.5, 1.0, None], bar=0.0, against="b") == "met by each seed"
+    assert verdict([0.5, 1.0, None], bar=0.0, against="b") == "met on the mean, by 2 of 3 seeds"
+    assert verdict([0.0, 0.0, 5.0], bar=0.0, against="b", statistic="median") == "not met"
+    assert verdict([-1.0, 1.0], bar=0.0, against="b") == "not met"
 
 
 def test_a_study_on_data_of_ones_own_has_no_bars_and_leaves_out_runs_on_data_it_draws():
@@ -309,6 +311,27 @@ def test_a_study_on_data_of_ones_own_has_no_bars_and_leaves_out_runs_on_data_it_
     assert {figure.run for figure in own.figure} <= set(names)
     recipes = on(studies.load("denoising-digits"), "digits")
     assert [row.arguments.get("source") for row in recipes.run] == ["digits", None]
+
+
+def test_figures_on_other_data_are_not_kept_as_the_studys_own(counting, tmp_path):
+    out = tmp_path / "out"
+    studies.run(counting, out, seeds=1)
+    marker = read_json(out / "study.json")
+    write_json(out / "study.json", marker | {"data": "mine.npy"})
+    with pytest.raises(RunFolderError, match="other data"):
+        keep(counting, out, tmp_path / "kept")
+
+
+def test_what_went_on_from_another_run_than_todays_is_left_out(counting, tmp_path):
+    out, file = tmp_path / "out", tmp_path / "counting.toml"
+    studies.run(counting, out)
+    file.write_text(
+        STUDY.replace('job = "counting_jobs:count"\n', 'job = "counting_jobs:count"\nwith.offset = 5.0\n', 1)
+    )
+    changed = studies.load(file)
+    found = studies.run(changed, out, resume=True, only=["plain"])
+    assert "next" not in [entry["run"] for entry in found["runs"]]
+    assert line_of(studies.run(changed, out, resume=True), "next")["values"] == [1.0, 1.0]
 
 
 def test_a_figure_of_somebody_else_says_whose_it_is(counting, tmp_path):

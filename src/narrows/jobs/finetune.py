@@ -57,9 +57,10 @@ def finetune(work: Work, *, source: str, train: Mapping[str, Any] | None = None)
     history = work.train(model, data.values, rows.train, rows.valid, settings, labels)
     model.save(work.folder)
     after = state_arrays(model.net.encoder)
+    weights = [name for name, _ in model.net.encoder.named_parameters()]  # and no running means or counts of steps
     moved, size = (
         float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays)))
-        for arrays in ([after[name] - array for name, array in before.items()], before.values())
+        for arrays in ([after[name] - before[name] for name in weights], [before[name] for name in weights])
     )
     return {
         "train/accuracy": accuracy(coding.logits(model, data.values[rows.train]).argmax(1), labels[rows.train]),

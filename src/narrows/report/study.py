@@ -71,7 +71,7 @@ def summary(content: Mapping[str, Any]) -> str:
     if bars:
         met = sum(bool(figure["met"]) for figure in bars)
         ties = sum(figure["verdict"] == "a tie" for figure in bars)
-        parts.append(f"{met - ties} of {len(bars)} bars are met" + (f", {ties} end in a tie" if ties else ""))
+        parts.append(f"{met} of {len(bars)} bars are met" + (f", {ties} end in a tie" if ties else ""))
     if reported:
         near = sum(
             figure["mean"] is not None and not figure["unexplained"] and not figure["why"] for figure in reported
@@ -200,7 +200,8 @@ def _bar(figure: Mapping[str, Any], sign: str) -> str:
 def _ours(figure: Mapping[str, Any]) -> str:
     if figure["statistic"] == "median":
         known = [value for value in figure["values"] if value is not None]
-        return f"median {ranged(figure['median'], min(known), max(known), figure['kind'])}" if known else "–"
+        text = f"median {ranged(figure['median'], min(known), max(known), figure['kind'])}" if known else "–"
+        return _unit(figure, text)
     if figure["kind"] == "flag":
         return f"{sum(value or 0 for value in figure['values']):.0f} of {len(figure['values'])}"
     return _unit(figure, measured(figure["mean"], figure["sd"], figure["kind"]))

@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -96,26 +97,28 @@ def _names(content: Mapping[str, Any]) -> dict[str, Any]:
                 return compared(line["reported"], line["kind"])
         raise InputError("elsewhere", "must name a figure with something to compare with", value=(run, metric))
 
-    def middle(run: str, metric: str) -> float:
-        values = sorted(known(run, metric))
-        half = len(values) // 2
-        return values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2
-
     reduced: dict[str, Callable[[str, str], Any]] = {
         "mean": lambda run, metric: found(run, metric)["mean"],
         "sd": lambda run, metric: found(run, metric)["sd"],
         "least": lambda run, metric: min(known(run, metric)),
         "most": lambda run, metric: max(known(run, metric)),
-        "median": middle,
+        "median": lambda run, metric: float(np.median(known(run, metric))),
         "values": known,
-        "at_seed": lambda run, metric, seed: found(run, metric)["values"][seed],  # type: ignore[dict-item, misc]
     }
+
+    def at_seed(run: str, metric: str, seed: int) -> float:
+        numbers, seeds = found(run, metric)["values"], runs[run]["seed_numbers"]
+        if len(numbers) == 1 and seed == seeds[0]:  # a number that only the first seed has
+            return float(numbers[0])
+        if len(numbers) != len(seeds) or seed not in seeds:
+            raise InputError("seed", f"must be one of which {metric} of {run} is known", value=seed)
+        return float(numbers[seeds.index(seed)])
 
     def spread(numbers: Mapping[str, Any], kind: Kind = "share") -> str:
         return measured(numbers["mean"], numbers["sd"], kind)
 
     return reduced | {
-        "ours": ours, "spread": spread, "elsewhere": elsewhere, "quoted": lambda text: text,
+        "ours": ours, "at_seed": at_seed, "spread": spread, "elsewhere": elsewhere, "quoted": lambda text: text,
         "n": lambda run: runs[run]["seeds"], "figures": as_markdown(content) + "\n" + made(content),
         "choices": resource("choices.md").strip(),
     }  # fmt: skip

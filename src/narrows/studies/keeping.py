@@ -7,7 +7,7 @@ the version and the machine that made them; and runs that two studies share are 
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,16 +41,22 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
 
     target = Path(target)
     old = _kept_beside(target)
-    if out is not None and not (Path(out) / "results.json").is_file() and not (Path(out) / "study.json").is_file():
-        raise RunFolderError("study folder", "must have results.json", value=str(out))
-    if out is not None and read_json(Path(out) / "study.json")["quick"]:
-        raise RunFolderError("--keep", "must be given figures that mean something; these are of a quick look")
-    entries = []
+    if out is not None:
+        if not (Path(out) / "study.json").is_file():
+            raise RunFolderError("study folder", "must have study.json", value=str(out))
+        marker = read_json(Path(out) / "study.json")
+        if marker["quick"] or "data" in marker:
+            what = "of a quick look" if marker["quick"] else f"on other data ({marker['data']})"
+            raise RunFolderError("--keep", f"must be given the study's own figures; these are {what}", value=str(out))
+    entries: list[Entry] = []
+    pictures: dict[str, bytes] = {}
     for row in study.run:
         fresh = None if out is None else entry_of(study, Path(out), row, quick=False)
         found = _better(fresh, _same(old, study, row))
         if found is not None:
             entries.append(found | described(study, row))
+        if fresh is not None and out is not None:
+            pictures |= _pictures(Path(out), row, fresh)
     if not entries:
         raise RunFolderError("--keep", "must find runs that are done", value=str(out or target))
     content = content_of(study, entries, quick=False)
@@ -58,7 +64,6 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
     template = target / TEMPLATE
     beside = {path.stem: read_json(path) for path in target.glob("*.json") if path.name != "results.json"}
     page = render(template.read_text(encoding="utf-8"), content, beside) if template.is_file() else None
-    pictures = {name: path.read_bytes() for name, path in _pictures(study, out).items()}
     pictures |= sweep_pictures(content)
     write(target, content)
     for name, picture in pictures.items():
@@ -66,9 +71,16 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
             write_bytes(target / "figures" / name, picture)
     if page is not None:
         write_text(target.with_name(f"{target.name}.md"), page)
+        shown = set(re.findall(rf"\({re.escape(target.name)}/figures/([^)\s]+)\)", page))
         for path in (target / "figures").glob("*.png"):
-            if f"({target.name}/figures/{path.name})" not in page:
+            if path.name not in shown:
                 path.unlink()
+        missing = sorted(name for name in shown if not (target / "figures" / name).is_file())
+        if missing:
+            raise RunFolderError(
+                "the page", "must show pictures that are kept", value=missing,
+                remedy="Do those runs again and keep them (--out).",
+            )  # fmt: skip
     return content
 
 
@@ -79,19 +91,14 @@ def _kept_beside(target: Path) -> list[Entry]:
     for path in [target / "results.json", *others]:
         if path.is_file():
             content = read_json(path)
-            made = [{"date": content["written"][:10], "version": "0.1.0", "hardware": content["hardware"]}]
-            entries += [{"made": made} | entry for entry in content["runs"] if not content["quick"]]
+            entries += content["runs"]
     return entries
 
 
 def _same(entries: Sequence[Entry], study: Study, row: Row) -> Entry | None:
-    """Return the run that asked the same; an older entry does not say what it went on from, and needs the same name."""
+    """Return the run that asked the same."""
     asked = question(study, row)
-    plain = {"run": row.name, "job": row.job, "arguments": json.loads(json.dumps(row.arguments))}
-    for entry in entries:
-        if entry["asks"] == asked if "asks" in entry else plain.items() <= entry.items():
-            return entry
-    return None
+    return next((entry for entry in entries if entry["asks"] == asked), None)
 
 
 def _better(fresh: Entry | None, kept: Entry | None) -> Entry | None:
@@ -100,16 +107,16 @@ def _better(fresh: Entry | None, kept: Entry | None) -> Entry | None:
     return fresh if fresh["seeds"] >= kept["seeds"] else kept
 
 
-def _pictures(study: Study, out: str | Path | None) -> dict[str, Path]:
-    """Return the pictures that the runs in ``out`` left: by their name when kept."""
+def _pictures(out: Path, row: Row, entry: Entry) -> dict[str, bytes]:
+    """Return the pictures that the seeds of a run left, by their name when kept.
+
+    Those of a run of which older figures with more seeds are kept too: what was asked is the same, and so its seeds'.
+    """
     found = {}
-    for row in study.run if out is not None else ():
-        for folder in sorted(run_folder(Path(str(out)), row.name, 0).parent.glob("seed-*")):
-            if not (folder / "outcome.json").is_file():
-                continue
-            ending = "" if folder.name == "seed-0" else f"-{folder.name}"
-            for name in outcome_of(folder)["figures"]:
-                path = folder / "figures" / f"{name}.png"
-                if path.is_file():
-                    found[f"{folder.parent.name}-{name}{ending}.png"] = path
+    for seed in entry["seed_numbers"]:
+        folder = run_folder(out, row.name, seed)
+        for name in outcome_of(folder)["figures"]:
+            path = folder / "figures" / f"{name}.png"
+            if path.is_file():
+                found[f"{folder.parent.name}-{name}{f'-seed-{seed}' if seed else ''}.png"] = path.read_bytes()
     return found

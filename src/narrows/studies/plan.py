@@ -167,6 +167,11 @@ def question(study: Study, row: Row) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 
+def resolved(source: str) -> str:
+    """Return a path made absolute, so that it is the same one from any folder; and anything else as it is."""
+    return str(Path(source).resolve()) if Path(source).exists() else source
+
+
 def on(study: Study, source: str) -> Study:
     """Return a study with ``source`` for the data of each of its runs.
 
@@ -181,7 +186,7 @@ def on(study: Study, source: str) -> Study:
     ------
     RecipeError : a run that neither takes data nor goes on from one that does
     """
-    given = str(Path(source).resolve()) if Path(source).exists() else source
+    given = resolved(source)
     rows: list[Row] = []
     for row in study.run:
         if row.own_data or any(before not in [kept.name for kept in rows] for before in row.follows):
@@ -228,10 +233,10 @@ def _check(study: Study) -> list[Row]:
     known = {*names, *(row.name for row in study.run)}
     for figure in study.figure:
         _check_source(study.name, figure)
-        for run in (figure.run, figure.against):
-            if run is not None and run not in known:
+        for run, valid in ((figure.run, known), (figure.against, set(names))):
+            if run is not None and run not in valid:
                 raise RecipeError(
-                    f"study {study.name}: figure.run", "must name a run", value=run, remedy=nearest(run, known)
+                    f"study {study.name}: figure.run", "must name a run", value=run, remedy=nearest(run, valid)
                 )
     return spread
 

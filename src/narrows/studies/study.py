@@ -25,8 +25,8 @@ from narrows.interrupt import Interrupt
 from narrows.jobs import Results, Work, jobs
 from narrows.progress import Progress
 from narrows.runs import now
-from narrows.studies.plan import Row, Study, builtin, load, on
-from narrows.studies.summing import outcome_of, run_folder, summarise
+from narrows.studies.plan import Row, Study, builtin, load, on, resolved
+from narrows.studies.summing import before, run_folder, stamps, summarise
 
 __all__ = ["builtin", "do", "load", "on", "run"]
 
@@ -65,6 +65,7 @@ def run(
     from narrows.report import study as report
 
     progress, interrupt = progress or Progress(), interrupt or Interrupt()
+    data = None if data is None else resolved(data)
     study = study if data is None else on(study, data)
     rows = _chosen(study, only)
     out = Path(out)
@@ -145,14 +146,10 @@ def _open_folder(out: Path, study: Study, data: str | None, *, quick: bool, resu
 def do(row: Row, seed: int, out: Path, *, quick: bool, progress: Progress, interrupt: Interrupt) -> None:
     """Do one run with one seed, unless it is done already with these very arguments."""
     folder = run_folder(out, row.name, seed)
-    after = tuple(
-        # Where it was done with fewer seeds, the first.
-        found if (found := run_folder(out, name, seed)).joinpath("outcome.json").is_file() else run_folder(out, name, 0)
-        for name in row.follows
-    )
+    after = before(out, row, seed)
     asked = {"job": row.job, "arguments": row.arguments, "seed": seed, "quick": quick}
     if after:
-        asked["after"] = [outcome_of(before)["finished"] for before in after]
+        asked["after"] = stamps(out, row, seed)
     path = folder / "outcome.json"
     if path.is_file() and read_json(path)["asked"] == json.loads(json.dumps(asked)):
         return

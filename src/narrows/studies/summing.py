@@ -19,6 +19,7 @@ from narrows.runs import now
 from narrows.studies.plan import Figure, Row, Study, question
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
+TINY = 1e-13  # the spread of a number that rounding alone moves
 RELATIVE = 0.10  # and any other number, as a part of the reported one
 
 Entry = dict[str, Any]  # what is known of a run: its arguments, and each number over its seeds
@@ -97,7 +98,24 @@ def _outcomes(out: Path, row: Row, *, quick: bool) -> list[dict[str, Any]]:
     asked = json.loads(json.dumps({"job": row.job, "arguments": row.arguments, "quick": quick}))
     found = [outcome_of(path.parent) for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json")]
     same = [outcome for outcome in found if asked.items() <= outcome["asked"].items()]
-    return sorted(same, key=lambda outcome: int(outcome["asked"]["seed"]))
+    current = [
+        outcome
+        for outcome in same
+        if not row.follows or outcome["asked"].get("after") == stamps(out, row, outcome["asked"]["seed"])
+    ]
+    return sorted(current, key=lambda outcome: int(outcome["asked"]["seed"]))
+
+
+def before(out: Path, row: Row, seed: int) -> tuple[Path, ...]:
+    """Return the folders of the runs that ``row`` goes on from: of that seed or, if it was not done, of the first."""
+    found = [(run_folder(out, name, seed), run_folder(out, name, 0)) for name in row.follows]
+    return tuple(own if (own / "outcome.json").is_file() else first for own, first in found)
+
+
+def stamps(out: Path, row: Row, seed: int) -> list[str]:
+    """Return when each run was finished that ``row`` goes on from; "" for one that is not done."""
+    folders = before(out, row, seed)
+    return [str(outcome_of(path)["finished"]) if (path / "outcome.json").is_file() else "" for path in folders]
 
 
 def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
@@ -125,9 +143,13 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
         values = _by_seed(known[row.name], figure.metric)
         if figure.against is not None:
             others = _by_seed(known.get(figure.against), figure.against_metric or figure.metric)
+            # A seed that the other run was not done with is not compared, unless that run has one seed for all.
+            alone = others.get(0) if len(others) == 1 else None
             values = {
-                seed: _compare(figure, value, others.get(seed, others.get(0))) for seed, value in values.items()
-            }  # fmt: skip
+                seed: _compare(figure, value, others.get(seed, alone))
+                for seed, value in values.items()
+                if others.get(seed, alone) is not None
+            }
         found = _spread_of(list(values.values()))
         ours = found[figure.statistic]
         lines.append(
@@ -144,11 +166,13 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
 
 
 def _by_seed(entry: Entry | None, metric: str) -> dict[int, float | None]:
-    """Return the number of each seed; an older entry does not say which seeds its values are of: the first ones."""
-    if entry is None or metric not in entry["metrics"]:
-        return {} if entry is None else dict.fromkeys(range(entry["seeds"]))
-    values = entry["metrics"][metric]["values"]
-    return dict(zip(entry.get("seed_numbers", range(len(values))), values, strict=False))
+    """Return the number of each seed; None where it has none, or where it is not known which seed a number is of."""
+    if entry is None:
+        return {}
+    values = entry["metrics"].get(metric, {"values": []})["values"]
+    if len(values) != len(entry["seed_numbers"]):
+        return dict.fromkeys(entry["seed_numbers"]) if not values else {-1 - i: v for i, v in enumerate(values)}
+    return dict(zip(entry["seed_numbers"], values, strict=True))
 
 
 def _compare(figure: Figure, value: float | None, base: float | None) -> float | None:
@@ -160,6 +184,8 @@ def _compare(figure: Figure, value: float | None, base: float | None) -> float |
 def _reaches(figure: Figure, value: float | None) -> bool:
     if value is None or figure.bar is None:
         return False
+    if is_contest(figure):
+        return value > 0 if figure.better == "higher" else value < 0
     if figure.better == "near":
         return abs(value - figure.bar) <= (figure.tolerance or 0.0)
     return value >= figure.bar if figure.better == "higher" else value <= figure.bar
@@ -169,22 +195,24 @@ def _met(figure: Figure, ours: float | None) -> bool | None:
     return None if figure.bar is None else _reaches(figure, ours)
 
 
+def is_contest(figure: Figure) -> bool:
+    """Whether a figure asks which of two is better, so that equal is a tie and not enough."""
+    return figure.against is not None and figure.bar == 0 and figure.better != "near"
+
+
 def _verdict(figure: Figure, found: Mapping[str, Any]) -> str:
     """Say how a bar was met: by each seed, on the mean alone, or not; a difference of 0 in every seed is a tie."""
     if figure.bar is None:
         return ""
-    values = [value for value in found["values"] if value is not None]
-    is_better = figure.against is not None and figure.bar == 0 and figure.better != "near"
-    if is_better and values and not any(values):
+    values = found["values"]
+    if is_contest(figure) and values and all(value == 0 for value in values):
         return "a tie"
     if not _reaches(figure, found[figure.statistic]):
         return "not met"
-    count = sum(value != 0 if is_better else True for value in values if _reaches(figure, value))
-    # A seed that cannot be compared, as the other run was not done with it, says nothing; one without a number failed.
-    total = len(values) if figure.against is not None else len(found["values"])
-    if count == total:
+    count = sum(_reaches(figure, value) for value in values)
+    if count == len(values):
         return "met" if count == 1 else "met by each seed"
-    return f"met on the {figure.statistic}, by {count} of {total} seeds"
+    return f"met on the {figure.statistic}, by {count} of {len(values)} seeds"
 
 
 def _is_far(figure: Figure, ours: float | None) -> bool:
@@ -206,8 +234,8 @@ def _as_csv(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quic
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = (
-        "run", "metric", "label", "mean", "sd", "n", "reported", "attribution", "source", "bar", "better", "met",
-        "verdict", "why",
+        "run", "metric", "label", "mean", "sd", "n", "median", "statistic", "reported", "attribution", "source", "bar",
+        "better", "met", "verdict", "why",
     )  # fmt: skip
     writer.writerow([*columns, *(["quick"] if quick else [])])
     extra = ["a quick look: no figure means anything"] if quick else []
@@ -231,4 +259,6 @@ def _plain(value: Any) -> Any:
         return "yes" if value else "no"
     if isinstance(value, list):
         return " to ".join(f"{end:.6g}" for end in value)
-    return f"{value:.6g}" if isinstance(value, float) else value
+    if isinstance(value, float):
+        return f"{0.0 if abs(value) < TINY else value:.6g}"
+    return value
