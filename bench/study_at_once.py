@@ -50,11 +50,14 @@ def main() -> None:
         study = studies.load(name)
         (chosen.out / name).mkdir(parents=True, exist_ok=True)
         write_json(chosen.out / name / "study.json", {"study": name, "quick": False})
+        counts = {row.name: row.seeds or study.seeds for row in study.run}
         for row in study.run:
             if row.name == wanted or row.name.startswith(f"{wanted}["):
-                count = row.seeds or study.seeds
+                count = counts[row.name]
                 for seed in map(int, seeds) if seeds else range(min(count, chosen.seeds or count)):
-                    waiting.append(((name, row.name, seed), {(name, before, seed) for before in row.follows}))
+                    # Of a run that has fewer seeds, the first is gone on from.
+                    needs = {(name, before, seed if seed < counts[before] else 0) for before in row.follows}
+                    waiting.append(((name, row.name, seed), needs))
     begun, total = time.perf_counter(), len(waiting)
     done: set[Task] = set()
     running: dict[Future[float], Task] = {}

@@ -309,6 +309,7 @@ def test_a_study_on_data_of_ones_own_has_no_bars_and_leaves_out_runs_on_data_it_
     assert all(row.arguments["source"] == "digits" for row in own.run)
     assert all(figure.reported is None and figure.bar is None for figure in own.figure)
     assert {figure.run for figure in own.figure} <= set(names)
+    assert own.description.startswith("Done on digits, and not")
     recipes = on(studies.load("denoising-digits"), "digits")
     assert [row.arguments.get("source") for row in recipes.run] == ["digits", None]
 
@@ -320,6 +321,23 @@ def test_figures_on_other_data_are_not_kept_as_the_studys_own(counting, tmp_path
     write_json(out / "study.json", marker | {"data": "mine.npy"})
     with pytest.raises(RunFolderError, match="other data"):
         keep(counting, out, tmp_path / "kept")
+
+
+def test_a_folder_of_something_else_is_not_kept_in_and_its_neighbours_do_no_harm(counting, tmp_path):
+    studies.run(counting, tmp_path / "out", seeds=1)
+    (tmp_path / "runs" / "demo").mkdir(parents=True)
+    write_json(tmp_path / "runs" / "demo" / "results.json", {"clustering/accuracy": 0.5})  # of a run, and no study
+    found = keep(counting, tmp_path / "out", tmp_path / "runs" / "kept")
+    assert len(found["runs"]) == 4
+    with pytest.raises(RunFolderError, match="new folder"):
+        keep(counting, tmp_path / "out", tmp_path / "runs" / "demo")
+    assert read_json(tmp_path / "runs" / "demo" / "results.json") == {"clustering/accuracy": 0.5}
+    old = read_json(tmp_path / "runs" / "kept" / "results.json")
+    for entry in old["runs"]:
+        del entry["asks"]
+    write_json(tmp_path / "runs" / "kept" / "results.json", old)
+    with pytest.raises(RunFolderError, match="this version"):
+        keep(counting, None, tmp_path / "runs" / "kept")
 
 
 def test_what_went_on_from_another_run_than_todays_is_left_out(counting, tmp_path):

@@ -34,7 +34,8 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
 
     Raises
     ------
-    RunFolderError : nothing to keep, or a quick look
+    RunFolderError : nothing to keep; a quick look, or runs on other data; a folder of something else; a page that shows
+        pictures that are not kept, after everything else was
     """
     from narrows.report.study import sweep_pictures
     from narrows.report.study_page import render
@@ -85,14 +86,27 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
 
 
 def _kept_beside(target: Path) -> list[Entry]:
-    """Return the runs that are kept, those of this study first, then those of others in the same place."""
+    """Return the runs that are kept, those of this study first, then those of others in the same place.
+
+    Raises
+    ------
+    RunFolderError : the folder holds something else, or what an older version kept
+    """
+    own = target / "results.json"
+    entries = _kept(own) if own.is_file() else []
+    if entries is None:
+        raise RunFolderError(
+            "--keep", "must be a new folder, or one that this version of narrows kept a study in", value=str(target)
+        )
     others = sorted(path for path in target.parent.glob("*/results.json") if path.parent != target)
-    entries = []
-    for path in [target / "results.json", *others]:
-        if path.is_file():
-            content = read_json(path)
-            entries += content["runs"]
-    return entries
+    return [*entries, *(entry for path in others for entry in _kept(path) or [])]
+
+
+def _kept(path: Path) -> list[Entry] | None:
+    """Return the runs in a results.json; None if it is not of a study, or does not say what its runs ask."""
+    runs = read_json(path).get("runs")
+    is_kept = isinstance(runs, list) and all(isinstance(entry, dict) and "asks" in entry for entry in runs)
+    return runs if is_kept else None
 
 
 def _same(entries: Sequence[Entry], study: Study, row: Row) -> Entry | None:

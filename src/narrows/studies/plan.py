@@ -203,7 +203,8 @@ def on(study: Study, source: str) -> Study:
         for figure in study.figure
         if figure.run in names and (figure.against is None or figure.against in names)
     ]
-    return study.model_copy(update={"run": rows, "figure": figures})
+    told = f"Done on {given}, and not on the study's own data, which is what the following is about.\n\n"
+    return study.model_copy(update={"run": rows, "figure": figures, "description": told + study.description.strip()})
 
 
 def _one_run_each(content: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from narrows import environment
-from narrows.files import read_json, write_json, write_text
+from narrows.files import read_json, sha256, write_json, write_text
 from narrows.runs import now
 from narrows.studies.plan import Figure, Row, Study, question
 
@@ -113,9 +113,12 @@ def before(out: Path, row: Row, seed: int) -> tuple[Path, ...]:
 
 
 def stamps(out: Path, row: Row, seed: int) -> list[str]:
-    """Return when each run was finished that ``row`` goes on from; "" for one that is not done."""
-    folders = before(out, row, seed)
-    return [str(outcome_of(path)["finished"]) if (path / "outcome.json").is_file() else "" for path in folders]
+    """Return the hash of what each run left that ``row`` goes on from; "" for one that is not done.
+
+    A hash and no time: two outcomes may be of the same second.
+    """
+    paths = [folder / "outcome.json" for folder in before(out, row, seed)]
+    return [sha256(path) if path.is_file() else "" for path in paths]
 
 
 def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
@@ -166,7 +169,10 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
 
 
 def _by_seed(entry: Entry | None, metric: str) -> dict[int, float | None]:
-    """Return the number of each seed; None where it has none, or where it is not known which seed a number is of."""
+    """Return the number of each seed, None where it has none.
+
+    Where it is not known which seeds the numbers are of, they stand under numbers that no seed has.
+    """
     if entry is None:
         return {}
     values = entry["metrics"].get(metric, {"values": []})["values"]
