@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from narrows import environment
+from narrows.data.labels import labels_file
 from narrows.data.open import open as open_source
 from narrows.errors import DataError, RunFolderError
 from narrows.files import read_arrays, read_json, sha256, write_arrays, write_json, write_text
@@ -309,7 +310,7 @@ class Run:
         if path is not None and path.suffix in (".npz", ".mat") and "key" in recipe["data"]:
             own["key"] = recipe["data"]["key"]
         labels = recipe["data"]["labels"]
-        if labels in ("none", "folders") or Path(labels).is_file():
+        if labels in ("none", "folders") or labels_file(labels) is not None:
             labels = "auto"  # these speak of the run's own rows
         try:
             return open_source(source, **(own | {"labels": labels} | options))

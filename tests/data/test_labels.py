@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from narrows.data.labels import as_labels, read_table
+from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.errors import DataError
 
 
@@ -13,6 +14,13 @@ from narrows.errors import DataError
         ([1.0, float("nan"), 0.0], [1, -1, 0], None),
         ([True, False, True], [1, 0, 1], None),
         (["dog", "cat", ""], [1, 0, -1], ("cat", "dog")),
+        (["dog", "NA", "cat"], [1, -1, 0], ("cat", "dog")),
+        (["dog", "NaN", "nan"], [0, -1, -1], ("dog",)),
+        (["None", "-", "null"], [-1, -1, -1], None),
+        (["1.0", "nan", "0.0"], [1, -1, 0], None),
+        (np.array(["dog", None, np.nan], object), [0, -1, -1], ("dog",)),
+        (np.array([2, None, 1], object), [2, -1, 1], None),
+        (pd.Series(["a", pd.NA, "b"], dtype="string"), [0, -1, 1], ("a", "b")),
         (["10", "9", "10"], [10, 9, 10], None),
         ([2020, 10**6, 2020], [0, 1, 0], ("2020", "1000000")),
         ([1990, 2019, -1], [0, 1, -1], ("1990", "2019")),
@@ -53,54 +61,6 @@ def test_labels_that_are_refused(raw, words):
         as_labels(raw, 3)
 
 
-IDS = ("a/1.png", "b/2.png", "b/3.png")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "id,label\nb/2.png,dog\na/1.png,cat\n",
-        "\ufeffpath,width,class\nb/2.png,9,dog\na/1.png,9,cat\n",
-        "2.png,dog\n1.png,cat\n",
-        "label,id\ndog,2\ncat,1\n",
-    ],
-)
-def test_a_table_of_ids_and_labels(tmp_path, text):
-    path = tmp_path / "labels.csv"
-    path.write_text(text, encoding="utf-8")
-    labels, note = read_table(path, IDS)
-    assert labels.tolist() == ["cat", "dog", ""]
-    assert note == "1 of 3 rows have no label in labels.csv."
-
-
-def test_blanks_may_be_the_tables_or_the_ids_own(tmp_path):
-    path = tmp_path / "labels.csv"
-    path.write_text("id,label\n a , left \nb ,right\na,plain\n")
-    labels, note = read_table(path, [" a ", "a", "b", "b "])
-    assert labels.tolist() == ["left", "plain", "right", "right"]
-    assert not note
-
-
-def test_a_table_of_labels_alone(tmp_path):
-    path = tmp_path / "labels.csv"
-    path.write_text("label\nx\ny\nx\n")
-    assert read_table(path, IDS)[0].tolist() == ["x", "y", "x"]
-
-
-def test_a_name_that_two_rows_share_labels_neither(tmp_path):
-    path = tmp_path / "labels.csv"
-    path.write_text("id,label\n1.png,x\nb/2.png,y\n")
-    assert read_table(path, ("a/1.png", "b/1.png", "b/2.png"))[0].tolist() == ["", "", "y"]
-
-
-@pytest.mark.parametrize("content", [b"", b"id,label\nzzz,1\n", b"id,label\nzzz\n", b"\xff\xfe\x00"])
-def test_tables_that_are_refused(tmp_path, content):
-    path = tmp_path / "labels.csv"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=r"labels\.csv"):
-        read_table(path, IDS)
-
-
 def test_years_are_no_class_numbers_but_a_class_may_be_missing():
     years, names = as_labels(np.arange(1990, 2020), 30)
     assert years.tolist() == list(range(30))
@@ -109,14 +69,19 @@ def test_years_are_no_class_numbers_but_a_class_may_be_missing():
         assert as_labels(numbers, len(numbers))[1] is None
 
 
-@pytest.mark.parametrize(("text", "labels"), [("id,target\n1.png,n\n2.png,y\n3.png,n\n", "nyn"), ("y\nn\ny\n", "yny")])
-def test_a_word_is_a_header_only_where_it_is_no_label(tmp_path, text, labels):
-    path = tmp_path / "labels.csv"
-    path.write_text(text)
-    assert read_table(path, IDS)[0].tolist() == list(labels)
+def test_words_taken_for_unknown_labels_are_named():
+    assert about_missing(["NA", "cat", "none", "NA", ""]) == ["3 labels ('NA', 'none') were taken as unknown."]
+    assert about_missing(["-", "cat"]) == ["1 label ('-') was taken as unknown."]
+    assert about_missing(["", "cat"]) == about_missing([1, 2]) == []
 
 
-def test_a_first_row_that_looks_like_a_header_keeps_its_label(tmp_path):
-    path = tmp_path / "labels.csv"
-    path.write_text("1.png,y\n2.png,n\n3.png,y\n")
-    assert read_table(path, IDS)[0].tolist() == ["y", "n", "y"]
+def test_a_file_of_labels_may_have_its_column_after_a_colon(tmp_path):
+    path, odd = tmp_path / "a.csv", tmp_path / "b:c"
+    for file in (path, odd):
+        file.write_text("x")
+    assert labels_file(str(path)) == (path, "")
+    assert labels_file(f"{path}:width") == (path, "width")
+    assert labels_file(str(odd)) == (odd, "")
+    assert labels_file(f"{path}:") is None
+    assert labels_file("nowhere.csv:width") is None
+    assert labels_file("\0") is None

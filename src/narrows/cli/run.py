@@ -18,7 +18,10 @@ def run(
     ] = None,
     labels: Annotated[
         str | None,
-        typer.Option(help="Where labels come from: a .csv of ids and labels, a column, folders, or none; to score by."),
+        typer.Option(
+            help="Where labels come from, to score by: a .csv of ids and labels (FILE or FILE:COLUMN), a column, "
+            "folders, or none."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as train.epochs=5.")

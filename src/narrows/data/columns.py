@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import re
 from collections.abc import Sequence
@@ -30,6 +31,18 @@ class Columns:
     positions: list[int]
     names: list[str] | None
     notes: list[str]
+
+
+def delimiter(lines: Sequence[str], *, spaces: bool = True) -> str:
+    """Return the character that divides all lines of a table into the same number of cells, more than one.
+
+    Where none does, it is that of comma, semicolon and tab which is commonest in the first line.
+    """
+    for character in (",", ";", "\t", "|", " ") if spaces else (",", ";", "\t", "|"):
+        counts = {len(row) for row in csv.reader(lines, delimiter=character, skipinitialspace=True)}
+        if len(counts) == 1 and counts != {1}:
+            return character
+    return max(",;\t", key=lines[0].count)
 
 
 def check(asked: Any, parameter: str) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +19,10 @@ UNKNOWN = -1
 FEW = 20  # numbers up to this are class numbers, even where few of them occur: digits may be 7 and 9 alone
 MOST_DIGITS = 18  # that int64 holds whatever they are
 
-ID_COLUMNS = ("id", "path", "file", "filename", "image", "name")
 # What columns of tables and arrays in files are called when they hold labels.
 LABEL_WORDS = frozenset({"label", "labels", "y", "target", "targets", "class", "classes"})
+# What stands in a table where nothing is known, in any case of letters: R, pandas, databases and people write these.
+MISSING = frozenset({"", "na", "n/a", "<na>", "nan", "none", "null", "-"})
 
 
 def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[str, ...] | None]:
@@ -28,8 +30,8 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
 
     Parameters
     ----------
-    raw : (N,) or (N, 1) whole numbers, booleans or strings; or one-hot (N, C). Negative numbers, NaN and empty strings
-        are unknown
+    raw : (N,) or (N, 1) whole numbers, booleans or strings; or one-hot (N, C). Negative numbers, NaN, None, and strings
+        that say as much ("", "NA", "nan", "null", "-") are unknown
     n : N, the number of rows there are to label
     origin : where they came from, for messages
 
@@ -54,86 +56,79 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
         raise DataError(origin, "must be (N,), or one-hot (N, C)", value=f"shape {array.shape}")
     array = array.reshape(n)
     if array.dtype == object:
-        if not all(isinstance(label, str) for label in array):
-            raise DataError(origin, "must be whole numbers or strings", value="Python objects of other kinds")
-        array = array.astype(str)
+        array = _from_objects(array, origin)
     if array.dtype.kind in "US":
-        return _from_strings(array.astype(str), origin)
+        strings = array.astype(str)
+        return from_names(["" if is_missing(label) else label for label in strings.tolist()], origin)
     if array.dtype.kind not in "buif":
         raise DataError(origin, "must be whole numbers or strings", value=f"dtype {array.dtype}")
     return _from_numbers(array, origin)
 
 
-def labels_file(text: str) -> Path | None:
-    """Return the file that ``text`` names; None where it names none, whatever it says."""
-    try:
-        path = Path(text).expanduser()
-        return path if path.is_file() else None
-    except (OSError, RuntimeError, ValueError):  # a name too long, a folder closed to us; no such user; a zero byte
-        return None
+def from_names(names: Sequence[str], origin: str = "labels") -> tuple[Array, tuple[str, ...] | None]:
+    """Turn names of classes into class numbers, as ``as_labels`` does, but take every name as it is; "" is unknown."""
+    found = sorted(set(names) - {""}, key=natural)
+    if all(re.fullmatch(r"[+-]?[0-9]+(\.0*)?", name) for name in found):
+        wholes = {name: name.partition(".")[0] for name in found}
+        for name, whole in wholes.items():
+            if len(whole.lstrip("+-0")) > MOST_DIGITS:
+                raise _too_large(name, origin)
+        numbers = {name: int(whole) for name, whole in wholes.items()}
+        return _from_numbers(np.array([numbers.get(name, UNKNOWN) for name in names], dtype=np.int64), origin)
+    number = {name: i for i, name in enumerate(found)}
+    return np.array([number.get(name, UNKNOWN) for name in names], dtype=np.int64), tuple(found)
 
 
-def read_table(path: Path, ids: Sequence[str]) -> tuple[Array, str]:
-    """Read labels from a .csv: one per row, in order; or columns of ids and labels, in any order.
+def is_missing(label: str) -> bool:
+    """Whether a cell says that the label is unknown."""
+    return label.strip().lower() in MISSING
 
-    Columns are found by their header (``id`` or ``path``, ``label`` or ``target``); without one, the first holds
-    ids and the second labels. An id may be the whole id of a row, or its file name with or without extension where that
-    is unique.
 
-    Returns
-    -------
-    labels : strings (N,), empty where the table has none
-    note : a sentence about rows without a label, or nothing
+def about_missing(raw: Any) -> list[str]:
+    """Return a sentence about words such as "NA" that were taken for unknown labels, where there are any."""
+    array = np.asarray(raw)
+    strings = array.ravel().astype(str).tolist() if array.dtype.kind in "US" else []
+    words = Counter(label for label in strings if label.strip() and is_missing(label))
+    if not words:
+        return []
+    listed = ", ".join(repr(word) for word, _ in words.most_common())
+    what, was = ("label", "was") if words.total() == 1 else ("labels", "were")
+    return [f"{words.total():,} {what} ({listed}) {was} taken as unknown."]
+
+
+def labels_file(text: str) -> tuple[Path, str] | None:
+    """Return the file that ``text`` names, and the column or key after a colon ("" without one); None if it names none.
+
+    ``labels.csv:species`` is the column of a table, ``labels.npz:y`` an array among several. A file whose name has the
+    colon itself comes first.
+    """
+    name, colon, part = text.rpartition(":")
+    for file, inside in ((text, ""), (name, part.strip())) if colon and part.strip() else ((text, ""),):
+        try:
+            path = Path(file).expanduser()
+            if path.is_file():
+                return path, inside
+        except (OSError, RuntimeError, ValueError):  # too long, or closed to us; no such user; a zero byte
+            pass
+    return None
+
+
+def _from_objects(array: Array, origin: str) -> Array:
+    """Return Python objects as strings or numbers; None, NaN and pandas' NA among them are unknown.
 
     Raises
     ------
-    DataError : a table that cannot be read, or that names none of the rows
+    DataError : objects of other kinds, or strings beside numbers
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",") if row]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(str(path), "must be a table of text in UTF-8", remedy=f"{error}.") from error
-    if not rows:
-        raise DataError(str(path), "must hold labels", value="an empty file")
-    header = [cell.strip().lower() for cell in rows[0]]
-    named = [
-        column
-        for column, name in enumerate(header)
-        if name in LABEL_WORDS and all(row[column : column + 1] != rows[0][column : column + 1] for row in rows[1:])
-    ]  # a word that comes again below is a label itself: y among y and n
-    if named:
-        rows = rows[1:]
-    if len(header) == 1:
-        return np.array([row[0].strip() for row in rows]), ""
-    label_column = named[0] if named else 1
-    id_columns = [column for column, name in enumerate(header) if name in ID_COLUMNS and column != label_column]
-    id_column = id_columns[0] if named and id_columns else int(label_column == 0)
-    if any(len(row) <= max(id_column, label_column) for row in rows):
-        raise DataError(str(path), "must have an id and a label in every row")
-    # Blanks around an id may be the table's or the id's own: it is known by both, and as it is written first of all.
-    found = {row[id_column].strip(): row[label_column].strip() for row in rows}
-    found |= {row[id_column]: row[label_column].strip() for row in rows}
-    labels = [_look_up(found, names) for names in _names_of(ids)]
-    missing = labels.count(None)
-    if missing == len(ids):
-        raise DataError(
-            str(path), "must name the rows it labels by their ids", value=next(iter(found), "no rows"),
-            remedy=f"Ids look like {ids[0]!r}.",
-        )  # fmt: skip
-    note = f"{missing:,} of {len(ids):,} rows have no label in {path.name}." if missing else ""
-    return np.array([label or "" for label in labels]), note
-
-
-def _names_of(ids: Sequence[str]) -> list[list[str]]:
-    """Return the names each row answers to: its id, then its file name and stem where no other row shares them."""
-    shorter = [[i.rpartition("/")[2], Path(i).stem] for i in ids]
-    counts = Counter(name for names in shorter for name in set(names))
-    return [[i, *(name for name in names if counts[name] == 1)] for i, names in zip(ids, shorter, strict=True)]
-
-
-def _look_up(found: dict[str, str], names: Sequence[str]) -> str | None:
-    return next((found[name] for name in names if name in found), None)
+    pandas = sys.modules.get("pandas")  # its NA exists only where it has been imported, and cannot be compared
+    is_na = pandas.isna if pandas else lambda label: label is None or (isinstance(label, float) and math.isnan(label))
+    unknown = np.array([bool(is_na(label)) for label in array], bool)
+    known = array[~unknown]
+    if all(isinstance(label, str) for label in known):
+        return np.where(unknown, "", array).astype(str)
+    if all(isinstance(label, int | float | np.number) and abs(float(label)) <= 2**53 for label in known):
+        return np.array([np.nan if gone else label for label, gone in zip(array, unknown, strict=True)], np.float64)
+    raise DataError(origin, "must be whole numbers or strings", value="Python objects of other kinds")
 
 
 def _from_one_hot(array: Array, origin: str) -> Array:
@@ -172,17 +167,6 @@ def _too_large(value: object, origin: str) -> DataError:
         origin, "must be class numbers below 2^63, or words", value=value,
         remedy="Number the classes from 0, or put a letter in front if these are names.",
     )  # fmt: skip
-
-
-def _from_strings(array: Array, origin: str) -> tuple[Array, tuple[str, ...] | None]:
-    names = sorted({str(name) for name in array if name}, key=natural)
-    if all(re.fullmatch("[+-]?[0-9]+", name) for name in names):
-        for name in names:
-            if len(name.lstrip("+-0")) > MOST_DIGITS:
-                raise _too_large(name, origin)
-        return _from_numbers(np.array([int(name) if name else UNKNOWN for name in array], dtype=np.int64), origin)
-    number = {name: i for i, name in enumerate(names)}
-    return np.array([number.get(str(name), UNKNOWN) for name in array], dtype=np.int64), tuple(names)
 
 
 def natural(name: str) -> tuple[int, int, str, str]:

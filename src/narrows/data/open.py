@@ -18,12 +18,12 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import images
+from narrows.data import images, label_tables
 from narrows.data.arrays import White, as_array, as_values, check_white
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
 from narrows.data.images import Fit
-from narrows.data.labels import as_labels, labels_file, read_table
+from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.data.named import named
 from narrows.errors import DataError, nearest
 from narrows.files import Array
@@ -61,8 +61,9 @@ def open(
         set means it, even where a file of that name exists; ``./mnist`` is the file
     labels : "auto" takes what the source offers (sub-folders, when every image lies in one; a file or array of labels
         with the usual name); "none"; "folders" (the names of sub-folders); the key of an array in .npz or .mat; the
-        name or number of a column of a table; a file (.npy, IDX, or .csv with one label per row or columns id and
-        label); or an array, one-hot or not
+        name or number of a column of a table; a file (.npy, .npz, .mat, IDX, or .csv with one label per row or columns
+        of ids and labels), with the column or key after a colon where it has several ("labels.csv:species"); or an
+        array, one-hot or not. In tables and arrays of strings "", "NA", "NaN", "None", "null" and "-" are unknown
     key : which array of a .npz or .mat is the data
     size : of images: "auto", a side, or (height, width). "auto" keeps arrays as they are; of image files it keeps the
         size that all share, scaled to at most 64 pixels on the longer side and at least 8 on the shorter, and brings
@@ -281,7 +282,8 @@ def _labels(
     raw: Raw, n: int, ids: Sequence[str], options: Options
 ) -> tuple[Array | None, tuple[str, ...] | None, list[str]]:
     """Return class numbers, class names, and what should be said about them."""
-    asked, found, notes, origin = options.labels_word, raw.labels, [], "labels"
+    asked, found, origin = options.labels_word, raw.labels, "labels"
+    notes: list[str] = []
     if asked == "none":
         return None, None, []
     if not asked:
@@ -289,25 +291,36 @@ def _labels(
     elif found is None:
         if asked == "auto":
             return None, None, []
-        path = labels_file(asked)
-        if path is None:
+        file = labels_file(asked)
+        if file is None:
             choices = ["auto", "none", *raw.label_choices]
             raise DataError(
                 "labels", "must name labels of this source, or a file of labels that exists", value=asked,
                 remedy=nearest(asked, choices),
             )  # fmt: skip
-        origin = str(path)
+        path, part = file
+        origin = asked
         if path.suffix.lower() in (".csv", ".tsv"):
-            table, note = read_table(path, ids)
+            table, said = label_tables.read(path, ids, part, {raw.n_source or n})
             found = table if len(table) == n else _of_rows_read(table, raw, n)
-            notes = [note] if note else []
+            notes.extend(said)
         else:
-            _, reader = find(path)
-            found = _of_rows_read(reader.read([path], Options(labels="none")).values, raw, n)
+            found = _of_rows_read(_labels_of_file(path, part), raw, n)
     if raw.label_names is not None and found is raw.labels:
         return np.asarray(found), raw.label_names, notes
     labels, names = as_labels(found, n, origin)
-    return labels, names, notes
+    return labels, names, [*notes, *about_missing(found)]
+
+
+def _labels_of_file(path: Path, key: str) -> Array:
+    """Return the array of labels in a file other than a table; of several, ``key`` or the one called as labels are."""
+    _, reader = find(path)
+    if key and not reader.has_keys:
+        raise DataError("labels", "may name an array in a .npz or .mat only", value=f"{path}:{key}")
+    if key:
+        return reader.read([path], Options(labels="none", key=key)).values
+    raw = reader.read([path], Options())
+    return raw.values if raw.labels is None else np.asarray(raw.labels)
 
 
 def _of_rows_read(labels: Array, raw: Raw, n: int) -> Array:

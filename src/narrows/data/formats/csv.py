@@ -120,7 +120,7 @@ def _layout(path: Path) -> _Layout:
         sample = [line for line in itertools.islice(file, SAMPLE_LINES) if line.strip()]
     if not sample:
         raise DataError(str(path), "must have at least one row", value="an empty file")
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(sample)
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else columns.delimiter(sample)
     rows = list(csv.reader(sample, delimiter=delimiter, skipinitialspace=True))
     first, second = rows[0], rows[1] if len(rows) > 1 else []
     words = [not _is_number(cell) for cell in first]
@@ -133,15 +133,6 @@ def _layout(path: Path) -> _Layout:
     if has_header and len(rows) == 1:
         raise DataError(str(path), "must have at least one row of numbers", value="a header alone")
     return _Layout(path, delimiter, _names(first) if has_header else [], len(first), counts)
-
-
-def _delimiter(sample: list[str]) -> str:
-    """Return the character that divides all lines of the sample into the same number of cells, more than one."""
-    for delimiter in (",", ";", "\t", "|", " "):
-        counts = {len(row) for row in csv.reader(sample, delimiter=delimiter, skipinitialspace=True)}
-        if len(counts) == 1 and counts != {1}:
-            return delimiter
-    return max(",;\t", key=sample[0].count)
 
 
 def _counts(first: list[str], below: list[list[str]]) -> bool:

@@ -25,7 +25,7 @@ from narrows.data import images
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options, Raw, Reader
 from narrows.data.images import Picture, Size, Unreadable
-from narrows.data.labels import labels_file
+from narrows.data.labels import from_names, labels_file
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
 
@@ -106,11 +106,13 @@ class Folder(Reader):
             )  # fmt: skip
         positions = positions[decoded.positions]
         names = tuple(files[i].name for i in positions)
-        labels, split, said = _from_subfolders(names, [file.name for file in files], options.labels_word)
+        found, split, said = _from_subfolders(names, [file.name for file in files], options.labels_word)
+        labels, label_names = (None, None) if found is None else from_names(found)
         size, channels = decoded.size, int(decoded.values.shape[1])
         return Raw(
             decoded.values,
             labels=labels,
+            label_names=label_names,
             label_choices=("folders",),
             preprocessing={"size": list(size), "channels": channels, "fit": options.fit},
             positions=positions,
@@ -133,8 +135,8 @@ class Folder(Reader):
 
 def _list(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[_File], list[Skipped], list[Skipped]]:
     """Return image files, sorted by name; folders that cannot be listed; and other files, but no hidden ones."""
-    of_labels = labels_file(ignore)
-    of_labels = of_labels and of_labels.resolve()
+    named = labels_file(ignore)
+    of_labels = named and named[0].resolve()
     files: list[_File] = []
     closed: list[Skipped] = []
     others: list[Skipped] = []

@@ -1,0 +1,244 @@
+"""Tables of labels: which column names the rows, and which holds the labels.
+
+What a table does not say clearly is not guessed: a wrong column would be scored in silence.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from narrows.data import columns
+from narrows.data.labels import LABEL_WORDS, is_missing
+from narrows.errors import DataError
+from narrows.files import Array
+
+ID_WORDS = ("id", "path", "file", "filename", "image", "name")
+SPLIT_WORDS = frozenset({"train", "training", "valid", "validation", "val", "test", "testing"})
+SAMPLE_LINES = 20  # by which the delimiter is told
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows of cells below the header, if there is one, and what the columns are called."""
+
+    path: Path
+    rows: list[list[str]]
+    header: list[str]  # empty where the table has none
+
+    def cells(self, column: int) -> list[str]:
+        return [row[column].strip() for row in self.rows]
+
+    def called(self, column: int) -> str:
+        return repr(self.header[column]) if self.header else f"number {column}"
+
+    def ask_for(self, column: int) -> str:
+        """Return what a person writes to get the labels from this column."""
+        return f"{self.path.name}:{self.header[column] if self.header else column}"
+
+
+def read(
+    path: Path, ids: Sequence[str], column: str = "", counts: Collection[int] = ()
+) -> tuple[Array, tuple[str, ...]]:
+    """Read labels from a .csv or .tsv: one per row, in order; or columns of ids and labels, in any order.
+
+    The ids stand in the column that is called as ids are (``id``, ``path``, ``file``, ``filename``, ``image``,
+    ``name``), or else in the one whose cells name the most rows. An id may be the whole id of a row, or its file name
+    with or without extension where that is unique. The labels stand in ``column``; unasked, in the column that is
+    called as labels are (``label``, ``target``, ``class``, ``y``), in the only other column, in columns that are
+    one-hot together, or in the only one of few values.
+
+    Parameters
+    ----------
+    path : of the table
+    ids : of the rows to label
+    column : its name, or its number from 0; "" recognises it, or refuses
+    counts : how many rows the source has, read or not; a table of one column with one row more begins with a header
+
+    Returns
+    -------
+    labels : strings (N,), empty where the table has none; of a table of one column as many as it has rows
+    notes : what was taken as labels, and which rows have none
+
+    Raises
+    ------
+    DataError : a table that cannot be read, names none of the rows, names one twice with different labels, or whose
+        labels could stand in several columns
+    """
+    cells = _cells(path)
+    width = len(cells[0])
+    if width == 1:
+        return _alone(path, cells, column, {len(ids), *counts}), ()
+    if any(len(row) != width for row in cells):
+        line = next(i for i, row in enumerate(cells) if len(row) != width)
+        raise DataError(
+            str(path), f"must have {width} cells in every row", value=f"{len(cells[line])} in row {line + 1}"
+        )
+    names = _names_of(ids)
+    of_ids = _id_column(cells, {name for row in names for name in row})
+    if of_ids is None:
+        raise DataError(
+            str(path), "must name the rows it labels by their ids", value=", ".join(cells[min(1, len(cells) - 1)][:3]),
+            remedy=f"Ids look like {ids[0]!r}.",
+        )  # fmt: skip
+    table = _below_header(path, cells, of_ids, {name for row in names for name in row})
+    found, taken = _labels_of(table, of_ids, column)
+    by_id = _by_id(table, of_ids, found)
+    labels = [next((by_id[name] for name in row if name in by_id), None) for row in names]
+    missing = labels.count(None)
+    if missing == len(ids):
+        raise DataError(
+            str(path), "must name the rows it labels by their ids", value=next(iter(by_id), "no rows"),
+            remedy=f"Ids look like {ids[0]!r}.",
+        )  # fmt: skip
+    notes = [f"Labels were taken from {taken} of {path.name}; they only score."]
+    if missing:
+        notes.append(f"{missing:,} of {len(ids):,} rows have no label in {path.name}.")
+    return np.array([label or "" for label in labels]), tuple(notes)
+
+
+def _cells(path: Path) -> list[list[str]]:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = file.readlines()
+        sample = [line for line in lines if line.strip()][:SAMPLE_LINES]
+        if not sample:
+            raise DataError(str(path), "must hold labels", value="an empty file")
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else columns.delimiter(sample, spaces=False)
+        return [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(str(path), "must be a table of text in UTF-8", remedy=f"{error}.") from error
+
+
+def _alone(path: Path, cells: list[list[str]], column: str, counts: Collection[int]) -> Array:
+    """Return the labels of a table of one column."""
+    labels = [row[0].strip() for row in cells]
+    first = labels[0]
+    is_word = first.lower() in LABEL_WORDS and first not in labels[1:]
+    if is_word or column == first or (len(labels) not in counts and len(labels) - 1 in counts):
+        return np.array(labels[1:])
+    if column not in ("", "0"):
+        raise DataError("labels", f"must name a column of {path.name}", value=column, remedy="It has one: number 0.")
+    return np.array(labels)
+
+
+def _id_column(cells: list[list[str]], known: Collection[str]) -> int | None:
+    """Return the column whose cells are the ids of rows; None where there is none."""
+    first = [cell.strip().lower() for cell in cells[0]]
+    hits = [sum(row[i] in known or row[i].strip() in known for row in cells) for i in range(len(first))]
+    called = [i for i, word in enumerate(first) if word in ID_WORDS and not _recurs(cells, i)]
+    if called:
+        return max(called, key=lambda i: (hits[i], -ID_WORDS.index(first[i])))
+    # Numbers from 0 may be ids of rows, but a column of ids names none of them twice.
+    unique = [i for i, n in enumerate(hits) if n and len({row[i] for row in cells}) == len(cells)]
+    candidates = unique or [i for i, n in enumerate(hits) if n]
+    return max(candidates, key=lambda i: (hits[i], -i)) if candidates else None
+
+
+def _recurs(cells: list[list[str]], column: int) -> bool:
+    """Whether the first cell of a column comes again below: then it is no header but a value."""
+    return any(row[column] == cells[0][column] for row in cells[1:])
+
+
+def _below_header(path: Path, cells: list[list[str]], of_ids: int, known: Collection[str]) -> _Table:
+    """Tell the header from the rows: its words are known, or it names no row and comes nowhere again."""
+    first = [cell.strip() for cell in cells[0]]
+    words = [
+        i for i, word in enumerate(first)
+        if (word.lower() in LABEL_WORDS or word.lower() in ID_WORDS) and not _recurs(cells, i)
+    ]  # fmt: skip
+    names_a_row = cells[0][of_ids] in known or first[of_ids] in known
+    values = [i for i, word in enumerate(first) if i != of_ids and word and _recurs(cells, i)]
+    is_header = bool(words) and (not names_a_row or of_ids in words)
+    if is_header or not (names_a_row or values):
+        return _Table(path, cells[1:], first)
+    return _Table(path, cells, [])
+
+
+def _labels_of(table: _Table, of_ids: int, asked: str) -> tuple[list[str], str]:
+    """Return the label of each row of the table, and a name for the column or columns they stand in."""
+    others = [i for i in range(len(table.rows[0] if table.rows else table.header)) if i != of_ids]
+    if asked:
+        found, _ = columns.find([asked], table.header, len(others) + 1)
+        if not found or found[0] == of_ids:
+            raise DataError(
+                "labels", f"must name a column of {table.path.name} other than that of the ids", value=asked,
+                remedy=f"It has {', '.join(table.called(i) for i in others[: columns.MOST_NAMED])}.",
+            )  # fmt: skip
+        return table.cells(found[0]), f"the column {table.called(found[0])}"
+    called = [i for i in others if table.header and table.header[i].lower() in LABEL_WORDS]
+    clear = called if len(called) == 1 else others if len(others) == 1 else []
+    if clear:
+        return table.cells(clear[0]), f"the column {table.called(clear[0])}"
+    if len(called) > 1:
+        raise _unclear(table, called)
+    one_hot = _one_hot(table, others)
+    few = [i for i in others if i not in one_hot and _has_few_values(table.cells(i))]
+    if one_hot and not few:
+        names = [table.header[i] if table.header else str(i) for i in one_hot]
+        labels = [names[[float(row[i]) for i in one_hot].index(1)] for row in table.rows]
+        listed = ", ".join(map(repr, names[: columns.MOST_NAMED])) + (
+            ", ..." if len(names) > columns.MOST_NAMED else ""
+        )
+        return labels, f"the one-hot columns {listed}"
+    if len(few) == 1 and not one_hot:
+        return table.cells(few[0]), f"the column {table.called(few[0])}, the only one of few values,"
+    raise _unclear(table, others)
+
+
+def _unclear(table: _Table, candidates: list[int]) -> DataError:
+    shown = ", ".join(table.called(i) for i in candidates[: columns.MOST_NAMED])
+    rest = len(candidates) - columns.MOST_NAMED
+    return DataError(
+        str(table.path), "must have one column that clearly holds labels, or have it named",
+        value=shown + (f" and {rest} more" if rest > 0 else ""),
+        remedy=f"Say which one, as in labels={table.ask_for(candidates[-1])!r}.",
+    )  # fmt: skip
+
+
+def _one_hot(table: _Table, others: list[int]) -> list[int]:
+    """Return the columns of 0 and 1 of which each row has a single 1; none where there are no such."""
+    if not table.rows:
+        return []
+    binary = [i for i in others if all(re.fullmatch(r"[01](\.0*)?", cell) for cell in table.cells(i))]
+    sums = [sum(float(row[i]) for i in binary) for row in table.rows]
+    return binary if len(binary) > 1 and all(total == 1 for total in sums) else []
+
+
+def _has_few_values(cells: list[str]) -> bool:
+    """Whether cells could be classes: at least two of them, twice as many rows, and neither measurements nor splits."""
+    values = Counter(cell for cell in cells if not is_missing(cell))
+    fractions = any(re.fullmatch(r"[+-]?[0-9]*\.[0-9]*[1-9][0-9]*", value) for value in values)
+    splits = all(value.lower() in SPLIT_WORDS for value in values)
+    return not (fractions or splits) and 2 <= len(values) <= values.total() / 2
+
+
+def _by_id(table: _Table, of_ids: int, labels: list[str]) -> dict[str, str]:
+    """Return the label of each id; blanks around an id may be the table's or its own, so it is known by both.
+
+    Raises
+    ------
+    DataError : an id with two labels
+    """
+    found: dict[str, str] = {}
+    stripped: dict[str, str] = {}
+    for row, label in zip(table.rows, labels, strict=True):
+        if found.setdefault(row[of_ids], label) != label:
+            raise DataError(
+                str(table.path), "must give each row one label", value=f"{row[of_ids]}: {found[row[of_ids]]}, {label}"
+            )
+        stripped.setdefault(row[of_ids].strip(), label)
+    return stripped | found
+
+
+def _names_of(ids: Sequence[str]) -> list[list[str]]:
+    """Return the names each row answers to: its id, then its file name and stem where no other row shares them."""
+    shorter = [[i.rpartition("/")[2], Path(i).stem] for i in ids]
+    counts = Counter(name for names in shorter for name in set(names))
+    return [[i, *(name for name in names if counts[name] == 1)] for i, names in zip(ids, shorter, strict=True)]
