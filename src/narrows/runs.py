@@ -301,14 +301,16 @@ class Run:
     def open_source(self, source: Any, **options: Any) -> Dataset:
         """Open new data as the run's own were opened.
 
-        The same size, channels, fit, white and columns, the same key and label column. ``options`` are those of
-        ``narrows.open`` and come before the run's own. Labels that the new data lack are done without.
+        The same size, channels, fit, black and white, page and columns, the same key and label column. ``options`` are
+        those of ``narrows.open`` and come before the run's own. Labels that the new data lack are done without.
         """
-        own: dict[str, Any] = dict(_read(read_json, self.folder / "config.json")["preprocessing"])
+        own: dict[str, Any] = {"like": _read(read_json, self.folder / "config.json")["preprocessing"]}
         recipe = _read(lambda file: tomllib.loads(file.read_text(encoding="utf-8")), self.folder / "recipe.toml")
         path = Path(source) if isinstance(source, str | os.PathLike) else None
         if path is not None and path.suffix in (".npz", ".mat") and "key" in recipe["data"]:
             own["key"] = recipe["data"]["key"]
+        if recipe["data"].get("size", "auto") != "auto":
+            own["size"] = own["like"]["size"]  # the run's own were resized, so arrays of another size are too
         labels = recipe["data"]["labels"]
         if labels in ("none", "folders") or labels_file(labels) is not None:
             labels = "auto"  # these speak of the run's own rows

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from narrows.data.arrays import as_array, as_values, check_white
+from narrows.data.arrays import as_array, as_values
+from narrows.data.scale import Scale, check_range, check_white
 from narrows.errors import DataError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3), dtype=np.uint8)
@@ -69,8 +70,8 @@ def test_shapes_that_are_refused(shape):
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float16, np.float32, np.float64])
 def test_two_axes_are_vectors(dtype):
     array = np.arange(6).reshape(2, 3).astype(dtype)
-    values, notes, white = as_values(array)
-    assert white is None
+    values, notes, kept = as_values(array)
+    assert kept == {}
     assert values.dtype == np.float32
     assert np.array_equal(values, array.astype(np.float32))
     assert notes == []
@@ -117,19 +118,20 @@ def test_mapped_images_stay_on_disk(tmp_path):
         (np.array([0, 257, 65535], np.int32), 65535, [0, 1, 255]),
         (np.array([0, 1, 1], np.int64), 1, [0, 255, 255]),
         (np.array([False, True, True]), 255, [0, 255, 255]),
-        (np.array([0, 1, 200], np.uint8), 1, [0, 1, 200]),
+        (np.array([0, 8, 16], np.uint8), 16, [0, 128, 255]),
+        (np.array([0, 1, 200], np.uint8), 255, [0, 1, 200]),
         (np.array([0, 2048, 4095], np.uint16), 4095, [0, 128, 255]),
         (np.array([0.0, 20.0, 100.0]), 100, [0, 51, 255]),
     ],
 )
 def test_white_decides_whatever_the_range(array, white, expected):
-    assert as_values(np.tile(array, (2, 4, 1)), white=white)[0][0, 0, 0].tolist() == expected
+    assert as_values(np.tile(array, (2, 4, 1)), scale=Scale(0, white))[0][0, 0, 0].tolist() == expected
 
 
-@pytest.mark.parametrize(("top", "white"), [(1.1, 1), (255.1, 255), (300, 255), (2, 1), (-1, 255)])
+@pytest.mark.parametrize(("top", "white"), [(1.1, 1), (255.1, 255), (300, 255), (2, 1), (-1, 255), (np.uint8(9), 8)])
 def test_values_beyond_white_are_refused(top, white):
     with pytest.raises(DataError, match=f"white is {white}"):
-        as_values(np.full((2, 4, 4), top), white=white)
+        as_values(np.full((2, 4, 4), top), scale=Scale(0, white))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_values_beyond_white_are_refused(top, white):
 )
 def test_white_is_the_least_of_1_16_and_255_that_no_value_exceeds(array, white, brightest):
     values, notes, decided = as_values(np.tile(array, (2, 4, 1)))
-    assert decided == white
+    assert decided == {"white": white}
     assert values.max() == brightest
     if white == 16:
         assert any("0 to 16" in note and "white=VALUE" in note for note in notes)
@@ -163,7 +165,7 @@ def test_the_digits_of_scikit_learn_are_those_known_by_name(digits):
     [
         (np.array([0, 1, 1], np.uint8), "no pixel is above 1 of 255. Multiply"),
         (np.array([0, 30.0, 60.0]), "no pixel is above 60 of 255. White is 255; if another"),
-        (np.array([0, 100, 4095], np.uint16), "no pixel is above 16 of 255. White is 65535"),
+        (np.array([0, 100, 4095], np.uint16), ""),
         (np.array([0, 64, 64], np.uint8), ""),
         (np.array([0, 0, 0], np.uint8), ""),
         (np.array([0, 0, 0], bool), ""),
@@ -179,3 +181,86 @@ def test_dark_images_are_worth_a_word(array, note):
 def test_white_is_a_number_above_0(white):
     with pytest.raises(DataError, match="white must be"):
         check_white(white)
+
+
+@pytest.mark.parametrize("asked", [(0,), (1, 1), (2, 1), (0, np.inf), "full", 255, (True, 2), ("0", "1")])
+def test_a_range_is_two_numbers(asked):
+    with pytest.raises(DataError, match="range must be"):
+        check_range(asked, "auto")
+    with pytest.raises(DataError, match="excludes white"):
+        check_range((0, 1), 255)
+
+
+@pytest.mark.parametrize(
+    ("array", "ends", "expected"),
+    [
+        (np.array([-1.0, 0.0, 1.0]), (-1, 1), [0, 128, 255]),
+        (np.array([-5, 0, 100], np.int16), (0, 50), [0, 0, 255]),
+        (np.array([0, 8, 200], np.uint8), (0, 16), [0, 128, 255]),
+        (np.array([1000, 2000, 3000], np.uint32), (1000, 3000), [0, 128, 255]),
+    ],
+)
+def test_what_lies_beyond_a_range_is_black_or_white(array, ends, expected):
+    values, notes, kept = as_values(np.tile(array, (2, 4, 1)), scale=Scale(*ends, clips=True))
+    assert values[0, 0, 0].tolist() == expected
+    assert kept == {"range": list(ends)}
+    assert "what lies beyond is black or white" in notes[0]
+
+
+def test_16_bits_are_scaled_over_the_whole_set():
+    rng = np.random.default_rng(0)
+    twelve = rng.integers(0, 4096, (20, 16, 16)).astype(np.uint16)
+    twelve[0, 0, :2] = 0, 4095
+    values, notes, kept = as_values(twelve)
+    assert np.array_equal(values[:, 0], np.rint(twelve * (255 / 4095)))
+    assert kept == {"range": [0, 4095]}
+    assert notes == [
+        "Values from 0 to 4,095 (the largest) were scaled to 0..255; another range is given by white=VALUE or "
+        "range=[LOW, HIGH]."
+    ]
+    hot = twelve.copy()
+    hot[3, 3, 3] = 60000  # one pixel of a broken sensor must not blacken the rest
+    kept = as_values(hot)[2]
+    assert 4080 < kept["range"][1] <= 4095
+    shifted = (twelve // 16 + 1000).astype(np.uint16)
+    assert as_values(shifted)[2] == {"range": [1000, 1255]}
+
+
+COUNTED = [np.uint8, np.int64, np.uint16, np.float32]
+
+
+@pytest.mark.parametrize("like", [{}, {"white": 255}, {"white": 16}, {"white": 4095}, {"range": [10, 60]}])
+@pytest.mark.parametrize("dtype", COUNTED)
+def test_for_a_model_one_image_has_the_same_pixels_alone_as_among_others(like, dtype):
+    top = min(like.get("white", 255), 255)
+    images = np.random.default_rng(0).integers(0, top + 1, (9, 8, 8)).astype(dtype)
+    images[0] //= 9
+    images[1] = images[1] > 1
+    images[2] = 0
+    if dtype == np.uint8 and like == {"white": 16}:
+        with pytest.raises(DataError, match="could be meant"):
+            as_values(images, like=like)
+        return
+    together, _, kept = as_values(images, like=like)
+    assert kept == like
+    for row in range(3):
+        assert np.array_equal(as_values(images[row : row + 1], like=like)[0][0], together[row])
+
+
+def test_fractions_are_refused_where_the_models_white_is_255():
+    with pytest.raises(DataError, match=r"white at 255.*narrows\.open\(array, white=1\)"):
+        as_values(np.random.default_rng(0).random((3, 8, 8)), like={})
+    assert as_values(np.ones((3, 8, 8)), like={})[0].max() == 1  # whole numbers: a very dark picture
+
+
+def test_channels_may_be_chosen_among_many():
+    rng = np.random.default_rng(0)
+    five = rng.integers(0, 256, (4, 20, 30, 5), dtype=np.uint8)
+    assert np.array_equal(as_values(five, channels=(3,))[0][:, 0], five[..., 3])
+    assert np.array_equal(
+        as_values(np.moveaxis(five, 3, 1), channels=(4, 0, 2))[0], np.moveaxis(five[..., [4, 0, 2]], 3, 1)
+    )
+    with pytest.raises(DataError, match="among the 5"):
+        as_values(five, channels=(5,))
+    with pytest.raises(DataError, match=r"channels=\[0\]"):
+        as_values(five)

@@ -5,10 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from narrows.data import images
-from narrows.data.images import Unreadable
+from narrows.data.images import How, Unreadable
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -16,10 +17,14 @@ GREY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
 NATIVE = (20, 30)
 
 
+def how(size=NATIVE, fit="crop", channels="auto", scale=images.of_format, page=0):
+    return How(size, fit, channels, scale, page)
+
+
 def decode(path, image, size=NATIVE, fit="crop", channels="auto", **save):
     image.save(path, **save)
     with images.quiet():
-        return images.decode(path, size, fit, channels)
+        return images.decode(path, how(size, fit, channels))
 
 
 def test_pixels_are_untouched_at_their_own_size(tmp_path):
@@ -112,8 +117,6 @@ def test_the_first_frame_of_an_animation(tmp_path):
 @pytest.mark.parametrize(("ending", "mode"), [("jpg", "RGB"), ("png", "RGBA"), ("tif", "RGB"), ("webp", "RGBA")])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_photos_are_turned_upright(tmp_path, ending, mode, orientation):
-    from PIL import ImageOps
-
     stored = Image.new(mode, (64, 32), "white")
     stored.paste("black", (0, 0, 16, 16))
     if mode == "RGBA":
@@ -123,17 +126,14 @@ def test_photos_are_turned_upright(tmp_path, ending, mode, orientation):
     stored.save(tmp_path / f"x.{ending}", exif=exif)
     with Image.open(tmp_path / f"x.{ending}") as image:
         upright = np.asarray(ImageOps.exif_transpose(image).convert("L"))  # the reference
-    if ending != "png":
-        assert images.measure(tmp_path / f"x.{ending}") == upright.shape
+    assert images.measure(tmp_path / f"x.{ending}") == upright.shape
     with images.quiet():
-        picture = images.decode(tmp_path / f"x.{ending}", upright.shape, "crop", 1)
+        picture = images.decode(tmp_path / f"x.{ending}", how(upright.shape, "crop", 1))
     assert np.abs(picture.pixels[0].astype(int) - upright).max() < 30
 
 
 @pytest.mark.parametrize("size", [(8, 8), (16, 40), (60, 20), (64, 64)])
 def test_fits_against_the_reference(size):
-    from PIL import ImageOps
-
     image = Image.fromarray(COLOUR)
     lanczos = Image.Resampling.LANCZOS
     height, width = size
@@ -164,7 +164,7 @@ def test_draft_gives_nearly_the_same_picture(tmp_path):
     with Image.open(tmp_path / "x.jpg") as image:
         full = images.to_pixels(images.resize(image.convert("RGB"), (32, 32), "crop")).astype(int)
     with images.quiet():
-        drafted = images.decode(tmp_path / "x.jpg", (32, 32), "crop").pixels
+        drafted = images.decode(tmp_path / "x.jpg", how((32, 32))).pixels
     assert np.abs(drafted - full).mean() < 3
 
 
@@ -200,7 +200,7 @@ def test_a_bomb_is_refused_at_once(tmp_path, width):
     (tmp_path / "x.png").write_bytes(png(width, width))
     start = time.perf_counter()
     with images.quiet(), pytest.raises(Unreadable, match="above the limit of 50"):
-        images.decode(tmp_path / "x.png", (64, 64), "crop")
+        images.decode(tmp_path / "x.png", how((64, 64)))
     assert time.perf_counter() - start < 1
 
 
@@ -208,6 +208,7 @@ def test_conversions_are_counted_in_words():
     assert images.describe(Counter({"GIF": 3, "alpha": 1})) == [
         "1 image with transparency: laid on white.",
         "3 animated GIFs: first frame used.",
+        'The others are read with page=NUMBER or page="all".',
     ]
 
 
@@ -221,3 +222,38 @@ def test_conversions_are_counted_in_words():
 def test_geometry_that_makes_no_sense(size, channels, fit):
     with pytest.raises(images.DataError, match="must be"):
         images.check_geometry(size, channels, fit)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("place", ["before", "behind", "xmp"])
+def test_notes_of_a_png_are_found_wherever_they_stand(tmp_path, orientation, place):
+    stored = np.full((32, 64), 255, np.uint8)
+    stored[:16, :16] = 0
+    path = tmp_path / "x.png"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    if place == "xmp":
+        notes = f'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
+        info = PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", notes)
+        Image.fromarray(stored).save(path, pnginfo=info)
+    else:
+        Image.fromarray(stored).save(path, exif=exif)
+    if place == "behind":
+        path.write_bytes(behind_pixels(path.read_bytes(), b"eXIf"))
+    with Image.open(path) as image:
+        image.load()
+        upright = np.asarray(ImageOps.exif_transpose(image))  # the reference
+    assert images.measure(path) == upright.shape
+    with images.quiet():
+        picture = images.decode(path, how(upright.shape))
+    assert np.array_equal(picture.pixels[0], upright)
+    assert picture.native == upright.shape
+
+
+def behind_pixels(content, kind):
+    """Move a chunk of a PNG to just before its end."""
+    start = content.index(kind) - 4
+    end = start + 12 + int.from_bytes(content[start : start + 4], "big")
+    last = content.index(b"IEND") - 4
+    return content[:start] + content[end:last] + content[start:end] + content[last:]

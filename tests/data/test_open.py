@@ -217,7 +217,7 @@ def test_no_permission(monkeypatch, tmp_path):
 
 def test_preprocessing_opens_other_data_the_same_way():
     first = data.open(np.zeros((2, 100, 50, 3), np.uint8) + np.arange(3, dtype=np.uint8), fit="pad")
-    other = data.open(RNG.integers(0, 256, (4, 33, 44), np.uint8), **first.provenance["preprocessing"])
+    other = data.open(RNG.integers(0, 256, (4, 100, 50), np.uint8), like=first.provenance["preprocessing"])
     assert other.shape == first.shape == (3, 100, 50)
     assert other.provenance["preprocessing"] == first.provenance["preprocessing"]
 
@@ -229,8 +229,8 @@ def test_new_arrays_are_scaled_as_the_first_were(top, white):
     first = data.open(np.full((3, 8, 8), top))
     assert first.provenance["preprocessing"]["white"] == white
     assert data.open(first, size=9).provenance["preprocessing"]["white"] == white
-    dark = data.open(np.full((2, 8, 8), white / 255), **first.provenance["preprocessing"])
-    assert (dark.values == 1).all()
+    dark = data.open(np.full((2, 8, 8), round(white / 5) if white > 1 else 0.2), like=first.provenance["preprocessing"])
+    assert (dark.values == np.rint(255 / white * (round(white / 5) if white > 1 else 0.2))).all()
     assert dark.provenance["preprocessing"] == first.provenance["preprocessing"]
 
 
@@ -241,11 +241,30 @@ def test_images_brought_to_another_size_are_counted():
     assert data.open("digits", size=8).notes == ()
 
 
-def test_image_files_ignore_white(tmp_path):
-    Image.fromarray(X[0]).save(tmp_path / "x.png")
-    opened = data.open(tmp_path, white=1)
-    assert np.array_equal(opened.values[0, 0], X[0])
-    assert "white" not in opened.provenance["preprocessing"]
+def test_image_files_obey_white(tmp_path):
+    dark = (X[0] // 16).astype(np.uint8)  # 0 to 15
+    Image.fromarray(dark).save(tmp_path / "x.png")
+    assert np.array_equal(data.open(tmp_path).values[0, 0], dark)
+    opened = data.open(tmp_path, white=15)
+    assert np.array_equal(opened.values[0, 0], np.rint(dark * (255 / 15)))
+    again = data.open(tmp_path, like=opened.provenance["preprocessing"])
+    assert np.array_equal(again.values, opened.values)
+    with pytest.raises(DataError, match="its values run from 0 to 15, and 0 to 8 are read"):
+        data.open(tmp_path, white=8)
+
+
+def test_arrays_of_another_size_or_in_colour_are_refused_for_a_model():
+    like = data.open(X).provenance["preprocessing"]
+    odd = RNG.integers(0, 256, (3, 9, 9), np.uint8)
+    with pytest.raises(DataError, match=r"as the model's were; got '9x9'.*size="):
+        data.open(odd, like=like)
+    with pytest.raises(DataError, match="as the model's were"):
+        data.open(data.open(odd), like=like)
+    assert data.open(odd, like=like, size=like["size"]).shape == (1, *like["size"])
+    colour = RNG.integers(0, 256, (3, *like["size"], 3), np.uint8)
+    with pytest.raises(DataError, match="must be grey, as the model's were"):
+        data.open(colour, like=like)
+    assert data.open(colour, like=like, channels=1).shape[0] == 1
 
 
 @pytest.mark.parametrize("source", ["", " ", "~nosuchuser/x", ["~nosuchuser/x.png"], [""], "x" * 5000, ["x" * 5000]])

@@ -125,10 +125,26 @@ def test_parameters_that_make_no_sense_are_refused(digits, parameters, match):
         narrows.Autoencoder(**parameters).fit(digits[0])
 
 
-def test_images_of_another_shape_are_refused_or_brought_to_it(fitted):
+def test_images_of_another_shape_are_refused_unless_a_person_resizes_them(fitted):
     with pytest.raises((InputError, DataError)):
         fitted.transform(np.zeros((3, 64)))
-    assert fitted.transform(np.zeros((3, 16, 16), np.uint8)).shape == (3, 6)
+    other = np.zeros((3, 16, 16), np.uint8)
+    for X in (other, narrows.open(other)):
+        with pytest.raises(DataError, match=r"must be 8x8, as the model's were.*size=\[8, 8\]"):
+            fitted.transform(X)
+    assert fitted.transform(narrows.open(other, size=[8, 8])).shape == (3, 6)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint16, np.float32, np.float64])
+def test_a_code_does_not_depend_on_what_stands_beside_it(dtype):
+    images = np.random.default_rng(0).integers(0, 256, (40, 16, 16)).astype(np.uint8)
+    images[0] //= 20  # no pixel above 12 of 255
+    images[1] = images[1] > 100  # 0 and 1
+    model = narrows.Autoencoder(4, **QUICK).fit(images)
+    together = model.transform(images.astype(dtype))
+    assert np.allclose(together, model.transform(images), atol=1e-5)
+    for row in range(2):
+        assert np.allclose(model.transform(images[row : row + 1].astype(dtype))[0], together[row], atol=1e-5)
 
 
 def test_an_encoder_alone_says_that_it_cannot_draw(digits):

@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
 from narrows.data.dataset import Dataset
-from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.errors import DataError, InputError, RecipeError, RunFolderError
 from narrows.evaluation.clustering import accuracy
 
 
@@ -95,8 +95,11 @@ def test_labels_are_never_looked_at_and_a_folder_changes_nothing(fitted):
 
 def test_every_form_of_the_same_images_gives_the_same_clusters(fitted):
     clusterer, images, _ = fitted
-    for form in (images[:, None], images[..., None], images.astype(np.float32) / 255):
+    unit = images.astype(np.float32) / 255
+    for form in (images[:, None], images[..., None], images.astype(np.int64), narrows.open(unit, white=1)):
         assert np.array_equal(clusterer.predict(form), clusterer.labels_)
+    with pytest.raises(DataError, match=r"white at 255.*narrows\.open\(array, white=1\)"):
+        clusterer.predict(unit)
 
 
 def test_a_folder_takes_the_same_call_up_again(fitted, folder):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from narrows.data.dataset import all_finite
+from narrows.data.scale import BYTES, OVERSHOOT, SIXTEEN_BITS, UNIT, Census, Scale, of_model
 from narrows.errors import DataError
 from narrows.files import Array
 
 BLOCK = 1024  # rows converted at a time, so that no second copy of everything is made
-OVERSHOOT = 1e-3  # that rounding and interpolation may leave beyond black and white; it is clipped
 LEVELS = 16  # white where no value is larger: 4-bit pictures, and scikit-learn's digits, whose pixels count to 16
 DARK = 64  # of 255: images in which no pixel is brighter are worth a word
-
-White = float | Literal["auto"]
 
 
 def as_array(source: Any) -> Array:
@@ -39,38 +38,34 @@ def as_array(source: Any) -> Array:
     return array
 
 
-def check_white(white: Any) -> White:
-    """Check what a person asked for.
-
-    Raises
-    ------
-    DataError : anything else than "auto" or a number above 0
-    """
-    if isinstance(white, str) and white == "auto":
-        return "auto"
-    if isinstance(white, int | float | np.number) and not isinstance(white, bool) and 0 < white < np.inf:
-        return int(white) if white == int(white) else float(white)
-    raise DataError("white", 'must be "auto" or a number above 0, such as 1, 16, 255 or 65535', value=white)
-
-
-def as_values(array: Array, origin: str = "data", white: White = "auto") -> tuple[Array, list[str], float | None]:
+def as_values(
+    array: Array,
+    origin: str = "data",
+    scale: Scale | None = None,
+    *,
+    like: Mapping[str, Any] | None = None,
+    channels: tuple[int, ...] = (),
+) -> tuple[Array, list[str], dict[str, Any]]:
     """Turn an array of numbers into images uint8 (N, C, H, W) or vectors float32 (N, D).
 
     Two axes are vectors. Three are grey images (N, H, W). Four are images with their channels, of which there must be 1
     or 3, last (preferred where both fit) or second. uint8 images stay as they are, and memory-mapped ones stay on disk;
-    other values are scaled so that ``white`` becomes 255.
+    other values are scaled so that white becomes 255.
 
     Parameters
     ----------
     array : (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); of booleans, whole numbers or floating-point numbers
     origin : where it came from, for messages
-    white : a number; "auto" decides by the type and range of the values (``_auto_white``)
+    scale : which values are black and white, where a person has said so; otherwise the type and range of the values
+        decide (``_auto_scale``)
+    like : a model's ``preprocessing``, which decides instead (``scale.of_model``)
+    channels : take these of however many there are
 
     Returns
     -------
     values : as above
     notes : a sentence for each conversion
-    white : that images were scaled by; None for uint8 images and vectors
+    kept : white or range, as ``narrows.open`` takes them; empty for uint8 images as they are, and for vectors
 
     Raises
     ------
@@ -91,30 +86,61 @@ def as_values(array: Array, origin: str = "data", white: White = "auto") -> tupl
     if array.size == 0:
         raise DataError(origin, "must have at least one row and one value in each", value=f"shape {array.shape}")
     if array.ndim == 2:
-        return _as_vectors(array, origin), [], None
-    images = _channels_first(array, origin)  # (N, C, H, W), still of any dtype
-    if images.dtype == np.uint8:
+        return _as_vectors(array, origin), [], {}
+    images = _channels_first(array, channels, origin)  # (N, C, H, W), still of any dtype
+    if like is not None:
+        scale = _of_model(images, like, origin)
+    if images.dtype == np.uint8 and scale in (None, BYTES):
         values = images if isinstance(images, np.memmap) else np.ascontiguousarray(images)
-        return values, _about_darkness(values, "Multiply them if another value stands for white."), None
+        kept = {} if like is None else _kept(like)
+        return values, _about_darkness(values, "Multiply them, or say range=[0, VALUE]."), kept
     low, high = _range(images, origin)
+    note = ""
     if images.dtype == bool:
-        white = 1  # true is white, whatever was asked for
-    elif white == "auto":
-        white = _auto_white(images.dtype, low, high, origin)
-    elif not _within(images.dtype, low, high, white):
+        scale = UNIT  # true is white, whatever was asked for
+    elif scale is None:
+        scale, note = _auto_scale(images, low, high, origin)
+    elif not scale.holds(low, high, is_float=images.dtype.kind == "f"):
         raise DataError(
-            origin, f"of images must lie in 0..{white:g}, because white is {white:g}",
+            origin, f"of images must lie in 0..{scale.high:g}, because white is {scale.high:g}",
             value=f"{images.dtype} from {low:g} to {high:g}",
-            remedy=f"Bring it to 0..{white:g} first, or say which value stands for white.",
+            remedy=f"Bring it to 0..{scale.high:g} first, or say which value stands for white.",
         )  # fmt: skip
     values = np.empty(images.shape, dtype=np.uint8)
     for start in range(0, len(images), BLOCK):
-        block = images[start : start + BLOCK]
-        values[start : start + BLOCK] = np.rint(block if white == 255 else block * (255 / white)).clip(0, 255)
-    notes = [note] if (note := _about_white(images.dtype, white)) else []
+        values[start : start + BLOCK] = scale.to_bytes(images[start : start + BLOCK])
+    notes = [note] if (note := note or _about_scale(images.dtype, scale)) else []
     if images.dtype != bool:
-        notes += _about_darkness(values, f"White is {white:g}; if another value stands for it, say white=VALUE.")
-    return values, notes, white
+        notes += _about_darkness(values, f"White is {scale.high:g}; if another value stands for it, say white=VALUE.")
+    return values, notes, scale.as_options() if like is None else _kept(like)
+
+
+def _kept(like: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: like[name] for name in ("white", "range") if name in like}
+
+
+def _of_model(images: Array, like: Mapping[str, Any], origin: str) -> Scale:
+    """Return the scale of a model's images for others; what could be on another scale is refused.
+
+    Raises
+    ------
+    DataError : bytes that are all within a white below 255, or fractions below 1 where white is above
+    """
+    scale = of_model(images.dtype, like)
+    white = like.get("white", 255)
+    if images.dtype == np.uint8 and white < 255 and "range" not in like and 0 < images.max() <= white:
+        raise DataError(
+            origin, f"could be meant with white at {white:g}, as the model's images were, or at 255, as bytes are",
+            value=f"uint8 up to {images.max()}",
+            remedy=f"Open it first: narrows.open(array, range=[0, {white:g}]) or range=[0, 255].",
+        )  # fmt: skip
+    is_float = images.dtype.kind == "f"
+    if is_float and not scale.clips and scale.high > 1 and images.max() <= 1 and (images != np.rint(images)).any():
+        raise DataError(
+            origin, f"must have white at {scale.high:g}, as the model's images had", value="values from 0 to 1",
+            remedy=f"Multiply by {scale.high:g}, or open it first: narrows.open(array, white=1).",
+        )  # fmt: skip
+    return scale
 
 
 def _as_vectors(array: Array, origin: str) -> Array:
@@ -130,16 +156,25 @@ def _as_vectors(array: Array, origin: str) -> Array:
     return vectors
 
 
-def _channels_first(array: Array, origin: str) -> Array:
+def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Array:
+    images = array[:, None] if array.ndim == 3 else array
+    if channels:
+        axis = 3 if array.ndim == 4 and array.shape[3] <= array.shape[1] else 1
+        if max(channels) >= images.shape[axis]:
+            raise DataError(
+                "channels", f"must be among the {images.shape[axis]} of {origin}", value=list(channels),
+                remedy="They count from 0.",
+            )  # fmt: skip
+        return np.moveaxis(np.take(images, channels, axis), axis, 1)
     if array.ndim == 3:
-        return array[:, None]
+        return images
     if array.shape[3] in (1, 3):
         return np.moveaxis(array, 3, 1)
     if array.shape[1] in (1, 3):
         return array
     raise DataError(
         origin, "with four axes must have 1 or 3 channels, in its last or second axis", value=f"shape {array.shape}",
-        remedy="Drop an alpha channel with images[..., :3]; move the axis of the channels with numpy.moveaxis.",
+        remedy="Say which ones, one or three, as in channels=[0] or channels=[0, 1, 2]; drop an alpha channel so, too.",
     )  # fmt: skip
 
 
@@ -154,51 +189,62 @@ def _range(images: Array, origin: str) -> tuple[float, float]:
     return images.min().item(), images.max().item()
 
 
-def _auto_white(dtype: np.dtype, low: float, high: float, origin: str) -> float:
-    """Return the value that stands for white in images of this type and range.
+def _auto_scale(images: Array, low: float, high: float, origin: str) -> tuple[Scale, str]:
+    """Return the scale for images (N, C, H, W) of this type and range, and a sentence where it was measured.
 
-    It is the least of 1, 16 and 255 that no value exceeds, and 65535 for uint16 with larger ones. Pictures of 0..255
-    that are nowhere above 16 would be all but black, and there is nothing to see in them. Floating-point numbers with
-    a maximum between 1 and 2 could be too large for 0..1 or of 0..16, and are refused.
+    White is the least of 1, 16 and 255 that no value exceeds. Pictures of 0..255 that are nowhere above 16 would be all
+    but black, and there is nothing to see in them. uint16 with larger values is scaled over all of it (``Census``).
+    Floating-point numbers with a maximum between 1 and 2 could be too large for 0..1 or of 0..16, and are refused.
 
     Raises
     ------
     DataError : a range that is neither
     """
+    dtype = images.dtype
     is_float = dtype.kind == "f"
-    if _within(dtype, low, high, 1) and (is_float or high > 0):
-        return 1
-    if _within(dtype, low, high, 255) and (high > 2 or not is_float):
-        return LEVELS if high > 0 and _within(dtype, low, high, LEVELS) else 255
+    if UNIT.holds(low, high, is_float=is_float) and (is_float or high > 0):
+        return UNIT, ""
+    if BYTES.holds(low, high, is_float=is_float) and (high > 2 or not is_float):
+        white = LEVELS if high > 0 and Scale(0, LEVELS).holds(low, high, is_float=is_float) else 255
+        return Scale(0, white), ""
     if dtype.kind == "u" and dtype.itemsize == 2:  # of either byte order
-        return 65535
+        census = Census(dtype, -(-len(images) // BLOCK))
+        for start in range(0, len(images), BLOCK):
+            census.add(images[start : start + BLOCK])
+        return census.scale()
     if is_float and low >= -OVERSHOOT and high <= 2:
         remedy = "Clip it with numpy.clip(x, 0, 1) if 1 is white, or say white=255 if it is that dark."
     elif low >= -OVERSHOOT and high <= 65535:
         remedy = "Say which value stands for white: white=4095 for 12 bits, white=65535 for 16. Or scale it first."
     elif is_float:
-        remedy = "Scale it to 0..1 first: (x + 1) / 2 for values from -1 to 1, (x - min) / (max - min) for others."
+        remedy = (
+            f"Say which values are black and white, range=[{low:.6g}, {high:.6g}] for one, or scale it to 0..1 first: "
+            "(x + 1) / 2 for values from -1 to 1, (x - min) / (max - min) for others."
+        )
     else:
-        remedy = "Scale it to that range first, and convert it to uint8."
+        remedy = (
+            f"Say which values are black and white, range=[{low:.6g}, {high:.6g}] for one, or scale it to 0..255 first "
+            "and convert it to uint8."
+        )
     raise DataError(
         origin, "of images must lie in 0..255, or in 0..1 for floating-point numbers",
         value=f"{dtype} from {low:.6g} to {high:.6g}", remedy=remedy,
     )  # fmt: skip
 
 
-def _within(dtype: np.dtype, low: float, high: float, white: float) -> bool:
-    overshoot = OVERSHOOT if dtype.kind == "f" else 0
-    return low >= -overshoot and high <= white + overshoot
-
-
-def _about_white(dtype: np.dtype, white: float) -> str:
+def _about_scale(dtype: np.dtype, scale: Scale) -> str:
     """Return a sentence about what the type of the values alone does not say."""
-    if white == 65535:
-        return "16-bit images were scaled to 8 bits (divided by 257)."
-    if white == 1:
+    if scale.clips:
+        return f"Values from {scale.low:g} to {scale.high:g} were scaled to 0..255; what lies beyond is black or white."
+    if scale == UNIT:
         return "" if dtype.kind == "b" else "Values from 0 to 1 were multiplied by 255 and rounded."
-    if white != 255:
-        return f"Values from 0 to {white:g} were scaled to 0..255; if another value stands for white, say white=VALUE."
+    if scale == SIXTEEN_BITS:
+        return "16-bit images were scaled to 8 bits (divided by 257)."
+    if scale != BYTES:
+        return (
+            f"Values from 0 to {scale.high:g} were scaled to 0..255; if another value stands for white, say "
+            "white=VALUE."
+        )
     if dtype.kind == "f":
         return "Floating-point values from 0 to 255 were rounded."
     return "16-bit values from 0 to 255 were kept as they are." if dtype.kind == "u" and dtype.itemsize == 2 else ""

@@ -11,15 +11,17 @@ import os
 import stat
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
 
-from narrows.data.arrays import OVERSHOOT
+from narrows.data import scale, tiff
+from narrows.data.scale import BYTES, SIXTEEN_BITS, UNIT, Range, Scale, White
 from narrows.errors import DataError
 from narrows.files import Array
 
@@ -37,6 +39,7 @@ MOST_SIZES = 3  # that a sentence names
 
 Size = tuple[int, int]  # height, width
 Fit = Literal["crop", "pad", "stretch"]
+Channels = Literal["auto", 1, 3] | tuple[int, ...]  # a tuple: these of the file's own, by number from 0
 Image = Any  # PIL.Image.Image, which is imported only where a file is decoded
 
 # EXIF orientation -> the member of PIL.Image.Transpose that undoes it (FLIP_LEFT_RIGHT is 0, ROTATE_90 is 2, ...).
@@ -47,6 +50,11 @@ CONVERSIONS = {
     "alpha": ("image with transparency", "images with transparency", "laid on white"),
     "palette": ("image with a palette", "images with a palette", "converted to red, green and blue"),
     "deep": ("image with 16 bits or more per pixel", "images with 16 bits or more per pixel", "scaled to 8 bits"),
+    "cut": (
+        "image in colour with 16 bits per channel",
+        "images in colour with 16 bits per channel",
+        "upper 8 bits read",
+    ),
     "cmyk": ("CMYK image", "CMYK images", "converted to red, green and blue"),
     "other": ("image in another colour space", "images in another colour space", "converted to red, green and blue"),
     "frames": ("animated image", "animated images", "first frame used"),
@@ -58,6 +66,32 @@ CONVERSIONS = {
 
 class Unreadable(Exception):
     """A file that cannot be used. Its text is the reason, in plain words."""
+
+
+class NeedsScale(Exception):
+    """A file holds deeper values than bytes, and nobody has said which of them are black and white."""
+
+
+@dataclass(frozen=True)
+class How:
+    """How images are read.
+
+    Parameters
+    ----------
+    size : height and width
+    fit : "crop" cuts the middle out at the target's aspect, "pad" adds black bars, "stretch" changes the aspect
+    channels : 1 converts colour to grey (ITU-R 601), 3 repeats grey, "auto" gives 1 where red, green and blue are
+        equal; a tuple takes these of the file's own channels, one or three
+    scale : the value that becomes black and the one that becomes white, given the type in which a file holds them; it
+        may raise ``NeedsScale``
+    page : which picture of a file that holds several, from 0
+    """
+
+    size: Size
+    fit: Fit
+    channels: Channels
+    scale: Callable[[np.dtype], Scale]
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,53 +118,204 @@ def auto_size(sizes: set[Size]) -> Size:
     return max(SMALLEST_SIDE, round(height * scale)), max(SMALLEST_SIDE, round(width * scale))
 
 
-def measure(path: Path) -> Size:
+def of_format(dtype: np.dtype) -> Scale:
+    """Return the scale that the type of the values stands for, where nothing else is known."""
+    if dtype == np.uint8:
+        return BYTES
+    return UNIT if dtype.kind in "fb" else SIXTEEN_BITS
+
+
+def scale_of(white: White, range_: Range, like: Mapping[str, Any] | None) -> Callable[[np.dtype], Scale] | None:
+    """Return the scale of files for each type of values, where it can be said before any is read; None where not.
+
+    Parameters
+    ----------
+    white, range_ : what a person asked for. Bytes keep their own white where the asked one is none of theirs
+    like : a model's ``preprocessing``, which decides where nobody asked
+    """
+    asked = scale.asked(white, range_)
+    if asked is not None:
+        wanted = asked
+        return lambda dtype: BYTES if dtype == np.uint8 and wanted.high > 255 else wanted
+    return None if like is None else partial(_of_model, like)
+
+
+def _of_model(like: Mapping[str, Any], dtype: np.dtype) -> Scale:
+    """Return the scale of a model's files. What the model has seen may be arrays, whose white says little of files."""
+    if dtype == np.uint8 or "range" in like:
+        return scale.of_model(dtype, like)
+    kept = scale.of_preprocessing(like)
+    # White at 1 or 100 is a scale of floats, and white at 4095 one of 16 bits; white at 255 is one of bytes.
+    return kept if (kept.high > 255 if dtype.kind in "ui" else kept != BYTES) else of_format(dtype)
+
+
+def how_of(preprocessing: Mapping[str, Any]) -> How:
+    """Return how a model's images were read, given its ``preprocessing``; of files with several pages, the first."""
+    height, width = preprocessing["size"]
+    channels, page = preprocessing["channels"], preprocessing.get("page", 0)
+    return How(
+        (height, width), preprocessing["fit"], tuple(channels) if isinstance(channels, list | tuple) else channels,
+        partial(_of_model, preprocessing), 0 if page == "all" else page,
+    )  # fmt: skip
+
+
+def page_of(name: str, preprocessing: Mapping[str, Any]) -> int:
+    """Return the page of a row's file, given the row's id and how its data were opened."""
+    page = preprocessing.get("page", 0)
+    number = name.rpartition("#")[2]
+    return page if page != "all" else int(number) if number.isdecimal() else 0
+
+
+def measure(path: Path, page: int = 0) -> Size:
     """Return height and width of an upright image from its header.
 
     Raises
     ------
     Unreadable : with the reason
     """
-    with _opened(path) as image:
-        turned = _orientation(image) >= 5 and image.format in ("JPEG", "MPO", "WEBP")
-        width, height = image.size
-        return (width, height) if turned else (height, width)
+    with _reasons(path), _regular(path) as file:
+        if _is_tiff(file):
+            stored = _of_tiff(path, page, planes=False)
+            height, width = stored.size
+            return (width, height) if stored.orientation >= 5 else (height, width)
+        with _opened(file, page) as image:
+            return _upright_size(image, _orientation(image))
 
 
-def decode(path: Path, size: Size, fit: Fit, channels: Literal["auto", 1, 3] = "auto") -> Picture:
-    """Decode a file to ``size``.
-
-    Parameters
-    ----------
-    path : of the file
-    size : height and width
-    fit : "crop" cuts the middle out at the target's aspect, "pad" adds black bars, "stretch" changes the aspect
-    channels : 1 converts colour to grey (ITU-R 601), 3 repeats grey, "auto" gives 1 where red, green and blue are equal
+def count(path: Path) -> int:
+    """Return how many pictures a file holds: pages, or frames.
 
     Raises
     ------
     Unreadable : with the reason
     """
-    with _opened(path) as stored:
-        width, height = stored.size
-        if stored.format in ("JPEG", "MPO"):
-            # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
-            stored.draft(None, _draft_size(stored.size, size, fit, turned=_orientation(stored) >= 5))
-        image, found = _to_grey_or_rgb(stored)
-        # Asked for once the pixels are there: loading turns a TIFF upright, and finds a PNG's orientation behind them.
-        orientation = _orientation(stored)
-        if orientation > 1:
-            image = image.transpose(UPRIGHT[orientation])
-            found.append("turned")
-            width, height = (height, width) if orientation >= 5 else (width, height)
-        if channels == 1:
+    with _reasons(path), _regular(path) as file:
+        if _is_tiff(file):
+            return tiff.count(path)
+        with _opened(file, 0) as image:
+            return int(getattr(image, "n_frames", 1))
+
+
+def decode(path: Path, how: How) -> Picture:
+    """Decode a file.
+
+    Raises
+    ------
+    Unreadable : with the reason
+    NeedsScale : from ``how.scale``
+    """
+    with _reasons(path):
+        image, native, found = _loaded(path, how)
+        if how.channels == 1:
             image = image.convert("L")
-        pixels = to_pixels(resize(image, size, fit))  # (C, H, W)
-    if channels == "auto" and is_grey(pixels):
+        pixels = to_pixels(resize(image, how.size, how.fit))  # (C, H, W)
+    if how.channels == "auto" and is_grey(pixels):
         pixels = pixels[:1]
-    elif channels == 3:
+    elif how.channels == 3:
         pixels = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 else pixels
-    return Picture(pixels, (height, width), tuple(found))
+    return Picture(pixels, native, tuple(found))
+
+
+def deep_values(path: Path, channels: Channels, page: int) -> Array | None:
+    """Return the values of an image as its file holds them, where they are deeper than bytes; None where they are not.
+
+    Raises
+    ------
+    Unreadable : with the reason
+    """
+    values: list[Array] = []
+
+    def keep(dtype: np.dtype) -> Scale:
+        if dtype == np.uint8:
+            return BYTES
+        raise NeedsScale
+
+    try:
+        with _reasons(path):
+            _loaded(path, How((1, 1), "stretch", channels, keep, page), values)
+    except NeedsScale:
+        return values[0]
+    return None
+
+
+def _loaded(path: Path, how: How, seen: list[Array] | None = None) -> tuple[Image, Size, list[str]]:
+    """Return an upright image in mode L or RGB, its native size, and what was converted; deep values go to ``seen``."""
+    page = how.page
+    with _regular(path) as file:
+        if _is_tiff(file):
+            stored = _of_tiff(path, page)
+            if stored.planes is not None:
+                found = ["pages"] if page == 0 and stored.pictures > 1 else []
+                found += ["deep"] if stored.planes.dtype != np.uint8 else []
+                found += ["turned"] if stored.orientation > 1 else []
+                planes = _upright_planes(_chosen(stored.planes, how.channels), stored.orientation)
+                image = _as_image(planes, how, seen)
+                return image, (planes.shape[1], planes.shape[2]), found
+            page = stored.page
+        with _opened(file, page) as stored_image:
+            orientation = _orientation(stored_image)
+            native = _upright_size(stored_image, orientation)
+            if stored_image.format in ("JPEG", "MPO"):
+                # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
+                stored_image.draft(None, _draft_size(stored_image.size, how.size, how.fit, turned=orientation >= 5))
+            image, found = _to_grey_or_rgb(stored_image, how, seen)
+            if orientation > 1:
+                # Pillow turns a TIFF upright as it loads it.
+                if stored_image.format != "TIFF":
+                    image = image.transpose(UPRIGHT[orientation])
+                found.append("turned")
+            return image, native, found
+
+
+def _of_tiff(path: Path, page: int, *, planes: bool = True) -> tiff.Stored:
+    stored = tiff.read(path, page, MOST_PIXELS, planes=planes)
+    if stored is None:
+        raise Unreadable(_no_page(page, tiff.count(path)))
+    return stored
+
+
+def _chosen(planes: Array, channels: Channels) -> Array:
+    """Return one or three of the planes (C, H, W) of a file."""
+    n = len(planes)
+    if isinstance(channels, tuple):
+        if max(channels) >= n:
+            raise Unreadable(
+                f"it has {n} {'channel' if n == 1 else 'channels'}, and channel {max(channels)} was asked for"
+            )
+        return planes[list(channels)]
+    if n not in (1, 3):
+        raise Unreadable(f"it has {n} channels: say which, one or three, as in channels=[0]")
+    return planes
+
+
+def _as_image(planes: Array, how: How, seen: list[Array] | None) -> Image:
+    """Return planes (C, H, W), one or three, as an image of 8 bits."""
+    if planes.dtype.kind not in "buif":
+        raise Unreadable(f"it holds {planes.dtype} values")
+    if not np.isfinite(planes).all():
+        raise Unreadable("it has pixels that are NaN or infinite")
+    if planes.dtype == np.uint8 and how.scale(planes.dtype) == BYTES:
+        return to_image(planes)
+    if seen is not None:
+        seen.append(planes)
+    wanted = how.scale(planes.dtype)
+    low, high = planes.min().item(), planes.max().item()
+    if not wanted.holds(low, high, is_float=planes.dtype.kind == "f"):
+        raise Unreadable(
+            f"its values run from {low:g} to {high:g}, and {wanted.low:g} to {wanted.high:g} are read, unless white or "
+            "range says otherwise"
+        )
+    return to_image(wanted.to_bytes(planes))
+
+
+def _upright_planes(planes: Array, orientation: int) -> Array:
+    """Undo an orientation of planes (C, H, W), as ``UPRIGHT`` does of images."""
+    turned = {
+        1: lambda x: x, 2: lambda x: x[:, :, ::-1], 3: lambda x: x[:, ::-1, ::-1], 4: lambda x: x[:, ::-1],
+        5: lambda x: x.transpose(0, 2, 1), 6: lambda x: x.transpose(0, 2, 1)[:, :, ::-1],
+        7: lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1), 8: lambda x: x.transpose(0, 2, 1)[:, ::-1],
+    }  # fmt: skip
+    return np.ascontiguousarray(turned[orientation](planes))
 
 
 def resize(image: Image, size: Size, fit: Fit) -> Image:
@@ -229,6 +414,8 @@ def describe(conversions: Counter[str]) -> list[str]:
     for kind, (one, several, done) in CONVERSIONS.items():
         if count := conversions[kind]:
             sentences.append(f"{count:,} {one if count == 1 else several}: {done}.")
+    if conversions["frames"] or conversions["GIF"] or conversions["pages"]:
+        sentences.append('The others are read with page=NUMBER or page="all".')
     return sentences
 
 
@@ -251,17 +438,13 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image]:
-    """Open a file as an image of an allowed format, and turn whatever goes wrong into a reason."""
+def _reasons(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into a reason."""
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with _regular(path) as file, Image.open(file, formats=FORMATS) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise Unreadable(_too_large(width * height))
-            yield image
-    except Unreadable:
+        yield
+    except (Unreadable, NeedsScale):
         raise
     except Image.DecompressionBombError as error:
         raise Unreadable(_too_large(None)) from error
@@ -280,6 +463,32 @@ def _opened(path: Path) -> Iterator[Image]:
         raise Unreadable(reason) from error
 
 
+@contextmanager
+def _opened(file: IO[bytes], page: int) -> Iterator[Image]:
+    """Open a file as an image of an allowed format, at one of its pages."""
+    from PIL import Image
+
+    file.seek(0)
+    with Image.open(file, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MOST_PIXELS:
+            raise Unreadable(_too_large(width * height))
+        if page:
+            frames = getattr(image, "n_frames", 1)
+            if page >= frames:
+                raise Unreadable(_no_page(page, frames))
+            image.seek(page)
+        yield image
+
+
+def _no_page(page: int, pages: int) -> str:
+    return f"it has {pages:,} {'page' if pages == 1 else 'pages'}, and page {page} was asked for (they count from 0)"
+
+
+def _is_tiff(file: IO[bytes]) -> bool:
+    return file.read(4) in tiff.MAGIC
+
+
 def _regular(path: Path) -> IO[bytes]:
     """Open a file that is a file: reading a pipe or a device would wait for ever."""
     status = os.stat(path)
@@ -295,16 +504,53 @@ def _too_large(pixels: int | None) -> str:
     return f"{found}, above the limit of {MOST_PIXELS // 1_000_000} megapixels"
 
 
+def _upright_size(image: Image, orientation: int) -> Size:
+    """Return height and width as they are once the image stands upright."""
+    width, height = image.size
+    if image.format == "TIFF":  # some versions of Pillow have turned its size already, others have not
+        width, height = image.tag_v2[256], image.tag_v2[257]
+    return (width, height) if orientation >= 5 else (height, width)
+
+
 def _orientation(image: Image) -> int:
-    """Return the EXIF orientation, 1 (upright) to 8; from 5 on, height and width change places."""
-    # A PNG keeps it behind the pixels, which asking for it would decode.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
+    """Return the orientation that the camera noted, 1 (upright) to 8; from 5 on, height and width change places.
+
+    The one place that knows it: of EXIF, or XMP, or the tag of a TIFF. Ask once, before the pixels are loaded, which
+    makes a TIFF forget.
+    """
     try:
-        value = image.getexif().get(0x0112, 1)
+        if image.format == "PNG" and "exif" not in image.info and _has_notes_behind_pixels(image.fp):
+            image.load()
+        value = image.getexif().get(tiff.ORIENTATION, 1) if _may_be_turned(image) else 1
     except Exception:  # damaged notes do not make a damaged image
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _may_be_turned(image: Image) -> bool:
+    # Pillow loads a PNG's pixels to look for notes behind them; whether there are any has been found out without.
+    return image.format != "PNG" or bool(
+        {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"} & image.info.keys()
+    )
+
+
+def _has_notes_behind_pixels(file: IO[bytes]) -> bool:
+    """Whether a PNG has chunks of notes behind its pixels, found by the lengths of its chunks alone."""
+    place = file.tell()
+    try:
+        file.seek(8)
+        behind = False
+        while len(head := file.read(8)) == 8:
+            length, kind = int.from_bytes(head[:4], "big"), head[4:]
+            behind = behind or kind == b"IDAT"
+            if behind and kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
+                return True
+            if kind == b"IEND" or length >= 1 << 31:
+                break
+            file.seek(length + 4, os.SEEK_CUR)
+        return False
+    finally:
+        file.seek(place)
 
 
 def _draft_size(stored: tuple[int, int], size: Size, fit: Fit, *, turned: bool) -> tuple[int, int]:
@@ -317,21 +563,35 @@ def _draft_size(stored: tuple[int, int], size: Size, fit: Fit, *, turned: bool) 
     return math.ceil(stored[0] * scale), math.ceil(stored[1] * scale)
 
 
-def _to_grey_or_rgb(image: Image) -> tuple[Image, list[str]]:
-    """Return the first frame in mode L or RGB, and which conversions that took."""
-    from PIL.Image import alpha_composite, fromarray, new
-
+def _to_grey_or_rgb(image: Image, how: How, seen: list[Array] | None) -> tuple[Image, list[str]]:
+    """Return the frame in mode L or RGB, scaled and with the channels asked for, and which conversions that took."""
     found = []
-    if image.format in ("GIF", "WEBP", "PNG", "TIFF") and getattr(image, "is_animated", False):
+    if how.page == 0 and image.format in ("GIF", "WEBP", "PNG", "TIFF") and getattr(image, "is_animated", False):
         found.append({"GIF": "GIF", "TIFF": "pages"}.get(image.format, "frames"))
+    if image.format == "PNG" and image.tile and str(image.tile[0][3]).split(";")[0] in ("RGB", "RGBA", "LA"):
+        found += ["cut"] if ";16" in str(image.tile[0][3]) else []
     image.load()
+    if image.mode == "F" or image.mode.startswith("I"):
+        planes = _chosen(np.asarray(image)[None], how.channels)
+        if image.mode == "I" and image.format in ("PNG", "PPM"):  # 16 bits that Pillow keeps in 32
+            planes = planes.astype(np.uint16)
+        return _as_image(planes, how, seen), [*found, "deep"]
+    image, said = _of_8_bits(image)
+    if isinstance(how.channels, tuple) or how.scale(np.dtype(np.uint8)) != BYTES:
+        image = _as_image(_chosen(to_pixels(image), how.channels), how, seen)
+    return image, found + said
+
+
+def _of_8_bits(image: Image) -> tuple[Image, list[str]]:
+    """Return a loaded image of at most 8 bits in mode L or RGB, and which conversions that took."""
+    from PIL.Image import alpha_composite, new
+
+    found: list[str] = []
     mode = image.mode
     if mode in ("L", "RGB") and "transparency" not in image.info:
         return image, found
     if mode == "1":
         return image.convert("L"), found
-    if mode == "F" or mode.startswith("I"):
-        return fromarray(_to_8_bits(np.asarray(image), 1 if mode == "F" else 65535)), [*found, "deep"]
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layered = image.convert("RGBA")
         if layered.getchannel("A").getextrema()[0] < 255:
@@ -342,26 +602,13 @@ def _to_grey_or_rgb(image: Image) -> tuple[Image, list[str]]:
     return image.convert("RGB"), found
 
 
-def _to_8_bits(array: Array, white: int) -> Array:
-    """Scale a grey image (H, W) of deeper values to uint8.
-
-    ``white`` goes by the mode of the file, never by its largest value: a dark picture must stay dark among its like.
-    """
-    if not np.isfinite(array).all():
-        raise Unreadable("it has pixels that are NaN or infinite")
-    low, high = array.min().item(), array.max().item()
-    overshoot = OVERSHOOT if array.dtype.kind == "f" else 0
-    if low < -overshoot or high > white + overshoot:
-        raise Unreadable(f"its values run from {low:g} to {high:g}; in files of this kind only 0..{white} is read")
-    return np.rint(array * (255 / white)).clip(0, 255).astype(np.uint8)
-
-
-def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["auto"], Literal["auto", 1, 3], Fit]:
+def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["auto"], Channels, Fit]:
     """Check what a person asked for, and return the size as height and width.
 
     Raises
     ------
-    DataError : anything else than "auto", a side, or two; 1 or 3 channels; crop, pad or stretch
+    DataError : anything else than "auto", a side, or two; 1 or 3 channels, or the numbers of one or three; crop, pad or
+        stretch
     """
     if isinstance(size, int | np.integer) and not isinstance(size, bool):
         size = (size, size)
@@ -371,8 +618,18 @@ def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["
         if len(sides) != 2 or not whole:
             raise DataError("size", 'must be "auto", one side or (height, width), each from 1 to 4096', value=size)
         size = (int(sides[0]), int(sides[1]))
-    if channels not in ("auto", 1, 3):
-        raise DataError("channels", 'must be "auto", 1 (grey) or 3 (colour)', value=channels)
+    if isinstance(channels, list | tuple):
+        whole = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in channels)
+        if len(channels) not in (1, 3) or not whole or not all(0 <= number < tiff.MOST_CHANNELS for number in channels):
+            raise DataError(
+                "channels", "must name one or three of a file's channels by their numbers from 0", value=channels
+            )
+        channels = tuple(int(number) for number in channels)
+    elif isinstance(channels, bool) or channels not in ("auto", 1, 3):
+        raise DataError(
+            "channels", 'must be "auto", 1 (grey), 3 (colour), or a list of a file\'s own channels, such as [0]',
+            value=channels,
+        )  # fmt: skip
     if fit not in ("crop", "pad", "stretch"):
         raise DataError("fit", "must be crop, pad or stretch", value=fit)
     return size, channels, fit

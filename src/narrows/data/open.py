@@ -10,7 +10,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +18,14 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import images, label_tables
-from narrows.data.arrays import White, as_array, as_values, check_white
+from narrows.data import images, label_tables, scale
+from narrows.data.arrays import as_array, as_values
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
 from narrows.data.images import Fit
 from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.data.named import named
+from narrows.data.scale import White, check_range, check_white
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 from narrows.progress import Progress
@@ -38,13 +39,16 @@ def open(
     labels: Any = "auto",
     key: str | None = None,
     size: Literal["auto"] | int | Sequence[int] = "auto",
-    channels: Literal["auto"] | int = "auto",
-    fit: Fit = "crop",
+    channels: Literal["auto"] | int | Sequence[int] = "auto",
+    fit: Fit | None = None,
     white: White = "auto",
+    range: Sequence[float] | Literal["auto"] | None = None,
+    page: int | Literal["all"] | None = None,
     columns: Sequence[str | int] | None = None,
     ignore: Sequence[str | int] | None = None,
     limit: int | None = None,
     strict: bool = False,
+    like: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     seed: int = 0,
 ) -> Dataset:
@@ -69,39 +73,59 @@ def open(
         size that all share, scaled to at most 64 pixels on the longer side and at least 8 on the shorter, and brings
         files of different sizes to 64x64
     channels : 1 (grey), 3 (colour), or "auto": of arrays their own; of image files 1 when red, green and blue are equal
-        in all of them
-    fit : how images take on another aspect: "crop" cuts the middle out, "pad" adds black bars, "stretch" distorts
-    white : the value that stands for white in arrays of images, such as 1, 16, 255, 4095 or 65535. "auto" goes by the
-        largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255; beyond, for
-        uint16 alone, 65535. uint8 arrays and image files have 255, whatever is said here
+        in all of them. A list takes these, one or three, of however many there are, by their numbers from 0: ``[2]`` of
+        a micrograph with five
+    fit : how images take on another aspect: "crop" (the default) cuts the middle out, "pad" adds black bars, "stretch"
+        distorts
+    white : the value that stands for white in images, such as 1, 16, 255, 4095 or 65535; none may exceed it. "auto"
+        goes by the largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255;
+        uint8 has 255. Deeper values, in files or arrays of 16 bits, are scaled over the whole set, and a note says how:
+        16 bits that reach their upper half are divided by 257, others are stretched from their least to their largest
+        value, or between their 0.1 and 99.9 percentiles where few lie far out. Of image files a ``white`` above 255
+        speaks of the deeper ones
+    range : instead of ``white``, the values that become black and white; what lies beyond is black or white
+    page : which picture of files that hold several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
+        first. The axes T and Z of a microscope's stack count pictures, its channels do not
     columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
         but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
     ignore : columns of a table to leave out, by name or number
     limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
+    like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data as its own were, so that a
+        row becomes the same whatever stands beside it. What is given here besides comes first. Arrays of another size,
+        and arrays in colour for a model of grey images, are refused unless ``size`` or ``channels`` is given; files are
+        brought to the model's
     progress : shows what takes time; quiet by default
     seed : of the draw that ``limit`` makes
 
     Returns
     -------
-    Dataset : its ``provenance["preprocessing"]`` opens other data the same way: for images size, channels, fit, and
-        white where it was decided; for tables with names the columns, so that other tables must have them all, and
-        may have them in another order. Those names are in ``provenance["columns"]`` too
+    Dataset : its ``provenance["preprocessing"]`` is what ``like`` takes: for images size, channels, fit, and white or
+        range where it was decided; for tables with names the columns, so that other tables must have them all, and may
+        have them in another order. Those names are in ``provenance["columns"]`` too
 
     Raises
     ------
     DataError : a source that does not exist, cannot be read, or does not hold what it should
     """
-    size_, channels_, fit_ = images.check_geometry(size, channels, fit)
+    kept = like or {}
+    size_, channels_, fit_ = images.check_geometry(
+        kept.get("size", size) if size == "auto" else size,
+        kept.get("channels", channels) if channels == "auto" else channels, fit or kept.get("fit", "crop"),
+    )  # fmt: skip
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 1):
         raise DataError("limit", "must be a whole number of rows, at least 1", value=limit)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise DataError("seed", "must be a whole number, at least 0", value=seed)
     if isinstance(labels, os.PathLike):
         labels = os.fspath(labels)
+    white_ = check_white(white)
+    geometry = (("size", size), ("channels", channels))
     options = Options(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
-        check_white(white), tables.check(columns, "columns"), tables.check(ignore, "ignore"),
+        white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
+        tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
+        like, frozenset(name for name, value in geometry if like is not None and value == "auto"),
     )  # fmt: skip
     if isinstance(source, Dataset):
         return _adapt(source, options)
@@ -116,7 +140,17 @@ def open(
         return _read(name, reader, paths, f"{len(paths)} files", options)
     array = as_array(source)
     origin = f"array {array.shape} {array.dtype}"
+    if options.page != 0:
+        raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
     return _finish(Raw(array), origin, "array", options)
+
+
+def _check_page(page: Any) -> int | Literal["all"]:
+    if page is None:
+        return 0
+    if page == "all" or (isinstance(page, int | np.integer) and not isinstance(page, bool) and page >= 0):
+        return page if page == "all" else int(page)
+    raise DataError("page", 'must be a number of a page, from 0, or "all"', value=page)
 
 
 # From a source to what it holds
@@ -183,6 +217,8 @@ def _open_matches(paths: list[Path], pattern: str, options: Options) -> Dataset:
 def _read(name: str, reader: Reader, paths: list[Path], source: str, options: Options) -> Dataset:
     if options.key is not None and not reader.has_keys:
         raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
+    if options.page != 0 and not reader.has_pages:
+        raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
     return _finish(reader.read(paths, options), source, name, options)
 
 
@@ -195,7 +231,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     ids = raw.ids or tuple(str(row) for row in range(n))
     labels, label_names, label_notes = _labels(raw, n, ids, options)
     split, paths, values, notes = raw.split, raw.paths, raw.values, [*raw.notes, *label_notes]
-    white: float | None = None
+    kept: dict[str, Any] = {}
     provenance: dict[str, Any] = {"source": source, "format": format_}
     if options.limit is not None:
         provenance |= {"limit": options.limit, "seed": options.seed, "available": raw.n_source or n}
@@ -206,7 +242,13 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         paths = None if paths is None else tuple(paths[row] for row in rows)
         split = None if split is None else split[rows]
     if raw.preprocessing is None:
-        values, said, white = as_values(values, source, options.white)
+        asked = scale.asked(options.white, options.range)
+        named_channels = options.channels if isinstance(options.channels, tuple) else ()
+        if named_channels and values.ndim > 2:
+            options = replace(options, channels=1 if len(named_channels) == 1 else 3)
+        values, said, kept = as_values(
+            values, source, asked, like=options.like if asked is None else None, channels=named_channels
+        )
         notes += said
     if raw.columns is not None:
         provenance |= _about_columns(raw.columns)
@@ -217,7 +259,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
     _check_meaning(data, options)
-    return data if raw.preprocessing else _to_geometry(data, options, white)
+    return data if raw.preprocessing else _to_geometry(data, options, kept, named_channels)
 
 
 def _adapt(data: Dataset, options: Options) -> Dataset:
@@ -233,15 +275,20 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
         data = data.take(rows)
         data = replace(data, provenance=data.provenance | chosen)
     _check_meaning(data, options)
-    return _to_geometry(data, options, data.provenance.get("preprocessing", {}).get("white"))
+    before = data.provenance.get("preprocessing", {})
+    kept = {name: before[name] for name in ("white", "range", "page") if name in before}
+    return _to_geometry(data, options, kept, before.get("channels"))
 
 
 def _check_meaning(data: Dataset, options: Options) -> None:
     """Refuse what has no meaning for data of this kind."""
-    of_images = {"size": options.size, "channels": options.channels, "white": options.white}
+    of_images = {
+        "size": options.size, "channels": options.channels, "white": options.white, "range": options.range,
+        "page": options.page,
+    }  # fmt: skip
     of_tables = {"columns": options.columns, "ignore": options.ignore}
     for name, value in (of_tables if data.is_images else of_images).items():
-        if value not in ("auto", ()):
+        if value not in ("auto", (), 0):
             kinds = ("tables", "images") if data.is_images else ("images", "vectors")
             raise DataError(
                 name, f"has a meaning for {kinds[0]} only, and these are {kinds[1]}", value=value,
@@ -249,17 +296,35 @@ def _check_meaning(data: Dataset, options: Options) -> None:
             )  # fmt: skip
 
 
-def _to_geometry(data: Dataset, options: Options, white: float | None) -> Dataset:
-    """Bring images to the size and channels, and vectors to the columns asked for; what was not stays as it is."""
+def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: Any) -> Dataset:
+    """Bring images to the size and channels, and vectors to the columns asked for; what was not stays as it is.
+
+    Parameters
+    ----------
+    data, options : as elsewhere
+    kept : of the preprocessing, what says which values are black and white
+    own : the channels of a file that were taken, where a list named them
+    """
     if not data.is_images:
         return _to_columns(data, options)
     native = (data.shape[1], data.shape[2])
     size = native if options.size == "auto" else options.size
     channels = data.shape[0] if options.channels == "auto" else options.channels
+    if isinstance(channels, tuple):
+        raise DataError("channels", "of images that were opened already must be 1 or 3", value=list(channels))
+    if "size" in options.from_model and native != size:
+        raise DataError(
+            "images", f"must be {size[0]}x{size[1]}, as the model's were", value=f"{native[0]}x{native[1]}",
+            remedy=f"To have them resized, open them so: narrows.open(images, size={list(size)}).",
+        )  # fmt: skip
+    if "channels" in options.from_model and channels == 1 and data.shape[0] == 3:
+        raise DataError(
+            "images", "must be grey, as the model's were", value="three channels",
+            remedy="To have them made grey, open them so: narrows.open(images, channels=1).",
+        )  # fmt: skip
     values = images.convert(data.values, size, channels, options.fit)
-    preprocessing = {"size": list(size), "channels": channels, "fit": options.fit}
-    if white is not None:
-        preprocessing["white"] = white
+    named = list(own) if isinstance(own, list | tuple) and len(own) else channels
+    preprocessing = {"size": list(size), "channels": named, "fit": options.fit, **kept}
     notes = (*data.notes, *images.about_size(Counter({native: len(data)}), size, options.fit))
     return replace(data, values=values, notes=notes, provenance=data.provenance | {"preprocessing": preprocessing})
 

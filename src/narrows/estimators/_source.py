@@ -43,7 +43,7 @@ class OpensSources:
             return data
         if isinstance(X, Dataset) and X.shape == self.model_.input_shape:
             return X
-        data = open_source(X, **self.model_.preprocessing)
+        data = open_source(X, like=self.model_.preprocessing)
         if data.shape != self.model_.input_shape:
             raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
         return data

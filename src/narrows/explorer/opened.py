@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -60,14 +61,18 @@ class Opened:
         ------
         InputError : no such row, or no images
         """
-        from narrows.data.images import Unreadable, decode, measure
+        from narrows.data.images import Channels, Unreadable, decode, how_of, measure, page_of
 
         self._check_rows([row])
         data = self._images()
         path = None if data.paths is None else Path(data.paths[row])
         if path is not None and path.is_file():
             try:
-                return png(decode(path, measure(path), "stretch").pixels)  # upright, 8 bits, and no metadata
+                own = how_of(self.model.preprocessing)
+                page = page_of(self.ids[row], self.model.preprocessing)
+                channels: Channels = own.channels if isinstance(own.channels, tuple) else "auto"
+                whole = replace(own, size=measure(path, page), fit="stretch", channels=channels, page=page)
+                return png(decode(path, whole).pixels)  # upright, 8 bits, and no metadata
             except Unreadable:  # since the run was made
                 pass
         return png(np.asarray(data.values[row]))
@@ -116,7 +121,7 @@ class Opened:
         ------
         InputError, DataError : no images, or a file that cannot be read as one
         """
-        from narrows.data.images import Unreadable, decode
+        from narrows.data.images import Unreadable, decode, how_of
 
         how = self.model.preprocessing
         if not self.model.is_images or not {"size", "fit", "channels"} <= how.keys():
@@ -125,7 +130,7 @@ class Opened:
             path = Path(folder) / "image"
             path.write_bytes(image)
             try:
-                found = decode(path, tuple(how["size"]), how["fit"], how["channels"])
+                found = decode(path, how_of(how))
             except Unreadable as error:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
         code = coding.encode(self.model, found.pixels[None])  # (1, K)

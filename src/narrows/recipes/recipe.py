@@ -41,13 +41,15 @@ class Data(_Section):
     labels: str = "auto"
     key: str | None = None
     size: Literal["auto"] | int | list[int] = "auto"
-    channels: Literal["auto"] | int = "auto"
+    channels: Literal["auto"] | int | list[int] = "auto"
     fit: Literal["crop", "pad", "stretch"] = "crop"
     limit: int | None = Field(default=None, ge=1)
     strict: bool = False
     columns: list[str] | None = None
     ignore: list[str] | None = None
     white: Literal["auto"] | float = "auto"
+    range: list[float] | None = None
+    page: Literal["all"] | int | None = None
     valid: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.15, ge=0, lt=1)
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 import gzip
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from narrows.data.arrays import White
 from narrows.data.dataset import Skipped
-from narrows.data.images import Fit, Size
+from narrows.data.images import Channels, Fit, Size
+from narrows.data.scale import Range, White
 from narrows.errors import DataError
 from narrows.files import Array
 from narrows.progress import Progress
@@ -36,15 +36,19 @@ class Options:
     labels: Any = "auto"
     key: str | None = None
     size: Size | Literal["auto"] = "auto"
-    channels: Literal["auto", 1, 3] = "auto"
+    channels: Channels = "auto"
     fit: Fit = "crop"
     limit: int | None = None
     strict: bool = False
     progress: Progress = field(default_factory=Progress)
     seed: int = 0
     white: White = "auto"
+    range: Range = "auto"
+    page: int | Literal["all"] = 0
     columns: tuple[str, ...] = ()  # all of them
     ignore: tuple[str, ...] = ()
+    like: Mapping[str, Any] | None = None
+    from_model: frozenset[str] = frozenset()  # which of size and channels nobody asked for but ``like``
 
     @property
     def labels_word(self) -> str:
@@ -68,7 +72,7 @@ class Raw:
     labels : as found, where ``Options.labels`` asks for some that the source itself holds
     label_names : of the classes, where ``labels`` are their numbers and the source says what they stand for
     label_choices : what ``labels`` could name in this source, for messages
-    preprocessing : size, channels and fit, when the reader has already applied them (and the limit)
+    preprocessing : size, channels, fit, page, white or range, when the reader has already applied them (and the limit)
     positions : of each row among the ``n_source`` rows of the source, where the reader left some out
     columns : names of the columns of a table, where the reader has chosen among them already
     ids, paths, split, skipped, notes : as in ``Dataset``
@@ -94,6 +98,7 @@ class Reader(ABC):
 
     reads: ClassVar[str]  # in a user's words, for messages: ".npy and .npz arrays"
     has_keys: ClassVar[bool] = False  # whether ``key`` can choose among several arrays
+    has_pages: ClassVar[bool] = False  # whether ``page`` can choose among several pictures of a file
     goes_first: ClassVar[bool] = False  # whether it is asked before the readers that accept more
 
     @abstractmethod

@@ -12,26 +12,27 @@ import os
 import shutil
 import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
-from narrows.data import images
+from narrows.data import images, scale
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options, Raw, Reader
-from narrows.data.images import Picture, Size, Unreadable
+from narrows.data.images import How, NeedsScale, Picture, Size, Unreadable
 from narrows.data.labels import from_names, labels_file
+from narrows.data.scale import BYTES, Census, Scale
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
 
 __all__ = ["Folder"]
 
-CACHE_FORMAT = 2  # raised when the same files would be decoded to other pixels
+CACHE_FORMAT = 3  # raised when the same files would be decoded to other pixels
 BLOCK = 256  # files decoded between two writes
 HEADER_BYTES = 128
 MOST_NAMED = 20  # files that an error names
@@ -44,7 +45,8 @@ SPLITS = {
 @dataclass(frozen=True)
 class _File:
     path: Path
-    name: str  # relative to the folder, with "/"
+    name: str  # relative to the folder, with "/"; "#3" behind it is its fourth page, where all pages are read
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class _Written:
     failures: list[Skipped]
     conversions: dict[str, int]
     sizes: Counter[Size]  # how many files had which
+    in_colour: int  # how many
+    scaled: tuple[dict[str, Any], str] | None  # white or range that was measured on deep files, and a sentence
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,14 @@ class _Decoded:
     conversions: dict[str, int]
     size: Size
     sizes: Counter[Size]  # how many files had which
+    in_colour: int  # how many
+    scaled: tuple[dict[str, Any], str] | None  # white or range that was measured on deep files, and a sentence
 
 
 class Folder(Reader):
     """Reads images of allowed formats; what cannot be read is listed with its reason."""
 
+    has_pages = True
     reads = "a folder or glob of images (PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM), one such image"
 
     def accepts(self, path: Path, head: bytes) -> bool:
@@ -95,6 +102,8 @@ class Folder(Reader):
                 str(root), "must hold images (PNG, JPEG, GIF, BMP, TIFF, WEBP or PPM)",
                 value=_what_instead(skipped), remedy=_hint(root, skipped),
             )  # fmt: skip
+        if options.page == "all":
+            files = _pages(files)
         n_source = len(files)
         chosen = options.choose(n_source)
         positions = np.arange(n_source) if chosen is None else chosen
@@ -108,13 +117,12 @@ class Folder(Reader):
         names = tuple(files[i].name for i in positions)
         found, split, said = _from_subfolders(names, [file.name for file in files], options.labels_word)
         labels, label_names = (None, None) if found is None else from_names(found)
-        size, channels = decoded.size, int(decoded.values.shape[1])
         return Raw(
             decoded.values,
             labels=labels,
             label_names=label_names,
             label_choices=("folders",),
-            preprocessing={"size": list(size), "channels": channels, "fit": options.fit},
+            preprocessing=_preprocessing(decoded, options),
             positions=positions,
             n_source=n_source,
             ids=names,
@@ -122,12 +130,43 @@ class Folder(Reader):
             split=split,
             skipped=(*decoded.failures, *skipped),
             notes=(
-                *images.about_size(decoded.sizes, size, options.fit),
+                *images.about_size(decoded.sizes, decoded.size, options.fit),
                 *images.describe(Counter(decoded.conversions)),
+                *([decoded.scaled[1]] if decoded.scaled else []),
+                *_about_colour(decoded, options),
                 *said,
                 *notes,
             ),
         )
+
+
+def _preprocessing(decoded: _Decoded, options: Options) -> dict[str, Any]:
+    """Return the options that open other files the same way."""
+    n = int(decoded.values.shape[1])
+    how: dict[str, Any] = {
+        "size": list(decoded.size), "channels": list(options.channels) if isinstance(options.channels, tuple) else n,
+        "fit": options.fit,
+    }  # fmt: skip
+    if options.page != 0:
+        how["page"] = options.page
+    asked = scale.asked(options.white, options.range)
+    if asked is not None:
+        # A white that bytes can have was applied to them too: kept as a range, it speaks of bytes.
+        return how | (asked._replace(clips=True) if asked.high < 255 else asked).as_options()
+    if options.like is not None:
+        return how | {name: options.like[name] for name in ("white", "range") if name in options.like}
+    return how | (decoded.scaled[0] if decoded.scaled else {})
+
+
+def _about_colour(decoded: _Decoded, options: Options) -> list[str]:
+    """Return a sentence where some images alone are in colour, which gives three channels to all."""
+    n, some = len(decoded.values), decoded.in_colour
+    if options.channels != "auto" or not 0 < some < n:
+        return []
+    return [
+        f"{some:,} of {n:,} images {'is' if some == 1 else 'are'} in colour, so all have three channels; channels=1 "
+        "makes all grey."
+    ]
 
 
 # Which files there are
@@ -148,6 +187,23 @@ def _list(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[_File], 
         elif path.resolve() != of_labels:
             others.append(Skipped(file.name, f"not an image file ({path.suffix or 'no extension'})"))
     return sorted(files, key=lambda file: file.name), closed, sorted(others, key=lambda file: file.path)
+
+
+def _pages(files: list[_File]) -> list[_File]:
+    """Return a file for each page of those that have several."""
+
+    def pages(file: _File) -> int:
+        try:
+            return images.count(file.path)
+        except Unreadable:
+            return 1  # decoding it will say why
+
+    with images.quiet(), ThreadPoolExecutor(_workers()) as pool:
+        counts = list(pool.map(pages, files))
+    return [
+        file if count == 1 else _File(file.path, f"{file.name}#{page}", page)
+        for file, count in zip(files, counts, strict=True) for page in range(count)
+    ]  # fmt: skip
 
 
 def _walk(folder: Path, root: Path, closed: list[Skipped]) -> Iterator[Path]:
@@ -228,6 +284,7 @@ def _decode_or_recall(files: list[_File], root: Path, options: Options) -> tuple
     if recalled is not None:
         return recalled, []
     with images.quiet(), ThreadPoolExecutor(_workers(), thread_name_prefix="decode") as pool:
+        files = [file if options.page == "all" else replace(file, page=options.page) for file in files]
         size = _size_for(files, options, pool)
         try:
             _to_disk(files, size, options, pool, target)
@@ -257,6 +314,7 @@ def _to_disk(files: list[_File], size: Size, options: Options, pool: ThreadPoolE
         "positions": decoded.positions, "failures": [asdict(file) for file in decoded.failures],
         "conversions": decoded.conversions, "size": list(size),
         "sizes": [[*native, count] for native, count in decoded.sizes.items()],
+        "in_colour": decoded.in_colour, "scaled": decoded.scaled,
     }  # fmt: skip
     write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target)})
 
@@ -267,21 +325,75 @@ def _to_memory(files: list[_File], size: Size, options: Options, pool: ThreadPoo
     values = np.frombuffer(memory.getbuffer(), np.uint8, offset=HEADER_BYTES).reshape(decoded.shape)
     if decoded.all_grey:
         values = values[:, :1].copy()
-    return _Decoded(values, decoded.positions, decoded.failures, decoded.conversions, size, decoded.sizes)
+    return _Decoded(
+        values, decoded.positions, decoded.failures, decoded.conversions, size, decoded.sizes, decoded.in_colour,
+        decoded.scaled,
+    )  # fmt: skip
 
 
 def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> _Written:
-    """Write the images that can be read to ``sink`` as one .npy, block by block, so that memory stays bounded."""
-    channels = 1 if options.channels == 1 else 3
+    """Write the images that can be read to ``sink`` as one .npy, block by block, so that memory stays bounded.
+
+    Where files turn out to be deeper than bytes, and nobody has said what is white in them, all are looked at first.
+    """
+    of_types = images.scale_of(options.white, options.range, options.like)
+    if of_types is not None:
+        return _decode_as(files, How(size, options.fit, options.channels, of_types), options, pool, sink)
+    try:
+        return _decode_as(files, How(size, options.fit, options.channels, _bytes_alone), options, pool, sink)
+    except NeedsScale:
+        sink.seek(0)
+        sink.truncate()
+    dtype, measured, said = _measure_values(files, options, pool)
+
+    def of_type(other: np.dtype) -> Scale:
+        return measured if other == dtype else images.of_format(other)
+
+    written = _decode_as(files, How(size, options.fit, options.channels, of_type), options, pool, sink)
+    return replace(written, scaled=(measured.as_options(), said))
+
+
+def _bytes_alone(dtype: np.dtype) -> Scale:
+    if dtype != np.uint8:
+        raise NeedsScale
+    return BYTES
+
+
+def _measure_values(files: list[_File], options: Options, pool: ThreadPoolExecutor) -> tuple[np.dtype, Scale, str]:
+    """Return the commonest type of the deep values in files, the scale that suits all of them, and a sentence."""
+
+    def values(file: _File) -> Array | None:
+        try:
+            return images.deep_values(file.path, options.channels, file.page)
+        except Unreadable:
+            return None  # decoding it will say why
+
+    found: dict[np.dtype, Census] = {}
+    many: Counter[np.dtype] = Counter()
+    with options.progress.task("measure values", len(files)) as task:
+        for start in range(0, len(files), BLOCK):
+            block = files[start : start + BLOCK]
+            for deep in pool.map(values, block):
+                if deep is not None:
+                    found.setdefault(deep.dtype, Census(deep.dtype, len(files))).add(deep)
+                    many[deep.dtype] += 1
+            task.advance(len(block))
+    dtype = many.most_common(1)[0][0]
+    return dtype, *found[dtype].scale()
+
+
+def _decode_as(files: list[_File], how: How, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> _Written:
+    size = how.size
+    channels = 1 if options.channels == 1 or len(_named_channels(options)) == 1 else 3
     positions: list[int] = []
     failures: list[Skipped] = []
     conversions: Counter[str] = Counter()
     sizes: Counter[Size] = Counter()
-    only_grey = True
+    in_colour = 0
 
     def decode(file: _File) -> Picture | str:
         try:
-            return images.decode(file.path, size, options.fit, options.channels)
+            return images.decode(file.path, replace(how, page=file.page))
         except Unreadable as error:
             return str(error)
 
@@ -300,7 +412,7 @@ def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolEx
                 positions.append(position)
                 conversions.update(picture.conversions)
                 sizes[picture.native] += 1
-                only_grey = only_grey and len(picture.pixels) == 1
+                in_colour += len(picture.pixels) == 3
             sink.write(rows[:filled].tobytes())
             task.advance(len(block), text=f"{len(failures)} unreadable" if failures else "")
     if not positions:
@@ -311,8 +423,12 @@ def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolEx
     shape = (len(positions), channels, *size)
     sink.seek(0)
     sink.write(_npy_header(shape))
-    all_grey = only_grey and channels == 3 and options.channels == "auto"
-    return _Written(shape, all_grey, positions, failures, dict(conversions), sizes)
+    all_grey = not in_colour and channels == 3 and options.channels == "auto"
+    return _Written(shape, all_grey, positions, failures, dict(conversions), sizes, in_colour, None)
+
+
+def _named_channels(options: Options) -> tuple[int, ...]:
+    return options.channels if isinstance(options.channels, tuple) else ()
 
 
 def _keep_one_channel(target: Path, shape: tuple[int, ...]) -> None:
@@ -341,7 +457,7 @@ def _size_for(files: list[_File], options: Options, pool: ThreadPoolExecutor) ->
 
     def measure(file: _File) -> Size | None:
         try:
-            return images.measure(file.path)
+            return images.measure(file.path, file.page)
         except Unreadable:
             return None  # decoding it will say why
 
@@ -359,9 +475,14 @@ def _key(files: Iterable[_File], root: Path, options: Options) -> str:
 
     content = [
         CACHE_FORMAT, PIL.__version__, os.path.realpath(root), options.size, options.channels, options.fit,
+        options.white, options.range, options.page, options.like and _scale_in(options.like),
         [(file.name, *_status(file.path)) for file in files],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _scale_in(like: Mapping[str, Any]) -> list[Any]:
+    return [like.get("white"), like.get("range")]
 
 
 def _status(path: Path) -> tuple[int, int, int]:
@@ -383,6 +504,7 @@ def _recall(target: Path) -> _Decoded | None:
             np.load(target, mmap_mode="r", allow_pickle=False), known["positions"],
             [Skipped(**file) for file in known["failures"]], known["conversions"],
             _pair(known["size"]), Counter({_pair([h, w]): count for h, w, count in known["sizes"]}),
+            known["in_colour"], None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
