@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from narrows.data.columns import rounding_of
 from narrows.errors import RunFolderError
 from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
 from narrows.nets import nets
@@ -20,6 +21,7 @@ from narrows.objectives import Objective, objectives
 from narrows.registry import Trust
 
 FORMAT = 1  # of config.json; raised when an older narrows could not read it
+SMALLEST_SD = 1e-37  # by which float32 can divide
 
 Named = Mapping[str, Any]  # {"name": an entry of a registry, ...its arguments}
 
@@ -34,8 +36,8 @@ class Model(nn.Module):
         learns classes a name in ``narrows.classifiers`` and its arguments, ``n_classes`` among them
     objective : the objective: its name in ``narrows.objectives`` and its arguments
     seed : of the initial weights
-    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white), or the
-        columns that vectors were read from, so that new ones are too
+    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white or range), or the columns
+        that vectors were read from and their offsets, so that new ones are too
     trusted : whether the names come from a person rather than from a file (see ``registry``)
     """
 
@@ -82,7 +84,7 @@ class Model(nn.Module):
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """How images were brought to ``input_shape``: arguments of ``narrows.open``."""
+        """How its data were opened: what ``narrows.open`` takes as ``like``."""
         return dict(self.config["preprocessing"])
 
     @property
@@ -106,8 +108,11 @@ class Model(nn.Module):
         values = values if rows is None else values[rows]
         mean = values.mean(axis=0, dtype=np.float64)
         sd = values.std(axis=0, dtype=np.float64)
-        # A column that never changes carries nothing, whatever its unit: it is centred and left at that.
-        sd[sd <= 1e-7 * np.abs(mean)] = 1
+        low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+        # A column that differs by rounding alone carries nothing, whatever its unit: it is brought to 0.
+        away = np.maximum(np.abs(low), np.abs(high))
+        constant = (high - low <= rounding_of(np.dtype(np.float32)) * away) | (sd < SMALLEST_SD)
+        sd[constant] = np.maximum(1, away[constant])
         self.shift.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(sd))
 

@@ -124,4 +124,6 @@ def _write_npz(out: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def _plain(value: object) -> object:
-    return f"{value:.6g}" if isinstance(value, float | np.floating) else value
+    if not isinstance(value, float | np.floating):
+        return value
+    return f"{value:.15g}" if abs(float(value)) >= 1e6 else f"{value:.6g}"  # timestamps and the like are whole

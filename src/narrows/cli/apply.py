@@ -50,12 +50,14 @@ def reconstruct(
     """Write what the model draws from the codes of new data: a folder of .png, one .png, .npy or .npz."""
     from narrows import codes
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
+    from narrows.data.columns import with_offsets
 
     opened, model = _open_run(run, trust_code)
     check_out(out, IMAGES if model.is_images else VECTORS, overwrite)
     codes.require_decoder(model)
     data = _open_data(opened, model, source, key, labels)
-    write_rows(out, codes.reconstruct(model, data.values), data.ids, model.preprocessing.get("columns"))
+    rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
+    write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} reconstructions: {out}")
 
 
@@ -66,6 +68,7 @@ def denoise(
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
     from narrows import codes
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
+    from narrows.data.columns import with_offsets
     from narrows.errors import InputError
 
     opened, model = _open_run(run, trust_code)
@@ -76,7 +79,8 @@ def denoise(
             remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",
         )  # fmt: skip
     data = _open_data(opened, model, source, key, labels)
-    write_rows(out, codes.reconstruct(model, data.values), data.ids, model.preprocessing.get("columns"))
+    rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
+    write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} cleaned: {out}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from narrows.data import columns
 from narrows.data.dataset import all_finite
 from narrows.data.scale import BYTES, OVERSHOOT, SIXTEEN_BITS, UNIT, Census, Scale, of_model
 from narrows.errors import DataError
@@ -65,7 +66,8 @@ def as_values(
     -------
     values : as above
     notes : a sentence for each conversion
-    kept : white or range, as ``narrows.open`` takes them; empty for uint8 images as they are, and for vectors
+    kept : of images white or range, as ``narrows.open`` takes them; of vectors the ``offsets`` of columns; empty where
+        nothing was changed
 
     Raises
     ------
@@ -86,7 +88,7 @@ def as_values(
     if array.size == 0:
         raise DataError(origin, "must have at least one row and one value in each", value=f"shape {array.shape}")
     if array.ndim == 2:
-        return _as_vectors(array, origin), [], {}
+        return _as_vectors(array, origin, like)
     images = _channels_first(array, channels, origin)  # (N, C, H, W), still of any dtype
     if like is not None:
         scale = _of_model(images, like, origin)
@@ -143,17 +145,17 @@ def _of_model(images: Array, like: Mapping[str, Any], origin: str) -> Scale:
     return scale
 
 
-def _as_vectors(array: Array, origin: str) -> Array:
-    if array.dtype == np.float32:
-        return array
-    with np.errstate(over="ignore"):
-        vectors = array.astype(np.float32)
+def _as_vectors(array: Array, origin: str, like: Mapping[str, Any] | None) -> tuple[Array, list[str], dict[str, Any]]:
+    offsets = columns.offsets_of(array) if like is None else dict(like.get("offsets") or {})
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = columns.without_offsets(array, offsets)
+        vectors = moved if moved.dtype == np.float32 else moved.astype(np.float32)
     if array.dtype.kind == "f" and not all_finite(vectors) and all_finite(array):
         raise DataError(
             origin, "must hold values that float32 can hold (below 3.4e38)", value=float(np.abs(array).max()),
             remedy="Rescale the columns that are this large.",
         )  # fmt: skip
-    return vectors
+    return vectors, [], {"offsets": offsets} if offsets else {}
 
 
 def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from narrows.errors import DataError
 from narrows.files import Array
 
 MOST_NAMED = 10  # columns that one sentence names
+FAR = 1e3  # times its range that a column must lie from 0 to have an offset; float32 keeps 1e4 steps of it then
 
 
 @dataclass(frozen=True)
@@ -134,15 +135,72 @@ def choose(
 
 def take(
     values: Array, names: Sequence[str], asked: Sequence[str], ignored: Sequence[str], origin: str
-) -> tuple[Array, list[str] | None, list[str]]:
-    """Return the chosen columns of vectors (N, D), their names, and notes; see ``choose``."""
+) -> tuple[Array, list[str] | None, list[str], list[int]]:
+    """Return the chosen columns of vectors (N, D), their names, notes, and where they stood; see ``choose``."""
     n = values.shape[1]
     chosen = choose(range(n), n, names, asked, ignored, origin)
     if not chosen.positions:
         raise DataError("ignore", "must leave a column", value=list(ignored))
     if chosen.positions != list(range(n)):
         values = np.ascontiguousarray(values[:, chosen.positions])
-    return values, chosen.names, chosen.notes
+    return values, chosen.names, chosen.notes, chosen.positions
+
+
+def offsets_of(values: Array) -> dict[str, float]:
+    """Return what to subtract from columns of (N, D) that lie far from 0 beside their range, such as timestamps.
+
+    In float32 a second of the year 2026 is rounded to two minutes. What varies by rounding alone stays as it is.
+
+    Returns
+    -------
+    the middle of the range, by the column's number as text; nothing for other columns
+    """
+    low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+    away, range_ = np.maximum(np.abs(low), np.abs(high)), high - low
+    rounding = 0.0 if values.dtype.kind in "bui" else rounding_of(values.dtype)
+    far = (range_ > rounding * away) & (range_ > 0) & (away > FAR * range_)
+    return {str(column): float(low[column] + range_[column] / 2) for column in np.flatnonzero(far)}
+
+
+def rounding_of(dtype: np.dtype) -> float:
+    """Return the share of its size by which a number of ``dtype`` that means the same may differ after a few sums."""
+    return float(np.finfo(dtype).eps) * (4 if dtype.itemsize <= 4 else 4096)
+
+
+def without_offsets(values: Array, offsets: Mapping[str, float]) -> Array:
+    """Return (N, D) less its offsets, taken off before anything is rounded to float32."""
+    if not offsets:
+        return values
+    moved = values.astype(np.float32)
+    for column, offset in offsets.items():
+        moved[:, int(column)] = values[:, int(column)].astype(np.float64) - offset
+    return moved
+
+
+def with_offsets(values: Array, preprocessing: Mapping[str, Any]) -> Array:
+    """Return vectors (N, D) in the units of the data a model was made from: float64 where columns have offsets."""
+    offsets = preprocessing.get("offsets") or {}
+    if not offsets:
+        return values
+    moved = values.astype(np.float64)
+    for column, offset in offsets.items():
+        moved[:, int(column)] += offset
+    return moved
+
+
+def about(names: Sequence[str]) -> str:
+    """Return a sentence that says which columns are data."""
+    return f"{_counted(len(names))} taken as data: {_listed(names)}."
+
+
+def about_offsets(offsets: Mapping[str, float], names: Sequence[str] | None) -> str:
+    """Return a sentence about columns that lie far from 0."""
+    called = _listed([names[int(column)] if names else f"number {column}" for column in offsets])
+    return f"Far from 0 beside their range, and counted from its middle: {called}."
+
+
+def _counted(count: int) -> str:
+    return "1 column was" if count == 1 else f"{count:,} columns were"
 
 
 def _called(positions: Sequence[int], names: Sequence[str]) -> list[str]:

@@ -253,9 +253,14 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     if raw.columns is not None:
         provenance |= _about_columns(raw.columns)
         options = replace(options, columns=(), ignore=())  # the reader has seen to them
+    if "offsets" in kept:
+        provenance["preprocessing"] = provenance.get("preprocessing", {}) | kept
+        if options.like is None:
+            notes.append(tables.about_offsets(kept["offsets"], raw.columns))
+    if raw.preprocessing:
+        provenance["preprocessing"] = raw.preprocessing
     data = Dataset(
-        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split,
-        provenance=provenance | ({"preprocessing": raw.preprocessing} if raw.preprocessing else {}),
+        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, provenance=provenance,
         skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
     _check_meaning(data, options)
@@ -330,13 +335,23 @@ def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: 
 
 
 def _to_columns(data: Dataset, options: Options) -> Dataset:
-    """Take the columns of vectors that were asked for."""
-    if not (options.columns or options.ignore):
+    """Take the columns of vectors that were asked for, counted from where a model counts them."""
+    own = data.provenance.get("preprocessing", {})
+    offsets = dict(own.get("offsets") or {})
+    if options.columns or options.ignore:
+        known, source = data.provenance.get("columns", ()), str(data.provenance.get("source", "data"))
+        values, names, notes, positions = tables.take(data.values, known, options.columns, options.ignore, source)
+        offsets = {str(i): offsets[str(at)] for i, at in enumerate(positions) if str(at) in offsets}
+        about = {} if names is None else _about_columns(names)
+        data = replace(data, values=values, provenance=data.provenance | about, notes=(*data.notes, *notes))
+    wanted = offsets if options.like is None else dict(options.like.get("offsets") or {})
+    if wanted != offsets:
+        values = tables.without_offsets(tables.with_offsets(data.values, {"offsets": offsets}), wanted)
+        data = replace(data, values=values.astype(np.float32))
+    if not (wanted or offsets):
         return data
-    known, source = data.provenance.get("columns", ()), str(data.provenance.get("source", "data"))
-    values, names, notes = tables.take(data.values, known, options.columns, options.ignore, source)
-    about = {} if names is None else _about_columns(names)
-    return replace(data, values=values, provenance=data.provenance | about, notes=(*data.notes, *notes))
+    kept = data.provenance.get("preprocessing", {}) | {"offsets": wanted}
+    return replace(data, provenance=data.provenance | {"preprocessing": kept})
 
 
 def _about_columns(names: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,16 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from narrows.data.arrays import as_array, as_values
+from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.errors import InputError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.progress import Progress, for_this_terminal
+
+DTYPES = [np.float64, np.float32]  # that vectors may come in; others become the first
 
 Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
 
@@ -26,6 +31,7 @@ class OpensSources:
     n_features_in_: int
     random_state: int | np.random.RandomState | None
     verbose: bool
+    feature_names_in_: Array  # where X had names
     _axes: str  # the order of the axes of what was given to fit
 
     def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
@@ -33,20 +39,42 @@ class OpensSources:
         if is_table(X):
             if not fitting and self.model_.is_images:
                 raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(X))
-            X = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_min_samples=2 if fitting else 1)
-            self._axes = "ND" if fitting else self._axes
-            return Dataset(X)
+            checked = validate_data(
+                self, without_torch(X), reset=fitting, dtype=DTYPES, ensure_min_samples=2 if fitting else 1
+            )
+            return self._table(checked, fitting=fitting)
         if fitting:
             data = open_source(X)
             self.n_features_in_ = int(np.prod(data.shape))
             self._axes = axes_of(X)
             return data
-        if isinstance(X, Dataset) and X.shape == self.model_.input_shape:
+        if isinstance(X, Dataset) and X.is_images and X.shape == self.model_.input_shape:
             return X
         data = open_source(X, like=self.model_.preprocessing)
         if data.shape != self.model_.input_shape:
             raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
         return data
+
+    def _table(self, X: Array, *, fitting: bool) -> Dataset:
+        """Return vectors (N, D), which scikit-learn has checked, as data; names of columns are kept with the model."""
+        if not fitting:
+            own = self.model_.preprocessing
+            return Dataset(as_values(X, "X", like=own)[0], provenance={"preprocessing": own})
+        self._axes = "ND"
+        values, _, kept = as_values(X, "X")
+        if hasattr(self, "feature_names_in_"):
+            kept["columns"] = self.feature_names_in_.tolist()
+        return Dataset(values, provenance={"preprocessing": kept})
+
+    def _remember(self, model: Model, axes: str) -> None:
+        """Take on a model that was saved."""
+        self.model_, self._axes, self.n_features_in_ = model, axes, math.prod(model.input_shape)
+        if names := model.preprocessing.get("columns"):
+            self.feature_names_in_ = np.array(names, dtype=object)
+
+    def _given_back(self, outputs: Array) -> Array:
+        """Return what a model draws as ``fit`` was given its data: images with their axes, vectors in their units."""
+        return arrange(with_offsets(outputs, self.model_.preprocessing), self._axes)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, int | np.integer):
@@ -61,6 +89,11 @@ class OpensSources:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
+
+
+def without_torch(X: Source) -> Source:
+    """Return a tensor as an array, whatever its device, type and gradients; anything else as it is."""
+    return as_array(X) if hasattr(X, "detach") else X
 
 
 def is_table(X: Source) -> bool:

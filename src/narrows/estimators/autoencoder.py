@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import codes as coding
 from narrows.data.splits import split
 from narrows.errors import InputError, RunFolderError
-from narrows.estimators._source import OpensSources, Source, arrange
+from narrows.estimators._source import OpensSources, Source
 from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
 from narrows.model import Model
 from narrows.recipes.recipe import check
@@ -119,16 +119,17 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
 
         Returns
         -------
-        array float32 : vectors (N, D) in the units of the training data, or images in [0, 1] with their axes in the
-            order of the array given to ``fit`` ((N, C, H, W) for any other source)
+        array float32 : vectors (N, D) in the units of the training data (float64 where columns lie far from 0 beside
+            their range), or images in [0, 1] with their axes in the order of the array given to ``fit`` ((N, C, H, W)
+            for any other source)
         """
         check_is_fitted(self)
-        return arrange(coding.decode(self.model_, np.asarray(X)), self._axes)
+        return self._given_back(coding.decode(self.model_, np.asarray(X)))
 
     def reconstruct(self, X: Source) -> Array:
         """Return the reconstructions of ``X``, in the form of ``inverse_transform``; a denoising model cleans them."""
         check_is_fitted(self)
-        return arrange(coding.reconstruct(self.model_, self._open(X).values), self._axes)
+        return self._given_back(coding.reconstruct(self.model_, self._open(X).values))
 
     def sample(
         self,
@@ -214,9 +215,8 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
                 str(path), "must name parts of narrows only", value=named,
                 remedy="If you trust this model's author, pass trust_code=True.",
             )  # fmt: skip
-        self.model_, self.code_size_, self._axes = model, model.code_size, kept["axes"]
-        self.history_ = kept["history"]
-        self.n_features_in_ = int(np.prod(model.input_shape))
+        self._remember(model, kept["axes"])
+        self.code_size_, self.history_ = model.code_size, kept["history"]
         self.code_distribution_ = coding.CodeDistribution.from_state(read_arrays(folder / "sampler.safetensors")[0])
         return self
 

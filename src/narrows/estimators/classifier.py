@@ -16,7 +16,7 @@ from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
 from narrows.errors import DataError, RunFolderError
-from narrows.estimators._source import OpensSources, Source, is_table
+from narrows.estimators._source import DTYPES, OpensSources, Source, is_table, without_torch
 from narrows.files import Array, read_json, write_json
 from narrows.model import Model
 from narrows.training.loop import Settings, train
@@ -182,8 +182,8 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
                 str(folder), "must hold as many classes as the network tells apart", value=len(classes)
             )
         self = cls(net=model.config["net"]["name"])
-        self.model_, self.classes_, self.history_, self._axes = model, classes, history, axes
-        self.n_features_in_ = int(np.prod(model.input_shape))
+        self._remember(model, axes)
+        self.classes_, self.history_ = classes, history
         return self
 
     def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:
@@ -198,9 +198,8 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             data = data.take(data.labels >= 0)
             return data, _as_named(data)
         if is_table(X):
-            X, y = validate_data(self, X, y, dtype=np.float32, ensure_min_samples=2)
-            self._axes = "ND"
-            data = Dataset(X)
+            X, y = validate_data(self, without_torch(X), y, dtype=DTYPES, ensure_min_samples=2)
+            data = self._table(X, fitting=True)
         else:
             data = self._open(X, fitting=True)
             y = column_or_1d(y, warn=True)

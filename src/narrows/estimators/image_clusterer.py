@@ -167,7 +167,7 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
             raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)") from error
         self = cls(clusterer.n_clusters, random_state=clusterer.seed)
         self._take(clusterer)
-        self._axes, self.n_features_in_ = axes, int(np.prod(clusterer.model_.input_shape))
+        self._remember(clusterer.model_, axes)
         return self
 
     def _take(self, clusterer: Agreement) -> None:

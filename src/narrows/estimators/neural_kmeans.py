@@ -16,9 +16,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.clustering.kmeans import SEEDING_ROWS
+from narrows.data.columns import without_offsets
 from narrows.data.dataset import Dataset
 from narrows.errors import InputError, RunFolderError, TrainingError, nearest
-from narrows.estimators._source import OpensSources, Source, arrange
+from narrows.estimators._source import OpensSources, Source
 from narrows.evaluation import signals
 from narrows.files import Array, read_json, write_json
 from narrows.model import Model
@@ -135,7 +136,8 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
             raise InputError("n_clusters", f"must be from 1 to the {len(data)} rows (n_samples)", value=self.n_clusters)
         seed = self._seed()
         labels = data.labels if y is None else np.asarray(y)
-        init = self.init if isinstance(self.init, str) else _as_rows(self.init, self._axes)
+        offsets = data.provenance.get("preprocessing", {}).get("offsets", {})
+        init = self.init if isinstance(self.init, str) else without_offsets(_as_rows(self.init, self._axes), offsets)
         start = initial_centers(data, self.n_clusters, init, seed=seed, labels=labels)  # (K, D)
         settings = self._settings(data)
         idle = len(data) if self.repair is True else int(self.repair)
@@ -195,9 +197,9 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
         if model.config["net"]["name"] != "neural-kmeans":
             raise RunFolderError(str(folder), "must hold centres", value=model.config["net"]["name"])
         self = cls(model.code_size, beta=model.net.to_code.beta)
-        self.model_, self._axes, self.history_ = model, axes, history
+        self._remember(model, axes)
+        self.history_ = history
         self.cluster_centers_ = self._arranged()
-        self.n_features_in_ = math.prod(model.input_shape)
         return self
 
     @property
@@ -261,13 +263,14 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
                 warnings.warn(signal.sentence, ConvergenceWarning, stacklevel=3)
 
     def _centers(self) -> Array:
-        """Return the centres (K, D) float64 in the units of X."""
+        """Return the centres (K, D) float64 in the units of the rows that are measured."""
         shift, scale = _units(self.model_)
         return np.asarray(self.model_.net.centers.detach().numpy() * scale + shift)
 
     def _arranged(self) -> Array:
         """Return the centres as rows of X look."""
-        return arrange(self._centers().astype(np.float32).reshape(-1, *self.model_.input_shape), self._axes)
+        centers = self._centers().reshape(-1, *self.model_.input_shape)
+        return self._given_back(centers if self.model_.preprocessing.get("offsets") else centers.astype(np.float32))
 
     def _squares(self, values: Array) -> Iterator[Array]:
         """Yield the squared distances (B, K) float64 of block after block of rows."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
+from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, in_square
@@ -91,7 +92,10 @@ class Opened:
         """
         codes = self._codes_of(asked)
         made = coding.decode(self.model, codes)
-        return codes, np.rint(255 * made).astype(np.uint8) if self.model.is_images else made
+        return codes, np.rint(255 * made).astype(np.uint8) if self.model.is_images else self._in_units(made)
+
+    def _in_units(self, vectors: Array) -> Array:
+        return with_offsets(vectors, self.model.preprocessing)
 
     def _codes_of(self, asked: Mapping[str, Any]) -> Array:
         if asked.keys() == {"at"}:

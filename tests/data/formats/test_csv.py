@@ -123,7 +123,7 @@ def test_columns_of_words_are_left_out_with_a_note(tmp_path):
     opened = data.open(write(tmp_path, "id,width,species,empty\np1,1,rose,\np2,2,lily,\n"))
     assert opened.values.tolist() == [[1], [2]]
     assert opened.provenance["columns"] == ["width"]
-    (note,) = opened.notes
+    _, note = opened.notes
     assert note.startswith("Left out, because they hold no numbers: 'species' (such as 'rose'), 'empty' (empty).")
     assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
 

@@ -20,7 +20,7 @@ from narrows.files import Array
 __all__ = ["Csv"]
 
 SAMPLE_LINES = 20
-LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)  # of what becomes a vector
 INDEX = "Unnamed: 0"  # what pandas calls a first column without a name: the index of the table it wrote
 MANY = 10  # whole numbers 0, 1, 2, ... in a row, from which on they are no measurement
 
@@ -88,7 +88,7 @@ class Csv(Reader):
         return path.is_file() and path.suffix.lower() in (".csv", ".tsv")
 
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
-        """Read the table as float32 vectors."""
+        """Read the table as vectors."""
         (path,) = paths
         try:
             layout = _layout(path)
@@ -98,6 +98,8 @@ class Csv(Reader):
             values, names, notes = _values(layout, parts.data, choose=not options.columns)
         except (UnicodeDecodeError, csv.Error) as error:
             raise DataError(str(path), "must be a table of text in UTF-8", remedy=f"{error}.") from error
+        if layout.header and names is not None and not options.columns:
+            notes = [columns.about(names), *notes]
         labels = None if parts.label is None else texts[0]
         ids = () if parts.identity is None else tuple(texts[-1])
         if len(set(ids)) != len(ids):
@@ -224,7 +226,7 @@ def _label_column(layout: _Layout, asked: str, taken: set[int]) -> tuple[int | N
 
 
 def _values(layout: _Layout, data: columns.Columns, *, choose: bool) -> tuple[Array, list[str] | None, list[str]]:
-    """Return the columns as float32 (N, D), their names, and notes; columns of words are left out, where allowed.
+    """Return the columns as float64 (N, D), their names, and notes; columns of words are left out, where allowed.
 
     Parameters
     ----------
@@ -248,20 +250,19 @@ def _values(layout: _Layout, data: columns.Columns, *, choose: bool) -> tuple[Ar
 
 
 def _numbers(layout: _Layout, positions: list[int]) -> Array | None:
-    """Return the columns as float32 (N, D), quickly; None where a cell is no finite number."""
+    """Return the columns as float64 (N, D), quickly; None where a cell is no finite number."""
     # Without usecols, rows of unequal length are noticed; with it, ``_texts`` has looked for them.
     usecols = None if positions == list(range(layout.n_columns)) else positions
     try:
-        with np.errstate(over="ignore"):
-            values: Array = np.loadtxt(
-                layout.path, dtype=np.float32, delimiter=layout.delimiter, skiprows=_header_lines(layout),
-                usecols=usecols, quotechar='"', comments=None, encoding="utf-8-sig", ndmin=2,
-            )  # fmt: skip
+        values: Array = np.loadtxt(
+            layout.path, dtype=np.float64, delimiter=layout.delimiter, skiprows=_header_lines(layout),
+            usecols=usecols, quotechar='"', comments=None, encoding="utf-8-sig", ndmin=2,
+        )  # fmt: skip
     except ValueError as error:
         if isinstance(error, UnicodeDecodeError):
             raise
         return None
-    return values if values.shape[1] == len(positions) and np.isfinite(values).all() else None
+    return values if values.shape[1] == len(positions) and (np.abs(values) <= LARGEST).all() else None
 
 
 def _words(layout: _Layout, positions: list[int]) -> dict[int, str]:
@@ -324,7 +325,7 @@ def _numbers_one_by_one(layout: _Layout, positions: list[int]) -> Array:
             value=f"{empty:,} cells that are empty, NaN or too large",
             remedy=f"The first is in {first_empty}. Fill them in, delete those rows, or leave columns out with ignore.",
         )  # fmt: skip
-    return np.array(rows, dtype=np.float32)
+    return np.array(rows, dtype=np.float64)
 
 
 def _texts(layout: _Layout, positions: list[int]) -> list[list[str]]:

@@ -1,0 +1,138 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import narrows
+from narrows.data import columns
+from narrows.errors import DataError
+from narrows.model import Model
+
+RNG = np.random.default_rng(0)
+PLAIN = RNG.normal(size=(300, 6))
+STEPS = np.arange(300)
+FAR = {
+    "numbers": 10**9 + STEPS,
+    "seconds": 1.7e9 + STEPS / 2,
+    "milliseconds": 1.7e12 + 400.0 * STEPS,
+    "nanoseconds": 1_700_000_000_000_000_000 + 400_000_000 * STEPS,
+}
+
+
+@pytest.mark.parametrize("name", FAR)
+def test_a_column_far_from_0_keeps_what_it_says(name):
+    column = FAR[name]
+    table = np.column_stack([PLAIN[:, :2].astype(object), column.astype(object), PLAIN[:, 2:].astype(object)])
+    data = narrows.open(table.astype(np.float64))
+    assert data.values.dtype == np.float32
+    offsets = data.provenance["preprocessing"]["offsets"]
+    assert list(offsets) == ["2"]
+    steps = data.values[:, 2] / (data.values[1, 2] - data.values[0, 2])
+    assert np.allclose(np.diff(steps), 1, atol=1e-3)
+    assert np.allclose(
+        columns.with_offsets(data.values, {"offsets": offsets})[:, 2], column.astype(np.float64), rtol=1e-12
+    )
+    assert "Far from 0 beside their range, and counted from its middle: 'number 2'." in data.notes
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.zeros(300), np.full(300, 1.7e18), 5 + 1e-13 * RNG.normal(size=300), 1013 + 20 * RNG.normal(size=300),
+        np.float32(0.1) * np.ones(300, np.float32), RNG.normal(size=300) * 1e30, np.where(STEPS == 7, 1e9, 0.0),
+    ],
+    ids=["zeros", "constant", "rounding", "pressure", "constant in float32", "huge", "outlier"],
+)  # fmt: skip
+def test_other_columns_have_no_offset(column):
+    data = narrows.open(np.column_stack([PLAIN, column]))
+    assert "offsets" not in data.provenance.get("preprocessing", {})
+
+
+@pytest.mark.parametrize(
+    "column",
+    [*FAR.values(), np.full(300, 1e9), 1e-40 * np.arange(300), 5 + 1e-13 * RNG.normal(size=300), 1e30 * STEPS],
+)
+@pytest.mark.parametrize("as_float32", [False, True])
+def test_scaled_columns_are_of_size_1(column, as_float32):
+    table = np.column_stack([PLAIN, column.astype(np.float64)])
+    data = narrows.open(table.astype(np.float32) if as_float32 else table)
+    model = Model(data.shape, {"name": "dense", "code_size": 2}, {"name": "reconstruction"})
+    model.fit_scaling(data.values)
+    import torch
+
+    prepared = model.prepare(torch.from_numpy(data.values.copy())).numpy()
+    assert np.isfinite(prepared).all()
+    assert np.abs(prepared).max() < 10
+    assert np.abs(prepared[:, :6].std(axis=0) - 1).max() < 1e-3
+
+
+def test_new_rows_are_counted_from_where_the_models_were():
+    table = np.column_stack([PLAIN, FAR["seconds"]])
+    model = narrows.Autoencoder(3, epochs=2, random_state=0).fit(table)
+    codes = model.transform(table)
+    assert np.allclose(model.transform(table[250:]), codes[250:], atol=1e-5)
+    assert np.allclose(model.transform(narrows.open(table[250:])), codes[250:], atol=1e-5)  # has offsets of its own
+    assert np.allclose(
+        model.transform(narrows.open(table[250:], like=model.model_.preprocessing)), codes[250:], atol=1e-5
+    )
+    back = model.reconstruct(table)
+    assert np.abs(back[:, 6] - 1.7e9).max() < 1000
+    assert back.dtype == np.float64
+
+
+def test_centres_are_given_in_the_units_of_the_table(tmp_path):
+    table = np.column_stack([PLAIN[:, 0], 1.7e9 + STEPS])
+    model = narrows.NeuralKMeans(2, epochs=3, random_state=0, init=table[[10, 290]]).fit(table)
+    assert np.abs(np.sort(model.cluster_centers_[:, 1]) - 1.7e9 - [75, 225]).max() < 20
+    model.save(tmp_path)
+    loaded = narrows.NeuralKMeans.load(tmp_path)
+    assert np.array_equal(loaded.cluster_centers_, model.cluster_centers_)
+    assert np.array_equal(loaded.predict(table), model.labels_)
+
+
+def test_a_dataframe_leaves_its_names_with_the_model(tmp_path):
+    frame = pd.DataFrame(PLAIN, columns=list("abcdef"))
+    for kind in (narrows.Autoencoder(2, epochs=1, random_state=0), narrows.NeuralKMeans(2, epochs=1, random_state=0)):
+        model = kind.fit(frame)
+        assert model.model_.preprocessing["columns"] == list("abcdef")
+        model.save(tmp_path / type(kind).__name__)
+        loaded = type(kind).load(tmp_path / type(kind).__name__)
+        assert np.array_equal(loaded.transform(frame), model.transform(frame))
+        for reader in (model, loaded):
+            with pytest.raises(ValueError, match="same order"):
+                reader.transform(frame[list("fedcba")])
+            with pytest.raises(ValueError, match="feature names"):
+                reader.transform(frame.rename(columns={"a": "z"}))
+        frame[list("fbdcea")].assign(extra="x").to_csv(tmp_path / "x.csv", index=False)
+        assert np.allclose(loaded.transform(str(tmp_path / "x.csv")), model.transform(frame), atol=1e-5)
+
+
+def test_a_classifier_remembers_names_too(tmp_path):
+    frame = pd.DataFrame(PLAIN, columns=list("abcdef"))
+    model = narrows.Classifier(epochs=1, random_state=0).fit(frame, np.arange(300) % 2)
+    model.save(tmp_path)
+    with pytest.raises(ValueError, match="same order"):
+        narrows.Classifier.load(tmp_path).predict(frame[list("fedcba")])
+
+
+def test_the_columns_that_are_data_are_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("id,width,when,kind\n" + "".join(f"r{i},{i % 7},{1.7e9 + i / 4:.2f},k{i % 2}\n" for i in range(40)))
+    data = narrows.open(path)
+    assert "2 columns were taken as data: 'width', 'when'." in data.notes
+    assert "Far from 0 beside their range, and counted from its middle: 'when'." in data.notes
+    assert np.allclose(np.diff(data.values[:, 1]), 0.25)
+    again = narrows.open(path, like=data.provenance["preprocessing"])
+    assert np.array_equal(again.values, data.values)
+    assert not any("taken as data" in note for note in again.notes)
+    only = narrows.open(data, columns=["when"])
+    assert list(only.provenance["preprocessing"]["offsets"]) == ["0"]
+    with pytest.raises(DataError, match="size"):
+        narrows.open(path, size=8)
+
+
+def test_vectors_of_tensors_are_taken_as_they_are():
+    import torch
+
+    for tensor in (torch.rand(30, 6, requires_grad=True), torch.rand(30, 6).to(torch.bfloat16)):
+        model = narrows.Autoencoder(2, epochs=1, random_state=0).fit(tensor)
+        assert model.transform(tensor).shape == (30, 2)
