@@ -160,9 +160,9 @@ export class State {
 
   /** The rows that stand for a cluster as it is now, the largest share first. */
   examplesOf(cluster: number): readonly Example[] {
-    const rows = this.rowsOf(cluster);
+    const rows = this.rowsOf(cluster); // which forgets, after an edit, what was chosen before
     let examples = this.chosen.get(cluster);
-    if (!examples) this.chosen.set(cluster, (examples = examplesOf(this.pile, rows)));
+    if (!examples) this.chosen.set(cluster, (examples = examplesOf(this.pile, cluster, rows)));
     return examples;
   }
 

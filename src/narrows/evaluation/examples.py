@@ -6,6 +6,7 @@ The rows nearest to a cluster's centre are all of its commonest kind, whatever e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -17,7 +18,7 @@ SHOWN = 8  # examples of a cluster, wherever it is shown
 FITTED = 5_000, 1 << 21  # rows, and values, of a cluster at most that its parts are found from; all are then sorted
 STARTS = 4  # of k-means
 PAIRS = 1000  # pairs of rows that tell how far a cluster reaches
-ALIKE = 0.15  # of that reach: parts that together are no wider are one
+ALIKE = 0.08  # of that reach: parts that together are no wider are one
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 
 
@@ -71,16 +72,21 @@ def examples(codes: Array, clusters: Array, count: int = SHOWN, seed: int = 0) -
     if count < 1:
         raise InputError("count", "must be a whole number >= 1", value=count)
     by_cluster = np.argsort(clusters, kind="stable")
-    numbers, starts = np.unique(clusters[by_cluster], return_index=True)
+    numbers, sizes = np.unique(clusters, return_counts=True)
+    ends = sizes.cumsum()
     parts, distances = np.empty(len(codes), np.int64), np.empty(len(codes))
-    of, rows, shares, centres = [], [], [], []
-    for cluster, members in zip(numbers, np.split(by_cluster, starts[1:]), strict=True):
+    of: list[int] = []
+    rows: list[int] = []
+    shares: list[float] = []
+    centres: list[Array] = []
+    for cluster, start, end in zip(numbers, ends - sizes, ends, strict=True):
+        members = by_cluster[start:end]
         found = _parts(codes, members, count, seed)  # (n,)
-        sizes = np.bincount(found)
-        means = _means(codes, members, found, sizes)
+        held_by = np.bincount(found)
+        means = _means(codes, members, found, held_by)
         away = _distances(codes, members, found, means)
         distances[members], parts[members] = away, found + len(rows)
-        for part, size in enumerate(sizes):
+        for part, size in enumerate(held_by):
             held = np.flatnonzero(found == part)
             # Of all rows the one nearest to the mean has the least sum of squared distances to all.
             rows.append(members[held[away[held].argmin()]])
@@ -132,18 +138,17 @@ def _joined(x: Array, found: Array, rng: np.random.Generator) -> Array:
     sizes = np.bincount(found).astype(np.float64)  # (M,)
     means = np.stack([x[found == part].mean(0) if size else np.zeros(x.shape[1]) for part, size in enumerate(sizes)])
     squares = np.bincount(found, ((x - means[found]) ** 2).sum(1))  # (M,), of the deviations of each part
-    names = np.arange(len(sizes))
+    names: Array = np.arange(len(sizes))
     while True:
-        alive = np.flatnonzero((names == np.arange(len(names))) & (sizes > 0))
+        alive = [part for part in range(len(sizes)) if names[part] == part and sizes[part]]
         widths = {}
-        for i, a in enumerate(alive):
-            for b in alive[i + 1 :]:
-                between = sizes[a] * sizes[b] / (sizes[a] + sizes[b]) * ((means[a] - means[b]) ** 2).sum()
-                widths[a, b] = np.sqrt((squares[a] + squares[b] + between) / (sizes[a] + sizes[b]))
-        a, b = min(widths, key=lambda pair: widths[pair], default=(0, 0))
-        if not widths or widths[a, b] > ALIKE * reach:
+        for a, b in combinations(alive, 2):
+            between = sizes[a] * sizes[b] / (sizes[a] + sizes[b]) * ((means[a] - means[b]) ** 2).sum()
+            widths[a, b] = float(np.sqrt((squares[a] + squares[b] + between) / (sizes[a] + sizes[b])))
+        if not widths or min(widths.values()) > ALIKE * reach:
             return names
-        squares[a] = widths[a, b] ** 2 * (sizes[a] + sizes[b])
+        (a, b), width = min(widths.items(), key=lambda found: found[1])
+        squares[a] = width**2 * (sizes[a] + sizes[b])
         means[a] = (sizes[a] * means[a] + sizes[b] * means[b]) / (sizes[a] + sizes[b])
         sizes[a] += sizes[b]
         names[names == b] = a

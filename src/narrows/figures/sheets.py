@@ -28,18 +28,18 @@ def contact_sheet(examples: Array, shares: Sequence[float], atypical: Array, col
     """
     if len(shares) != len(examples):
         raise InputError("shares", f"must have one entry for each of the {len(examples)} examples", value=len(shares))
+    strips: list[tuple[str, Array, list[str] | None]] = [("parts and shares", examples, [percent(s) for s in shares])]
+    if len(atypical):
+        strips.append(("least typical", atypical, None))
     sheet = Sheet()
     y = GAP
-    for title, images in (("parts and shares", examples), ("least typical", atypical)):
-        if title == "least typical" and not len(images):
-            continue
-        captions = [percent(share) for share in shares] if images is examples else None
+    for title, images, captions in strips:
         sheet.write(title, GAP, y, size=7.5, colour=MUTED)
         y = sheet.grid(enlarge(images, title), GAP, y + LINE + GAP // 2, columns, captions) + 2 * GAP
-        sheet.width = max(sheet.width, round(LETTER * len(title)) + 2 * GAP)
+        sheet.width = max(sheet.width, round(1.2 * LETTER * len(title)) + 2 * GAP)
     return sheet.draw()
 
 
 def percent(share: float) -> str:
     """Return a share as whole percent; what is there is not called nothing."""
-    return f"{100 * share:.0f} %" if share >= 0.005 else "<1 %"
+    return f"{int(100 * share + 0.5)} %" if share >= 0.005 else "<1 %"
