@@ -25,6 +25,7 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from narrows import environment
+from narrows.evaluation.examples import SHOWN
 from narrows.explorer.bundle import THUMBNAILS, Bundle, _sheets, in_square
 from narrows.explorer.page import save
 from narrows.files import write_json
@@ -92,8 +93,13 @@ def synthetic(rows: int) -> Bundle:
         {"name": name, "title": name, "kind": "number", "values": bundle.add(rng.random(rows).astype(np.float32))}
         for name in ("confidence", "error", "distance")
     ]
-    order = np.lexsort((rng.random(rows), clusters)).astype(np.int32)
+    parts = SHOWN * clusters + rng.integers(0, SHOWN, rows)
+    order = np.lexsort((rng.random(rows), parts)).astype(np.int32)
     header["order"] = bundle.add(order)
+    header["examples"] = {
+        "most": SHOWN, "order": header["order"], "parts": bundle.add(parts.astype(np.int32)), "axes": 1,
+        "middles": bundle.add(rng.random(SHOWN * (int(clusters.max()) + 1)).astype(np.float32)),
+    }  # fmt: skip
     side = min(SIDE, next(side for most, side in THUMBNAILS if rows <= most))
 
     def images():

@@ -28,6 +28,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from narrows import environment
 from narrows.data.labels import labels_file
 from narrows.data.open import open as open_source
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from narrows.codes import CodeDistribution
     from narrows.data.dataset import Dataset
     from narrows.evaluation.baseline import PCABaseline
+    from narrows.evaluation.examples import Examples
     from narrows.model import Model
     from narrows.projection import Projection
 
@@ -273,6 +276,13 @@ class Run:
 
         clusterer: Clusterer = self._load_part("clusterer", methods)
         return clusterer
+
+    def examples(self) -> Examples:
+        """Return the rows that stand for each cluster, and the share of it that each stands for."""
+        from narrows.evaluation.examples import examples
+
+        codes, clusters = (_read(np.load, self.folder / f"{name}.npy") for name in ("codes", "clusters"))
+        return examples(codes, clusters, seed=_read(read_json, self.folder / "environment.json")["seed"])
 
     def projection(self) -> Projection:
         """Return the fitted map."""

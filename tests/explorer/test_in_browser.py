@@ -22,6 +22,7 @@ from narrows.data.named import named
 from narrows.explorer import server as serving
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
+from narrows.figures.sheets import percent
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 
@@ -350,6 +351,50 @@ def test_clusters_are_renamed_merged_split_and_moved_and_undone(page):
     page.reload()
     page.wait_for_selector("#app[data-ready]")
     assert page.locator(".clusters .name", has_text="apart").count() == 1
+
+
+def examples_shown(page, cluster):
+    """The rows that stand for a cluster on the page, and their shares as they are written."""
+    shown = page.locator(f".clusters > li[data-cluster='{cluster}'] .examples")
+    shares = shown.locator(".share").all_inner_texts()
+    return [int(cell.get_attribute("data-row")) for cell in shown.locator(".cell").all()], shares
+
+
+def test_examples_are_those_of_the_report_and_of_the_clusters_as_they_were_edited(page, run):
+    panel(page, "clusters")
+    listed = {cluster["cluster"]: cluster for cluster in run.tables["clusters"]}
+    for cluster, found in listed.items():
+        rows, shares = examples_shown(page, cluster)
+        assert rows == [example["row"] for example in found["examples"]]
+        assert shares == [percent(example["share"]) for example in found["examples"]]
+    # Of two clusters merged both are seen, each by about its share.
+    clusters = np.load(run.folder / "clusters.npy")
+    sizes = np.bincount(clusters)
+    one, other = (int(cluster) for cluster in (sizes.argmax(), len(sizes) - 1))
+    for cluster in (one, other):
+        page.locator(f".clusters > li[data-cluster='{cluster}'] input[type=checkbox]").check()
+    page.get_by_role("button", name="Merge", exact=True).click()
+    expect(page.locator(".clusters > li")).to_have_count(len(sizes) - 1)
+    rows, shares = examples_shown(page, one)
+    assert len(rows) == 8
+    percents = [int(share.removesuffix(" %")) for share in shares]
+    assert percents == sorted(percents, reverse=True)
+    assert sum(percents) == pytest.approx(100, abs=4)
+    wanted = 100 * sizes[other] / (sizes[one] + sizes[other])
+    of_other = sum(percent for row, percent in zip(rows, percents, strict=True) if clusters[row] == other)
+    assert of_other == pytest.approx(wanted, abs=12)
+    # What was split off shows its own rows only, as many as there is room for.
+    page.locator(f".clusters > li[data-cluster='{one}']").get_by_role("button", name="Split into").click()
+    expect(page.locator(".clusters > li")).to_have_count(len(sizes))
+    new = len(sizes)
+    both = examples_shown(page, one)[0], examples_shown(page, new)[0]
+    assert len(both[0]) == len(both[1]) == 8
+    assert not set(both[0]) & set(both[1])
+    assert set(clusters[both[0] + both[1]]) == {one, other}
+    for _ in range(2):
+        page.keyboard.press("z")
+    expect(page.locator(f".clusters > li[data-cluster='{other}']")).to_have_count(1)
+    assert examples_shown(page, one)[0] == [example["row"] for example in listed[one]["examples"]]
 
 
 def test_the_queue_confirms_and_corrects_the_least_confident(page):

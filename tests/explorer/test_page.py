@@ -11,6 +11,7 @@ from PIL import Image
 from narrows import pipeline
 from narrows.errors import RunFolderError
 from narrows.explorer.bundle import gather
+from narrows.explorer.opened import Opened
 from narrows.explorer.page import asset, read, write
 from narrows.recipes import recipe as recipes
 
@@ -64,6 +65,39 @@ def test_a_thumbnail_is_the_image_itself(page, rows):
         place %= sheets["perSheet"]
         top, left = place // sheets["across"] * sheets["height"], place % sheets["across"] * sheets["width"]
         assert np.abs(sheet[top : top + 8, left : left + 8].astype(int) - images[row, 0]).mean() < 3
+
+
+def examples_of(page, cluster):
+    """The examples of a cluster as it was found, and the rows of their parts, by what the page is given."""
+    given = page.header["examples"]
+    order, parts, clusters = (page.array(where) for where in (given["order"], given["parts"], page.header["clusterOf"]))
+    mine = order[clusters[order] == cluster]
+    of = parts[mine]
+    first = np.flatnonzero(np.diff(of, prepend=-1))
+    assert (np.diff(of) >= 0).all()
+    return mine[first].tolist(), np.diff(first, append=len(mine)) / len(mine)
+
+
+def test_examples_are_those_of_the_report(finished, page):
+    for cluster in finished.tables["clusters"]:
+        rows, shares = examples_of(page, cluster["cluster"])
+        assert rows == [example["row"] for example in cluster["examples"]]
+        assert shares == pytest.approx([example["share"] for example in cluster["examples"]])
+    given, found = page.header["examples"], finished.examples()
+    assert given["axes"] == found.centres.shape[1] == 8  # few enough to be given as they are
+    np.testing.assert_array_equal(
+        page.array(given["middles"]).reshape(-1, 8), found.centres.astype(np.float32)
+    )  # fmt: skip
+
+
+def test_a_page_of_an_earlier_version_is_given_its_examples_when_opened(finished, page):
+    earlier = read(finished.folder / "explorer.html")
+    order = earlier.array(earlier.header["order"])
+    del earlier.header["examples"]
+    opened = Opened(finished, None, earlier, read_only=True)
+    for cluster in finished.tables["clusters"]:
+        assert examples_of(opened.bundle, cluster["cluster"])[0] == examples_of(page, cluster["cluster"])[0]
+    assert (opened.bundle.array(opened.bundle.header["order"]) == order).all()  # thumbnails lie where they lay
 
 
 def test_what_the_decoder_makes_is_beside_it(page):

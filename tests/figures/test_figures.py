@@ -3,6 +3,7 @@ import io
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
@@ -122,10 +123,15 @@ def test_pairs_stand_side_by_side(tmp_path):
 
 
 def test_contact_sheet_has_two_labelled_strips():
-    figure = contact_sheet(pictures(4), pictures(4))
-    assert [text.get_text() for text in figure.axes[0].texts] == ["most typical", "least typical"]
-    alone = contact_sheet(pictures(4), pictures(0))
-    assert [text.get_text() for text in alone.axes[0].texts] == ["most typical"]
+    figure = contact_sheet(pictures(4), [0.6, 0.296, 0.1, 0.004], pictures(4))
+    shares = ["60 %", "30 %", "10 %", "<1 %"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["parts and shares", *shares, "least typical"]
+    alone = contact_sheet(pictures(1), [1.0], pictures(0))
+    assert [text.get_text() for text in alone.axes[0].texts] == ["parts and shares", "100 %"]
+    renderer = FigureCanvasAgg(alone).get_renderer()
+    assert all(text.get_window_extent(renderer).x1 <= alone.bbox.x1 for text in alone.axes[0].texts)  # none is cut off
+    with pytest.raises(InputError, match="shares"):
+        contact_sheet(pictures(4), [1.0], pictures(4))
 
 
 @pytest.mark.parametrize(

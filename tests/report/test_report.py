@@ -214,6 +214,19 @@ def test_vectors_without_labels(folder):
     assert "images" not in page.text.replace("train/images_per_s", "").replace("data/images", "")
 
 
+def test_a_sheet_is_described_by_what_it_shows(folder):
+    page = Page(build(folder))  # of a run made before sheets showed parts
+    assert "For each cluster: the images nearest to its centre" in page.text
+    results, tables = read(folder)
+    tables["clusters"][0]["examples"] = [{"id": "a", "row": 3, "share": 0.75}, {"id": "b", "row": 1, "share": 0.25}]
+    write(folder, results, tables)
+    page = Page(build(folder))
+    assert "the most central image of each of its parts, with the part’s share of the cluster below it" in page.text
+    assert "nearest to its centre" not in page.text
+    html = build(folder).read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    assert "Examples of the parts of cluster 0, which hold 75.0 %, 25.0 % of it; then its least typical images" in html
+
+
 def test_holes_in_numbers_and_tables_are_dashes(folder):
     results, tables = read(folder)
     tables["outliers"] = [{"id": "a"}]

@@ -52,14 +52,32 @@ def test_the_sketch_the_feature_maps_and_the_filters_stand_in_the_report(run):
     assert "the number set beforehand; the labels have 2 classes" in html
 
 
-def test_no_image_is_both_most_and_least_typical(tmp_path):
-    """Of three images, two of them equal, two clusters are made; the one alone has a strip of one image."""
+def test_no_image_stands_for_a_part_and_is_least_typical(tmp_path):
+    """Of sixty images, all but one equal, two clusters are made; the one alone has a strip of one image."""
     values = np.full((60, 1, 8, 8), 20, np.uint8)
     values[1] = 250
     run = make(tmp_path / "r", values, "clustering.n_clusters=2", "net.width=2", "net.code_size=2")
     assert [cluster["size"] for cluster in run.tables["clusters"]] == [59, 1]
+    assert [[example["share"] for example in cluster["examples"]] for cluster in run.tables["clusters"]] == [[1], [1]]
     many, one = (Image.open(run.folder / "figures" / f"cluster-0{n}.png").size for n in (0, 1))
     assert one[1] < 0.6 * many[1]
+
+
+def test_a_sheet_shows_the_examples_of_its_cluster(run):
+    values = np.random.default_rng(0).integers(0, 60, (160, 1, 8, 8), np.uint8)
+    values[:80, :, 2:6, 2:6] += 150
+    values[80:, :, :, 3] += 180
+    found = run.examples()
+    for cluster in run.tables["clusters"]:
+        rows, shares = found.of(cluster["cluster"])
+        assert [(one["row"], one["id"], one["share"]) for one in cluster["examples"]] == [
+            (row, str(row), share) for row, share in zip(rows, shares, strict=True)
+        ]
+        assert sum(shares) == pytest.approx(1)
+        sheet = np.asarray(Image.open(run.folder / "figures" / cluster["figure"]).convert("L")).astype(int)
+        for place, row in enumerate(rows):  # 14 dots to a pixel, tiles of 114 with 8 between, below a title
+            down, across = (slice(first + 1 + 7, first + 113, 14) for first in (38, 8 + 122 * place))
+            assert (sheet[down, across] == values[row, 0]).all()
 
 
 def test_vectors_have_a_sketch_and_no_feature_maps(tmp_path):

@@ -1,12 +1,11 @@
-/** The list of clusters: size, typical images, purity where labels are known; rename, merge, split. */
+/** The list of clusters: size, examples, purity where labels are known; rename, merge, split. */
 
 import { merge, rename, split } from "./actions";
 import { button, counted, h, option, tint, whenShown, type Panel } from "./dom";
 import type { MapView } from "./map";
 import type { State } from "./state";
-import { thumb } from "./thumbs";
+import { examples } from "./thumbs";
 
-const TYPICAL = 6;
 const LISTED = 60; // clusters with pictures at first: of very many, more on request
 
 export function clusterList(state: State, map: MapView): Panel {
@@ -89,7 +88,7 @@ export function clusterList(state: State, map: MapView): Panel {
       "li",
       { "data-cluster": cluster },
       h("div", { class: "bar" }, check, swatch, title, h("span", { class: "size" }, size.toLocaleString("en"))),
-      h("div", { class: "sheet" }, ...rows.slice(0, TYPICAL).map((row) => thumb(state, row, () => state.look(row)))),
+      examples(state, cluster),
       h(
         "div",
         { class: "bar small" },
@@ -126,7 +125,8 @@ export function clusterList(state: State, map: MapView): Panel {
     return h("span", { class: "purity", title }, `${share} % ${label.names[best]}`);
   }
 
-  const element = h("section", { class: "panel", "aria-label": "Clusters" }, bar, list, more);
+  const hint = h("p", { class: "hint" }, "Below each cluster: one row of each of its parts, and the share of the cluster in that part.");
+  const element = h("section", { class: "panel", "aria-label": "Clusters" }, hint, bar, list, more);
   const { changed, opened } = whenShown(element, render);
   state.on("edits", changed);
   state.on("colour", changed);

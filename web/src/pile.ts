@@ -13,6 +13,15 @@ export interface Column {
   readonly high: number;
 }
 
+/** The parts into which each cluster falls, as it was found. */
+export interface Parts {
+  readonly most: number; // examples of a cluster
+  readonly order: Int32Array; // rows by cluster, by part (the largest first), the most central first
+  readonly of: Int32Array; // the part of each row
+  readonly axes: number;
+  readonly middles: Float32Array; // parts x axes
+}
+
 export class Pile {
   private constructor(
     readonly source: Source,
@@ -22,20 +31,25 @@ export class Pile {
     readonly ids: readonly string[],
     readonly neighbours: Int32Array, // rows x count
     readonly distances: Float32Array,
-    readonly order: Int32Array, // rows by cluster as found, the most typical first
+    readonly order: Int32Array, // rows, as their thumbnails lie on the sheets
+    readonly parts: Parts,
     readonly columns: readonly Column[],
   ) {}
 
   static async load(source: Source): Promise<Pile> {
     const header = await source.header();
     if (header.format !== 1) throw new Error(`This page reads format 1, and the data have ${header.format}.`);
-    const [points, found, ids, neighbours, distances, order, ...values] = await Promise.all([
+    const { examples } = header;
+    const [points, found, ids, neighbours, distances, order, central, partOf, middles, ...values] = await Promise.all([
       numbers(source, header.points),
       numbers(source, header.clusterOf),
       texts(source, header.ids),
       numbers(source, header.neighbours.rows),
       numbers(source, header.neighbours.distances),
       numbers(source, header.order),
+      numbers(source, examples?.order ?? header.order),
+      examples ? numbers(source, examples.parts) : numbers(source, header.clusterOf), // the whole of each cluster
+      examples && numbers(source, examples.middles),
       ...header.columns.map((column) => numbers(source, column.values)),
     ] as const);
     const columns = header.columns.map((column, i): Column => {
@@ -58,6 +72,10 @@ export class Pile {
       neighbours as Int32Array,
       distances as Float32Array,
       order as Int32Array,
+      {
+        most: examples?.most ?? 1, order: central as Int32Array, of: partOf as Int32Array,
+        axes: examples?.axes ?? 0, middles: middles as Float32Array | undefined ?? new Float32Array(),
+      },
       columns,
     );
   }

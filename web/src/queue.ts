@@ -1,13 +1,12 @@
-/** The queue: the least confident images, each beside what is typical, to confirm or correct one after the other. */
+/** The queue: the least confident images, each beside examples of clusters, to confirm or correct one after the other. */
 
 import { confirm, move } from "./actions";
 import { button, counted, h } from "./dom";
 import { sortedRows } from "./pile";
 import type { State } from "./state";
-import { figure, thumb } from "./thumbs";
+import { examples, figure } from "./thumbs";
 
 const CHOICES = 9; // clusters offered, each under a digit
-const TYPICAL = 5;
 
 export class Queue {
   readonly element = h("section", { class: "panel queue", "aria-label": "Queue", tabindex: -1 });
@@ -24,7 +23,7 @@ export class Queue {
   /** Shows what is to be looked at next. */
   open(): void {
     const confidence = this.state.pile.column("confidence");
-    this.order ??= confidence ? sortedRows(confidence.values) : this.state.pile.order.slice().reverse();
+    this.order ??= confidence ? sortedRows(confidence.values) : this.state.pile.order;
     this.render();
   }
 
@@ -70,7 +69,7 @@ export class Queue {
             "li",
             {},
             button(`${i + 1}  ${edits.nameOf(cluster)}${cluster === own ? " (as it is)" : ""}`, () => this.choose(cluster)),
-            h("div", { class: "sheet" }, ...state.rowsOf(cluster).slice(0, TYPICAL).map((one) => thumb(state, one, () => state.look(one)))),
+            examples(state, cluster),
           ),
         ),
       ),

@@ -1,6 +1,7 @@
 /** What is selected, shown, coloured and looked at; everybody who shows something of it is told of changes. */
 
 import type { Edits } from "./edits";
+import { examplesOf, type Example } from "./examples";
 import type { Pile } from "./pile";
 import type { Pictures } from "./pictures";
 import type { Server } from "./source";
@@ -152,9 +153,17 @@ export class State {
     return ranks[row]!;
   }
 
-  /** The rows of a cluster, the most typical first. */
+  /** The rows of a cluster, by the parts in which they were found. */
   rowsOf(cluster: number): readonly number[] {
     return this.grouped().get(cluster) ?? [];
+  }
+
+  /** The rows that stand for a cluster as it is now, the largest share first. */
+  examplesOf(cluster: number): readonly Example[] {
+    const rows = this.rowsOf(cluster); // which forgets, after an edit, what was chosen before
+    let examples = this.chosen.get(cluster);
+    if (!examples) this.chosen.set(cluster, (examples = examplesOf(this.pile, cluster, rows)));
+    return examples;
   }
 
   /** The numbers of clusters that hold a row, the largest first. */
@@ -168,22 +177,20 @@ export class State {
   private grouped(): Map<number, number[]> {
     if (this.groups && this.groupsAt === this.edits.log.length) return this.groups;
     const groups = new Map<number, number[]>();
-    // Rows that were moved come after those that were found where they are: how typical they are was said of elsewhere.
-    for (const moved of [false, true]) {
-      for (const row of this.pile.order) {
-        const cluster = this.edits.clusters[row]!;
-        if ((cluster !== this.pile.found[row]) !== moved) continue;
-        const held = groups.get(cluster);
-        if (held) held.push(row);
-        else groups.set(cluster, [row]);
-      }
+    for (const row of this.pile.parts.order) {
+      const cluster = this.edits.clusters[row]!;
+      const held = groups.get(cluster);
+      if (held) held.push(row);
+      else groups.set(cluster, [row]);
     }
+    this.chosen.clear();
     [this.groups, this.groupsAt] = [groups, this.edits.log.length];
     return groups;
   }
 
   private groups: Map<number, number[]> | null = null;
   private groupsAt = -1;
+  private readonly chosen = new Map<number, readonly Example[]>(); // of the clusters in groups
 
   private selectionChanged(): void {
     this.selectedCount = this.selected.reduce((sum, one) => sum + one, 0);

@@ -1,6 +1,7 @@
 /** Rows of pictures to look at and choose from. */
 
 import { counted, h } from "./dom";
+import { percent } from "./examples";
 import type { State } from "./state";
 import type { PictureKind } from "./types";
 
@@ -19,6 +20,21 @@ export function thumb(state: State, row: number, action: (row: number, event: Mo
   );
   void state.pictures.draw(canvas, row);
   return made;
+}
+
+/** The rows that stand for a cluster, each with the share of the cluster that it stands for. */
+export function examples(state: State, cluster: number): HTMLElement {
+  return h(
+    "div",
+    { class: "examples" },
+    ...state.examplesOf(cluster).map(({ row, share }) => {
+      const picture = thumb(state, row, () => state.look(row));
+      const stands = `stands for ${percent(share)} of ${state.edits.nameOf(cluster)}`;
+      picture.title = `${state.pile.ids[row]}: ${stands}`;
+      picture.setAttribute("aria-label", `${state.pile.ids[row]}, ${stands}`);
+      return h("div", {}, picture, h("span", { class: "share", "aria-hidden": "true" }, percent(share)));
+    }),
+  );
 }
 
 export function figure(state: State, row: number, kind: PictureKind, text: string): HTMLElement {

@@ -21,6 +21,15 @@ export interface ColumnHeader {
   readonly names?: readonly string[];
 }
 
+/** The parts into which each cluster falls, as it was found. */
+export interface ExamplesHeader {
+  readonly most: number; // examples of a cluster
+  readonly order: Blob; // rows by cluster, by part (the largest first), the most central first
+  readonly parts: Blob; // the part of each row
+  readonly axes: number;
+  readonly middles: Blob; // parts x axes
+}
+
 export type PictureKind = "images" | "rebuilt" | "cleaned";
 
 export interface Header {
@@ -34,7 +43,8 @@ export interface Header {
   readonly clusterOf: Blob;
   readonly ids: Blob;
   readonly neighbours: { readonly count: number; readonly rows: Blob; readonly distances: Blob };
-  readonly order: Blob; // rows by cluster, the most typical first; thumbnails lie on their sheets in this order
+  readonly order: Blob; // rows; thumbnails lie on their sheets in this order
+  readonly examples?: ExamplesHeader; // not in pages of earlier versions
   readonly twinsInAll: number; // pairs of near-duplicates there are; the most similar are listed
   readonly twins: readonly (readonly [number, number, number])[]; // rows, and how much they differ
   readonly columns: readonly ColumnHeader[];

@@ -16,8 +16,10 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.errors import RunFolderError
+from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
 from narrows.model import Model
+from narrows.principal import principal_axes
 from narrows.runs import Run
 
 FORMAT = 1
@@ -27,6 +29,7 @@ SHEET_SIDE = 1024  # pixels of a sheet of thumbnails: a browser holds it in 4 Mi
 #: The longest side of a thumbnail, by the number of rows up to which it is so long.
 THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
 REBUILT = 100_000  # rows up to which their reconstructions are put beside them
+AXES = 16  # principal ones on which the page knows the middles of the parts of clusters
 QUALITY = 75  # of lossy WebP, where that is smaller than lossless
 
 Block = tuple[slice, Array]
@@ -102,12 +105,30 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     header["twinsInAll"] = int(run.results.get("duplicates/pairs") or 0)
     header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
     header["columns"] = list(_columns(bundle, table))
-    # By cluster, the most typical first: those that are looked at together lie on the same sheets.
-    typical = run.clusterer().typicality(np.load(run.folder / "codes.npy"))  # (N,)
-    order = np.lexsort((-typical, clusters)).astype(np.int32)
-    header["order"] = bundle.add(order)
+    add_examples(bundle, run)
+    # Thumbnails in the same order: those that are looked at together lie on the same sheets.
+    header["order"] = header["examples"]["order"]
+    order = bundle.array(header["order"])
     header["pictures"] = _pictures(bundle, model, data, order) if data is not None and data.is_images else {}
     return bundle
+
+
+def add_examples(bundle: Bundle, run: Run) -> None:
+    """Put into the header what a page needs to show examples of clusters, as they were found or as a person edits them.
+
+    ``order``: rows by cluster, by part of it (the largest first) and by nearness to the part's middle; ``parts``: the
+    part of each row; ``middles``: of each part, on a few principal axes.
+    """
+    found = run.examples()
+    middles, axes = found.centres, min(AXES, found.centres.shape[1])
+    if axes < middles.shape[1]:
+        mean, directions = principal_axes(lambda: iter([middles]), axes)
+        middles = (middles - mean) @ directions.T
+    bundle.header["examples"] = {
+        "most": SHOWN, "order": bundle.add(np.lexsort((found.distances, found.parts)).astype(np.int32)),
+        "parts": bundle.add(found.parts.astype(np.int32)), "axes": axes,
+        "middles": bundle.add(middles.astype(np.float32)),
+    }  # fmt: skip
 
 
 def _identity(run: Run) -> str:

@@ -20,7 +20,7 @@ from narrows.clustering.kmeans import KMeans
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, InputError
-from narrows.explorer.bundle import Bundle, in_square
+from narrows.explorer.bundle import Bundle, add_examples, in_square
 from narrows.explorer.edits import EditLog
 from narrows.files import Array, safe_name
 from narrows.runs import EXPORTS, Run
@@ -46,6 +46,8 @@ class Opened:
         self.run, self.data, self.bundle = run, data, bundle
         self.model = run.model()
         self.codes = np.load(run.folder / "codes.npy")  # (N, K)
+        if "examples" not in bundle.header:  # of a page that an earlier version wrote
+            add_examples(bundle, run)
         self.points = bundle.array(bundle.header["points"]).reshape(-1, 2)
         self.ids = bundle.texts(bundle.header["ids"])
         clusters = bundle.array(bundle.header["clusterOf"])

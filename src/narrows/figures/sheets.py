@@ -1,32 +1,45 @@
-"""The contact sheet of a cluster: its most and its least typical images."""
+"""The contact sheet of a cluster: an image of each of its parts, and its least typical images."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
-from narrows.figures.images import GAP, LINE, Sheet, enlarge
+from narrows.errors import InputError
+from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
 from narrows.figures.style import MUTED
 from narrows.files import Array
 
 
-def contact_sheet(typical: Array, atypical: Array, columns: int = 12) -> Figure:
-    """Draw two labelled strips: the images nearest to a cluster's centre, and those farthest from it.
+def contact_sheet(examples: Array, shares: Sequence[float], atypical: Array, columns: int = 8) -> Figure:
+    """Draw two labelled strips: an image of each part of a cluster, and the images that fit it least.
 
     Parameters
     ----------
-    typical, atypical : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1]; either may be empty, not both
+    examples : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1], n >= 1
+    shares : of the cluster that each example stands for, (n,); written below it
+    atypical : (m, C, H, W), the same; may be empty, and the strip is left out then
     columns : images per line
 
     Raises
     ------
-    InputError : something that is not images
+    InputError : something that is not images, or shares of another number
     """
-    strips = {"most typical": typical, "least typical": atypical}
-    # An empty strip is left out; with both empty, the first one says what is wrong.
-    drawn = {title: images for title, images in strips.items() if len(images)} or {"most typical": typical}
+    if len(shares) != len(examples):
+        raise InputError("shares", f"must have one entry for each of the {len(examples)} examples", value=len(shares))
+    strips: list[tuple[str, Array, list[str] | None]] = [("parts and shares", examples, [percent(s) for s in shares])]
+    if len(atypical):
+        strips.append(("least typical", atypical, None))
     sheet = Sheet()
     y = GAP
-    for title, images in drawn.items():
+    for title, images, captions in strips:
         sheet.write(title, GAP, y, size=7.5, colour=MUTED)
-        y = sheet.grid(enlarge(images, title), GAP, y + LINE + GAP // 2, columns) + 2 * GAP
+        y = sheet.grid(enlarge(images, title), GAP, y + LINE + GAP // 2, columns, captions) + 2 * GAP
+        sheet.width = max(sheet.width, round(1.2 * LETTER * len(title)) + 2 * GAP)
     return sheet.draw()
+
+
+def percent(share: float) -> str:
+    """Return a share as whole percent; what is there is not called nothing."""
+    return f"{int(100 * share + 0.5)} %" if share >= 0.005 else "<1 %"

@@ -16,6 +16,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from narrows.errors import RunFolderError
+from narrows.evaluation.examples import SHOWN
 from narrows.files import read_json, write_text
 from narrows.report.numbers import METRICS, difference, number, plural, written
 from narrows.report.verdict import describe_limit, describe_pile, verdict
@@ -109,6 +110,7 @@ def _render(
         total=written(number(results, "time/total_s"), "seconds"),
         environment=_flat(environment),
         recipe=recipe,
+        most_parts=SHOWN,
         has_label=lambda cluster: cluster.get("label") is not None,
         results=_all(results),
     )

@@ -19,6 +19,7 @@ from narrows.runs import Run
 SHOWN = 12  # images in a strip
 MAPPED = 6  # images whose feature maps are drawn
 SHEETS = 50  # clusters that get a contact sheet
+LEAST = 8  # least typical images on it
 
 
 def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
@@ -122,25 +123,30 @@ def _finds(data: Dataset, found: dict[str, Any], folder: Path) -> None:
 
 def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
     """Draw a contact sheet of each cluster, and list the clusters."""
-    typicality = run.clusterer().typicality(np.load(run.folder / "codes.npy"))
+    typicality, examples = run.clusterer().typicality(np.load(run.folder / "codes.npy")), run.examples()
     names = run.tables["data"]["label_names"]
     matched = run.tables.get("contingency", {}).get("matched")
     listed = []
     for cluster in range(int(clusters.max()) + 1):
         rows = np.flatnonzero(clusters == cluster)
-        rows = rows[np.argsort(-typicality[rows], kind="stable")]  # most typical first
+        shown, shares = examples.of(cluster)
         figure = None
         if data.is_images and cluster < SHEETS and len(rows):
             figure = f"cluster-{cluster:02}.png"
-            half = min(SHOWN, -(-len(rows) // 2))
-            others = rows[half:][-SHOWN:][::-1]  # none is shown as most and as least typical
-            save(sheets.contact_sheet(data.values[rows[:half]], data.values[others]), folder / figure)
+            others = np.setdiff1d(rows, shown)  # none stands for a part and is shown as least typical
+            others = others[np.argsort(typicality[others], kind="stable")][:LEAST]
+            picture = sheets.contact_sheet(data.values[shown], shares.tolist(), data.values[others])
+            save(picture, folder / figure)
         entry: dict[str, Any] = {
             "cluster": cluster,
             "size": len(rows),
             "share": len(rows) / len(clusters),
             "label": None,
             "purity": None,
+            "examples": [
+                {"id": data.ids[row], "row": int(row), "share": float(share)}
+                for row, share in zip(shown, shares, strict=True)
+            ],
         }
         if data.labels is not None and matched is not None and len(rows):
             known = data.labels[rows][data.labels[rows] >= 0]

@@ -1,0 +1,176 @@
+"""Which rows to show of a cluster: one from each of the parts it falls into, with the share of each part.
+
+The rows nearest to a cluster's centre are all of its commonest kind, whatever else it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from narrows.clustering.kmeans import KMeans
+from narrows.errors import InputError
+from narrows.files import Array
+
+SHOWN = 8  # examples of a cluster, wherever it is shown
+FITTED = 5_000, 1 << 21  # rows, and values, of a cluster at most that its parts are found from; all are then sorted
+STARTS = 4  # of k-means
+PAIRS = 1000  # pairs of rows that tell how far a cluster reaches
+ALIKE = 0.08  # of that reach: parts that together are no wider are one
+BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The parts of each cluster, and the row that stands for each.
+
+    Parameters
+    ----------
+    clusters : (P,) int64, the cluster of each part; rising, and of one cluster the largest part first
+    rows : (P,) int64, the row that stands for each part: the one with the least sum of squared distances to its rows
+    shares : (P,) of its cluster that each part holds; those of a cluster add up to 1
+    parts : (N,) int64, the part of each row
+    distances : (N,) from each row to the mean of its part
+    centres : (P, K) the mean of each part
+    """
+
+    clusters: Array
+    rows: Array
+    shares: Array
+    parts: Array
+    distances: Array
+    centres: Array
+
+    def of(self, cluster: int) -> tuple[Array, Array]:
+        """Return the examples of a cluster and the shares they stand for, (n,) each; the largest share first."""
+        held = slice(*np.searchsorted(self.clusters, [cluster, cluster + 1]))
+        return self.rows[held], self.shares[held]
+
+
+def examples(codes: Array, clusters: Array, count: int = SHOWN, seed: int = 0) -> Examples:
+    """Divide each cluster into at most ``count`` parts by k-means (Lloyd 1982), and choose a row of each.
+
+    A part is where k-means puts it, whether or not there is a gap between it and the next: an even cluster falls into
+    parts that look alike. There are fewer than ``count`` where a cluster has fewer distinct codes, and where parts lie
+    so close together that their pictures would show the same.
+
+    Parameters
+    ----------
+    codes : (N, K)
+    clusters : (N,) whole numbers >= 0; a number may be of no row
+    count : examples of a cluster at most
+    seed : of k-means, and of the rows it looks at where a cluster has very many
+
+    Raises
+    ------
+    InputError : codes and clusters of different lengths, or a count below 1
+    """
+    if len(codes) != len(clusters):
+        raise InputError("clusters", f"must have one entry for each of the {len(codes)} codes", value=len(clusters))
+    if count < 1:
+        raise InputError("count", "must be a whole number >= 1", value=count)
+    by_cluster = np.argsort(clusters, kind="stable")
+    numbers, sizes = np.unique(clusters, return_counts=True)
+    ends = sizes.cumsum()
+    parts, distances = np.empty(len(codes), np.int64), np.empty(len(codes))
+    of: list[int] = []
+    rows: list[int] = []
+    shares: list[float] = []
+    centres: list[Array] = []
+    for cluster, start, end in zip(numbers, ends - sizes, ends, strict=True):
+        members = by_cluster[start:end]
+        found = _parts(codes, members, count, seed)  # (n,)
+        held_by = np.bincount(found)
+        means = _means(codes, members, found, held_by)
+        away = _distances(codes, members, found, means)
+        distances[members], parts[members] = away, found + len(rows)
+        for part, size in enumerate(held_by):
+            held = np.flatnonzero(found == part)
+            # Of all rows the one nearest to the mean has the least sum of squared distances to all.
+            rows.append(members[held[away[held].argmin()]])
+            of.append(cluster)
+            shares.append(size / len(members))
+        centres.append(means)
+    values = codes.shape[1]
+    return Examples(
+        np.array(of, np.int64), np.array(rows, np.int64), np.array(shares, np.float64), parts, distances,
+        np.concatenate(centres) if centres else np.empty((0, values)),
+    )  # fmt: skip
+
+
+def _parts(codes: Array, members: Array, count: int, seed: int) -> Array:
+    """Return the part (n,) of each of the rows ``members`` (n,), the largest part 0."""
+    if count == 1 or len(members) == 1:
+        return np.zeros(len(members), np.int64)
+    rng = np.random.default_rng(seed)
+    most = min(FITTED[0], max(count, FITTED[1] // codes.shape[1]))
+    fitted = members if len(members) <= most else np.sort(rng.choice(members, most, replace=False))
+    sample = codes[fitted].astype(np.float64)  # in which squares of a float32 neither overflow nor vanish
+    middle = sample.mean(0)
+    sample -= middle
+    if len(sample) <= count:
+        found = np.arange(len(sample))
+        joined = _joined(sample, found, rng)  # for each number in found, the part it is of
+    else:
+        kmeans = KMeans(count, seed, n_init=STARTS).fit(sample)
+        found = kmeans.labels_
+        joined = _joined(sample, found, rng)
+        if fitted is not members:
+            blocks = _blocks(members, codes)
+            found = np.concatenate([kmeans.predict(codes[members[block]] - middle) for block in blocks])
+    _, dense = np.unique(joined[found], return_inverse=True)
+    order = np.argsort(-np.bincount(dense), kind="stable")
+    ranks: Array = np.argsort(order, kind="stable")[dense]
+    return ranks
+
+
+def _joined(x: Array, found: Array, rng: np.random.Generator) -> Array:
+    """Return, for each part of the rows ``x`` (n, K), the number of the part that it is one with.
+
+    Two are one where their rows together deviate from their mean by less (root mean square) than a small share of the
+    cluster's reach: the distance that nine of ten pairs of rows do not exceed, which a few strange rows do not move.
+    """
+    first = rng.integers(0, len(x), PAIRS)
+    second = (first + rng.integers(1, len(x), PAIRS)) % len(x)  # always another row
+    reach = np.quantile(np.linalg.norm(x[first] - x[second], axis=1), 0.9)
+    sizes = np.bincount(found).astype(np.float64)  # (M,)
+    means = np.stack([x[found == part].mean(0) if size else np.zeros(x.shape[1]) for part, size in enumerate(sizes)])
+    squares = np.bincount(found, ((x - means[found]) ** 2).sum(1))  # (M,), of the deviations of each part
+    names: Array = np.arange(len(sizes))
+    while True:
+        alive = [part for part in range(len(sizes)) if names[part] == part and sizes[part]]
+        widths = {}
+        for a, b in combinations(alive, 2):
+            between = sizes[a] * sizes[b] / (sizes[a] + sizes[b]) * ((means[a] - means[b]) ** 2).sum()
+            widths[a, b] = float(np.sqrt((squares[a] + squares[b] + between) / (sizes[a] + sizes[b])))
+        if not widths or min(widths.values()) > ALIKE * reach:
+            return names
+        (a, b), width = min(widths.items(), key=lambda found: found[1])
+        squares[a] = width**2 * (sizes[a] + sizes[b])
+        means[a] = (sizes[a] * means[a] + sizes[b] * means[b]) / (sizes[a] + sizes[b])
+        sizes[a] += sizes[b]
+        names[names == b] = a
+
+
+def _blocks(members: Array, codes: Array) -> list[slice]:
+    rows = max(1, BLOCK_VALUES // codes.shape[1])
+    return [slice(start, start + rows) for start in range(0, len(members), rows)]
+
+
+def _means(codes: Array, members: Array, found: Array, sizes: Array) -> Array:
+    """Return the mean (P, K) of each part."""
+    sums = np.zeros((len(sizes), codes.shape[1]))
+    for block in _blocks(members, codes):
+        x, parts = codes[members[block]], found[block]
+        for part in range(len(sizes)):
+            sums[part] += x[parts == part].sum(0, dtype=np.float64)
+    return sums / sizes[:, None]
+
+
+def _distances(codes: Array, members: Array, found: Array, means: Array) -> Array:
+    away = np.empty(len(members))
+    for block in _blocks(members, codes):
+        away[block] = np.linalg.norm(codes[members[block]] - means[found[block]], axis=1)
+    return away
