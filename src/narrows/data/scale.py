@@ -59,6 +59,42 @@ SIXTEEN_BITS = Scale(0, 65535)
 UNIT = Scale(0, 1)
 
 
+class Eye(NamedTuple):
+    """What is shown of a set of images: bytes from ``low`` (black) to ``high`` (white).
+
+    Pictures are stretched for the eye where a set is dark or flat throughout; a network gets the values as they are.
+    """
+
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, values: Array) -> Eye:
+        """Return what shows images uint8 (N, ...) best: as they are, unless they fill less than half of the range."""
+        each = max(1, values[:1].size)
+        some = values[:: max(1, len(values) * each // SAMPLE)]
+        low, high = np.percentile(some, [OUTLIERS, 100 - OUTLIERS]).astype(int).tolist()
+        return cls(0, 255) if not 0 < high - low < 128 else cls(low, high)
+
+    def see(self, images: Array) -> Array:
+        """Return images, uint8 or floating-point in [0, 1], as they are shown."""
+        if (self.low, self.high) == (0, 255):
+            return images
+        unit = 1.0 if images.dtype == np.uint8 else 255.0
+        shown = (images.astype(np.float32) * unit - self.low).clip(0, self.high - self.low) / (self.high - self.low)
+        return np.rint(255 * shown).astype(np.uint8) if images.dtype == np.uint8 else shown.astype(images.dtype)
+
+    @property
+    def note(self) -> str:
+        """A sentence for whoever looks at the pictures; empty where they are shown as they are."""
+        if (self.low, self.high) == (0, 255):
+            return ""
+        return (
+            f"Nearly all pixels lie between {self.low} and {self.high} of 255: pictures are stretched for the eye, "
+            "and the network gets the values as they are."
+        )
+
+
 def check_white(white: Any) -> White:
     """Check what a person asked for.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
+from narrows.data.scale import Eye
 from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
@@ -179,9 +180,11 @@ def _pictures(bundle: Bundle, model: Model, data: Dataset, order: Array) -> dict
     scale = min(1.0, longest / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
 
+    eye = Eye.of(data.values)
+
     def as_stored() -> Iterator[Block]:
         for block in coding.blocks(rows, data.shape):
-            yield block, np.asarray(data.values[order[block]])
+            yield block, eye.see(np.asarray(data.values[order[block]]))
 
     pictures = {"images": _sheets(bundle, as_stored, rows, size)}
     if model.objective.trains_decoder and rows <= REBUILT:
@@ -189,7 +192,7 @@ def _pictures(bundle: Bundle, model: Model, data: Dataset, order: Array) -> dict
         def rebuilt() -> Iterator[Block]:
             for block in coding.blocks(rows, data.shape):
                 made = coding.reconstruct(model, data.values[order[block]])
-                yield block, np.rint(255 * made).astype(np.uint8)
+                yield block, eye.see(np.rint(255 * made).astype(np.uint8))
 
         pictures["rebuilt"] = _sheets(bundle, rebuilt, rows, size)
     if model.objective.trains_decoder and model.objective.corrupts and rows <= REBUILT:
@@ -198,7 +201,7 @@ def _pictures(bundle: Bundle, model: Model, data: Dataset, order: Array) -> dict
             for block in coding.blocks(rows, data.shape):
                 chosen = data.values[order[block]]
                 noisy = next(iter(coding.corrupted_reconstructions(model, chosen, seed=block.start)))
-                yield block, np.rint(255 * noisy[2]).astype(np.uint8)
+                yield block, eye.see(np.rint(255 * noisy[2]).astype(np.uint8))
 
         pictures["cleaned"] = _sheets(bundle, cleaned, rows, size)
     return pictures

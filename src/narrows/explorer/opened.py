@@ -19,6 +19,7 @@ from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
+from narrows.data.scale import Eye
 from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, add_examples, in_square
 from narrows.explorer.edits import EditLog
@@ -45,6 +46,7 @@ class Opened:
     def __init__(self, run: Run, data: Dataset | None, bundle: Bundle, *, read_only: bool = False) -> None:
         self.run, self.data, self.bundle = run, data, bundle
         self.model = run.model()
+        self.eye = Eye.of(data.values) if data is not None and data.is_images else Eye(0, 255)
         self.codes = np.load(run.folder / "codes.npy")  # (N, K)
         if "examples" not in bundle.header:  # of a page that an earlier version wrote
             add_examples(bundle, run)
@@ -75,10 +77,10 @@ class Opened:
                 page = page_of(self.ids[row], self.model.preprocessing)
                 channels: Channels = own.channels if isinstance(own.channels, tuple) else "auto"
                 whole = replace(own, size=measure(path, page), fit="stretch", channels=channels, page=page)
-                return png(decode(path, whole).pixels)  # upright, 8 bits, and no metadata
+                return png(self.eye.see(decode(path, whole).pixels))  # upright, 8 bits, and no metadata
             except Unreadable:  # since the run was made
                 pass
-        return png(np.asarray(data.values[row]))
+        return png(self.eye.see(np.asarray(data.values[row])))
 
     def draw(self, asked: Mapping[str, Any]) -> tuple[Array, Array]:
         """Return codes (n, K), and the images uint8 (n, C, H, W) or vectors (n, D) that the decoder makes of them.
@@ -94,10 +96,14 @@ class Opened:
         """
         codes = self._codes_of(asked)
         made = coding.decode(self.model, codes)
-        return codes, np.rint(255 * made).astype(np.uint8) if self.model.is_images else self._in_units(made)
+        return codes, self._shown(made)
 
-    def _in_units(self, vectors: Array) -> Array:
-        return with_offsets(vectors, self.model.preprocessing)
+    def _shown(self, made: Array) -> Array:
+        """Return images as they are shown, and vectors in their units."""
+        if not self.model.is_images:
+            return with_offsets(made, self.model.preprocessing)
+        stored = np.rint(255 * made).astype(np.uint8)
+        return self.eye.see(stored)
 
     def _codes_of(self, asked: Mapping[str, Any]) -> Array:
         if asked.keys() == {"at"}:

@@ -10,6 +10,7 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
+from narrows.data.scale import Eye
 from narrows.errors import InputError
 from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
 from narrows.files import Array
@@ -59,13 +60,14 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
             tables.contingency(np.array(table["counts"]), table["clusters"], table["labels"]),
             folder / "contingency.png",
         )
-    if data.is_images:
+    eye = Eye.of(data.values) if data.is_images else None
+    if eye:
         if model.objective.trains_decoder:
-            _reconstructions(run, model, data, test, seed, folder)
-            _samples(run, model, seed, folder)
-        _finds(data, found, folder)
+            _reconstructions(run, model, data, test, seed, eye, folder)
+            _samples(run, model, seed, eye, folder)
+        _finds(data, found, eye, folder)
     _network(run, model, data, test, seed, folder)
-    _clusters(run, data, clusters, folder)
+    _clusters(run, data, clusters, eye, folder)
 
 
 def _network(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
@@ -84,7 +86,7 @@ def _network(run: Run, model: Model, data: Dataset, test: Array, seed: int, fold
         save(features.first_filters(model.net, data.shape), folder / "filters.png")
 
 
-def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
+def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: int, eye: Eye, folder: Path) -> None:
     rng = np.random.default_rng(seed)
     shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
     rows = {
@@ -92,36 +94,35 @@ def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: i
         f"autoencoder, {model.code_size} values": coding.reconstruct(model, shown),
         f"PCA, {model.code_size} values": run.baseline().reconstruct(shown),
     }
-    save(images.comparison(rows), folder / "reconstruction.png")
+    save(images.comparison({title: eye.see(row) for title, row in rows.items()}), folder / "reconstruction.png")
     _, corrupted, cleaned = next(coding.corrupted_reconstructions(model, shown, seed))
     if not np.array_equal(corrupted, shown / np.float32(255)):
-        save(
-            images.comparison({"original": shown, "corrupted": corrupted, "cleaned": cleaned}), folder / "denoising.png"
-        )
+        rows = {"original": shown, "corrupted": corrupted, "cleaned": cleaned}
+        save(images.comparison({title: eye.see(row) for title, row in rows.items()}), folder / "denoising.png")
 
 
-def _samples(run: Run, model: Model, seed: int, folder: Path) -> None:
+def _samples(run: Run, model: Model, seed: int, eye: Eye, folder: Path) -> None:
     normal = coding.normal_codes(42, model.code_size, seed)
     fitted = run.code_distribution().sample(42, seed)
-    save(images.gallery(coding.decode(model, normal), columns=7), folder / "samples-normal.png")
-    save(images.gallery(coding.decode(model, fitted), columns=7), folder / "samples-fitted.png")
+    save(images.gallery(eye.see(coding.decode(model, normal)), columns=7), folder / "samples-normal.png")
+    save(images.gallery(eye.see(coding.decode(model, fitted)), columns=7), folder / "samples-fitted.png")
 
 
-def _finds(data: Dataset, found: dict[str, Any], folder: Path) -> None:
+def _finds(data: Dataset, found: dict[str, Any], eye: Eye, folder: Path) -> None:
     outliers = found["outliers"]
     captions = [entry["id"] for entry in outliers]
     save(
-        images.gallery(data.values[[entry["row"] for entry in outliers]], columns=12, captions=captions),
+        images.gallery(eye.see(data.values[[entry["row"] for entry in outliers]]), columns=12, captions=captions),
         folder / "outliers.png",
     )
     pairs = found["duplicates"][:SHOWN]
     if pairs:
         left, right = np.array([entry["rows"] for entry in pairs]).T
         captions = [f"{entry['a']} / {entry['b']}" for entry in pairs]
-        save(images.pairs(data.values[left], data.values[right], captions), folder / "duplicates.png")
+        save(images.pairs(eye.see(data.values[left]), eye.see(data.values[right]), captions), folder / "duplicates.png")
 
 
-def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
+def _clusters(run: Run, data: Dataset, clusters: Array, eye: Eye | None, folder: Path) -> None:
     """Draw a contact sheet of each cluster, and list the clusters."""
     typicality, examples = run.clusterer().typicality(np.load(run.folder / "codes.npy")), run.examples()
     names = run.tables["data"]["label_names"]
@@ -131,11 +132,11 @@ def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
         rows = np.flatnonzero(clusters == cluster)
         shown, shares = examples.of(cluster)
         figure = None
-        if data.is_images and cluster < SHEETS and len(rows):
+        if eye and cluster < SHEETS and len(rows):
             figure = f"cluster-{cluster:02}.png"
             others = np.setdiff1d(rows, shown)  # none stands for a part and is shown as least typical
             others = others[np.argsort(typicality[others], kind="stable")][:LEAST]
-            picture = sheets.contact_sheet(data.values[shown], shares.tolist(), data.values[others])
+            picture = sheets.contact_sheet(eye.see(data.values[shown]), shares.tolist(), eye.see(data.values[others]))
             save(picture, folder / figure)
         entry: dict[str, Any] = {
             "cluster": cluster,

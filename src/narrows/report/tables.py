@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from narrows.data.dataset import Dataset
+from narrows.data.scale import Eye
 from narrows.data.splits import Split
 from narrows.evaluation import summary
 from narrows.files import Array, write_text
@@ -26,12 +27,14 @@ def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
             "data/test": len(rows.test) if rows.held_out else 0,
         }
     )  # fmt: skip
-    description = {
+    description: dict[str, Any] = {
         "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
         "shape": list(data.shape), "label_names": data.class_names, "held_out": rows.held_out,
         "notes": list(data.notes), "limit": data.provenance.get("limit"),
         "available": data.provenance.get("available"),
     }  # fmt: skip
+    if data.is_images and (note := Eye.of(data.values).note):
+        description["notes"].append(note)
     skipped = [{"path": file.path, "reason": file.reason} for file in data.skipped]
     run.add_tables({"name": name, "data": description, "skipped": skipped})
 
