@@ -291,9 +291,7 @@ def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Datas
     ------
     DataError : a source that cannot be opened, or fewer than two rows
     """
-    options = asked.model_dump(exclude={"source", "valid", "test", "size"})
-    size = tuple(asked.size) if isinstance(asked.size, list) else asked.size
-    data = open_source(asked.source, size=size, progress=progress, seed=seed, **options)
+    data = open_source(asked.source, progress=progress, seed=seed, **asked.options())
     if len(data) < 2:
         raise DataError(
             "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from narrows.cli import main, printable
@@ -197,6 +198,15 @@ def test_data_info():
     output = narrows("data", "info", "digits")
     assert "1,797 images" in output
     assert "1 x 8 x 8" in output
+
+
+def test_data_info_takes_settings_of_the_data(tmp_path):
+    stack = np.arange(2 * 4 * 16 * 16, dtype=np.uint16).reshape(2, 4, 16, 16)
+    tifffile.imwrite(tmp_path / "x.tif", stack, imagej=True, metadata={"axes": "TCYX"})
+    output = narrows("data", "info", str(tmp_path / "x.tif"), "--set", "data.channels=[1]", "--set", "data.page=all")
+    assert "2 images" in output
+    assert "Values from 256 to 1,535" in output
+    assert "must be a setting of the data" in narrows("data", "info", "digits", "--set", "train.epochs=3", code=2)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

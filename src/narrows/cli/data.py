@@ -19,19 +19,33 @@ def root() -> None:
 @app.command()
 def info(
     source: Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")],
-    labels: Annotated[str, typer.Option(help="Where labels come from; see `narrows.open`.")] = "auto",
+    labels: Annotated[str | None, typer.Option(help="Where labels come from; see `narrows.open`.")] = None,
     key: Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")] = None,
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the data, such as data.channels=[2] or data.page=1."
+        ),
     ] = None,
 ) -> None:
     """Say what a source holds: how many, of what shape, which labels, and which files cannot be read."""
     import numpy as np
 
     from narrows.data.open import open as open_source
+    from narrows.errors import InputError
     from narrows.progress import for_this_terminal
+    from narrows.recipes import recipe as recipes
 
-    data = open_source(source, labels=labels, key=key, ignore=ignore, progress=for_this_terminal())
+    asked = {"labels": labels, "key": key, "ignore": ignore}
+    given = {name: value for name, value in asked.items() if value is not None}
+    for setting in set_ or []:
+        if not setting.startswith("data."):
+            raise InputError("--set", "must be a setting of the data (data.KEY=VALUE)", value=setting)
+    options = recipes.load("default", list(set_ or [])).data.options() | given
+    data = open_source(source, progress=for_this_terminal(), **options)
     origin = printable(str(data.provenance.get("source", source)))
     typer.echo(f"{'source':<9} {origin} ({data.provenance.get('format', 'unknown')})")
     typer.echo(f"{'rows':<9} {len(data):,} {'images' if data.is_images else 'vectors'}")

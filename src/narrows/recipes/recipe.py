@@ -53,6 +53,10 @@ class Data(_Section):
     valid: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.15, ge=0, lt=1)
 
+    def options(self) -> dict[str, Any]:
+        """Return what ``narrows.open`` takes besides the source."""
+        return self.model_dump(exclude={"source", "valid", "test"})
+
 
 class Named(BaseModel):
     """An entry of a registry by its name, and its arguments."""
