@@ -144,7 +144,9 @@ def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
         }
         if data.labels is not None and matched is not None and len(rows):
             known = data.labels[rows][data.labels[rows] >= 0]
-            entry["label"] = names[matched[cluster]] if matched[cluster] >= 0 else None
-            entry["purity"] = float(np.bincount(known).max() / len(known)) if len(known) else None
+            entry |= {"labelled": len(known), "matched": names[matched[cluster]] if matched[cluster] >= 0 else None}
+            if len(known):  # its own commonest label, which the matching may have given to another cluster
+                counts = np.bincount(known)
+                entry |= {"label": names[counts.argmax()], "purity": float(counts.max() / len(known))}
         listed.append(entry | {"figure": figure})
     run.add_tables({"clusters": listed})
