@@ -28,7 +28,7 @@ def verb(count: float, one: str, many: str) -> str:
 
 
 def out_of(count: int, total: int, noun: str, nouns: str | None = None) -> str:
-    """Return "all 5 images", "3 of 5 images", "1 image" where that is all there is, or "no image" of none.
+    """Return "all 5 images", "3 of 5 images", "1 image" where that is all there is, or "no images".
 
     Raises
     ------
@@ -37,10 +37,15 @@ def out_of(count: int, total: int, noun: str, nouns: str | None = None) -> str:
     if not 0 <= count <= total:
         raise InputError("count", f"must be from 0 to {total:,}", value=count)
     if not count:
-        return f"no {noun}"
+        return f"no {nouns or noun + 's'}"
     if count == total:
         return plural(count, noun, nouns) if count == 1 else f"all {plural(count, noun, nouns)}"
     return f"{count:,} of {plural(total, noun, nouns)}"
+
+
+def distinct(count: int, noun: str) -> str:
+    """Return "there are only 3 different codes", "there is only 1 different code"."""
+    return f"there {verb(count, 'is', 'are')} only {plural(count, f'different {noun}')}"
 
 
 def share(value: float) -> str:

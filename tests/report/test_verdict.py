@@ -114,8 +114,8 @@ def test_what_to_be_careful_about():
     assert told(results, tables)[2] == (
         "Be careful: 2 warning signs were found (dead centres, overfitting); nothing was held out, so the figures "
         "describe the data it was trained on; 10 files could not be used and were left out; the map bends "
-        "neighbourhoods (trustworthiness 0.81); one of the strangest images is rebuilt with 20 times the average error; "
-        "and there are 12 pairs of near-duplicates."
+        "neighbourhoods (trustworthiness 0.81); one of the strangest images is rebuilt with 20 times the average "
+        "error; and there are 12 pairs of near-duplicates."
     )
 
 

@@ -1,7 +1,7 @@
 /** The list of clusters: size, typical images, purity where labels are known; rename, merge, split. */
 
 import { merge, rename, split } from "./actions";
-import { button, counted, h, option, tint, whenShown, type Panel } from "./dom";
+import { button, counted, h, option, percent, tint, whenShown, type Panel } from "./dom";
 import type { MapView } from "./map";
 import type { State } from "./state";
 import { thumb } from "./thumbs";
@@ -121,9 +121,9 @@ export function clusterList(state: State, map: MapView): Panel {
     }
     const [best, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [0, 0];
     if (!known) return h("span", { class: "purity" }, "no labels");
-    const share = ((100 * count) / known).toFixed(0);
-    const title = `Of ${counted(known, "labelled row")} of ${state.edits.nameOf(cluster)}, ${share} % have the label ${label.names[best]}`;
-    return h("span", { class: "purity", title }, `${share} % ${label.names[best]}`);
+    const share = percent(count / known);
+    const title = `Of ${counted(known, "labelled row")} of ${state.edits.nameOf(cluster)}, ${share} have the label ${label.names[best]}`;
+    return h("span", { class: "purity", title }, `${share} ${label.names[best]}`);
   }
 
   const element = h("section", { class: "panel", "aria-label": "Clusters" }, bar, list, more);

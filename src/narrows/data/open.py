@@ -28,6 +28,7 @@ from narrows.data.named import named
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 from narrows.progress import Progress
+from narrows.wording import plural
 
 CODE_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # package.module:function
 
@@ -112,7 +113,7 @@ def open(
             if not _exists(path):
                 raise DataError("source", "must be a list of files that exist", value=str(path))
         name, reader = find_several(paths)
-        return _read(name, reader, paths, f"{len(paths)} files", options)
+        return _read(name, reader, paths, plural(len(paths), "file"), options)
     array = as_array(source)
     origin = f"array {array.shape} {array.dtype}"
     return _finish(Raw(array), origin, "array", options)

@@ -18,6 +18,7 @@ from narrows.data.dataset import Dataset
 from narrows.errors import RunFolderError
 from narrows.files import Array
 from narrows.model import Model
+from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import Run
 
 FORMAT = 1
@@ -101,6 +102,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     }  # fmt: skip
     header["twinsInAll"] = int(run.results.get("duplicates/pairs") or 0)
     header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
+    header["verdict"] = [*verdict(run.results, tables), *signal_lines(tables)]
     header["columns"] = list(_columns(bundle, table))
     # By cluster, the most typical first: those that are looked at together lie on the same sheets.
     typical = run.clusterer().typicality(np.load(run.folder / "codes.npy"))  # (N,)

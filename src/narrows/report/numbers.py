@@ -123,7 +123,7 @@ METRICS = {
 
 def number(results: Mapping[str, Any], name: str) -> float | None:
     """Return the result called ``name``, or None when it is missing, null, not finite, or outside of its domain."""
-    value = results.get(name)
+    value: Any = results.get(name)
     return within(value, _kind(name)) if _is_number(value) else None
 
 

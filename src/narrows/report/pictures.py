@@ -15,6 +15,7 @@ from narrows.figures import architecture, curves, features, images, maps, save, 
 from narrows.files import Array
 from narrows.model import Model
 from narrows.runs import Run
+from narrows.wording import plural
 
 SHOWN = 12  # images in a strip
 MAPPED = 6  # images whose feature maps are drawn
@@ -88,8 +89,8 @@ def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: i
     shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
     rows = {
         "original": shown,
-        f"autoencoder, {model.code_size} values": coding.reconstruct(model, shown),
-        f"PCA, {model.code_size} values": run.baseline().reconstruct(shown),
+        f"autoencoder, {plural(model.code_size, 'value')}": coding.reconstruct(model, shown),
+        f"PCA, {plural(model.code_size, 'value')}": run.baseline().reconstruct(shown),
     }
     save(images.comparison(rows), folder / "reconstruction.png")
     _, corrupted, cleaned = next(coding.corrupted_reconstructions(model, shown, seed))

@@ -57,9 +57,8 @@ def _kept(found: Findings, codes: str) -> str:
     if rebuilt.kept == "alone":
         return f", and from {codes} {figures}, with no baseline to hold that against"
     if rebuilt.kept == "nothing":
-        return (
-            f", and {codes}{made} keep nothing that tells them apart: {against}, and their average would be no farther"
-        )
+        as_well = f"the average {found.row} would do as well"
+        return f", and {codes}{made} keep nothing that tells them apart: {against}, and {as_well}"
     if rebuilt.kept == "mixed":
         far = "is nearer than PCA's by one figure and farther by another"
         return f", and what comes back from {codes}{made} {far}: {figures}, which {_beside(rebuilt)}"

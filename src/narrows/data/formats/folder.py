@@ -28,6 +28,7 @@ from narrows.data.images import Picture, Size, Unreadable
 from narrows.data.labels import labels_file
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
+from narrows.wording import out_of, plural
 
 __all__ = ["Folder"]
 
@@ -101,7 +102,7 @@ class Folder(Reader):
         decoded, notes = _decode_or_recall([files[i] for i in positions], root, options)
         if decoded.failures and options.strict:
             raise DataError(
-                f"{len(decoded.failures)} of {len(positions)} images", "cannot be read, and strict stops at those",
+                out_of(len(decoded.failures), len(positions), "image"), "cannot be read, and strict stops at those",
                 remedy=f"{_named(decoded.failures)}. Repair or remove them, or leave strict away.",
             )  # fmt: skip
         positions = positions[decoded.positions]
@@ -180,7 +181,7 @@ def _text(name: str) -> str:
 
 
 def _what_instead(skipped: list[Skipped]) -> str:
-    return f"{len(skipped)} other files" if skipped else "nothing"
+    return plural(len(skipped), "other file") if skipped else "nothing"
 
 
 def _hint(root: Path, skipped: list[Skipped]) -> str | None:
