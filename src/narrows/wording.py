@@ -12,7 +12,7 @@ from narrows.errors import InputError
 
 NBSP = "\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-SMALL, LARGE = 1e-4, 1e7  # outside of these a figure is written with a power of ten
+SMALLEST, LARGEST = -4, 7  # powers of ten, outside of which a figure is written with one
 MOST_TIMES = 1000  # a ratio beyond says no more than that it is large
 MOST_DIGITS = 9  # by which two figures are told apart
 
@@ -58,9 +58,9 @@ def share(value: float) -> str:
     if not 0 <= value <= 1:
         raise InputError("share", "must be from 0 to 1", value=value)
     if 0 < value < 0.0005:
-        return f"under 0.1{NBSP}%"
+        return f"less than 0.1{NBSP}%"
     if 0.9995 <= value < 1:
-        return f"over 99.9{NBSP}%"
+        return f"more than 99.9{NBSP}%"
     return f"{100 * value:.1f}{NBSP}%"
 
 
@@ -79,15 +79,20 @@ def fixed(value: float, digits: int) -> str:
 
 
 def figure(value: float, digits: int = 4) -> str:
-    """Return ``value`` with its first ``digits`` digits: 0.01235, 1,797, 1.2 × 10⁻⁴⁰."""
+    """Return ``value`` with its first ``digits`` digits: 0.01235, 1,797, 1.2 × 10⁻⁴⁰.
+
+    Raises
+    ------
+    InputError : no finite number
+    """
+    if not math.isfinite(value):
+        raise InputError("figure", "must be a finite number", value=value)
     sign = "\N{MINUS SIGN}" if value < 0 else ""
-    size = float(f"{abs(value):.{digits - 1}e}")
-    if size == 0:
+    mantissa, _, power = f"{abs(value):.{digits - 1}e}".partition("e")
+    if value == 0:
         return "0"
-    if SMALL <= size < LARGE:
-        whole = math.floor(math.log10(size)) + 1
-        return sign + _shortest(f"{size:,.{max(0, digits - whole)}f}")
-    mantissa, _, power = f"{size:.{digits - 1}e}".partition("e")
+    if SMALLEST <= int(power) < LARGEST:
+        return sign + _shortest(f"{float(f'{mantissa}e{power}'):,.{max(0, digits - 1 - int(power))}f}")
     return f"{sign}{_shortest(mantissa)} × 10{str(int(power)).translate(SUPERSCRIPT)}"
 
 

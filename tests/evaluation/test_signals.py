@@ -80,7 +80,7 @@ def test_dead_centres_are_counted():
     found = dead_centres(np.array([31_000, 20_000, 9_000, 0, 0]))
     assert found.numbers == {"dead": 2, "clusters": 5}
     assert found.severity == "warning"
-    assert found.sentence.startswith("2 of 5 clusters have no members: the grouping really has 3.")
+    assert found.sentence.startswith("2 of 5 clusters have no members: the grouping really has 3 clusters.")
     assert dead_centres(np.array([60_000, *[0] * 9])).severity == "serious"
     assert dead_centres(np.array([5923, 1, 6742])) is None
 

@@ -25,8 +25,8 @@ def told(results, tables=IMAGES):
 def test_good_news():
     assert told(GOOD) == [
         "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers keep much more of each than "
-        "PCA at the same size: rebuilt images reach a PSNR of 25.1 dB against 18.6 dB, which means that PCA "
-        "leaves 4.5 times the squared error.",
+        "PCA at the same size: rebuilt images reach a PSNR of 25.1 dB against 18.6 dB, and PCA leaves 4.5 times the "
+        "squared error.",
         "The codes were sorted into 10 clusters (the number set beforehand), hardly separated (silhouette 0.21), and "
         "these match the labels for 74.2 % of the images, against 53.4 % for k-means on raw pixels, so the codes "
         "group them better than raw pixels do.",
@@ -49,8 +49,8 @@ def test_worse_than_the_baselines_is_said_plainly():
     worse = GOOD | {"reconstruction/psnr": 15.55, "clustering/accuracy": 0.41}
     assert told(worse) == [
         "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers keep less than PCA at the same "
-        "size: rebuilt images reach a PSNR of 15.6 dB against 18.6 dB, which is 2.0 times PCA's squared error, so the "
-        "autoencoder is worse than this simple linear method.",
+        "size: rebuilt images reach a PSNR of 15.6 dB against 18.6 dB, and the squared error is 2.0 times PCA's, so "
+        "the autoencoder is worse than this simple linear method.",
         "The codes were sorted into 10 clusters (the number set beforehand), hardly separated (silhouette 0.21), and "
         "these match the labels for 41.0 % of the images, against 53.4 % for k-means on raw pixels, so the codes "
         "group them worse than raw pixels do.",
@@ -65,7 +65,7 @@ def test_codes_that_were_made_for_clusters_are_not_blamed_for_what_a_decoder_rea
     assert first == (
         "The pile held 70,000 grey images of 28 × 28 pixels, and codes of 32 numbers, made to tell clusters apart, "
         "keep less of each than PCA at the same size: rebuilt images reach a PSNR of 15.6 dB against "
-        "18.6 dB, which is 2.0 times PCA's squared error."
+        "18.6 dB, and the squared error is 2.0 times PCA's."
     )
     assert third == CLEAR
 
@@ -152,8 +152,7 @@ def test_vectors():
     }  # fmt: skip
     assert told(results, VECTORS) == [
         "The pile held 100 vectors of 20 numbers, and codes of 4 numbers keep much more of each than PCA at the same "
-        "size: 95.0 % of the variance comes back against 90.0 %, which means that PCA leaves 2.0 times the "
-        "squared error.",
+        "size: 95.0 % of the variance comes back against 90.0 %, and PCA leaves 2.0 times the squared error.",
         "The codes were sorted into 3 clusters, and these match the labels for 90.0 % of the vectors, with no baseline "
         "to hold that against.",
         "Be careful: the rows are vectors, so no pictures can be checked by eye.",

@@ -133,8 +133,9 @@ def dead_centres(sizes: Array) -> Signal | None:
     which = f"{out_of(dead, of, 'cluster')} {verb(dead, 'has', 'have')} no members"
     return Signal(
         "dead centres", "warning" if dead < of / 2 else "serious",
-        f"{which[0].upper()}{which[1:]}: the grouping really has {of - dead}. A centre that no row is nearest to gets "
-        "nothing to learn from and stays dead; other starting centres, or moving dead ones to where rows are, helps.",
+        f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that no row "
+        "is nearest to gets nothing to learn from and stays dead; other starting centres, or moving dead ones to where "
+        "rows are, helps.",
         {"dead": dead, "clusters": of},
     )  # fmt: skip
 
@@ -339,11 +340,12 @@ def stopped_improving(losses: Sequence[float]) -> Signal | None:
     if found[0] == 0 == found[best]:
         return None  # right from the start: there was nothing to learn
     if (found[0] - found[best]) / level < ARRIVED:
-        fell = f"fell only {change(found[0], found[best])}" if best else f"never fell below its {figure(found[0])}"
+        first = figure(found[0])
+        fell = f"fell only {change(found[0], found[best])}" if best else f"never fell below the {first} it began with"
         return Signal(
             "nothing learned", "warning",
-            f"From the first to the best of {epochs} epochs the loss {fell}: training changed next to nothing. Try a "
-            "learning rate ten times as large or as small.",
+            f"In {epochs} epochs the loss {fell}: training changed next to nothing. Try a learning rate ten times as "
+            "large or as small.",
             {"first": float(found[0]), "best": float(found[best]), "epochs": epochs},
         )  # fmt: skip
     arrived = int(np.argmax(found <= found[best] + ARRIVED * level))

@@ -16,7 +16,7 @@ Kind = Literal["count", "share", "variance", "score", "dB", "error", "seconds", 
 
 #: Between what the numbers of a kind lie; what lies outside is a mistake of somebody's, and never shown.
 DOMAINS: dict[Kind, tuple[float, float]] = {
-    "count": (0, math.inf), "share": (0, 1), "variance": (-math.inf, 1), "score": (-1, 1), "dB": (-math.inf, math.inf),
+    "count": (0, 1e15), "share": (0, 1), "variance": (-math.inf, 1), "score": (-1, 1), "dB": (-math.inf, math.inf),
     "error": (-math.inf, math.inf), "seconds": (0, math.inf), "speed": (0, math.inf),
 }  # fmt: skip
 ROUNDING = 1e-6  # outside of a domain by no more than this is rounding
@@ -130,6 +130,8 @@ def number(results: Mapping[str, Any], name: str) -> float | None:
 def within(value: float, kind: Kind) -> float | None:
     """Return a finite ``value`` where its kind allows it, else None; rounding is rounded away."""
     low, high = DOMAINS[kind]
+    if kind == "count" and value != round(value):
+        return None
     return min(max(value, low), high) if low - ROUNDING <= value <= high + ROUNDING else None
 
 
@@ -140,10 +142,8 @@ def written(value: Any, kind: Kind) -> str:
         return "\N{EN DASH}"
     if kind == "seconds":
         return _duration(known)
-    if kind == "variance":
-        return _variance(known)
-    if kind == "share":
-        return share(known)
+    if kind in ("share", "variance"):  # what is worse than no part of the variance is no part of it
+        return share(known) if known >= 0 else f"below 0{NBSP}%"
     if kind == "dB":
         return f"{fixed(known, 2)}{NBSP}dB"
     if kind == "speed":
@@ -213,12 +213,6 @@ def _ratio(ratio: float, what: str) -> tuple[str, Outcome]:
     return f"{text}{NBSP}× {'less' if judged == 'better' else 'more'}{what}", judged
 
 
-def _variance(value: float) -> str:
-    if value < -1:
-        return f"below {fixed(-100, 0)}{NBSP}%"
-    return f"{fixed(100 * value, 1)}{NBSP}%" if value <= 0 else share(value)
-
-
 def _kind(name: str) -> Kind:
     """Return the kind of the result called ``name``, which may be a baseline; of unknown ones one without bounds."""
     stage, _, short = name.rpartition("/")
@@ -226,7 +220,8 @@ def _kind(name: str) -> Kind:
         metric = METRICS.get(f"{stage}/{short.removeprefix(prefix)}")
         if metric is not None:
             return metric.kind
-    return "share" if short.endswith("accuracy") else "count" if stage in ("data", "duplicates") else "error"
+    counted = stage in ("data", "duplicates") or short in ("n_clusters", "asked", "rows")
+    return "share" if short.endswith("accuracy") else "count" if counted else "error"
 
 
 def _is_number(value: Any) -> bool:

@@ -61,14 +61,14 @@ def _kept(found: Findings, codes: str) -> str:
         return f", and {codes}{made} keep nothing that tells them apart: {against}, and {as_well}"
     if rebuilt.kept == "mixed":
         far = "is nearer than PCA's by one figure and farther by another"
-        return f", and what comes back from {codes}{made} {far}: {figures}, which {_beside(rebuilt)}"
+        return f", and what comes back from {codes}{made} {far}: {figures}, but over all of them {_beside(rebuilt)}"
     return _against_pca(found, codes + made, figures)
 
 
 def _against_pca(found: Findings, codes: str, figures: str) -> str:
     """Say that the codes keep more than PCA, no more, or less."""
     rebuilt = found.rebuilt
-    ratio = f", which {_beside(rebuilt)}" if _beside(rebuilt) else ""
+    ratio = f", and {_beside(rebuilt)}" if _beside(rebuilt) else ""
     lossless = rebuilt.baseline is not None and is_lossless(rebuilt.baseline, rebuilt.kind)
     if rebuilt.kept == "worse":
         less = "keep less" if found.shaped else "keep less of each"
@@ -105,8 +105,8 @@ def _beside(rebuilt: Rebuilt) -> str:
     if ratio is None or outcome(10 * math.log10(ratio), 0.0, "dB") == "same":
         return ""
     if ratio < 1:
-        return f"is {times(1 / ratio)} PCA's squared error"
-    return f"means that PCA leaves {times(ratio)} the squared error"
+        return f"the squared error is {times(1 / ratio)} PCA's"
+    return f"PCA leaves {times(ratio)} the squared error"
 
 
 def _written(value: float, kind: Kind) -> str:
@@ -126,7 +126,7 @@ def _sorted(found: Findings, results: Mapping[str, Any], tables: Mapping[str, An
     if clustered.grouped == "one":
         return f"{start}, so nothing was told apart"
     if clustered.grouped == "each":
-        return f"{start}, as many as there are {found.rows}, so nothing was grouped"
+        return f"{start}, no fewer than there are {found.rows}, so nothing was grouped"
     if clustered.grouped == "doubtful":
         start += f", but {_what_is_wrong(found)}"
         return start if clustered.accuracy is None else f"{start}; they match the labels for {_matched(found)}"
@@ -144,9 +144,11 @@ def _sorted(found: Findings, results: Mapping[str, Any], tables: Mapping[str, An
             "worse": f"so the codes group them worse than {_raw(found)} do",
         }[clustered.judged]
         return f"{start}, and these match the labels for {_matched(found)}, {how}"
-    scored = "labels of one class only" if clustered.labelled else "no labels"
     if silhouette is None:
-        return f"{start}; how well separated they are was not measured, and there were {scored} to score them by"
+        unscored = {None: "no labels", 0: "no labels", 1: "labels of one class only"}
+        classes = number(results, "data/classes")
+        why = f", and there were {unscored[classes]} to score them by" if classes in unscored else ""
+        return f"{start}; how well separated they are was not measured{why}"
     if silhouette > 0.5:
         if any(found.doubts(about) for about in ("clusters", "samples", "codes")):
             return start
@@ -282,7 +284,7 @@ def _about_clusters(found: Findings) -> str:
     if clustered.grouped == "one":
         return "there is only one cluster"
     if clustered.grouped == "each":
-        return f"there are as many clusters as {found.rows}"
+        return f"there are no fewer clusters than {found.rows}"
     if clustered.judged in ("same", "worse") and not found.doubts("baselines"):
         how = "no better" if clustered.judged == "same" else "worse"
         return f"the clusters match the labels {how} than k-means on {_raw(found)}"
