@@ -118,7 +118,8 @@ def fall(before: float, after: float) -> str:
         raise InputError("after", f"must be less than {before:g}", value=after)
     if after < 0:
         return change(before, after)
-    return f"by {share((before - after) / before)}, {change(before, after)}"
+    part = (before - after) / before
+    return f"by {share(min(part, math.nextafter(1, 0)) if after else part)}, {change(before, after)}"
 
 
 def times(ratio: float) -> str:

@@ -132,7 +132,7 @@ def _sorted(found: Findings, results: Mapping[str, Any], tables: Mapping[str, An
         return start if clustered.accuracy is None else f"{start}; they match the labels for {_matched(found)}"
     lopsided = [signal for signal in found.doubts("clusters") if signal.get("name") == "mode collapse"]
     if lopsided:
-        start += f", one of which holds {_largest(lopsided[0], 'more than half')} of all rows"
+        start += f", one of which holds {_largest(lopsided[0], 'more than half of')} all rows"
     silhouette = clustered.silhouette
     if silhouette is not None:
         start += f", {_separation(silhouette)} (silhouette {fixed(silhouette, 2)})"
@@ -145,9 +145,8 @@ def _sorted(found: Findings, results: Mapping[str, Any], tables: Mapping[str, An
         }[clustered.judged]
         return f"{start}, and these match the labels for {_matched(found)}, {how}"
     if silhouette is None:
-        unscored = {None: "no labels", 0: "no labels", 1: "labels of one class only"}
-        classes = number(results, "data/classes")
-        why = f", and there were {unscored[classes]} to score them by" if classes in unscored else ""
+        unscored = {0: "no labels", 1: "labels of one class only"}.get(int(number(results, "data/classes") or 0))
+        why = f", and there were {unscored} to score them by" if unscored else ""
         return f"{start}; how well separated they are was not measured{why}"
     if silhouette > 0.5:
         if any(found.doubts(about) for about in ("clusters", "samples", "codes")):
@@ -178,14 +177,14 @@ def _what_is_wrong(found: Findings) -> str:
     if "collapsed codes" in signs:
         return "the codes are almost the same for every row, so they tell nothing apart"
     if "mode collapse" in signs:
-        largest = _largest(signs["mode collapse"], "nearly all")
-        return f"one of them holds {largest} of all rows, so they hardly tell anything apart"
+        largest = _largest(signs["mode collapse"], "nearly")
+        return f"one of them holds {largest} all rows, so they hardly tell anything apart"
     return "most of the centres have no members, so the grouping is not what it seems"
 
 
 def _largest(signal: Mapping[str, Any], otherwise: str) -> str:
     largest = number(signal.get("numbers") or {}, "largest")
-    return share(largest) if largest is not None and 0 <= largest <= 1 else otherwise
+    return f"{share(largest)} of" if largest is not None and 0 <= largest <= 1 else otherwise
 
 
 def _how_many(results: Mapping[str, Any], tables: Mapping[str, Any], clustered: Clustered) -> str:
