@@ -49,6 +49,7 @@ finite = st.floats(-1e300, 1e300)
         (fall(0.5, -1), "from 0.5 to \u22121"), (fall(-1, -2), "from \u22121 to \u22122"),
         (times(4.53), "4.5 times"), (times(9.96), "10 times"), (times(60193), "more than 1,000 times"),
         (times(math.inf), "more than 1,000 times"), (times(0.25), "0.25 times"),
+        (times(1.264, 2), "1.26 times"), (times(0.984, 2), "0.984 times"),
     ],
 )  # fmt: skip
 def test_numbers_are_said_as_people_say_them(said, text):

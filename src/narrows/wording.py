@@ -122,7 +122,7 @@ def fall(before: float, after: float) -> str:
     return f"by {share(min(part, math.nextafter(1, 0)) if after else part)}, {change(before, after)}"
 
 
-def times(ratio: float) -> str:
+def times(ratio: float, digits: int = 1) -> str:
     """Return a ratio above 0 as "1.4 times", "12 times" or "more than 1,000 times".
 
     Raises
@@ -133,7 +133,7 @@ def times(ratio: float) -> str:
         raise InputError("ratio", "must be above 0", value=ratio)
     if ratio > MOST_TIMES:
         return f"more than {MOST_TIMES:,} times"
-    return f"{figure(ratio, 2) if ratio < 1 else fixed(ratio, 1 if ratio < 9.95 else 0)} times"
+    return f"{figure(ratio, digits + 1) if ratio < 1 else fixed(ratio, digits if ratio < 9.95 else 0)} times"
 
 
 def _shortest(text: str) -> str:

@@ -298,7 +298,7 @@ def test_praise_is_not_said_above_a_lost_comparison(name):
     first, _, third = told(GOOD, IMAGES | {"signals": [signal(name), signal(name)]})
     assert "keep much more" not in first
     assert "from codes of 32 numbers they are rebuilt better than by PCA at the same size: rebuilt images" in first
-    assert third == f"Be careful: 2 warning signs were found ({name} (2 times))."
+    assert third == f"Be careful: 2 warning signs were found (2 × {name})."
 
 
 def test_notes_alone_are_no_warnings_but_are_said():

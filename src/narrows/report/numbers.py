@@ -148,7 +148,10 @@ def written(value: Any, kind: Kind) -> str:
         return f"{fixed(known, 2)}{NBSP}dB"
     if kind == "speed":
         return f"{fixed(known, 0 if known >= 10 else 1)}{NBSP}per second"
-    return {"count": fixed(known, 0), "score": fixed(known, 3), "error": figure(known)}[kind]
+    if kind == "error":
+        padded = f"{known:#.4g}"
+        return figure(known) if "e" in padded else fixed(known, len(padded.partition(".")[2]))
+    return fixed(known, 0 if kind == "count" else 3)
 
 
 def outcome(ours: float, baseline: float, kind: Kind, rows: float | None = None) -> Outcome:

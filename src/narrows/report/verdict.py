@@ -307,7 +307,7 @@ def _worst_error(found: Findings, results: Mapping[str, Any], tables: Mapping[st
 def _names(signs: Iterable[Mapping[str, Any]]) -> str:
     """Return the names of signals, each once."""
     counts = Counter(str(sign.get("name")) for sign in signs)
-    return ", ".join(name if count == 1 else f"{name} ({count} times)" for name, count in counts.items())
+    return ", ".join(name if count == 1 else f"{count}{NBSP}× {name}" for name, count in counts.items())
 
 
 def _raw(found: Findings) -> str:
