@@ -219,6 +219,7 @@ class _Job:
                 if model.objective.corrupts:
                     results |= summary.of_denoising(model, held_out, seed)
                 errors = coding.errors(model, data.values)
+                results["reconstruction/error"] = float(errors.mean(dtype=np.float64))
             task.advance(text="clusters")
             results |= summary.of_clustering(clusters, codes, data.labels, seed)
             pixels = kmeans_on_pixels(data.values, int(clusters.max()) + 1, seed)

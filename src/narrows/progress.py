@@ -62,7 +62,7 @@ class _PlainTask(Task):
         now = time.monotonic()
         if now - self.last >= self.owner.interval:
             self.last = now
-            share = f" {100 * self.done / self.total:.0f} %" if self.total else ""
+            share = f" {min(100, int(100 * self.done / self.total))} %" if self.total else ""  # 100 % is done
             self.owner.say(f"{self.title}:{share}{self.suffix()}")
 
     def suffix(self) -> str:

@@ -12,6 +12,7 @@ from narrows.evaluation.signals import (
     against_baseline,
     against_baseline_over_seeds,
     chance_margin,
+    compared,
     constant_predictor,
     dead_centres,
     dead_dimensions,
@@ -20,6 +21,7 @@ from narrows.evaluation.signals import (
     of_run,
     overfitting,
     posterior_collapse,
+    rows_behind,
     sample_collapse,
     still_improving,
     stopped_improving,
@@ -80,7 +82,7 @@ def test_dead_centres_are_counted():
     found = dead_centres(np.array([31_000, 20_000, 9_000, 0, 0]))
     assert found.numbers == {"dead": 2, "clusters": 5}
     assert found.severity == "warning"
-    assert found.sentence.startswith("2 of 5 clusters have no members: the grouping really has 3.")
+    assert found.sentence.startswith("2 of 5 clusters have no members: the grouping really has 3 clusters.")
     assert dead_centres(np.array([60_000, *[0] * 9])).severity == "serious"
     assert dead_centres(np.array([5923, 1, 6742])) is None
 
@@ -237,6 +239,68 @@ def test_a_loss_that_has_arrived_or_turned_is_not_still_falling(losses):
     assert still_improving(losses) is None
 
 
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([3.025, 1.0], "in the last one it still fell by 66.9 %, from 3.025 to 1:"),  # not by 202.5 % of where it ended
+        ([14.096, 9.0, 1.0], "it still fell by 88.9 %, from 9 to 1:"),
+        ([1.0, 1e-40], "fell by more than 99.9 %, from 1 to 1 × 10⁻⁴⁰:"),
+        ([1.0, 0.0], "fell by 100.0 %, from 1 to 0:"),
+        ([-1.0, -2.0], "it still fell from \u22121 to \u22122:"),  # a likelihood: a share of a loss below 0 is none
+        ([0.5, -0.5], "it still fell from 0.5 to \u22120.5:"),
+    ],
+)  # fmt: skip
+def test_a_fall_is_a_share_of_a_positive_loss_or_none(losses, said):
+    assert said in still_improving(losses).sentence.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_a_rise_is_told_by_its_ends():
+    found = overfitting([-1.0, -2.0, -3.0], [-0.9, -1.8, 40.0])
+    assert "rose from \u22121.8 to 40 while" in found.sentence
+    assert "%" not in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [
+        ([0.1772, 0.1771, *[0.1771] * 8], "the loss fell only from 0.1772 to 0.1771:"),
+        ([0.17720, 0.17719, *[0.17719] * 8], "the loss fell only from 0.1772 to 0.17719:"),
+        ([0.2] * 10, "the loss never fell below the 0.2 it began with:"),
+        ([-3.0] * 10, "the loss never fell below the \u22123 it began with:"),
+        ([1e-40] * 10, "the loss never fell below the 1 × 10⁻⁴⁰ it began with:"),
+    ],
+)  # fmt: skip
+def test_a_loss_that_did_not_fall_is_not_said_to_have_fallen(losses, said):
+    assert said in stopped_improving(losses).sentence
+
+
+def test_a_loss_of_nothing_from_the_start_had_nothing_to_learn():
+    assert stopped_improving([0.0] * 10) is None
+
+
+def test_a_loss_below_zero_arrives_within_its_range():
+    found = stopped_improving([-1.0, *np.linspace(-1.995, -2.0, 30)])
+    assert found.name == "early plateau"
+    assert "within 2% of its range from the lowest it ever reached" in found.sentence
+
+
+def test_numbers_of_one_agree():
+    texts = [
+        dead_centres(np.array([5, 5, 0])).sentence,
+        posterior_collapse(np.array([1.0, 0.0])).sentence,
+        posterior_collapse(np.array([0.0])).sentence,
+        dead_dimensions(np.ones((1, 1))).sentence,
+    ]
+    assert texts[0].startswith("1 of 3 clusters has no members: the grouping really has 2 clusters.")
+    assert "only 1 of the code's numbers is in use" in texts[1]
+    assert texts[2].startswith("1 of 1 number in a code tells nothing")
+    assert texts[3].startswith("1 row has almost the same code")
+
+
+def test_a_single_sample_is_no_collapse():
+    assert sample_collapse(np.array([1, 0, 0]), np.array([5, 5, 5])) is None
+
+
 # Baselines
 
 
@@ -256,6 +320,35 @@ def test_an_accuracy_within_chance_of_its_baseline():
     worse = against_baseline(0.85, 0.941, 10_000, "the probe", "PCA")
     assert worse.name == "worse than the baseline"
     assert against_baseline(0.962, 0.941, 10_000, "the probe", "PCA") is None
+
+
+def test_what_differs_by_less_than_a_point_is_the_same_in_every_sentence():
+    """Of a million rows chance explains a tenth of a point; a verdict of "no better" beside "worse" helps nobody."""
+    assert compared(0.900, 0.905, 1_000_000) == ("same", 0.01)
+    near = against_baseline(0.900, 0.905, 1_000_000, "the probe", "PCA")
+    assert near.name == "no better than the baseline"
+    assert "they are less than a point apart, so nothing shows" in near.sentence
+    assert compared(0.90, 0.95, 1_000_000)[0] == "worse"
+    assert compared(0.95, 0.90, 1_000_000)[0] == "better"
+    assert compared(0.95, 0.90, 20)[0] == "same"
+
+
+def test_what_chance_explains_is_no_more_than_everything():
+    found = against_baseline_over_seeds([0.1, 0.9], [0.0, 1.0], "a", "b")
+    assert found.numbers["margin"] > 1
+    assert "over 2 seeds, chance alone explains any difference" in found.sentence
+    assert "they are the same" in against_baseline_over_seeds([0.5, 0.5], [0.5], "a", "b").sentence
+
+
+def test_shares_of_labelled_rows_are_judged_by_their_number():
+    results = {"data/images": 60, "data/labelled": 6, "data/test": 9, "probe/rows": 2}
+    assert rows_behind(results, "clustering/accuracy") == 6
+    assert rows_behind(results, "probe/linear_accuracy") == 2
+    assert rows_behind({"data/images": 60, "data/test": 9}, "probe/linear_accuracy") == 9
+    shares = {"clustering/accuracy": 0.833, "clustering/pixels_accuracy": 0.5}
+    assert [signal.name for signal in of_run(results | shares, [])] == ["no better than the baseline"]
+    assert of_run({"data/images": 60} | shares, []) == []
+    assert of_run(results | shares | {"clustering/accuracy": 8.33}, []) == []  # no share at all
 
 
 def test_a_fixed_baseline_has_no_noise_of_its_own():

@@ -24,6 +24,7 @@ from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
 from narrows.figures.sheets import percent
 from narrows.recipes import recipe as recipes
+from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import Run
 
 ROWS = int(os.environ.get("NARROWS_BROWSER_ROWS", "1200"))
@@ -233,6 +234,14 @@ def test_without_webgl_the_map_is_drawn_all_the_same_and_says_so(run, new_page):
     drawn, colours = pixels(page)
     assert drawn > DRAWN
     assert colours >= 8
+
+
+def test_the_verdict_is_that_of_the_report(page, run):
+    page.click("header button:text-is('Verdict')")
+    told = page.locator("dialog[open] p").all_inner_texts()
+    assert told == [*verdict(run.results, run.tables), *signal_lines(run.tables)]
+    assert len(told) >= 3
+    page.click("dialog[open] button")
 
 
 # 2: hover and click

@@ -96,7 +96,7 @@ def test_lines_are_drawn_where_units_change_sides_if_they_cross_the_box_at_all()
 def test_saturation_counts_what_can_still_learn():
     (ax,) = saturation({"some": np.array([[0.0, -4.5], [4.7, 800]]), "none": np.full(7, -50.0)}).axes
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["some: 50.0 % can learn", "none: 0.0 % can learn"]
+    assert labels == ["some: 50.0\N{NO-BREAK SPACE}% can learn", "none: 0.0\N{NO-BREAK SPACE}% can learn"]
 
 
 def test_shares_by_angle_in_closed_form():

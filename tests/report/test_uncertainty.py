@@ -41,3 +41,6 @@ def test_a_median_has_its_ends_and_a_single_number_four_digits():
     assert exact(287.13) == "287.1"
     assert exact(0.00012345) == "1.23 × 10⁻⁴"
     assert exact(3.0) == "3"
+    assert exact(-0.0) == "0"
+    assert compared(-0.0) == "0"
+    assert measured(-1e-9, 0.0, "share") == "0 ± 0 %"

@@ -1,7 +1,7 @@
 /** The list of clusters: size, examples, purity where labels are known; rename, merge, split. */
 
 import { merge, rename, split } from "./actions";
-import { button, counted, h, option, tint, whenShown, type Panel } from "./dom";
+import { button, counted, h, option, percent, tint, whenShown, type Panel } from "./dom";
 import type { MapView } from "./map";
 import type { State } from "./state";
 import { examples } from "./thumbs";
@@ -120,9 +120,9 @@ export function clusterList(state: State, map: MapView): Panel {
     }
     const [best, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? [0, 0];
     if (!known) return h("span", { class: "purity" }, "no labels");
-    const share = ((100 * count) / known).toFixed(0);
-    const title = `Of ${counted(known, "labelled row")} of ${state.edits.nameOf(cluster)}, ${share} % have the label ${label.names[best]}`;
-    return h("span", { class: "purity", title }, `${share} % ${label.names[best]}`);
+    const share = percent(count / known);
+    const title = `Of ${counted(known, "labelled row")} of ${state.edits.nameOf(cluster)}, ${share} have the label ${label.names[best]}`;
+    return h("span", { class: "purity", title }, `${share} ${label.names[best]}`);
   }
 
   const hint = h("p", { class: "hint" }, "Below each cluster: one row of each of its parts, and the share of the cluster in that part.");

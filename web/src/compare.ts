@@ -1,6 +1,6 @@
 /** A second run of the same data beside the first: what is selected in one is selected in the other. */
 
-import { h } from "./dom";
+import { counted, h } from "./dom";
 import { Edits, ServerStore, type Store } from "./edits";
 import { MapView } from "./map";
 import { Pictures } from "./pictures";
@@ -62,7 +62,7 @@ export function comparePanel(state: State, place: HTMLElement, withoutWebGL: boo
       place.hidden = false;
       map.recolour();
       follow();
-      said.textContent = `${pile.header.name}: ${common.toLocaleString("en")} rows in common.${agreement(state, edits.clusters, mine)}`;
+      said.textContent = `${pile.header.name}: ${counted(common, "row")} in common.${agreement(state, edits.clusters, mine)}`;
     } catch (error) {
       said.textContent = (error as Error).message;
     }
@@ -89,8 +89,9 @@ function agreement(state: State, theirClusters: Int32Array, mine: Int32Array): s
   });
   const pairs = (table: Map<unknown, number>): number => [...table.values()].reduce((sum, n) => sum + (n * (n - 1)) / 2, 0);
   const all = (count * (count - 1)) / 2;
+  if (!all) return ""; // one row has nobody to be together with
   const expected = (pairs(ours) * pairs(theirs)) / all;
   const most = (pairs(ours) + pairs(theirs)) / 2;
   const index = most === expected ? 1 : (pairs(cells) - expected) / (most - expected);
-  return ` Their clusters agree with these by ${index.toFixed(2)} (adjusted Rand index; 1 is the same, 0 is chance).`;
+  return ` Their clusters agree with these by ${index.toFixed(2).replace(/^-0\.00$/, "0.00")} (adjusted Rand index; 1 is the same, 0 is chance).`;
 }

@@ -45,6 +45,14 @@ export function counted(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
+/** A share as per cent; 0 % and 100 % are said of nothing and of all alone. */
+export function percent(share: number): string {
+  if (!Number.isFinite(share)) return "–";
+  if (share > 0 && share < 0.005) return "less than 1 %";
+  if (share < 1 && share >= 0.995) return "more than 99 %";
+  return `${(100 * share).toFixed(0)} %`;
+}
+
 export function short(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);

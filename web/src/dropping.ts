@@ -1,6 +1,6 @@
 /** A new image, dropped on the page or chosen: where on the map it belongs, and what is nearest to it. */
 
-import { counted } from "./dom";
+import { counted, percent } from "./dom";
 import type { MapView } from "./map";
 import type { State } from "./state";
 
@@ -37,7 +37,7 @@ export async function place(state: State, map: MapView, file: File): Promise<voi
     state.select(found.rows);
     state.say(
       `${counted(found.rows.length, "row")} nearest to the new image selected; it belongs to ${state.edits.nameOf(found.cluster)}, ` +
-        `confidence ${(100 * found.confidence).toFixed(0)} %.`,
+        `confidence ${percent(found.confidence)}.`,
     );
   } catch (error) {
     state.say((error as Error).message);

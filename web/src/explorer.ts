@@ -126,6 +126,8 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
   } });
   const newImage = button("New image", () => chooser.click(), { title: "See where a new image belongs; or drop it on the page" });
   newImage.hidden = server === null || pile.header.kind !== "images";
+  const verdict = button("Verdict", () => verdictDialog(), { title: "What this run is worth, and what to be careful about" });
+  verdict.hidden = !pile.header.verdict?.length;
   const help = button("?", () => helpDialog(), { "aria-label": "Keys", title: "Keys (?)" });
   const header = h(
     "header",
@@ -134,7 +136,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
     h("span", { class: "count" }, counted(pile.rows, pile.header.kind === "images" ? "image" : "vector")),
     h("label", {}, "Colour by ", colour),
     h("span", { class: "searching" }, search, searched),
-    newImage, chooser, undo, redo, dark, help,
+    newImage, chooser, undo, redo, dark, verdict, help,
   );
 
   // Beside
@@ -263,18 +265,18 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
 
   // Keys
 
-  const helpDialog = (): void => {
-    const dialog = h(
-      "dialog",
-      { close: () => dialog.remove() },
-      h("h2", {}, "Keys"),
-      h("dl", { class: "keys" }, ...KEYS.flatMap(([key, text]) => [h("dt", {}, key), h("dd", {}, text)])),
-      h("p", { class: "hint" }, `Points are drawn with ${map.kind}.`),
-      button("Close", () => dialog.close()),
-    );
+  const openDialog = (...content: HTMLElement[]): void => {
+    const dialog = h("dialog", { close: () => dialog.remove() }, ...content, button("Close", () => dialog.close()));
     document.body.append(dialog);
     dialog.showModal();
   };
+  const helpDialog = (): void =>
+    openDialog(
+      h("h2", {}, "Keys"),
+      h("dl", { class: "keys" }, ...KEYS.flatMap(([key, text]) => [h("dt", {}, key), h("dd", {}, text)])),
+      h("p", { class: "hint" }, `Points are drawn with ${map.kind}.`),
+    );
+  const verdictDialog = (): void => openDialog(h("h2", {}, "Verdict"), ...(pile.header.verdict ?? []).map((text) => h("p", {}, text)));
   document.addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
     if (target.matches("input:not([type=checkbox], [type=range]), select") || document.querySelector("dialog[open]")) return;

@@ -55,6 +55,7 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
 
   function finds(): HTMLElement[] {
     const made: HTMLElement[] = [];
+    const most = Math.min(OUTLIERS, state.pile.rows);
     const greatest = (name: string, text: string): void => {
       const column = state.pile.column(name);
       if (!column) return;
@@ -68,8 +69,8 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
         state.say(`${counted(found.length, "row")} with the greatest ${column.title} selected.`);
       }));
     };
-    greatest("distance", `Select ${OUTLIERS} outliers`);
-    greatest("error", `Select ${OUTLIERS} worst rebuilt`);
+    greatest("distance", `Select ${counted(most, "outlier")}`);
+    greatest("error", `Select ${most} worst rebuilt`);
     if (state.pile.header.twins.length) {
       made.push(button("Select near-duplicates", () => state.select(state.pile.header.twins.flatMap(([a, b]) => [a, b]))));
     }

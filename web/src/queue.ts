@@ -1,7 +1,7 @@
 /** The queue: the least confident images, each beside examples of clusters, to confirm or correct one after the other. */
 
 import { confirm, move } from "./actions";
-import { button, counted, h } from "./dom";
+import { button, counted, h, percent } from "./dom";
 import { sortedRows } from "./pile";
 import type { State } from "./state";
 import { examples, figure } from "./thumbs";
@@ -59,7 +59,7 @@ export class Queue {
         "div",
         { class: "figures" },
         state.pictures.has("images") ? figure(state, row, "images", pile.ids[row]!) : h("p", {}, pile.ids[row]!),
-        h("p", {}, `In ${edits.nameOf(own)}${confidence ? `, confidence ${(100 * confidence.values[row]!).toFixed(0)} %` : ""}.`),
+        h("p", {}, `In ${edits.nameOf(own)}${confidence ? `, confidence ${percent(confidence.values[row]!)}` : ""}.`),
       ),
       h(
         "ol",

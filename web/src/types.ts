@@ -47,6 +47,7 @@ export interface Header {
   readonly examples?: ExamplesHeader; // not in pages of earlier versions
   readonly twinsInAll: number; // pairs of near-duplicates there are; the most similar are listed
   readonly twins: readonly (readonly [number, number, number])[]; // rows, and how much they differ
+  readonly verdict?: readonly string[]; // the sentences that stand at the top of the report
   readonly columns: readonly ColumnHeader[];
   readonly pictures: Partial<Record<PictureKind, Sheets>>;
   readonly runs?: number; // how many runs the server has opened

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from narrows.cli import printable
+from narrows.wording import plural
 
 if TYPE_CHECKING:
     from narrows.data.dataset import Dataset
@@ -40,7 +41,7 @@ def encode(
     data = _open_data(opened, model, source, key, labels)
     found = codes.encode(model, data.values)
     write_table(out, {f"code{i}": found[:, i] for i in range(model.code_size)}, data.ids)
-    typer.echo(f"{len(found):,} codes of {model.code_size} values: {out}")
+    typer.echo(f"{plural(len(found), 'code')} of {plural(model.code_size, 'value')}: {out}")
 
 
 def reconstruct(
@@ -58,7 +59,7 @@ def reconstruct(
     data = _open_data(opened, model, source, key, labels)
     rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
     write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
-    typer.echo(f"{len(data):,} reconstructions: {out}")
+    typer.echo(f"{plural(len(data), 'reconstruction')}: {out}")
 
 
 def denoise(
@@ -100,7 +101,8 @@ def cluster(
     clusters = clusterer.predict(found)  # (N,)
     columns = {"cluster": clusters, "confidence": clusterer.confidence(found)}
     write_table(out, columns, data.ids, alone="cluster")
-    typer.echo(f"{len(found):,} rows in {len(set(clusters.tolist()))} clusters: {out}")
+    counted = plural(len(set(clusters.tolist())), "cluster")
+    typer.echo(f"{plural(len(found), 'row')} in {counted}: {out}")
 
 
 def project(
@@ -117,7 +119,7 @@ def project(
     data = _open_data(opened, model, source, key, labels)
     points = projection.transform(codes.encode(model, data.values))
     write_table(out, {"x": points[:, 0], "y": points[:, 1]}, data.ids)
-    typer.echo(f"{len(points):,} points: {out}")
+    typer.echo(f"{plural(len(points), 'point')}: {out}")
 
 
 def generate(

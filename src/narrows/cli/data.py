@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from narrows.cli import printable
+from narrows.wording import plural
 
 app = typer.Typer(help="Look at a source of data.", no_args_is_help=True)
 
@@ -48,7 +49,7 @@ def info(
     data = open_source(source, progress=for_this_terminal(), **options)
     origin = printable(str(data.provenance.get("source", source)))
     typer.echo(f"{'source':<9} {origin} ({data.provenance.get('format', 'unknown')})")
-    typer.echo(f"{'rows':<9} {len(data):,} {'images' if data.is_images else 'vectors'}")
+    typer.echo(f"{'rows':<9} {plural(len(data), 'image' if data.is_images else 'vector')}")
     typer.echo(f"{'shape':<9} {' x '.join(str(side) for side in data.shape)}")
     if data.labels is not None:
         found, sizes = np.unique(data.labels[data.labels >= 0], return_counts=True)

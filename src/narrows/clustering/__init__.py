@@ -12,10 +12,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from narrows import wording
 from narrows.clustering._checks import checked_codes, checked_state
 from narrows.errors import InputError, RecipeError
 from narrows.files import Array
 from narrows.registry import Registry
+from narrows.wording import verb
 
 methods = Registry("narrows.clustering", "clustering method")
 
@@ -66,7 +68,7 @@ class Clusterer(ABC):
         self.notes = ()
         if distinct < self.n_clusters:
             self.notes = (
-                f"{self.n_clusters} clusters were asked for, but only {distinct} of the {len(codes)} codes differ: "
+                f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'code')}: "
                 f"{distinct} made.",
             )
         self._fit(codes, distinct)
@@ -78,7 +80,7 @@ class Clusterer(ABC):
         self.labels_ = np.argsort(order, kind="stable")[labels]
         empty = int((sizes == 0).sum())
         if empty:
-            self.notes += (f"{empty} of {len(sizes)} clusters hold no code.",)
+            self.notes += (f"{empty} of {len(sizes)} clusters {verb(empty, 'holds', 'hold')} no code.",)
         return self
 
     def predict(self, codes: Array) -> Array:

@@ -10,6 +10,7 @@ from narrows.clustering import Clusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.errors import RecipeError
 from narrows.files import Array
+from narrows.wording import plural, verb
 
 __all__ = ["Mixture"]
 
@@ -77,14 +78,15 @@ class Mixture(Clusterer):
             chosen = np.random.default_rng(self.seed).choice(len(codes), self.max_rows, replace=False)
             codes = codes[np.sort(chosen)]
             self.notes += (
-                f"The mixture was fitted to {self.max_rows} codes chosen at random; the others were assigned.",
+                f"The mixture was fitted to {plural(self.max_rows, 'code')} chosen at random; the others were "
+                "assigned.",
             )
         kind = self.covariance_type
         if kind == "full" and len(codes) < ROWS_PER_VALUE * codes.shape[1] * n_clusters:
             kind = "diag"
             self.notes += (
-                f"{len(codes)} codes are too few for full covariances of {n_clusters} clusters in {codes.shape[1]} "
-                f"dimensions: diagonal ones used.",
+                f"{plural(len(codes), 'code')} {verb(len(codes), 'is', 'are')} too few for full covariances of "
+                f"{plural(n_clusters, 'cluster')} in {plural(codes.shape[1], 'dimension')}: diagonal ones used.",
             )
         start = KMeans(n_clusters, self.seed, n_init=3).fit(codes).labels_  # (N,)
         n_clusters = int(start.max()) + 1  # without those k-means could not fill
@@ -103,7 +105,9 @@ class Mixture(Clusterer):
             warnings.simplefilter("ignore", ConvergenceWarning)  # said in a note instead
             mixture.fit(x)
         if not mixture.converged_:
-            self.notes += (f"The mixture was still improving when it was stopped after {self.max_iter} iterations.",)
+            self.notes += (
+                f"The mixture was still improving when it was stopped after {plural(self.max_iter, 'iteration')}.",
+            )
         size = codes.shape[1]
         self.weights_, self.means_ = mixture.weights_, mixture.means_
         self.factors_ = np.empty((n_clusters, size, size))

@@ -11,6 +11,7 @@ import numpy as np
 
 from narrows.errors import DataError
 from narrows.files import Array
+from narrows.wording import plural
 
 HASHED_BYTES = 1 << 24  # at a time
 
@@ -79,7 +80,9 @@ class Dataset:
             column = getattr(self, name)
             if column is not None and len(column) != len(values):
                 raise DataError(
-                    name, f"must have one entry for each of the {len(values)} rows", value=f"{len(column)} entries"
+                    name,
+                    f"must have one entry for each of the {plural(len(values), 'row')}",
+                    value=plural(len(column), "entry", "entries"),
                 )
         self._check_names()
         self._check_labels()
@@ -119,7 +122,7 @@ class Dataset:
         if self.label_names is not None and len(self.label_names) <= labels.max():
             raise DataError(
                 "label_names", f"must name every class up to {int(labels.max())}",
-                value=f"{len(self.label_names)} names",
+                value=plural(len(self.label_names), "name"),
             )  # fmt: skip
 
     def __len__(self) -> int:
@@ -128,11 +131,11 @@ class Dataset:
 
     def __repr__(self) -> str:
         """Say what this is in one line."""
-        kind = "images" if self.is_images else "vectors"
+        rows = plural(len(self), "image" if self.is_images else "vector")
         shape = "x".join(str(n) for n in self.shape)
-        labels = f", {self.n_classes} classes" if self.labels is not None else ", no labels"
-        skipped = f", {len(self.skipped)} files skipped" if self.skipped else ""
-        return f"<Dataset: {len(self):,} {kind} of {shape}{labels}{skipped}>"
+        labels = f", {plural(self.n_classes, 'class', 'classes')}" if self.labels is not None else ", no labels"
+        skipped = f", {plural(len(self.skipped), 'file')} skipped" if self.skipped else ""
+        return f"<Dataset: {rows} of {shape}{labels}{skipped}>"
 
     @property
     def is_images(self) -> bool:

@@ -29,6 +29,7 @@ from narrows.data.scale import White, check_range, check_white
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 from narrows.progress import Progress
+from narrows.wording import plural
 
 CODE_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # package.module:function
 
@@ -137,7 +138,7 @@ def open(
             if not _exists(path):
                 raise DataError("source", "must be a list of files that exist", value=str(path))
         name, reader = find_several(paths)
-        return _read(name, reader, paths, f"{len(paths)} files", options)
+        return _read(name, reader, paths, plural(len(paths), "file"), options)
     array = as_array(source)
     origin = f"array {array.shape} {array.dtype}"
     if options.page != 0:

@@ -19,7 +19,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import torch
 
-from narrows import __version__
+from narrows import __version__, wording
 from narrows import codes as coding
 from narrows.clustering import count_distinct
 from narrows.clustering._checks import checked_state
@@ -30,6 +30,7 @@ from narrows.model import Model
 from narrows.progress import Progress
 from narrows.registry import Registry
 from narrows.training.loop import Settings, train
+from narrows.wording import plural, verb
 
 methods = Registry("narrows.deep", "deep clustering method")
 
@@ -209,8 +210,7 @@ class DeepClusterer(ABC):
         self.notes = ()
         if not isinstance(self.n_clusters, str) and distinct < self.n_clusters:
             self.notes = (
-                f"{self.n_clusters} clusters were asked for, but only {distinct} of the {len(values)} rows differ: "
-                f"{distinct} made.",
+                f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'row')}: {distinct} made.",
             )
         self._preprocessing = dict(preprocessing or {})
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
@@ -231,10 +231,12 @@ class DeepClusterer(ABC):
         self.order_ = np.argsort(-sizes, kind="stable")
         self.labels_ = np.argsort(self.order_, kind="stable")[columns]
         if not isinstance(self.n_clusters, str) and len(sizes) < distinct:
-            self.notes += (f"Only {len(sizes)} clusters could be made: the codes of rows that differ coincide.",)
+            self.notes += (
+                f"Only {plural(len(sizes), 'cluster')} could be made: the codes of rows that differ coincide.",
+            )
         empty = int((sizes == 0).sum())
         if empty:
-            self.notes += (f"{empty} of {len(sizes)} clusters hold no row.",)
+            self.notes += (f"{empty} of {len(sizes)} clusters {verb(empty, 'holds', 'hold')} no row.",)
         return self
 
     def assign(self, values: Array) -> Array:

@@ -17,6 +17,7 @@ from narrows.files import Array
 from narrows.model import Model
 from narrows.objectives.student_t import target
 from narrows.training.loop import Settings
+from narrows.wording import share, verb
 
 
 class Gathering(DeepClusterer):
@@ -86,7 +87,9 @@ class Gathering(DeepClusterer):
             if moved <= self.tol:
                 break
         else:
-            self.notes += (f"In round {self.rounds}, the last, {moved:.2%} of the rows still changed their cluster.",)
+            self.notes += (
+                f"In round {self.rounds}, the last, {share(moved)} of the rows still changed their cluster.",
+            )
         self.model_ = model
 
     def _shares(self, values: Array) -> Array:
@@ -99,7 +102,8 @@ def _centers(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple
     missing, notes = n_clusters - len(found), []
     if missing:
         found = np.concatenate([found, codes[np.random.default_rng(seed).integers(len(codes), size=missing)]])
-        notes = [f"Codes coincide: {missing} of the {n_clusters} centres start on a row drawn at random."]
+        starts = verb(missing, "starts", "start")
+        notes = [f"Codes coincide: {missing} of the {n_clusters} centres {starts} on a row drawn at random."]
     return {"centers": found.astype(np.float32)}, notes
 
 

@@ -11,6 +11,7 @@ from torch.nn import functional
 from narrows import codes as coding
 from narrows.files import Array
 from narrows.neighbours import nearest_in
+from narrows.wording import share, times
 
 LOOKED_AT = 4000  # images among which neighbours are looked for
 ASKED = 1000  # of them, those whose mirror image is looked for
@@ -36,17 +37,19 @@ def suited_views(images: Array, seed: int = 0) -> tuple[list[str], list[str]]:
         why.append("There are too few images to tell whether mirrored ones are as likely: not mirrored.")
     elif ratio <= AS_LIKELY:
         views.append("flip:1")
-        why.append(f"Mirrored images are as near to the others as the images are ({ratio:.2f} times as far): mirrored.")
+        why.append(f"Mirrored images are as near to the others as the images are ({times(ratio, 2)} as far): mirrored.")
     else:
-        why.append(f"Mirrored images are {ratio:.2f} times as far from the others as the images: not mirrored.")
+        why.append(f"Mirrored images are {times(ratio, 2)} as far from the others as the images: not mirrored.")
     counts = np.sum([np.bincount(block.reshape(-1), minlength=256) for block in _blocks(looked_at)], axis=0)
     plain = float(counts.max() / counts.sum())
     if images.shape[1] == 1 and plain >= PLAIN:
         views.append(f"stroke:{0.8 * min(1.0, min(images.shape[2:]) / STROKE_SIDE):.2f}")
-        why.append(f"{plain:.0%} of all pixels have one value, as in drawings: strokes thicker and thinner.")
+        why.append(f"{share(plain)} of all pixels have one value, as in drawings: strokes thicker and thinner.")
     else:
         views.append("light:1")
-        why.append(f"{plain:.0%} of all pixels have one value, and images are no grey drawings: more and less light.")
+        why.append(
+            f"{share(plain)} of all pixels have one value, and images are no grey drawings: more and less light."
+        )
     return [*views, "erase:0.4"], why
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from narrows import codes as coding
+from narrows import wording
 from narrows.clustering.kmeans import KMeans
 from narrows.clustering.mixture import Mixture
 from narrows.deep import Arrays, DeepClusterer, Stages
@@ -30,6 +31,7 @@ from narrows.neighbours import nearest
 from narrows.projection._placing import FEWEST, first_rows
 from narrows.training.loop import Settings
 from narrows.views import Views
+from narrows.wording import fixed, plural, verb
 
 __all__ = ["Agreement"]
 
@@ -314,9 +316,11 @@ class Agreement(DeepClusterer):
             self.notes += ("There are too few rows to estimate a number of clusters from: one cluster made.",)
             return 1
         (chosen, factor), *others = self.numbers_[:4]
-        instead = ", ".join(f"{number} ({other:.2f})" for number, other in others) or "none"
+        instead = ", ".join(f"{number} ({fixed(other, 2)})" for number, other in others)
+        after = f"; next to it {verb(len(others), 'comes', 'come')} {instead}" if others else ""
         self.notes += (
-            f"{chosen} clusters stand out most, by a factor of {factor:.2f}; next to it come {instead}. "
+            f"{plural(chosen, 'cluster')} {verb(chosen, 'stands', 'stand')} out most, by a factor of "
+            f"{fixed(factor, 2)}{after}. "
             "A factor near 1 means that no number stands out.",
         )
         return min(chosen, most)
@@ -432,8 +436,9 @@ class Agreement(DeepClusterer):
                 break
         else:
             self.notes += (
-                f"The network says of {(answers != clusters).mean():.1%} of the rows that they lie in another cluster "
-                "than was found for them: clusters so small or so like each other are hard to learn.",
+                f"The network says of {wording.share(float((answers != clusters).mean()))} of the rows that they lie "
+                "in another cluster than was found for them: clusters so small or so like each other are hard to "
+                "learn.",
             )
         self.model_, self.information_ = student, (before, after)
 

@@ -14,6 +14,7 @@ from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.manifold import layout
 from narrows.projection._placing import BLOCK_ROWS, FEWEST, first_rows, place
+from narrows.wording import distinct
 
 __all__ = ["N2D"]
 
@@ -81,7 +82,7 @@ class N2D(DeepClusterer):
         codes = codes[first_rows(codes)]  # copies would only lie on each other
         if len(codes) < FEWEST:
             return {"codes": codes, "points": codes}, [
-                f"Only {len(codes)} codes differ, too few for UMAP: the codes themselves were clustered."
+                f"{distinct(len(codes), 'code').capitalize()}, too few for UMAP: the codes themselves were clustered."
             ]
         points = layout(
             codes, start="spectral", n_components=min(max(2, n_clusters), len(codes) - 2),

@@ -18,6 +18,10 @@ BLOCK_VALUES = 1 << 20  # of one array in one block: 8 MiB of float64
 
 #: The least mean squared error that counts: that of rounding to 8 bits, a step of 1/255 whose error is uniform.
 ROUNDING_ERROR = (1 / 255) ** 2 / 12
+#: The PSNR in dB of that error, at which ``psnr`` is capped.
+MOST_PSNR = 10 * math.log10(1 / ROUNDING_ERROR)
+#: Values whose variance is below this share of their squared mean differ by the rounding of float32 alone.
+SAME_ROWS = 1e-13
 
 
 def mse(x: Array, y: Array) -> Array:
@@ -89,9 +93,18 @@ def explained(error: float, x: Array) -> float:
 
     1 for a perfect reconstruction, 0 for the mean of all rows, and nan where ``x`` does not vary.
     """
+    spread = variance(x)
+    return 1 - error / spread if spread > 0 else math.nan
+
+
+def variance(x: Array, scale: float = 1.0) -> float:
+    """Return the mean squared difference of ``x`` (N, ...) / ``scale`` from the mean of all rows.
+
+    Values that differ between rows by no more than the rounding of float32 do not vary: 0.
+    """
     mean = x.mean(axis=0, dtype=np.float64)  # (...)
-    variance = sum(float(((x[block] - mean) ** 2).sum()) for block in _blocks(x)) / x.size
-    return 1 - error / variance if variance > 0 else math.nan
+    spread = sum(((x[block] - mean) ** 2).sum(axis=0) for block in _blocks(x)) / len(x)  # (...)
+    return float(np.where(spread > SAME_ROWS * mean**2, spread, 0.0).mean()) / scale**2
 
 
 def _window_sums(side: int, taps: int) -> Array:

@@ -16,14 +16,14 @@ import numpy as np
 
 from narrows.errors import InputError
 from narrows.files import Array
+from narrows.wording import change, fall, figure, out_of, plural, points, share, times, verb
 
 if TYPE_CHECKING:
     from narrows.model import Model
 
 Severity = Literal["serious", "warning", "note"]
 Keep = Literal["best", "last"]
-
-NBSP = "\N{NO-BREAK SPACE}"
+Outcome = Literal["better", "same", "worse"]
 
 #: A classifier is as good as constant when all other classes together get less than this share of the answers due to
 #: them: with ten equal classes, when it answers the same for more than 95.5 % of the rows.
@@ -57,6 +57,8 @@ ARRIVED = 0.02
 EARLY, LONG_AGO = 1 / 3, 1 / 2
 #: Fewer epochs than this have no shape to speak of.
 EPOCHS = 6
+#: Two shares that differ by less are about the same, however many rows there are.
+POINT = 0.01
 #: Two-sided 95 % of a normal distribution.
 Z = 1.96
 
@@ -77,6 +79,15 @@ class Signal:
     severity: Severity
     sentence: str
     numbers: dict[str, float]
+
+
+#: What a conclusion of a report rests on, and the signals that take it away.
+DOUBTS: dict[str, frozenset[str]] = {
+    "codes": frozenset({"collapsed codes", "posterior collapse"}),
+    "clusters": frozenset({"mode collapse", "dead centres", "collapsed codes"}),
+    "samples": frozenset({"mode collapse of samples"}),
+    "baselines": frozenset({"worse than the baseline", "no better than the baseline"}),
+}
 
 
 # Classes and groups
@@ -104,12 +115,12 @@ def constant_predictor(predicted: Array, labels: Array, names: Sequence[str] | N
     if 1 - answered >= ANSWERED * (1 - due):
         return None
     majority, accuracy = float(np.bincount(labels).max() / len(labels)), float((predicted == labels).mean())
-    share = f"all {len(labels):,}" if answered == 1 else f"{counts[answer]:,} of {len(labels):,}"
     return Signal(
         "constant predictor", "serious",
-        f"The classifier gives the same answer, “{_name(answer, names)}”, to {share} rows. It is right for "
-        f"{_share(accuracy)}, and always answering the commonest class is right for {_share(majority)}: it has learned "
-        "how common the classes are, and not to tell them apart.",
+        f"The classifier gives the same answer, “{_name(answer, names)}”, to "
+        f"{out_of(int(counts[answer]), len(labels), 'row')}. It is right for {share(accuracy)}, and always answering "
+        f"the commonest class is right for {share(majority)}: it has learned how common the classes are, and not to "
+        "tell them apart.",
         {"answered": answered, "accuracy": accuracy, "majority": majority, "rows": len(labels)},
     )  # fmt: skip
 
@@ -119,11 +130,12 @@ def dead_centres(sizes: Array) -> Signal | None:
     dead, of = int((np.asarray(sizes) == 0).sum()), len(sizes)
     if not dead:
         return None
-    which = f"{dead} of {of} clusters {'has' if dead == 1 else 'have'} no members"
+    which = f"{out_of(dead, of, 'cluster')} {verb(dead, 'has', 'have')} no members"
     return Signal(
         "dead centres", "warning" if dead < of / 2 else "serious",
-        f"{which}: the grouping really has {of - dead}. A centre that no row is nearest to gets nothing to learn from "
-        "and stays dead; other starting centres, or moving dead ones to where rows are, helps.",
+        f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that no row "
+        "is nearest to gets nothing to learn from and stays dead; other starting centres, or moving dead ones to where "
+        "rows are, helps.",
         {"dead": dead, "clusters": of},
     )  # fmt: skip
 
@@ -137,21 +149,21 @@ def mode_collapse(sizes: Array, labels: Array | None = None) -> Signal | None:
     labels : int (N,), the classes, -1 where unknown: data may really be lopsided
     """
     sizes = np.asarray(sizes)
-    share = _largest(sizes)
-    collapsed = share >= COLLAPSED and len(sizes) > 1
-    if not collapsed and not (share > LOPSIDED and len(sizes) > 2):
+    largest = _largest(sizes)
+    collapsed = largest >= COLLAPSED and len(sizes) > 1
+    if not collapsed and not (largest > LOPSIDED and len(sizes) > 2):
         return None
-    numbers = {"largest": share, "clusters": len(sizes)}
+    numbers = {"largest": largest, "clusters": len(sizes)}
     among = ""
     if labels is not None and (labels >= 0).any():
         numbers["commonest"] = commonest = _largest(np.bincount(labels[labels >= 0]))
-        if 1 - share >= DUE * (1 - commonest):
+        if 1 - largest >= DUE * (1 - commonest):
             return None
-        among = f", while the commonest label has only {_share(commonest)}"
+        among = f", while the commonest label has only {share(commonest)}"
     means = "the clusters hardly tell anything apart" if collapsed else "the others share what is left"
     return Signal(
         "mode collapse", "serious" if collapsed else "warning",
-        f"One of {len(sizes)} clusters holds {_share(share)} of all rows{among}: {means}.", numbers,
+        f"One of {len(sizes)} clusters holds {share(largest)} of all rows{among}: {means}.", numbers,
     )  # fmt: skip
 
 
@@ -165,23 +177,23 @@ def sample_collapse(samples: Array, sizes: Array, groups: str = "clusters") -> S
     groups : what the M are called
     """
     samples, sizes = np.asarray(samples), np.asarray(sizes)
-    if not samples.sum() or not sizes.sum() or len(sizes) < 2:
+    if samples.sum() < SAMPLES_PER_GROUP or not sizes.sum() or len(sizes) < 2:
         return None
     drawn, largest = int(samples.sum()), int(samples.argmax())
-    share, due = _largest(samples), float(sizes[largest] / sizes.sum())
+    most, due = _largest(samples), float(sizes[largest] / sizes.sum())
     covered, there = int((samples[sizes > 0] > 0).sum()), int((sizes > 0).sum())
-    numbers = {"largest": share, "due": due, "covered": covered, "groups": there, "samples": drawn}
-    if share >= COLLAPSED and 1 - share < DUE * (1 - due):
+    numbers = {"largest": most, "due": due, "covered": covered, "groups": there, "samples": drawn}
+    if most >= COLLAPSED and 1 - most < DUE * (1 - due):
         return Signal(
             "mode collapse of samples", "serious",
-            f"{_share(share)} of {drawn:,} generated samples fall into one of {there} {groups}, which holds only "
-            f"{_share(due)} of the real rows: the model generates nearly the same thing each time.", numbers,
+            f"{share(most)} of {plural(drawn, 'generated sample')} fall into one of {len(sizes)} {groups}, which holds "
+            f"only {share(due)} of the real rows: the model generates nearly the same thing each time.", numbers,
         )  # fmt: skip
     if drawn >= SAMPLES_PER_GROUP * there and covered < there / 2:
         return Signal(
             "mode collapse of samples", "warning",
-            f"{drawn:,} generated samples fall into {covered} of {there} {groups} only: most kinds of real rows are "
-            "never generated.", numbers,
+            f"{plural(drawn, 'generated sample')} fall into {covered} of {there} {groups} only: most kinds of real "
+            "rows are never generated.", numbers,
         )  # fmt: skip
     return None
 
@@ -191,25 +203,31 @@ def sample_collapse(samples: Array, sizes: Array, groups: str = "clusters") -> S
 
 def dead_dimensions(codes: Array) -> Signal | None:
     """Find dimensions of codes (N, K) that hardly vary, or codes that are all the same."""
-    mean, variance = codes.mean(axis=0, dtype=np.float64), codes.var(axis=0, dtype=np.float64)  # (K,) each
-    size = len(variance)
-    if variance.sum() <= SAME_CODE * (variance + mean**2).sum():
-        return Signal(
-            "collapsed codes", "serious",
-            f"All {len(codes):,} rows have almost the same code, so the codes tell nothing about them.",
-            {"dead": size, "size": size},
-        )  # fmt: skip
-    dead = int((variance < DEAD_SHARE * variance.mean()).sum())
+    dead, size = count_dead(codes), codes.shape[1]
     if not dead:
         return None
-    one = dead == 1
+    if dead == size:
+        return Signal(
+            "collapsed codes", "serious",
+            f"{out_of(len(codes), len(codes), 'row').capitalize()} {verb(len(codes), 'has', 'have')} almost the same "
+            "code, so the codes tell nothing about them.",
+            {"dead": size, "size": size},
+        )  # fmt: skip
     return Signal(
         "dead code dimensions", "warning" if dead > size / 2 else "note",
-        f"{dead} of {_plural(size, 'number')} in a code {'is' if one else 'are'} nearly the same for every row "
-        f"(less than {DEAD_SHARE:.0%} of the average variance) and {'carries' if one else 'carry'} nothing: a code of "
+        f"{dead} of {plural(size, 'number')} in a code {verb(dead, 'is', 'are')} nearly the same for every row "
+        f"(less than {DEAD_SHARE:.0%} of the average variance) and {verb(dead, 'carries', 'carry')} nothing: a code of "
         f"{size - dead} would do as well.",
         {"dead": dead, "size": size},
     )  # fmt: skip
+
+
+def count_dead(codes: Array) -> int:
+    """Return how many dimensions of codes (N, K) hardly vary: all K where all codes are almost the same."""
+    mean, variance = codes.mean(axis=0, dtype=np.float64), codes.var(axis=0, dtype=np.float64)  # (K,) each
+    if variance.sum() <= SAME_CODE * (variance + mean**2).sum():
+        return len(variance)
+    return int((variance < DEAD_SHARE * variance.mean()).sum())
 
 
 def posterior_collapse(kl: Array) -> Signal | None:
@@ -223,15 +241,14 @@ def posterior_collapse(kl: Array) -> Signal | None:
     if not ignored:
         return None
     severity: Severity = "serious" if ignored == size else "warning" if ignored > size / 2 else "note"
-    one = ignored == 1
     means = (
         "the codes are pure noise, and the decoder has learned to do without them"
         if ignored == size
-        else f"only {size - ignored} of the code's numbers are in use"
+        else f"only {size - ignored} of the code's numbers {verb(size - ignored, 'is', 'are')} in use"
     )
     return Signal(
         "posterior collapse", severity,
-        f"{ignored} of {_plural(size, 'number')} in a code {'tells' if one else 'tell'} nothing about the row it "
+        f"{ignored} of {plural(size, 'number')} in a code {verb(ignored, 'tells', 'tell')} nothing about the row it "
         f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. A smaller "
         "beta makes the codes tell more.",
         {"ignored": ignored, "size": size},
@@ -283,9 +300,9 @@ def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "be
         ratio = float(aside[kept] / seen[kept])
         return Signal(
             "overfitting", "warning",
-            f"On rows kept aside the loss is {aside[kept]:.4g}, {ratio:.1f} times the {seen[kept]:.4g} on the rows "
-            "trained on: in part, the network has learned its examples by heart. More data, a smaller network, noise "
-            "or fewer epochs help.",
+            f"On rows kept aside the loss is {figure(aside[kept])}, {times(ratio)} the {figure(seen[kept])} on the "
+            "rows trained on: in part, the network has learned its examples by heart. More data, a smaller network, "
+            "noise or fewer epochs help.",
             {"train": float(seen[kept]), "valid": float(aside[kept]), "ratio": ratio},
         )  # fmt: skip
     rise = float((aside[last] - aside[best]) / _level(aside))
@@ -293,8 +310,9 @@ def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "be
         what = f"the weights of epoch {best + 1} were kept" if keep == "best" else "the last weights were kept"
         return Signal(
             "overfitting", "note" if keep == "best" else "warning",
-            f"After epoch {best + 1} of {last + 1} the loss on rows kept aside rose by {rise:.0%} while that on the "
-            f"rows trained on still fell: from there on, the network learned its examples by heart; {what}.",
+            f"After epoch {best + 1} of {last + 1} the loss on rows kept aside rose {change(aside[best], aside[last])} "
+            "while that on the rows trained on still fell: from there on, the network learned its examples by heart; "
+            f"{what}.",
             {"best_epoch": best + 1, "epochs": last + 1, "rise": rise},
         )  # fmt: skip
     return None
@@ -306,7 +324,7 @@ def accuracy_gap(train: float, valid: float, rows: float) -> Signal | None:
         return None
     return Signal(
         "overfitting", "warning",
-        f"The classifier is right for {_share(train)} of the rows it was trained on and for {_share(valid)} of those "
+        f"The classifier is right for {share(train)} of the rows it was trained on and for {share(valid)} of those "
         "kept aside: in part, it has learned its examples by heart.",
         {"train": train, "valid": valid, "rows": rows},
     )  # fmt: skip
@@ -319,12 +337,15 @@ def stopped_improving(losses: Sequence[float]) -> Signal | None:
     if epochs < EPOCHS:
         return None
     best, level = int(found.argmin()), _level(found)
-    fall = float((found[0] - found[best]) / level)
-    if fall < ARRIVED:
+    if found[0] == 0 == found[best]:
+        return None  # right from the start: there was nothing to learn
+    if (found[0] - found[best]) / level < ARRIVED:
+        first = figure(found[0])
+        fell = f"fell only {change(found[0], found[best])}" if best else f"never fell below the {first} it began with"
         return Signal(
             "nothing learned", "warning",
-            f"From the first to the best of {epochs} epochs the loss fell only from {found[0]:.4g} to "
-            f"{found[best]:.4g}: training changed next to nothing. Try a learning rate ten times as large or as small.",
+            f"In {epochs} epochs the loss {fell}: training changed next to nothing. Try a learning rate ten times as "
+            "large or as small.",
             {"first": float(found[0]), "best": float(found[best]), "epochs": epochs},
         )  # fmt: skip
     arrived = int(np.argmax(found <= found[best] + ARRIVED * level))
@@ -332,14 +353,14 @@ def stopped_improving(losses: Sequence[float]) -> Signal | None:
     if best + 1 <= LONG_AGO * epochs:
         return Signal(
             "stopped improving", "note",
-            f"The loss was lowest at epoch {best + 1} of {epochs}: the {epochs - best - 1} epochs after it brought "
-            "nothing.", numbers,
+            f"The loss was lowest at epoch {best + 1} of {epochs}: the {plural(epochs - best - 1, 'epoch')} after it "
+            "brought nothing.", numbers,
         )  # fmt: skip
     if arrived + 1 <= EARLY * epochs:
         return Signal(
             "early plateau", "note",
-            f"By epoch {arrived + 1} of {epochs} the loss was within {ARRIVED:.0%} of the lowest it ever reached: the "
-            "epochs after it brought next to nothing.", numbers,
+            f"By epoch {arrived + 1} of {epochs} the loss was within {ARRIVED:.0%} of {_what_level(found)}: the epochs "
+            "after it brought next to nothing.", numbers,
         )  # fmt: skip
     return None
 
@@ -351,15 +372,19 @@ def still_improving(losses: Sequence[float]) -> Signal | None:
     if epochs < 2 or found.argmin() != epochs - 1:
         return None
     before = max(1, round(epochs / 10))
-    fall = float((found[-1 - before] - found[-1]) / _level(found))
+    start, end = float(found[-1 - before]), float(found[-1])
+    fell = (start - end) / _level(found)
     lately = f"{before} epochs" if before > 1 else "one"
-    if fall <= ARRIVED:
+    if fell <= ARRIVED:
         return None
+    numbers = {"epochs": epochs, "from": start, "to": end}
+    if end >= 0:
+        numbers["fall"] = (start - end) / start
     return Signal(
         "still improving", "note",
         f"The loss was lowest at the last of {epochs} epochs, and in the last {lately} it still fell "
-        f"by {_share(fall)}: longer training would probably give a better result.",
-        {"epochs": epochs, "fall": fall},
+        f"{fall(start, end)}: longer training would probably give a better result.",
+        numbers,
     )  # fmt: skip
 
 
@@ -376,10 +401,41 @@ def chance_margin(accuracy: float, baseline: float, rows: float, *, fixed: bool 
     return Z * math.sqrt(_variance(accuracy, rows) + (0 if fixed else _variance(baseline, rows)))
 
 
+def outcome(difference: float, margin: float) -> Outcome:
+    """Say whether a difference, greater is better, is one of at least ``margin``."""
+    if abs(difference) < margin - 1e-12:
+        return "same"
+    return "better" if difference > 0 else "worse"
+
+
+def compared(accuracy: float, baseline: float, rows: float, *, fixed: bool = False) -> tuple[Outcome, float]:
+    """Say whether a share of ``rows`` rows is better than a baseline's by more than chance or a point, and the margin.
+
+    Whatever sets two shares of a run side by side asks here, so that no two of its sentences disagree.
+    """
+    margin = max(POINT, chance_margin(accuracy, baseline, rows, fixed=fixed))
+    return outcome(accuracy - baseline, margin), margin
+
+
+def rows_behind(results: Mapping[str, Any], name: str) -> float | None:
+    """Return how many rows a share in results.json is one of: those with a label, of all rows or of the held-out ones.
+
+    Parameters
+    ----------
+    results : flat name -> number
+    name : such as "clustering/accuracy"
+    """
+    clusters = name.startswith("clustering/")
+    for key in ("data/labelled", "data/images") if clusters else ("probe/rows", "data/test"):
+        if (rows := _number(results, key)) is not None and rows >= 1:
+            return rows
+    return None
+
+
 def against_baseline(
     accuracy: float, baseline: float, rows: float, what: str, than: str, *, fixed: bool = False
 ) -> Signal | None:
-    """Find an accuracy on ``rows`` rows that is worse than a baseline, or not better by more than ``chance_margin``.
+    """Find an accuracy on ``rows`` rows that is worse than a baseline, or not better by more than chance or a point.
 
     Parameters
     ----------
@@ -390,10 +446,11 @@ def against_baseline(
     """
     if not rows >= 1:
         raise InputError("rows", "must be at least 1", value=rows)
-    margin = chance_margin(accuracy, baseline, rows, fixed=fixed)
+    judged, margin = compared(accuracy, baseline, rows, fixed=fixed)
     numbers = {"accuracy": accuracy, "baseline": baseline, "margin": margin, "rows": rows}
-    figures = f"{what} reaches {_share(accuracy)}, and {than} {_share(baseline)}"
-    return _judged(accuracy - baseline, margin, figures, f"with {_plural(rows, 'row')}", numbers)
+    figures = f"{what} reaches {share(accuracy)}, and {than} {share(baseline)}"
+    why = f"with {plural(rows, 'row')}, {_chance(margin)}" if margin > POINT else "they are less than a point apart"
+    return _judged(judged, figures, why, numbers)
 
 
 def against_baseline_over_seeds(
@@ -405,7 +462,7 @@ def against_baseline_over_seeds(
 
     Parameters
     ----------
-    accuracies : scores of at least two seeds, greater is better
+    accuracies : shares in [0, 1] of at least two seeds
     baselines : those of the baseline, or a single one that does not depend on a seed
     what, than : names of the two
     """
@@ -420,17 +477,22 @@ def against_baseline_over_seeds(
     margin = float(t.ppf(0.975, freedom) * math.sqrt(error))
     mean, other = float(ours.mean()), float(theirs.mean())
     numbers = {"accuracy": mean, "baseline": other, "margin": margin, "seeds": len(ours)}
-    figures = f"{what} reaches {_share(mean)} on average, and {than} {_share(other)}"
-    return _judged(mean - other, margin, figures, f"over {len(ours)} seeds", numbers)
+    figures = f"{what} reaches {share(mean)} on average, and {than} {share(other)}"
+    if margin == 0:  # no seed differs from another
+        judged: Outcome = "same" if mean == other else "better" if mean > other else "worse"
+    else:
+        judged = outcome(mean - other, margin)
+    why = f"over {len(ours)} seeds, {_chance(margin) if margin else 'they are the same'}"
+    return _judged(judged, figures, why, numbers)
 
 
-#: What of results.json is held against what: names, number of rows, words, whether the baseline is an exact rate.
+#: What of results.json is held against what: names, words, whether the baseline is an exact rate.
 COMPARED = [
-    ("clustering/accuracy", "clustering/pixels_accuracy", "data/images", "matching clusters with labels",
+    ("clustering/accuracy", "clustering/pixels_accuracy", "matching clusters with labels",
      "k-means on the raw values", False),
-    ("probe/linear_accuracy", "probe/majority_accuracy", "data/test", "a linear classifier on the codes",
+    ("probe/linear_accuracy", "probe/majority_accuracy", "a linear classifier on the codes",
      "always answering the commonest label", True),
-    ("probe/linear_accuracy", "probe/pca_linear_accuracy", "data/test", "a linear classifier on the codes",
+    ("probe/linear_accuracy", "probe/pca_linear_accuracy", "a linear classifier on the codes",
      "the same classifier on PCA codes of the same size", False),
 ]  # fmt: skip
 
@@ -475,10 +537,10 @@ def of_run(
     elif codes is not None:
         found.append(dead_dimensions(codes))
     found += _of_training(results, history, keep)
-    for name, base, rows, what, than, fixed in COMPARED:
-        ours, theirs, count = (_number(results, key) for key in (name, base, rows))
-        if ours is not None and theirs is not None and count:
-            found.append(against_baseline(ours, theirs, count, what, than, fixed=fixed))
+    for name, base, what, than, fixed in COMPARED:
+        ours, theirs, rows = _share_of(results, name), _share_of(results, base), rows_behind(results, name)
+        if ours is not None and theirs is not None and rows is not None:
+            found.append(against_baseline(ours, theirs, rows, what, than, fixed=fixed))
     order = ("serious", "warning", "note")
     return sorted((signal for signal in found if signal is not None), key=lambda signal: order.index(signal.severity))
 
@@ -492,10 +554,10 @@ def _of_training(results: Mapping[str, Any], history: Sequence[Mapping[str, Any]
     # Where validation turned, that it stopped improving goes without saying.
     shape = stopped_improving(judged) if gap is None else None
     found = [gap, shape, still_improving(judged)]
-    rows = [row for row in history if _number(row, "valid/accuracy") is not None]
+    rows = [row for row in history if _share_of(row, "valid/accuracy") is not None]
     if rows and gap is None:
         kept = min(rows, key=lambda row: _number(row, "valid/loss") or math.inf) if keep == "best" else rows[-1]
-        right, count = _number(kept, "train/accuracy"), _number(results, "data/valid")
+        right, count = _share_of(kept, "train/accuracy"), _number(results, "data/valid")
         if right is not None and count:
             found.append(accuracy_gap(right, kept["valid/accuracy"], count))
     return found
@@ -511,18 +573,23 @@ def _beside_majority(predicted: Array, labels: Array) -> Signal | None:
     )
 
 
-def _judged(difference: float, margin: float, figures: str, evidence: str, numbers: dict[str, float]) -> Signal | None:
-    if difference > margin:
+def _chance(margin: float) -> str:
+    if margin >= 1:
+        return "chance alone explains any difference"
+    return f"chance alone explains a difference of {points(margin)}"
+
+
+def _judged(judged: Outcome, figures: str, why: str, numbers: dict[str, float]) -> Signal | None:
+    if judged == "better":
         return None
     start = figures[0].upper() + figures[1:]
-    if difference < -margin:
+    if judged == "worse":
         return Signal(
             "worse than the baseline", "warning", f"{start}: the simple method does better, and not by chance.", numbers
         )
     return Signal(
         "no better than the baseline", "warning",
-        f"{start}: {evidence}, chance alone explains a difference of {100 * margin:.1f} points, so nothing shows that "
-        "the network helps here.", numbers,
+        f"{start}: {why}, so nothing shows that the network helps here.", numbers,
     )  # fmt: skip
 
 
@@ -559,6 +626,11 @@ def _level(losses: Array) -> float:
     return lowest if lowest > 0 else (highest - lowest) or 1.0
 
 
+def _what_level(losses: Array) -> str:
+    lowest = "the lowest it ever reached"
+    return lowest if losses.min() > 0 else f"its range from {lowest}"
+
+
 def _largest(sizes: Array) -> float:
     total = sizes.sum()
     return float(sizes.max() / total) if total else 0.0
@@ -569,14 +641,11 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     return value if isinstance(value, int | float) and math.isfinite(value) else None
 
 
+def _share_of(row: Mapping[str, Any], name: str) -> float | None:
+    value = _number(row, name)
+    return value if value is not None and 0 <= value <= 1 else None
+
+
 def _name(label: int, names: Sequence[str] | None) -> str:
     text = names[label] if names is not None and label < len(names) else str(label)
     return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f}{NBSP}%"
-
-
-def _plural(count: float, noun: str) -> str:
-    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"

@@ -7,21 +7,20 @@ from typing import Any
 import numpy as np
 
 from narrows.codes import corrupted_reconstructions, reconstructions
-from narrows.evaluation import clustering, probe, reconstruction
+from narrows.evaluation import clustering, probe, reconstruction, signals
 from narrows.evaluation.baseline import PCABaseline
 from narrows.files import Array
 from narrows.model import Model
 
 Results = dict[str, float | None]
 
-DEAD_SHARE = 0.01  # a code dimension with less than this share of the mean variance carries nothing
-
 
 def of_reconstruction(model: Model, baseline: PCABaseline, values: Array) -> Results:
     """Compare the model's reconstructions of held-out ``values`` with those of PCA at the same code size.
 
     Images: mean squared error on values in [0, 1], PSNR in dB as the mean over images and pooled, SSIM. Vectors: mean
-    squared error in their own units, and the share of variance explained.
+    squared error in their own units, and the share of variance explained. Of both the variance, in the unit of the mean
+    squared error, which that of answering with the mean of these rows is; 0 where they are all the same.
     """
     ours: list[Results] = []
     theirs: list[Results] = []
@@ -31,6 +30,8 @@ def of_reconstruction(model: Model, baseline: PCABaseline, values: Array) -> Res
         linear = baseline.reconstruct(values[start : start + len(x)])
         theirs.append(_block(x, linear, images=model.is_images))
     results = _pool(ours, "reconstruction/") | _pool(theirs, "reconstruction/pca_")
+    results["reconstruction/rows"] = len(values)
+    results["reconstruction/variance"] = reconstruction.variance(values, 255.0 if model.is_images else 1.0)
     if not model.is_images:
         for prefix in ("reconstruction/", "reconstruction/pca_"):
             results[f"{prefix}explained"] = reconstruction.explained(results[f"{prefix}mse"] or 0.0, values)
@@ -59,14 +60,16 @@ def of_denoising(model: Model, values: Array, seed: int) -> Results:
 
 def of_codes(codes: Array) -> Results:
     """Return the code's size, and how many of its dimensions hardly vary."""
-    variance = codes.var(axis=0, dtype=np.float64)
-    return {"codes/size": codes.shape[1], "codes/dead": int((variance < DEAD_SHARE * variance.mean()).sum())}
+    return {"codes/size": codes.shape[1], "codes/dead": signals.count_dead(codes)}
 
 
 def of_clustering(clusters: Array, space: Array, labels: Array | None, seed: int, prefix: str = "") -> Results:
-    """Describe clusters (N,) found in ``space`` (N, ...): their separation, and their agreement with labels if any."""
+    """Describe clusters (N,) found in ``space`` (N, ...): their separation, and their agreement with labels if any.
+
+    Labels that are all the same agree with anything, and are not asked.
+    """
     results: Results = {f"clustering/{prefix}silhouette": clustering.silhouette(space, clusters, seed=seed)}
-    if labels is not None:
+    if labels is not None and len(np.unique(labels[labels >= 0])) > 1:
         known = labels >= 0
         results |= {
             f"clustering/{prefix}accuracy": clustering.accuracy(clusters[known], labels[known]),
@@ -88,7 +91,12 @@ def of_probe(codes: Array, linear_codes: Array, labels: Array, train: Array, tes
     train, test = train[labels[train] >= 0], test[labels[test] >= 0]
     if not len(train) or not len(test):
         return {}
-    results: Results = {"probe/majority_accuracy": probe.majority(labels[train], labels[test])}
+    if len(np.unique(labels[train])) < 2:
+        return {}
+    results: Results = {
+        "probe/rows": len(test),
+        "probe/majority_accuracy": probe.majority(labels[train], labels[test]),
+    }
     for prefix, space in (("", codes), ("pca_", linear_codes)):
         four = (space[train], labels[train], space[test], labels[test])
         results |= {

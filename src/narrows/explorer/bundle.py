@@ -21,6 +21,7 @@ from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
 from narrows.model import Model
 from narrows.principal import principal_axes
+from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import Run
 
 FORMAT = 1
@@ -105,6 +106,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     }  # fmt: skip
     header["twinsInAll"] = int(run.results.get("duplicates/pairs") or 0)
     header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
+    header["verdict"] = [*verdict(run.results, tables), *signal_lines(tables)]
     header["columns"] = list(_columns(bundle, table))
     add_examples(bundle, run)
     # Thumbnails in the same order: those that are looked at together lie on the same sheets.

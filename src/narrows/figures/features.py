@@ -14,6 +14,7 @@ from narrows.errors import InputError, nearest
 from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
 from narrows.figures.style import MUTED, breadth
 from narrows.files import Array
+from narrows.wording import out_of
 
 MAPS = 12  # of one image: what a row holds
 FILTERS = 64  # what a page holds
@@ -92,7 +93,7 @@ def _map_rows(nets: Mapping[str, nn.Module], images: Array, layer: str | None) -
             y += max(tiles.shape[1], height) + GAP
         y += GAP if len(maps) > 1 else 0
     sides = " × ".join(str(side) for side in shape[2:])
-    sheet.write(f"{name}: {shown} of {shape[1]} maps of {sides}", GAP, y, size=7.5, colour=MUTED)
+    sheet.write(f"{name}: {out_of(shown, shape[1], 'map')} of {sides}", GAP, y, size=7.5, colour=MUTED)
     _scale(sheet, y + LINE + GAP // 2, "each filter by its own largest answer")
     return sheet.draw()
 
@@ -143,7 +144,7 @@ def first_filters(net: nn.Module, input_shape: Sequence[int]) -> Figure:
     sheet = Sheet()
     pictures = np.concatenate([_signed(one[None], one) for one in chosen])  # (n, 3, h, w)
     bottom = sheet.grid(enlarge(pictures, "weights"), GAP, GAP, COLUMNS)
-    what = f"{name}: weights of {len(chosen)} of {len(weights)} units, the largest first"
+    what = f"{name}: weights of {out_of(len(chosen), len(weights), 'unit')}, the largest first"
     sheet.write(what, GAP, bottom + GAP, size=7.5, colour=MUTED)
     if shape[0] == 1:
         _scale(sheet, bottom + LINE + 2 * GAP, "each by its own largest weight")

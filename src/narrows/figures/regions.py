@@ -17,6 +17,7 @@ from narrows.errors import InputError
 from narrows.figures import DPI
 from narrows.figures.style import FAINT, INK, MUTED, PALETTE, legend_above, new_axes, scale_bar, short, style
 from narrows.files import Array
+from narrows.wording import share
 
 Predict = Callable[[Array], Array]
 Box = tuple[float, float, float, float]
@@ -257,7 +258,7 @@ def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure
         for i, (title, sizes) in enumerate(sets.items()):
             weights = np.full(len(sizes), 1 / len(sizes))
             alive = float((sizes < edge).mean())
-            name = f"{short(title, 30)}: {100 * alive:.1f} % can learn"
+            name = f"{short(title, 30)}: {share(alive)} can learn"
             look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "histtype": "stepfilled", "alpha": 0.55}
             ax.hist(np.maximum(sizes, bins[0]), bins=bins, weights=weights, label=name, **look)
         ax.set_xscale("log")

@@ -12,6 +12,7 @@ from narrows.jobs.classifier import labelled
 from narrows.jobs.from_scratch import few_epochs, few_rows, flat, sides
 from narrows.reference import symmetry
 from narrows.reference.layers import xavier
+from narrows.wording import plural
 
 __all__ = ["letters_init"]
 
@@ -95,7 +96,8 @@ def letters_init(
         }
         work.figure(
             "symmetry-gradients", weights_grid(gradients, size, columns=SHOWN),
-            f"The gradients of the weights into the first {SHOWN} hidden units, as images, after {epochs} epochs.",
+            f"The gradients of the weights into the first {SHOWN} hidden units, as images, after "
+            f"{plural(epochs, 'epoch')}.",
         )  # fmt: skip
     return results | _variances(work, x, t, layers=layers, width=width)
 

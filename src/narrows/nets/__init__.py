@@ -50,7 +50,8 @@ class Network(nn.Module, ABC):
         values = math.prod(self.input_shape)
         if code_size < 1 or (self.compresses and code_size > values):
             raise RecipeError(
-                "code_size", f"must be at least 1 and at most the {values} values of one input", value=code_size,
+                "code_size", f"must be at least 1 and at most {values}, the number of values in one input",
+                value=code_size,
                 remedy="A code larger than what it describes has nothing to compress.",
             )  # fmt: skip
 

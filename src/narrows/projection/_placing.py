@@ -13,6 +13,7 @@ from narrows.files import Array
 from narrows.neighbours import nearest_in
 from narrows.projection import Projection
 from narrows.projection.pca import PCA
+from narrows.wording import distinct
 
 NEIGHBOURS = 15
 BLOCK_ROWS = 8192
@@ -55,7 +56,7 @@ class NeighbourMap(Projection):
             rows = rows[np.sort(chosen)]
         self.codes_ = codes[rows]  # (M, K)
         if len(rows) < FEWEST:
-            self.notes += (f"Only {len(rows)} codes differ, too few for this kind of map: PCA used.",)
+            self.notes += (f"{distinct(len(rows), 'code').capitalize()}, too few for this kind of map: PCA used.",)
             self.points_ = PCA().fit(self.codes_).map_
             return
         known = neighbours if len(rows) == len(codes) else None

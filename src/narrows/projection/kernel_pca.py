@@ -11,6 +11,7 @@ from narrows.files import Array
 from narrows.principal import with_fixed_signs
 from narrows.projection import Projection
 from narrows.projection._placing import first_rows
+from narrows.wording import plural
 
 __all__ = ["KernelPCA"]
 
@@ -46,7 +47,9 @@ class KernelPCA(Projection):
     def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
         rows = first_rows(codes)
         if len(rows) > self.max_points:
-            self.notes += (f"The kernel was made of {self.max_points} codes; the others stand where it puts them.",)
+            self.notes += (
+                f"The kernel was made of {plural(self.max_points, 'code')}; the others stand where it puts them.",
+            )
             chosen = np.random.default_rng(self.seed).choice(len(rows), self.max_points, replace=False)
             rows = rows[np.sort(chosen)]
         self.codes_ = codes[rows]

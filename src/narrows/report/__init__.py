@@ -17,9 +17,12 @@ from markupsafe import Markup
 
 from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
+from narrows.evaluation.signals import rows_behind
 from narrows.files import read_json, write_text
-from narrows.report.numbers import METRICS, difference, number, plural, written
-from narrows.report.verdict import describe_limit, describe_pile, verdict
+from narrows.report.findings import Findings, find, nothing_to_see
+from narrows.report.numbers import METRICS, difference, number, written
+from narrows.report.verdict import describe_limit, describe_pile, looked_for, verdict
+from narrows.wording import out_of, plural, verb
 
 __all__ = ["build"]
 
@@ -80,7 +83,8 @@ def _render(
     css = resource("report.css")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page.filters["written"] = written
-    is_images = (tables.get("data") or {}).get("kind", "images") == "images"
+    found = find(results, tables)
+    is_images = found.is_images
     sections = _sections(results, tables, picture)
     return page.from_string(resource("report.html.j2")).render(
         # The policy names this very style sheet, so that no style or script from a hostile name can take effect.
@@ -91,11 +95,13 @@ def _render(
         verdict=verdict(results, tables),
         limit=describe_limit(results, tables),
         signals=tables.get("signals"),
-        headline=_headline(results, is_images),
+        looked_for=looked_for(results),
+        headline=_headline(results, found),
         sections=sections,
         present={key for key, _ in sections},
         picture=picture,
-        rows="images" if is_images else "vectors",
+        found=found,
+        rows=found.rows,
         raw="pixels" if is_images else "raw values",
         is_images=is_images,
         trains_decoder=(tables.get("network") or {}).get("trains_decoder", True),
@@ -106,12 +112,13 @@ def _render(
         compare=lambda names, *baselines: _compare(results, names, baselines),
         number=lambda name: number(results, name),
         plural=plural,
+        verb=verb,
+        out_of=out_of,
         times=_times(results),
         total=written(number(results, "time/total_s"), "seconds"),
         environment=_flat(environment),
         recipe=recipe,
         most_parts=SHOWN,
-        has_label=lambda cluster: cluster.get("label") is not None,
         results=_all(results),
     )
 
@@ -143,9 +150,14 @@ def _sections(
     return [(key, title) for key, title, there in everything if there]
 
 
-def _headline(results: Mapping[str, Any], is_images: bool) -> list[tuple[str, str, Line]]:
-    """Return the figures to show at the top: title, name of the baseline, and the line."""
-    raw = "k-means on pixels" if is_images else "k-means on raw values"
+def _headline(results: Mapping[str, Any], found: Findings) -> list[tuple[str, str, Line]]:
+    """Return the figures to show at the top: title, name of the baseline, and the line; those that say something."""
+    raw = "k-means on pixels" if found.is_images else "k-means on raw values"
+    empty = []
+    if found.rebuilt.kept == "nothing to see":
+        empty += ["reconstruction/", "denoising/"]
+    if found.clustered.grouped in ("one", "each"):
+        empty.append("clustering/")
     wanted = [
         ("Rebuilt from codes", "reconstruction/psnr", "reconstruction/pca_psnr", "PCA, same size"),
         ("Variance explained", "reconstruction/explained", "reconstruction/pca_explained", "PCA, same size"),
@@ -158,7 +170,7 @@ def _headline(results: Mapping[str, Any], is_images: bool) -> list[tuple[str, st
     ]
     shown: dict[str, tuple[str, str, Line]] = {}
     for title, name, baseline, what in wanted:
-        if baseline and number(results, baseline) is None:
+        if name.startswith(tuple(empty)) or (baseline and number(results, baseline) is None):
             continue
         for line in _compare(results, [name], (baseline,) if baseline else ()):
             shown.setdefault(title, (title, what, line))
@@ -182,10 +194,10 @@ def _compare(
         full = [b if isinstance(b, str) and "/" in b else f"{stage}/{b}{short}" for b in baselines]
         others = [number(results, baseline) for baseline in full]
         text, outcome = "", "same"
-        if others and others[0] is not None:
-            # Held-out rows decide how far chance reaches, except for clusters, which all rows share.
-            tested = number(results, "data/images" if stage == "clustering" else "data/test")
-            text, outcome = difference(metric, ours, others[0], tested)
+        if stage == "reconstruction" and nothing_to_see(results):
+            text = "nothing to compare"
+        elif others and others[0] is not None:
+            text, outcome = difference(metric, ours, others[0], rows_behind(results, name))
         values = [written(value, metric.kind) for value in (ours, *others)]
         lines.append(Line(metric.label, metric.meaning, values, text, outcome))
     return lines

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from narrows.files import read_json, write_text
 from narrows.recipes.recipe import read
+from narrows.report.numbers import number
 from narrows.report.verdict import verdict
 from narrows.runs import Run
+from narrows.wording import figure, plural
 
 
 def write(run: Run) -> None:
@@ -15,12 +17,12 @@ def write(run: Run) -> None:
     shape = " x ".join(str(side) for side in tables["data"]["shape"])
     shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
              "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip
-    rows = [f"| {name} | {value:.4g} |" for name in shown if (value := results.get(name)) is not None]
+    rows = [f"| {name} | {figure(value)} |" for name in shown if (value := number(results, name)) is not None]
     text = f"""# {tables["name"]}
 
 {" ".join(verdict(results, tables))}
 
-A `{model["net"]["name"]}` network with a code of {model["net"]["code_size"]} values, trained with the
+A `{model["net"]["name"]}` network with a code of {plural(model["net"]["code_size"], "value")}, trained with the
 `{model["objective"]["name"]}` objective on {tables["data"]["kind"]} of {shape}
 from `{tables["data"]["source"]}`, seed {recipe["seed"]}.
 

@@ -7,12 +7,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from narrows.evaluation.signals import chance_margin
-
-NBSP = "\N{NO-BREAK SPACE}"
+from narrows.evaluation import signals
+from narrows.evaluation.reconstruction import MOST_PSNR
+from narrows.evaluation.signals import Outcome
+from narrows.wording import MOST_TIMES, NBSP, figure, fixed, points, share
 
 Kind = Literal["count", "share", "variance", "score", "dB", "error", "seconds", "speed"]
-Outcome = Literal["better", "same", "worse"]
+
+#: Between what the numbers of a kind lie; what lies outside is a mistake of somebody's, and never shown.
+DOMAINS: dict[Kind, tuple[float, float]] = {
+    "count": (0, 1e15), "share": (0, 1), "variance": (-math.inf, 1), "score": (-1, 1), "dB": (-math.inf, math.inf),
+    "error": (-math.inf, math.inf), "seconds": (0, math.inf), "speed": (0, math.inf),
+}  # fmt: skip
+ROUNDING = 1e-6  # outside of a domain by no more than this is rounding
+#: What stands before the name of a metric in the name of its baseline.
+BASELINES = ("pca_", "pixels_", "majority_", "corrupted_")
+LEAST_GAIN = 0.3  # dB of squared error, below which two reconstructions are about the same
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,7 @@ METRICS = {
     "clustering/accuracy": Metric(
         "Accuracy", "share",
         "Each cluster is given the label that makes the whole match best, one label to one cluster; this is the share "
-        "that is then right.",
+        "of the labelled rows that is then right.",
     ),
     "clustering/nmi": Metric(
         "NMI", "score",
@@ -112,27 +122,36 @@ METRICS = {
 
 
 def number(results: Mapping[str, Any], name: str) -> float | None:
-    """Return the result called ``name``, or None when it is missing, null or not finite."""
-    value = results.get(name)
-    return value if _is_number(value) else None
+    """Return the result called ``name``, or None when it is missing, null, not finite, or outside of its domain."""
+    value: Any = results.get(name)
+    return within(value, _kind(name)) if _is_number(value) else None
+
+
+def within(value: float, kind: Kind) -> float | None:
+    """Return a finite ``value`` where its kind allows it, else None; rounding is rounded away."""
+    low, high = DOMAINS[kind]
+    if kind == "count" and value != round(value):
+        return None
+    return min(max(value, low), high) if low - ROUNDING <= value <= high + ROUNDING else None
 
 
 def written(value: Any, kind: Kind) -> str:
-    """Return ``value`` with the digits that matter and its unit; a dash for what is no finite number."""
-    if not _is_number(value):
+    """Return ``value`` with the digits that matter and its unit; a dash for what is no finite number of its kind."""
+    known = within(value, kind) if _is_number(value) else None
+    if known is None:
         return "\N{EN DASH}"
     if kind == "seconds":
-        return _duration(value)
-    text = {
-        "count": f"{value:,.0f}",
-        "share": f"{100 * value:.1f}{NBSP}%",
-        "variance": f"{100 * value:.1f}{NBSP}%",
-        "score": f"{value:.3f}",
-        "dB": f"{value:.2f}{NBSP}dB",
-        "error": f"{value:#.4g}",
-        "speed": f"{value:,.0f}{NBSP}per second" if value >= 10 else f"{value:.1f}{NBSP}per second",
-    }[kind]
-    return text.replace("-", "\N{MINUS SIGN}", 1) if value < 0 else text
+        return _duration(known)
+    if kind in ("share", "variance"):  # what is worse than no part of the variance is no part of it
+        return share(known) if known >= 0 else f"below 0{NBSP}%"
+    if kind == "dB":
+        return f"{fixed(known, 2)}{NBSP}dB"
+    if kind == "speed":
+        return f"{fixed(known, 0 if known >= 10 else 1)}{NBSP}per second"
+    if kind == "error":
+        padded = f"{known:#.4g}"
+        return figure(known) if "e" in padded else fixed(known, len(padded.partition(".")[2]))
+    return fixed(known, 0 if kind == "count" else 3)
 
 
 def outcome(ours: float, baseline: float, kind: Kind, rows: float | None = None) -> Outcome:
@@ -141,15 +160,11 @@ def outcome(ours: float, baseline: float, kind: Kind, rows: float | None = None)
     The margin is 0.3 dB of squared error, a score of 0.01, or for a share of ``rows`` rows the larger of one point and
     what chance explains at 95 %.
     """
-    margin = 0.01
-    difference = ours - baseline
     if kind in ("dB", "variance"):
-        margin, difference = 0.3, gain_dB(ours, baseline, kind)
-    elif kind == "share" and rows:
-        margin = max(margin, chance_margin(ours, baseline, rows))
-    if abs(difference) < margin - 1e-12:
-        return "same"
-    return "better" if difference > 0 else "worse"
+        return signals.outcome(gain_dB(ours, baseline, kind), LEAST_GAIN)
+    if kind == "share" and rows:
+        return signals.compared(ours, baseline, rows)[0]
+    return signals.outcome(ours - baseline, signals.POINT)
 
 
 def gain_dB(ours: float, baseline: float, kind: Kind) -> float:  # noqa: N802 (the unit's own spelling)
@@ -163,6 +178,11 @@ def gain_dB(ours: float, baseline: float, kind: Kind) -> float:  # noqa: N802 (t
     return 10 * math.log10(max(1 - baseline, 1e-6) / max(1 - ours, 1e-6))
 
 
+def is_lossless(value: float, kind: Kind) -> bool:
+    """Whether a PSNR or a part of the variance is the highest that is measured: all came back, up to rounding."""
+    return value >= MOST_PSNR - 0.005 if kind == "dB" else value >= 1 - 1e-6
+
+
 def difference(metric: Metric, ours: float, baseline: float, rows: float | None = None) -> tuple[str, Outcome]:
     """Return how ``ours`` differs from ``baseline``, written out, and whether that is better or worse.
 
@@ -173,21 +193,38 @@ def difference(metric: Metric, ours: float, baseline: float, rows: float | None 
     if metric.kind == "error":
         if ours <= 0 or baseline <= 0:
             return "", "same"
-        judged = outcome(10 * math.log10(baseline / ours), 0.0, "dB")
-        size = f"{max(ours, baseline) / min(ours, baseline):.1f}{NBSP}×"
-        return {"better": f"{size} less", "same": "about the same", "worse": f"{size} more"}[judged], judged
+        return _ratio(ours / baseline, "")
+    if metric.kind == "variance" and min(ours, baseline) < 0:  # points of what is no part of anything say nothing
+        return _ratio((1 - ours) / max(1 - baseline, 1e-6), " error")
     judged = outcome(ours, baseline, metric.kind, rows)
     if judged == "same":
         return "about the same", judged
     gap = abs(ours - baseline)
-    points = f"{100 * gap:.1f}{NBSP}points"
-    size = {"share": points, "variance": points, "dB": f"{gap:.2f}{NBSP}dB"}.get(metric.kind, f"{gap:.3f}")
-    return f"{size} {judged}", judged
+    size = {"share": points(gap), "variance": points(gap), "dB": f"{fixed(gap, 2)}{NBSP}dB"}.get(metric.kind)
+    at_least = "at least " if metric.kind == "dB" and is_lossless(max(ours, baseline), "dB") else ""
+    return f"{at_least}{size or fixed(gap, 3)} {judged}", judged
 
 
-def plural(count: float, noun: str, nouns: str | None = None) -> str:
-    """Return "1 file", "10 files"."""
-    return f"{count:,.0f} {noun if count == 1 else nouns or noun + 's'}"
+def _ratio(ratio: float, what: str) -> tuple[str, Outcome]:
+    """Say how an error above 0 stands to another by their ratio."""
+    ratio = max(ratio, 1e-300)
+    judged = outcome(-10 * math.log10(ratio), 0.0, "dB")
+    if judged == "same":
+        return "about the same", judged
+    size = max(ratio, 1 / ratio)
+    text = f"over {MOST_TIMES:,}" if size > MOST_TIMES else fixed(size, 1)
+    return f"{text}{NBSP}× {'less' if judged == 'better' else 'more'}{what}", judged
+
+
+def _kind(name: str) -> Kind:
+    """Return the kind of the result called ``name``, which may be a baseline; of unknown ones one without bounds."""
+    stage, _, short = name.rpartition("/")
+    for prefix in ("", *BASELINES):
+        metric = METRICS.get(f"{stage}/{short.removeprefix(prefix)}")
+        if metric is not None:
+            return metric.kind
+    counted = stage in ("data", "duplicates") or short in ("n_clusters", "asked", "rows")
+    return "share" if short.endswith("accuracy") else "count" if counted else "error"
 
 
 def _is_number(value: Any) -> bool:

@@ -16,6 +16,7 @@ from narrows.figures import architecture, curves, features, images, maps, save, 
 from narrows.files import Array
 from narrows.model import Model
 from narrows.runs import Run
+from narrows.wording import plural
 
 SHOWN = 12  # images in a strip
 MAPPED = 6  # images whose feature maps are drawn
@@ -91,8 +92,8 @@ def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: i
     shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
     rows = {
         "original": shown,
-        f"autoencoder, {model.code_size} values": coding.reconstruct(model, shown),
-        f"PCA, {model.code_size} values": run.baseline().reconstruct(shown),
+        f"autoencoder, {plural(model.code_size, 'value')}": coding.reconstruct(model, shown),
+        f"PCA, {plural(model.code_size, 'value')}": run.baseline().reconstruct(shown),
     }
     save(images.comparison({title: eye.see(row) for title, row in rows.items()}), folder / "reconstruction.png")
     _, corrupted, cleaned = next(coding.corrupted_reconstructions(model, shown, seed))
@@ -151,7 +152,9 @@ def _clusters(run: Run, data: Dataset, clusters: Array, eye: Eye | None, folder:
         }
         if data.labels is not None and matched is not None and len(rows):
             known = data.labels[rows][data.labels[rows] >= 0]
-            entry["label"] = names[matched[cluster]] if matched[cluster] >= 0 else None
-            entry["purity"] = float(np.bincount(known).max() / len(known)) if len(known) else None
+            entry |= {"labelled": len(known), "matched": names[matched[cluster]] if matched[cluster] >= 0 else None}
+            if len(known):  # its own commonest label, which the matching may have given to another cluster
+                counts = np.bincount(known)
+                entry |= {"label": names[counts.argmax()], "purity": float(counts.max() / len(known))}
         listed.append(entry | {"figure": figure})
     run.add_tables({"clusters": listed})

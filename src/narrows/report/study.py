@@ -19,6 +19,7 @@ from narrows.figures import as_bytes, save
 from narrows.files import read_json, write_text
 from narrows.report import Picture, pictures_in, resource
 from narrows.report.uncertainty import compared, measured, ranged
+from narrows.wording import out_of, verb
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,13 +72,16 @@ def summary(content: Mapping[str, Any]) -> str:
     if bars:
         met = sum(bool(figure["met"]) for figure in bars)
         ties = sum(figure["verdict"] == "a tie" for figure in bars)
-        parts.append(f"{met} of {len(bars)} bars are met" + (f", {ties} end in a tie" if ties else ""))
+        met_of = f"{out_of(met, len(bars), 'bar')} {verb(met, 'is', 'are')} met"
+        parts.append(met_of + (f", {ties} {verb(ties, 'ends', 'end')} in a tie" if ties else ""))
     if reported:
         near = sum(
             figure["mean"] is not None and not figure["unexplained"] and not figure["why"] for figure in reported
         )  # fmt: skip
-        parts.append(f"{near} of {len(reported)} reported figures were reproduced without needing an explanation")
-    return f"{'; '.join(parts)}." if parts else ""
+        near_of = f"{out_of(near, len(reported), 'reported figure')} {verb(near, 'was', 'were')} reproduced"
+        parts.append(f"{near_of} without needing an explanation")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if parts else ""
 
 
 def as_text(content: Mapping[str, Any]) -> str:

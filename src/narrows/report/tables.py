@@ -25,6 +25,7 @@ def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
             "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
             "data/train": len(rows.train), "data/valid": len(rows.valid),
             "data/test": len(rows.test) if rows.held_out else 0,
+            "data/labelled": 0 if data.labels is None else int((data.labels >= 0).sum()),
         }
     )  # fmt: skip
     description: dict[str, Any] = {

@@ -10,11 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
+from narrows.wording import SUPERSCRIPT
+
 Kind = Literal["share", "number", "count", "flag"]
 
 DIGITS = 4  # of a number whose spread is not known
 SMALL, LARGE = 1e-3, 1e6  # outside of these a number is written with a power of ten
-SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def measured(mean: float | None, sd: float | None, kind: Kind = "number") -> str:
@@ -65,6 +66,7 @@ def exact(value: float, kind: Kind = "number", *, given: bool = False) -> str:
     if kind == "share" and value:
         return f"{value:.2f}"
     if float(value).is_integer():
+        value += 0.0  # no sign before a zero
         return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.4g}"
     if kind == "count":
         return f"{value:,.1f}"
@@ -92,6 +94,7 @@ def _to(value: float, place: int) -> str:
 
 
 def _shortest(value: float) -> str:
+    value += 0.0  # no sign before a zero
     power = _power(abs(value)) if abs(value) < SMALL else 0
     if power:
         digits = f"{value / 10**power:.6g}"

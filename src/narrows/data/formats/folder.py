@@ -29,6 +29,7 @@ from narrows.data.labels import from_names, labels_file
 from narrows.data.scale import BYTES, Census, Scale
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
+from narrows.wording import out_of, plural
 
 __all__ = ["Folder"]
 
@@ -110,7 +111,7 @@ class Folder(Reader):
         decoded, notes = _decode_or_recall([files[i] for i in positions], root, options)
         if decoded.failures and options.strict:
             raise DataError(
-                f"{len(decoded.failures)} of {len(positions)} images", "cannot be read, and strict stops at those",
+                out_of(len(decoded.failures), len(positions), "image"), "cannot be read, and strict stops at those",
                 remedy=f"{_named(decoded.failures)}. Repair or remove them, or leave strict away.",
             )  # fmt: skip
         positions = positions[decoded.positions]
@@ -238,7 +239,7 @@ def _text(name: str) -> str:
 
 
 def _what_instead(skipped: list[Skipped]) -> str:
-    return f"{len(skipped)} other files" if skipped else "nothing"
+    return plural(len(skipped), "other file") if skipped else "nothing"
 
 
 def _hint(root: Path, skipped: list[Skipped]) -> str | None:
