@@ -21,7 +21,6 @@ from narrows.objectives import Objective, objectives
 from narrows.registry import Trust
 
 FORMAT = 1  # of config.json; raised when an older narrows could not read it
-SMALLEST_SD = 1e-37  # by which float32 can divide
 
 Named = Mapping[str, Any]  # {"name": an entry of a registry, ...its arguments}
 
@@ -111,7 +110,7 @@ class Model(nn.Module):
         low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
         # A column that differs by rounding alone carries nothing, whatever its unit: it is brought to 0.
         away = np.maximum(np.abs(low), np.abs(high))
-        constant = (high - low <= rounding_of(np.dtype(np.float32)) * away) | (sd < SMALLEST_SD)
+        constant = (high - low <= rounding_of(np.dtype(np.float32)) * away) | (sd.astype(np.float32) == 0)
         sd[constant] = np.maximum(1, away[constant])
         self.shift.copy_(torch.from_numpy(mean))
         self.scale.copy_(torch.from_numpy(sd))
