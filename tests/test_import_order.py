@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ORDER = [
-    "errors", "registry", "files", "progress", "interrupt", "environment", "data", "noise", "views", "nets",
+    "errors", "registry", "files", "sealed", "progress", "interrupt", "environment", "data", "noise", "views", "nets",
     "classifiers", "objectives", "model", "training", "codes", "neighbours", "manifold", "principal", "patches",
     "clustering", "projection", "evaluation", "deep", "figures", "reference", "worked", "polygons", "runs", "recipes",
     "report", "explorer", "pipeline", "estimators", "jobs", "studies", "cli",

@@ -147,7 +147,7 @@ class _Job:
         self, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]]
     ) -> summary.Results:
         """Keep a model and the history of its training; ``trainings`` are all that there were."""
-        model.save(self.run.folder)
+        model.write(self.run.folder)
         self.run.write_history(history)
         if not history:
             return {"train/parameters": model.n_parameters()}
@@ -204,7 +204,7 @@ class _Job:
 
     def measure(self) -> summary.Results:
         data, seed, model = self.data, self.recipe.seed, self.run.model()
-        codes, clusters, clusterer = self._codes(), np.load(self.run.folder / "clusters.npy"), self.run.clusterer()
+        codes, clusters, clusterer = self._codes(), self.run.array("clusters"), self.run.clusterer()
         indices, distances = self._neighbours()
         loneliness = outlier_scores(distances)  # (N,)
         errors = None  # (N,)
@@ -239,7 +239,7 @@ class _Job:
     def judge(self) -> summary.Results:
         """Look for what went wrong, and keep it in tables.json."""
         run, data, model, clusterer = self.run, self.data, self.run.model(), self.run.clusterer()
-        clusters = np.load(run.folder / "clusters.npy")
+        clusters = run.array("clusters")
         centres = len(next(iter(clusterer.state().values())))  # those without members included
         samples = None  # (M,)
         if model.objective.trains_decoder:
@@ -269,11 +269,10 @@ class _Job:
         return {}
 
     def _codes(self) -> Array:
-        return np.asarray(np.load(self.run.folder / "codes.npy"))
+        return self.run.array("codes")
 
     def _neighbours(self) -> tuple[Array, Array]:
-        with np.load(self.run.folder / "neighbours.npz") as file:
-            return file["indices"], file["distances"]
+        return self.run.neighbours()
 
 
 def _head(model: Model) -> tuple[Array, Array]:

@@ -81,12 +81,11 @@ def _data_of(run: Run) -> Dataset | None:
     """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
     from narrows.data.open import CODE_PATH
     from narrows.errors import DataError
-    from narrows.files import read_json
     from narrows.pipeline import open_data
     from narrows.progress import for_this_terminal
     from narrows.recipes.recipe import data_of
 
-    asked, seed = data_of(run.folder / "recipe.toml")
+    asked, seed = data_of(run.recipe, run.parts.path("recipe.toml"))
     if CODE_PATH.fullmatch(asked.source) and run.trust_code is not True:
         typer.echo(f"The run's data come from code, {asked.source}: --trust-code runs it. No images without.", err=True)
         return None
@@ -95,7 +94,7 @@ def _data_of(run: Run) -> Dataset | None:
     except DataError as error:
         typer.echo(f"The run's data cannot be opened, so there are no images at full size: {error}", err=True)
         return None
-    if data.fingerprint() != read_json(run.folder / "environment.json")["data"]:
+    if data.fingerprint() != run.parts.json("environment.json").get("data"):
         typer.echo("The run's data are no longer what they were: images are those of the run's own page.", err=True)
         return None
     return data

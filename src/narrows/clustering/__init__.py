@@ -12,10 +12,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from narrows.clustering._checks import checked_codes, checked_state
+from narrows.clustering._checks import checked_codes
 from narrows.errors import InputError, RecipeError
 from narrows.files import Array
 from narrows.registry import Registry
+from narrows.sealed import checked_state
 
 methods = Registry("narrows.clustering", "clustering method")
 
@@ -103,7 +104,7 @@ class Clusterer(ABC):
 
         Raises
         ------
-        InputError : arrays that are not those of this method
+        RunFolderError : arrays that are not those of this method
         """
         clusterer = cls(**arguments)
         for name, array in checked_state("clustering", cls.learned, arrays).items():

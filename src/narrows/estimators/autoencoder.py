@@ -16,10 +16,12 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import codes as coding
 from narrows.data.splits import split
 from narrows.errors import InputError, RunFolderError
+from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source, arrange
-from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
-from narrows.model import Model
+from narrows.files import Array, write_arrays, write_json
+from narrows.model import PARTS, Model
 from narrows.recipes.recipe import check
+from narrows.sealed import Parts, new_place, seal
 from narrows.training.loop import train
 
 
@@ -181,14 +183,14 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
     def save(self, folder: str | Path) -> None:
         """Write the fitted estimator into ``folder`` as numbers and names only (safetensors and JSON)."""
         check_is_fitted(self)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model_.save(folder)
+        folder = new_place(folder)
+        self.model_.write(folder)
         write_arrays(folder / "sampler.safetensors", self.code_distribution_.state())
         parameters = {
             name: value for name, value in self.get_params().items() if isinstance(value, int | float | str | dict)
         }
         write_json(folder / "estimator.json", {"parameters": parameters, "axes": self._axes, "history": self.history_})
+        seal(folder, (*PARTS, "sampler.safetensors", "estimator.json"))
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
@@ -196,28 +198,28 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
 
         Raises
         ------
-        RunFolderError : files missing or damaged
+        RunFolderError : files missing, changed or damaged
         """
-        folder = Path(folder)
-        model = Model.load(folder, trust_code=trust_code)
-        path = folder / "estimator.json"
-        kept: dict[str, Any] = {"parameters": {}, "axes": "NCHW", "history": []}
-        if path.exists():
-            kept |= read_json(path)
-        known = inspect.signature(cls).parameters.keys()
-        if not kept["parameters"].keys() <= known:
-            raise RunFolderError(str(path), "must hold this estimator's parameters", value=sorted(kept["parameters"]))
-        self = cls(**kept["parameters"])
-        named = [part if isinstance(part, str) else part.get("name", "") for part in (self.net, self.objective)]
-        if not trust_code and any(":" in name for name in named):
+        parts = Parts.of(folder)
+        model, name = Model.load(parts, trust_code=trust_code), "estimator.json"
+        kept: dict[str, Any] = {"parameters": {}, "axes": "NCHW"} | (parts.json(name) if name in parts else {})
+        parameters, known = kept["parameters"], inspect.signature(cls).parameters.keys()
+        if not isinstance(parameters, dict) or not parameters.keys() <= known:
+            raise RunFolderError(parts.path(name), "must hold this estimator's parameters", value=parameters)
+        self = cls(**parameters)
+        named = [part.get("name") if isinstance(part, dict) else part for part in (self.net, self.objective)]
+        if not trust_code and any(":" in str(entry) for entry in named):
             raise RunFolderError(
-                str(path), "must name parts of narrows only", value=named,
+                parts.path(name), "must name parts of narrows only", value=named,
                 remedy="If you trust this model's author, pass trust_code=True.",
             )  # fmt: skip
-        self.model_, self.code_size_, self._axes = model, model.code_size, kept["axes"]
-        self.history_ = kept["history"]
+        self.model_, self.code_size_ = model, model.code_size
+        self._axes, self.history_ = axes_and_history(parts, name, kept, model)
         self.n_features_in_ = int(np.prod(model.input_shape))
-        self.code_distribution_ = coding.CodeDistribution.from_state(read_arrays(folder / "sampler.safetensors")[0])
+        sampler, _ = parts.arrays("sampler.safetensors")
+        self.code_distribution_ = coding.CodeDistribution.from_state(sampler)
+        if self.code_distribution_.means.shape[1] != model.code_size:
+            raise parts.damaged("sampler.safetensors", f"it is not of codes of {model.code_size} values")
         return self
 
     @property

@@ -18,7 +18,7 @@ from narrows.data.dataset import Dataset
 from narrows.errors import RunFolderError
 from narrows.files import Array
 from narrows.model import Model
-from narrows.runs import Run
+from narrows.runs import UNFINISHED, Run
 
 FORMAT = 1
 NEIGHBOURS = 10
@@ -82,9 +82,8 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     """
     table = _predictions(run)
     ids = table["id"]
-    clusters, points = np.array(table["cluster"], np.int32), np.load(run.folder / "map.npy")
-    with np.load(run.folder / "neighbours.npz") as file:
-        indices, distances = file["indices"][:, :NEIGHBOURS], file["distances"][:, :NEIGHBOURS]
+    clusters, points = np.array(table["cluster"], np.int32), run.array("map")
+    indices, distances = (array[:, :NEIGHBOURS] for array in run.neighbours())
     tables, model = run.tables, run.model()
     described = tables.get("data") or {}
     bundle = Bundle({
@@ -103,7 +102,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
     header["columns"] = list(_columns(bundle, table))
     # By cluster, the most typical first: those that are looked at together lie on the same sheets.
-    typical = run.clusterer().typicality(np.load(run.folder / "codes.npy"))  # (N,)
+    typical = run.clusterer().typicality(run.array("codes"))  # (N,)
     order = np.lexsort((-typical, clusters)).astype(np.int32)
     header["order"] = bundle.add(order)
     header["pictures"] = _pictures(bundle, model, data, order) if data is not None and data.is_images else {}
@@ -114,18 +113,19 @@ def _identity(run: Run) -> str:
     """Return a short name of what was found: another clustering or another map has another."""
     found = hashlib.sha256()
     for name in ("codes.npy", "clusters.npy", "map.npy"):
-        found.update((run.folder / name).read_bytes())
+        found.update(run.parts.read(name))
     return found.hexdigest()[:16]
 
 
 def _predictions(run: Run) -> dict[str, list[str]]:
-    path = run.folder / "predictions.csv"
-    if not path.is_file():
-        raise RunFolderError(
-            str(run.folder), "must have predictions.csv", remedy="Finish the run with `narrows run --resume`."
-        )
-    with open(path, encoding="utf-8", newline="") as file:
-        names, *rows = csv.reader(file)
+    if "predictions.csv" not in run.parts:
+        raise RunFolderError(str(run.folder), "must have predictions.csv", remedy=UNFINISHED)
+    table: dict[str, list[str]] = run.parts.parsed("predictions.csv", _columns_of)
+    return table
+
+
+def _columns_of(content: bytes) -> dict[str, list[str]]:
+    names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     return dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
 
 

@@ -43,7 +43,7 @@ class Opened:
     def __init__(self, run: Run, data: Dataset | None, bundle: Bundle, *, read_only: bool = False) -> None:
         self.run, self.data, self.bundle = run, data, bundle
         self.model = run.model()
-        self.codes = np.load(run.folder / "codes.npy")  # (N, K)
+        self.codes = run.array("codes")  # (N, K)
         self.points = bundle.array(bundle.header["points"]).reshape(-1, 2)
         self.ids = bundle.texts(bundle.header["ids"])
         clusters = bundle.array(bundle.header["clusterOf"])
@@ -130,7 +130,7 @@ class Opened:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
         code = coding.encode(self.model, found.pixels[None])  # (1, K)
         clusterer = self.run.clusterer()
-        x, y = in_square(self.run.projection().transform(code), np.load(self.run.folder / "map.npy"))[0]
+        x, y = in_square(self.run.projection().transform(code), self.run.array("map"))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]
         return {

@@ -185,18 +185,17 @@ def read(name: str | Path) -> dict[str, Any]:
         raise RecipeError("recipe", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
 
 
-def data_of(path: Path) -> tuple[Data, int]:
-    """Return where the rows of a run come from, and its seed, by its recipe.toml; nothing that it names is called.
+def data_of(content: Mapping[str, Any], path: str) -> tuple[Data, int]:
+    """Return where the rows of a run come from, and its seed, by its recipe; nothing that it names is called.
 
     Raises
     ------
-    RecipeError : no such file, or settings of data that cannot be
+    RecipeError : settings of data that cannot be; ``path`` is where they stand
     """
-    content = read(path)
     try:
         return Data.model_validate(content["data"]), int(content["seed"])
     except (ValidationError, KeyError, TypeError, ValueError) as error:
-        raise RecipeError("recipe", "must say where the run's data came from", value=str(path)) from error
+        raise RecipeError("recipe", "must say where the run's data came from", value=path) from error
 
 
 def check(content: Mapping[str, Any]) -> Recipe:

@@ -36,7 +36,7 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
     for old in folder.glob("*.png"):
         old.unlink()
     model = run.model()
-    clusters, points = np.load(run.folder / "clusters.npy"), np.load(run.folder / "map.npy")
+    clusters, points = run.array("clusters"), run.array("map")
     if run.history:  # of a single cluster there is nothing to learn
         save(curves.loss_curves(run.history), folder / "curves.png")
     save(
@@ -122,7 +122,7 @@ def _finds(data: Dataset, found: dict[str, Any], folder: Path) -> None:
 
 def _clusters(run: Run, data: Dataset, clusters: Array, folder: Path) -> None:
     """Draw a contact sheet of each cluster, and list the clusters."""
-    typicality = run.clusterer().typicality(np.load(run.folder / "codes.npy"))
+    typicality = run.clusterer().typicality(run.array("codes"))
     names = run.tables["data"]["label_names"]
     matched = run.tables.get("contingency", {}).get("matched")
     listed = []
