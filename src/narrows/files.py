@@ -81,9 +81,10 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mappin
     if (name := not_finite(arrays)) is not None:
         raise TrainingError(f"{Path(path).name} was not written: {name!r} holds NaN or infinity.")
     contiguous = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
-    header = {"narrows": json.dumps(metadata or {}, sort_keys=True)}
-    header["sha256"] = _digest(contiguous, header["narrows"])
-    write_bytes(path, save(contiguous, metadata=header))
+    plain = json.loads(json.dumps(metadata or {}))  # as it will be read
+    # One text for both: the library writes several in any order, and equal content must be equal bytes.
+    text = json.dumps(plain | {"sha256": _digest(contiguous, plain)}, sort_keys=True)
+    write_bytes(path, save(contiguous, metadata={"narrows": text}))
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -102,10 +103,11 @@ def parse_arrays(content: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
 
     arrays = load(content)  # refuses what does not fit together, the header's length among it
     header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
-    text = header.get("narrows", "{}")
-    if "sha256" in header and header["sha256"] != _digest(arrays, text):
+    metadata = json.loads(header.get("narrows", "{}"))
+    digest = metadata.pop("sha256", None)
+    if digest is not None and digest != _digest(arrays, metadata):
         raise ValueError("its content is not what was written: it has another sha256 than its header says")
-    return arrays, json.loads(text)
+    return arrays, metadata
 
 
 def not_finite(arrays: Mapping[str, Array]) -> str | None:
@@ -114,9 +116,9 @@ def not_finite(arrays: Mapping[str, Array]) -> str | None:
     return next((name for name in floating if not np.isfinite(arrays[name]).all()), None)
 
 
-def _digest(arrays: Mapping[str, Array], text: str) -> str:
-    """Return the sha256 of arrays, of their names, types and shapes, and of a text."""
-    found = hashlib.sha256(text.encode("utf-8"))
+def _digest(arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> str:
+    """Return the sha256 of arrays, of their names, types and shapes, and of the metadata."""
+    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode("utf-8"))
     for name, array in sorted(arrays.items()):
         found.update(json.dumps([name, str(array.dtype), array.shape]).encode("utf-8"))
         found.update(np.ascontiguousarray(array).data)

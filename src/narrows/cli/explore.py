@@ -32,9 +32,15 @@ def explore(
     """
     import tempfile
 
+    from narrows.errors import InputError
     from narrows.explorer.page import NAME, write
     from narrows.runs import Run
 
+    if rebuild and (other is not None or port):
+        raise InputError(
+            "--rebuild", "serves nothing", value=str(other) if other is not None else f"--port {port}",
+            remedy="Leave out the second run and --port.",
+        )  # fmt: skip
     done = Run(run, trust_code=trust_code)
     if rebuild:
         typer.echo(f"Explorer: {write(done, _data_of(done))}")
@@ -85,7 +91,7 @@ def _data_of(run: Run) -> Dataset | None:
     from narrows.progress import for_this_terminal
     from narrows.recipes.recipe import data_of
 
-    asked, seed = data_of(run.recipe, run.parts.path("recipe.toml"))
+    asked, seed = data_of(run.folder / "recipe.toml")
     if CODE_PATH.fullmatch(asked.source) and run.trust_code is not True:
         typer.echo(f"The run's data come from code, {asked.source}: --trust-code runs it. No images without.", err=True)
         return None

@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
 from narrows.data.splits import split
-from narrows.errors import InputError, RunFolderError
+from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source, arrange
+from narrows.estimators._training import with_options
 from narrows.files import Array, write_arrays, write_json
 from narrows.model import PARTS, Model
 from narrows.recipes.recipe import check
@@ -235,7 +236,12 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
     def _recipe(self, seed: int) -> dict[str, Any]:
         net: dict[str, Any] = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
         if self.code_size != "auto":
+            if net.get("code_size", self.code_size) != self.code_size:
+                raise RecipeError(
+                    "code_size", "must be given once; net has another", value=(self.code_size, net["code_size"])
+                )
             net["code_size"] = self.code_size
-        settings = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr, **(self.train_options or {})}
+        own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
+        settings = with_options(own, self.train_options)
         objective = {"name": self.objective} if isinstance(self.objective, str) else dict(self.objective)
         return {"seed": seed, "net": net, "objective": objective, "train": settings}

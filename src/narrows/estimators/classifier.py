@@ -18,6 +18,7 @@ from narrows.data.splits import split
 from narrows.errors import DataError, RunFolderError
 from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source, is_table
+from narrows.estimators._training import with_options
 from narrows.files import Array, write_json
 from narrows.model import PARTS, Model
 from narrows.sealed import Parts, new_place, seal
@@ -104,9 +105,8 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             )  # fmt: skip
         seed = self._seed()
         rows = split(Dataset(data.values), valid=self.valid, test=0.0, seed=seed)
-        settings = Settings(
-            epochs=self.epochs, batch_size=self.batch_size, lr=self.lr, **dict(self.train_options or {})
-        )
+        own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
+        settings = Settings.of(with_options(own, self.train_options), "train_options")
         model = Model(
             data.shape, self._named_net(data.shape) | {"n_classes": len(self.classes_)},
             {"name": "classification", "smoothing": self.smoothing, "views": self.views},

@@ -139,6 +139,8 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
         labels = data.labels if y is None else np.asarray(y)
         init = self.init if isinstance(self.init, str) else _as_rows(self.init, self._axes)
         start = initial_centers(data, self.n_clusters, init, seed=seed, labels=labels)  # (K, D)
+        if not isinstance(self.repair, bool | int | np.integer) or self.repair < 0:
+            raise InputError("repair", "must be True, False, or a whole number of rows", value=self.repair)
         settings = self._settings(data)
         idle = len(data) if self.repair is True else int(self.repair)
         model = Model(
