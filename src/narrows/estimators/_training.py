@@ -15,10 +15,16 @@ def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> d
 
     Raises
     ------
-    RecipeError : options that are no mapping, or name one of the estimator's own arguments, which would say it twice
+    RecipeError : options that are no mapping, name one of the estimator's own arguments, which would say it twice, or
+        ask for checkpoints, which an estimator has no folder for
     """
     if options is not None and not isinstance(options, Mapping):
         raise RecipeError("train_options", "must be a mapping of settings to values", value=options)
+    if (options or {}).get("checkpoint_steps"):
+        raise RecipeError(
+            "train_options['checkpoint_steps']", "needs a run folder to save in, which estimators have none of",
+            value=(options or {})["checkpoint_steps"], remedy="`narrows run` keeps checkpoints.",
+        )  # fmt: skip
     for name in OWN:
         if name in (options or {}):
             raise RecipeError(

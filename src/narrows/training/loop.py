@@ -204,16 +204,12 @@ def train(
 
     Raises
     ------
-    RecipeError : patience without rows to validate on, or checkpoints between epochs without a folder for them
+    RecipeError : patience without rows to validate on
     TrainingError : the loss, the gradient, or anything of the state (weights, statistics, averages, what the optimiser
         keeps) is no longer finite; the last good checkpoint stays
     Interrupted : ``stop`` said so; the state is saved if there is a folder
     """
     settings.require_valid(len(valid_rows))
-    if settings.checkpoint_steps and folder is None:
-        raise RecipeError(
-            "train.checkpoint_steps", "needs a run folder to save in, and here is none", value=settings.checkpoint_steps
-        )
     data, valid = Batches(values, rows, labels), Batches(values, valid_rows, labels)
     run = _Training(model, data, valid, settings, seed, folder, on_save)
     with torch.random.fork_rng(devices=[]):
