@@ -34,7 +34,7 @@ from narrows.data.open import open as open_source
 from narrows.errors import DataError, RecipeError, RunFolderError
 from narrows.files import Array, read_json, sha256, write_arrays, write_json, write_text
 from narrows.registry import Registry, Trust
-from narrows.sealed import MANIFEST, Parts, hashes_of
+from narrows.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
 
 if TYPE_CHECKING:
     from narrows.clustering import Clusterer
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OURS_ALWAYS = {".lock", ".holder"}  # in a folder while a run has it
+OURS_ALWAYS = {".lock", HELD}  # in a folder while a run has it
 UNFINISHED = "Finish the run with `narrows run --resume`."
 EDITS, EDITS_LOCK, EXPORTS = "edits.jsonl", ".edits.lock", "exports"  # of a person, in the explorer
 STARTED_WITH = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
@@ -117,14 +117,14 @@ class Run:
                     "--out", "must not exist yet, so that no run is lost", value=str(folder),
                     remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
                 )  # fmt: skip
-            write_json(folder / ".holder", {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
+            write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
             if not present:
                 write_json(folder / "manifest.json", {"stages": {}, "files": {}})
             run = cls(folder)
             run._replaces, run._writes = bool(present) and overwrite, True
             yield run
         finally:
-            (folder / ".holder").unlink(missing_ok=True)
+            (folder / HELD).unlink(missing_ok=True)
             if made or not present:
                 _remove_if_nothing(folder, made)
             lock.release()
@@ -249,14 +249,12 @@ class Run:
     @property
     def parts(self) -> Parts:
         """The files of the run, held against the manifest when they are read."""
-        remedy = "Copy it again from where it came, or make the run again."
+        files, stages = self.manifest["files"], self.manifest["stages"]
         if self._writes:
-            remedy = "Start again with --overwrite."
-        elif (self.folder / ".holder").exists():
-            remedy = "A run is writing this folder: wait until it has ended."
-        elif "explore" not in self.manifest["stages"]:
-            remedy = UNFINISHED
-        return Parts(self.folder, self.manifest["files"], MANIFEST, whole=not self._writes, remedy=remedy)
+            return Parts(self.folder, files, MANIFEST, whole=False, remedy="Start again with --overwrite.")
+        held, finished = (self.folder / HELD).exists(), "explore" in stages
+        remedy = HOLDS if held else RUN_AGAIN if finished else UNFINISHED
+        return Parts(self.folder, files, MANIFEST, remedy=remedy)
 
     # Numbers and tables
 
@@ -411,7 +409,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
 
 def _holder(folder: Path) -> str:
     try:
-        holder = read_json(folder / ".holder")
+        holder = read_json(folder / HELD)
         return f"Process {holder['pid']} on {holder['host']} has had it since {holder['since']}."
     except (OSError, ValueError, KeyError):
         return "Another process has just taken it."
@@ -435,7 +433,7 @@ def _checked_manifest(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise RunFolderError(
             str(folder / MANIFEST), "must list the stages that are done", value=stages,
-            remedy="Copy it again from where it came, or make the run again.",
+            remedy=RUN_AGAIN,
         )  # fmt: skip
     return manifest
 

@@ -28,6 +28,9 @@ from narrows.files import Array, parse_arrays, sha256, write_json
 
 MANIFEST, HASHES = "manifest.json", "hashes.json"
 AGAIN = "Copy it again from where it came, or make it anew."
+RUN_AGAIN = "Copy it again from where it came, or make the run again."
+HOLDS = "A run is writing this folder: wait until it has ended."
+HELD = ".holder"  # in the folder of a run while a process writes it
 
 
 class Parts:
@@ -65,9 +68,11 @@ class Parts:
         if place.is_file():
             zipped = _Zip(place, None)
             return _Zip(place, zipped.json(HASHES)) if HASHES in zipped else zipped
-        for listing in (MANIFEST, HASHES):
+        again = HOLDS if (place / HELD).exists() else RUN_AGAIN
+        for listing, remedy in ((MANIFEST, again), (HASHES, AGAIN)):
             if (place / listing).is_file():
-                return cls(place, hashes_of(cls(place, None).json(listing), place / listing), listing)
+                hashes = hashes_of(cls(place, None, remedy=remedy).json(listing), place / listing)
+                return cls(place, hashes, listing, remedy=remedy)
         return cls(place, None)
 
     def __contains__(self, name: str) -> bool:
