@@ -346,6 +346,7 @@ class _Training:
 
     def _end_epoch(self, epoch: int, seconds: float) -> None:
         """Validate, note the epoch in the history, and save."""
+        self._check_state()  # first, as it names what the losses below would only suffer from
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
         row |= self._means("train", self.sums, len(self.data))
         self.sums, self.seconds = {}, 0.0
@@ -363,7 +364,6 @@ class _Training:
             "seconds": seconds,
         }
         self.history.append(row)
-        self._check_state()
         if improved and self.settings.keep == "best":
             self._remember_best()
         if self.step == self.steps or self._out_of_patience() or time.monotonic() - self._saved_at >= SAVE_SECONDS:
