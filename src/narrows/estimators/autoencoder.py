@@ -14,8 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
+from narrows.data.dataset import all_finite
 from narrows.data.splits import split
-from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.errors import InputError, RecipeError, RunFolderError, TrainingError
 from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source, arrange
 from narrows.estimators._training import with_options
@@ -109,7 +110,10 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         )
         self.model_ = model.cpu()
         self.code_size_ = model.code_size
-        self.code_distribution_ = coding.CodeDistribution.fit(coding.encode(model, data.values), seed=seed)
+        codes = coding.encode(model, data.values)
+        if not all_finite(codes):
+            raise TrainingError(f"Training diverged: codes are no longer finite. lr must be lower; it is {self.lr:g}.")
+        self.code_distribution_ = coding.CodeDistribution.fit(codes, seed=seed)
         return self
 
     def transform(self, X: Source) -> Array:
