@@ -167,6 +167,7 @@ def test_resuming_runs_no_code_that_the_folder_names(run, tmp_path):
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
     manifest["stages"] = {"train": manifest["stages"]["train"]}
     manifest["stages"]["train"]["files"]["config.json"] = sha256(tmp_path / "r" / "config.json")
+    manifest["files"]["config.json"] = manifest["stages"]["train"]["files"]["config.json"]
     (tmp_path / "r" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(RecipeError, match="must not choose which code runs"):
         pipeline.run(quick(), tmp_path / "r", resume=True)

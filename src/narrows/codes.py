@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 import torch
 
-from narrows.errors import InputError
+from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.progress import Progress
+from narrows.sealed import checked_state
 from narrows.views import Views
 
 BLOCK_VALUES = 1 << 21  # of input in one block: 8 MiB of float32, and a small multiple of it in the network
@@ -209,8 +210,16 @@ class CodeDistribution:
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array]) -> CodeDistribution:
-        """Build from what ``state`` returned."""
-        return cls(arrays["weights"], arrays["means"], arrays["factors"])
+        """Build from what ``state`` returned.
+
+        Raises
+        ------
+        RunFolderError : arrays that are no mixture of Gaussians
+        """
+        found = checked_state("sampler", {"weights": "M", "means": "MK", "factors": "MKK"}, arrays)
+        if not (found["weights"] >= 0).all() or found["weights"].sum() <= 0:
+            raise RunFolderError("the saved sampler", "must have weights that are shares", value=found["weights"])
+        return cls(**found)
 
 
 def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:

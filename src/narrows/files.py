@@ -19,6 +19,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from narrows.errors import TrainingError
+
 Array = np.ndarray[Any, Any]
 
 
@@ -68,22 +70,59 @@ def write_npy(path: str | Path, array: Array) -> None:
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, Any] | None = None) -> None:
-    """Replace ``path`` by a safetensors file of ``arrays``, with ``metadata`` (JSON) in its header."""
+    """Replace ``path`` by a safetensors file of ``arrays``, with ``metadata`` (JSON) and its own sha256 in its header.
+
+    Raises
+    ------
+    TrainingError : an array holds NaN or infinity; what is no number is not kept
+    """
     from safetensors.numpy import save
 
-    header = {"narrows": json.dumps(metadata or {}, sort_keys=True)}
+    if (name := not_finite(arrays)) is not None:
+        raise TrainingError(f"{Path(path).name} was not written: {name!r} holds NaN or infinity.")
     contiguous = {name: np.asarray(array, order="C") for name, array in sorted(arrays.items())}
-    write_bytes(path, save(contiguous, metadata=header))
+    plain = json.loads(json.dumps(metadata or {}))  # as it will be read
+    # One text for both: the library writes several in any order, and equal content must be equal bytes.
+    text = json.dumps(plain | {"sha256": _digest(contiguous, plain)}, sort_keys=True)
+    write_bytes(path, save(contiguous, metadata={"narrows": text}))
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Read what ``write_arrays`` wrote: the arrays, and the metadata."""
-    from safetensors import safe_open
+    """Read what ``write_arrays`` wrote: the arrays, and the metadata.
 
-    with safe_open(str(path), framework="numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        metadata = json.loads((file.metadata() or {}).get("narrows", "{}"))
+    Raises
+    ------
+    ValueError : the content is not what was written; and whatever parsing it raises
+    """
+    return parse_arrays(Path(path).read_bytes())
+
+
+def parse_arrays(content: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Return what ``read_arrays`` returns of a file with this content; older files have no sha256 in their header."""
+    from safetensors.numpy import load
+
+    arrays = load(content)  # refuses what does not fit together, the header's length among it
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")]).get("__metadata__", {})
+    metadata = json.loads(header.get("narrows", "{}"))
+    digest = metadata.pop("sha256", None)
+    if digest is not None and digest != _digest(arrays, metadata):
+        raise ValueError("its content is not what was written: it has another sha256 than its header says")
     return arrays, metadata
+
+
+def not_finite(arrays: Mapping[str, Array]) -> str | None:
+    """Return the name of the first of ``arrays`` that holds NaN or infinity; None where all are finite."""
+    floating = (name for name, array in arrays.items() if np.asarray(array).dtype.kind in "fc")
+    return next((name for name in floating if not np.isfinite(arrays[name]).all()), None)
+
+
+def _digest(arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> str:
+    """Return the sha256 of arrays, of their names, types and shapes, and of the metadata."""
+    found = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode("utf-8"))
+    for name, array in sorted(arrays.items()):
+        found.update(json.dumps([name, str(array.dtype), array.shape]).encode("utf-8"))
+        found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
 
 
 def sha256(path: str | Path) -> str:

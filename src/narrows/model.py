@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from narrows.data.columns import rounding_of
-from narrows.errors import RunFolderError
-from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
+from narrows.data.open import KEPT
+from narrows.errors import NarrowsError, RunFolderError
+from narrows.files import Array, not_finite, write_arrays, write_json
 from narrows.nets import nets
 from narrows.objectives import Objective, objectives
 from narrows.registry import Trust
+from narrows.sealed import Parts, new_place, seal
 
 FORMAT = 1  # of config.json; raised when an older narrows could not read it
+PARTS = ("model.safetensors", "config.json")  # of a saved model
 
 Named = Mapping[str, Any]  # {"name": an entry of a registry, ...its arguments}
 
@@ -126,47 +129,50 @@ class Model(nn.Module):
         return x if self.is_images else x * self.scale + self.shift
 
     def save(self, folder: str | Path) -> None:
-        """Write ``model.safetensors`` and ``config.json`` into ``folder``."""
-        folder = Path(folder)
+        """Write ``model.safetensors`` and ``config.json`` into ``folder``, and their hashes."""
+        folder = new_place(folder)
+        self.write(folder)
+        seal(folder, PARTS)
+
+    def write(self, folder: Path) -> None:
+        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
         write_arrays(folder / "model.safetensors", state_arrays(self), {"format": FORMAT})
         write_json(folder / "config.json", self.config)
 
     @classmethod
-    def load(cls, folder: str | Path, *, trust_code: Trust = False) -> Model:
-        """Read a saved model.
+    def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Model:
+        """Read a saved model from its folder, that of a run, or the parts of something saved.
 
         Raises
         ------
-        RunFolderError : files missing, damaged, or not fitting each other
+        RunFolderError : files missing, changed, damaged, or not fitting each other; weights that are no finite numbers
         RecipeError : the model names code outside narrows and ``trust_code`` is False
         """
-        folder = Path(folder)
+        parts = place if isinstance(place, Parts) else Parts.of(place)
+        if not all(name in parts for name in PARTS):
+            raise RunFolderError(
+                str(parts.place), "must hold a saved model (config.json and model.safetensors)",
+                remedy="Was the run finished? `narrows run --resume` goes on with one that was not.",
+            )  # fmt: skip
+        config, (arrays, _) = parts.json("config.json"), parts.arrays("model.safetensors")
+        if config.get("format") != FORMAT:
+            raise RunFolderError(
+                parts.path("config.json"), f"must be of format {FORMAT}", value=config.get("format"),
+                remedy="Open it with the version of narrows that wrote it.",
+            )  # fmt: skip
+        preprocessing = checked_preprocessing(parts, config)
         try:
-            config = read_json(folder / "config.json")
-            arrays, _ = read_arrays(folder / "model.safetensors")
-            if config["format"] != FORMAT:
-                raise RunFolderError(
-                    str(folder / "config.json"), f"must be of format {FORMAT}", value=config["format"],
-                    remedy="Open it with the version of narrows that wrote it.",
-                )  # fmt: skip
             # Built without memory first: only weights that the file really holds are given any.
             with torch.device("meta"):
                 model = cls(
-                    tuple(config["input_shape"]), config["net"], config["objective"],
-                    preprocessing=config["preprocessing"], trusted=trust_code,
+                    tuple(config["input_shape"]), config["net"], config["objective"], preprocessing=preprocessing,
+                    trusted=trust_code,
                 )  # fmt: skip
-        except FileNotFoundError as error:
-            raise RunFolderError(
-                str(folder), "must hold a saved model (config.json and model.safetensors)",
-                remedy="Was the run finished? `narrows run --resume` goes on with one that was not.",
-            ) from error  # fmt: skip
-        except RunFolderError:
+        except NarrowsError:
             raise
         except Exception as error:
-            if type(error).__module__.startswith("narrows"):
-                raise
-            raise RunFolderError(str(folder), "must hold an undamaged model", value=str(error)) from error
-        source = str(folder / "model.safetensors")
+            raise parts.damaged("config.json", error) from error
+        source = parts.path("model.safetensors")
         check_state(model, arrays, source)
         model = model.to_empty(device="cpu")
         load_state(model, arrays, source)
@@ -187,10 +193,28 @@ def load_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> N
 
 
 def check_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> None:
-    """Raise RunFolderError unless ``arrays`` are a module's parameters and buffers, by names and shapes."""
-    own = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    if own != {name: array.shape for name, array in arrays.items()}:
+    """Raise RunFolderError unless ``arrays`` are those of a module, by names, shapes and types, and finite."""
+    own = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in module.state_dict().items()}
+    if own != {name: (array.shape, f"torch.{array.dtype}") for name, array in arrays.items()}:
         raise RunFolderError(source, "must hold exactly the weights its config.json describes")
+    if (name := not_finite(arrays)) is not None:
+        raise RunFolderError(
+            source, "must hold finite weights", value=f"NaN or infinity in {name!r}",
+            remedy="What it was trained to has diverged: train again with a lower learning rate.",
+        )  # fmt: skip
+
+
+def checked_preprocessing(parts: Parts, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the images or columns of the model in ``parts`` were read: what ``narrows.open`` takes as ``like``.
+
+    Raises
+    ------
+    RunFolderError : its ``config`` says anything else
+    """
+    found = config.get("preprocessing")
+    if not isinstance(found, dict) or not found.keys() <= KEPT:
+        raise parts.damaged("config.json", f"preprocessing must say how data are opened, not {found!r}")
+    return found
 
 
 def _build(registry: Any, named: Named, *positional: Any, trusted: Trust) -> Any:

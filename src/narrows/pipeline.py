@@ -23,7 +23,7 @@ from narrows.data.splits import Split, split
 from narrows.deep import Stages
 from narrows.deep import methods as deep_clusterings
 from narrows.deep._autoencoder import with_decoder
-from narrows.errors import DataError, TrainingError
+from narrows.errors import DataError, RecipeError, TrainingError
 from narrows.evaluation import signals, summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
 from narrows.evaluation.neighbours import near_duplicates, outlier_scores
@@ -101,6 +101,7 @@ class _Job:
         self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
+        _check_obeyed(self.recipe, self.data, self.split)
         row_bytes = self.data.values[:1].nbytes
         self.test = _some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
         # Before anything of a former run is replaced: a network that cannot be built is found out here.
@@ -137,8 +138,7 @@ class _Job:
             if not model.objective.trains_decoder:  # clusters need none; to see what lies between images does
                 model = with_decoder(model, data.values, stages, self.recipe.seed)
         self.run.add_notes((
-            f"The clustering {chosen.name} trains its own network: settings of net, objective and train are not used.",
-            *clusterer.notes,
+            f"The clustering {chosen.name} trained its own network.", *clusterer.notes,
         ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
         return self._trained(model, history, stages.histories.values())
@@ -147,7 +147,7 @@ class _Job:
         self, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]]
     ) -> summary.Results:
         """Keep a model and the history of its training; ``trainings`` are all that there were."""
-        model.save(self.run.folder)
+        model.write(self.run.folder)
         self.run.write_history(history)
         if not history:
             return {"train/parameters": model.n_parameters()}
@@ -204,7 +204,7 @@ class _Job:
 
     def measure(self) -> summary.Results:
         data, seed, model = self.data, self.recipe.seed, self.run.model()
-        codes, clusters, clusterer = self._codes(), np.load(self.run.folder / "clusters.npy"), self.run.clusterer()
+        codes, clusters, clusterer = self._codes(), self.run.array("clusters"), self.run.clusterer()
         indices, distances = self._neighbours()
         loneliness = outlier_scores(distances)  # (N,)
         errors = None  # (N,)
@@ -240,7 +240,7 @@ class _Job:
     def judge(self) -> summary.Results:
         """Look for what went wrong, and keep it in tables.json."""
         run, data, model, clusterer = self.run, self.data, self.run.model(), self.run.clusterer()
-        clusters = np.load(run.folder / "clusters.npy")
+        clusters = run.array("clusters")
         centres = len(next(iter(clusterer.state().values())))  # those without members included
         samples = None  # (M,)
         if model.objective.trains_decoder:
@@ -270,11 +270,22 @@ class _Job:
         return {}
 
     def _codes(self) -> Array:
-        return np.asarray(np.load(self.run.folder / "codes.npy"))
+        return self.run.array("codes")
 
     def _neighbours(self) -> tuple[Array, Array]:
-        with np.load(self.run.folder / "neighbours.npz") as file:
-            return file["indices"], file["distances"]
+        return self.run.neighbours()
+
+
+def _check_obeyed(recipe: Recipe, data: Dataset, rows: Split) -> None:
+    """Refuse what is asked of the division of the rows where these do not allow it."""
+    if recipe.clustering.name not in TRAINING:
+        recipe.train.require_valid(len(rows.valid))
+    for part in ("valid", "test"):
+        share, default = getattr(recipe.data, part), getattr(Data(), part)
+        if share != default and data.split is not None and (data.split == part).any():
+            raise RecipeError(
+                f"data.{part}", f"must be left out: the source itself says which rows are its {part} rows", value=share
+            )
 
 
 def _head(model: Model) -> tuple[Array, Array]:

@@ -11,7 +11,8 @@
     figures/*.png      report.html  explorer.html               exports/  edits.jsonl  what a person did in the explorer
 
 A folder belongs to one process at a time (``.lock``). Every file is written atomically, and a stage counts as done only
-while all its files have the content they had when it ended.
+while all its files have the content they had when it ended. Every file that is read must have the content that the
+manifest says it has; what a person may edit (edits, exports) is not in it.
 """
 
 from __future__ import annotations
@@ -21,21 +22,20 @@ import os
 import shutil
 import socket
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from narrows import environment
 from narrows.data.labels import labels_file
 from narrows.data.open import open as open_source
-from narrows.errors import DataError, RunFolderError
-from narrows.files import read_arrays, read_json, sha256, write_arrays, write_json, write_text
+from narrows.errors import DataError, RecipeError, RunFolderError
+from narrows.files import Array, read_json, sha256, write_arrays, write_json, write_text
 from narrows.registry import Registry, Trust
+from narrows.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
 
 if TYPE_CHECKING:
     from narrows.clustering import Clusterer
@@ -47,7 +47,10 @@ if TYPE_CHECKING:
     from narrows.projection import Projection
 
 
-OURS_ALWAYS = {".lock", ".holder"}  # in a folder while a run has it
+T = TypeVar("T")
+
+OURS_ALWAYS = {".lock", HELD}  # in a folder while a run has it
+UNFINISHED = "Finish the run with `narrows run --resume`."
 EDITS, EDITS_LOCK, EXPORTS = "edits.jsonl", ".edits.lock", "exports"  # of a person, in the explorer
 STARTED_WITH = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
 
@@ -62,19 +65,19 @@ class Run:
 
     Raises
     ------
-    RunFolderError : there is no run in ``folder``
+    RunFolderError : there is no run in ``folder``; or, from all that reads, a file of it is missing, changed or damaged
     """
 
     def __init__(self, folder: str | Path, *, trust_code: Trust = False) -> None:
         self.folder = Path(folder)
         self.trust_code = trust_code
-        self._replaces = False
+        self._replaces = self._writes = False
         if not (self.folder / "manifest.json").is_file():
             raise RunFolderError(
                 "run folder", "must be one that narrows wrote (with manifest.json)", value=str(folder),
                 remedy="`narrows run` makes one.",
             )  # fmt: skip
-        self.manifest: dict[str, Any] = _read(read_json, self.folder / "manifest.json")
+        self.manifest: dict[str, Any] = _checked_manifest(Parts(self.folder, None).json(MANIFEST), self.folder)
 
     @classmethod
     @contextmanager
@@ -116,14 +119,14 @@ class Run:
                     "--out", "must not exist yet, so that no run is lost", value=str(folder),
                     remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
                 )  # fmt: skip
-            write_json(folder / ".holder", {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
+            write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
             if not present:
                 write_json(folder / "manifest.json", {"stages": {}, "files": {}})
             run = cls(folder)
-            run._replaces = bool(present) and overwrite
+            run._replaces, run._writes = bool(present) and overwrite, True
             yield run
         finally:
-            (folder / ".holder").unlink(missing_ok=True)
+            (folder / HELD).unlink(missing_ok=True)
             if made or not present:
                 _remove_if_nothing(folder, made)
             lock.release()
@@ -156,11 +159,11 @@ class Run:
                 )  # fmt: skip
             write_text(self.folder / "recipe.toml", settings_text)
             write_json(path, {"seed": settings["seed"], "started": now(), "data": fingerprint} | found)
+            self._record("recipe.toml", "environment.json")
             return
-        before = _read(lambda file: tomllib.loads(file.read_text(encoding="utf-8")), self.folder / "recipe.toml")
-        first = _read(read_json, path)
+        before, first = self.recipe, self.parts.json("environment.json")
         changed = _differences(before, settings)
-        if first["data"] != fingerprint:
+        if first.get("data") != fingerprint:
             changed.append("the data")
         if changed:
             raise RunFolderError(
@@ -168,13 +171,15 @@ class Run:
                 value=", ".join(changed), remedy="Choose another folder (--out), or start again (--overwrite).",
             )  # fmt: skip
         parts = ("python", "packages", "processor", "threads")
-        other = {name: found[name] for name in parts if found[name] != first[name]}
+        other = {name: found[name] for name in parts if found[name] != first.get(name)}
         write_json(path, first | {"resumed": [*first.get("resumed", []), {"at": now()} | other]})
+        self._record("environment.json")
         # The numbers and tables of stages that are done are in two files that all stages share.
         for name in ("results.json", "tables.json"):
             kept = self.folder / name
             if self.manifest["stages"] and not (kept.is_file() and sha256(kept) == self.manifest["files"].get(name)):
                 self.manifest["stages"] = {}  # training goes on from its last checkpoint, and so ends at once
+                self.manifest["files"].pop(name, None)
 
     # Stages
 
@@ -197,6 +202,9 @@ class Run:
         names = list(self.manifest["stages"])
         for later in names[names.index(name) :] if name in names else []:
             del self.manifest["stages"][later]
+        # While they are written nobody knows what they will be.
+        known = self.manifest["files"]
+        self.manifest["files"] = {path: known[path] for path in known if not any(fnmatch(path, p) for p in files)}
         start = time.perf_counter()
         results = work()
         seconds = time.perf_counter() - start
@@ -211,7 +219,7 @@ class Run:
         entry = self.manifest["stages"].get(name)
         if entry is None:
             return False
-        files = {self.folder / file: digest for file, digest in entry["files"].items()}
+        files = {self.folder / file: digest for file, digest in entry.get("files", {}).items()}
         return all(path.is_file() and sha256(path) == digest for path, digest in files.items())
 
     def seal(self) -> None:
@@ -223,36 +231,67 @@ class Run:
         self.manifest["files"] = {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths}
         write_json(self.folder / "manifest.json", self.manifest)
 
+    def renew(self, name: str, write: Callable[[], object]) -> None:
+        """Let ``write`` replace a file of a run that may be finished, and keep its new hash."""
+        from filelock import FileLock, Timeout
+
+        write()
+        if self._writes:
+            self._record(name)
+            return
+        with suppress(Timeout), FileLock(self.folder / ".lock", timeout=0):  # the run that has it keeps the hash itself
+            self.manifest = _checked_manifest(Parts(self.folder, None).json(MANIFEST), self.folder)
+            self._record(name)
+
+    def _record(self, *names: str) -> None:
+        """Keep the hashes of files that were just written."""
+        self.manifest["files"] |= {name: sha256(self.folder / name) for name in names}
+        write_json(self.folder / MANIFEST, self.manifest)
+
+    @property
+    def parts(self) -> Parts:
+        """The files of the run, held against the manifest when they are read."""
+        files, stages = self.manifest["files"], self.manifest["stages"]
+        if self._writes:
+            return Parts(self.folder, files, MANIFEST, whole=False, remedy="Start again with --overwrite.")
+        held, finished = (self.folder / HELD).exists(), "explore" in stages
+        remedy = HOLDS if held else RUN_AGAIN if finished else UNFINISHED
+        return Parts(self.folder, files, MANIFEST, remedy=remedy)
+
     # Numbers and tables
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Every setting, as recipe.toml has them."""
+        return self.parts.toml("recipe.toml")
 
     @property
     def results(self) -> dict[str, float | None]:
         """The numbers found so far, flat name -> value."""
-        path = self.folder / "results.json"
-        results: dict[str, float | None] = read_json(path) if path.exists() else {}
-        return results
+        return self.parts.json("results.json") if "results.json" in self.parts else {}
 
     def add_results(self, numbers: Mapping[str, float | None]) -> None:
         """Add to results.json."""
         write_json(self.folder / "results.json", dict(sorted((self.results | dict(numbers)).items())))
+        self._record("results.json")
 
     @property
     def tables(self) -> dict[str, Any]:
         """What the report shows beside numbers."""
-        path = self.folder / "tables.json"
-        tables: dict[str, Any] = read_json(path) if path.exists() else {}
-        return tables
+        return self.parts.json("tables.json") if "tables.json" in self.parts else {}
 
     def add_tables(self, tables: Mapping[str, Any]) -> None:
         """Add to tables.json."""
         write_json(self.folder / "tables.json", self.tables | dict(tables))
+        self._record("tables.json")
 
     @property
     def history(self) -> list[dict[str, float]]:
         """One row per epoch of training."""
-        path = self.folder / "history.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        if "history.jsonl" not in self.parts:
+            return []
+        history: list[dict[str, float]] = self.parts.parsed("history.jsonl", _rows)
+        return history
 
     def add_notes(self, notes: Sequence[str]) -> None:
         """Add sentences that the report should show, each once."""
@@ -268,7 +307,18 @@ class Run:
         """Return the trained model."""
         from narrows.model import Model
 
-        return Model.load(self.folder, trust_code=self.trust_code)
+        return Model.load(self.parts, trust_code=self.trust_code)
+
+    def array(self, name: str) -> Array:
+        """Return an array of the run, such as its "codes" (N, K), "clusters" (N,) or "map" (N, 2)."""
+        return self.parts.npy(f"{name}.npy")
+
+    def neighbours(self) -> tuple[Array, Array]:
+        """Return the nearest other rows of each row in code space, and their distances, (N, k) each."""
+        found = self.parts.npz("neighbours.npz")
+        if not {"indices", "distances"} <= found.keys():
+            raise self.parts.damaged("neighbours.npz", f"it holds {sorted(found)}")
+        return found["indices"], found["distances"]
 
     def clusterer(self) -> Clusterer:
         """Return the fitted clusterer."""
@@ -281,8 +331,8 @@ class Run:
         """Return the rows that stand for each cluster, and the share of it that each stands for."""
         from narrows.evaluation.examples import examples
 
-        codes, clusters = (_read(np.load, self.folder / f"{name}.npy") for name in ("codes", "clusters"))
-        return examples(codes, clusters, seed=_read(read_json, self.folder / "environment.json")["seed"])
+        seed = self.parts.json("environment.json")["seed"]
+        return examples(self.array("codes"), self.array("clusters"), seed=seed)
 
     def projection(self) -> Projection:
         """Return the fitted map."""
@@ -295,14 +345,13 @@ class Run:
         """Return the PCA that the model is compared with."""
         from narrows.evaluation.baseline import PCABaseline
 
-        arrays, made_by = self._read_part("baseline")
-        return PCABaseline.from_state(arrays, made_by["shape"])
+        return self._part("baseline", lambda arrays, made_by: PCABaseline.from_state(arrays, made_by["shape"]))
 
     def code_distribution(self) -> CodeDistribution:
         """Return the distribution fitted to the training codes."""
         from narrows.codes import CodeDistribution
 
-        return CodeDistribution.from_state(self._read_part("sampler")[0])
+        return self._part("sampler", lambda arrays, _: CodeDistribution.from_state(arrays))
 
     def save_part(self, name: str, state: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
         """Write a fitted part: its arrays, and the registry name and arguments that made it."""
@@ -314,8 +363,10 @@ class Run:
         The same size, channels, fit, black and white, page and columns, the same key and label column. ``options`` are
         those of ``narrows.open`` and come before the run's own. Labels that the new data lack are done without.
         """
-        own: dict[str, Any] = {"like": _read(read_json, self.folder / "config.json")["preprocessing"]}
-        recipe = _read(lambda file: tomllib.loads(file.read_text(encoding="utf-8")), self.folder / "recipe.toml")
+        from narrows.model import checked_preprocessing
+
+        own: dict[str, Any] = {"like": checked_preprocessing(self.parts, self.parts.json("config.json"))}
+        recipe = self.recipe
         path = Path(source) if isinstance(source, str | os.PathLike) else None
         if path is not None and path.suffix in (".npz", ".mat") and "key" in recipe["data"]:
             own["key"] = recipe["data"]["key"]
@@ -332,19 +383,24 @@ class Run:
             return open_source(source, **(own | {"labels": "none"} | options))
 
     def _load_part(self, name: str, registry: Registry) -> Any:
-        arrays, made_by = self._read_part(name)
-        entry = registry.get(made_by["name"], trusted=self.trust_code)
-        return entry.from_state(arrays, **{key: value for key, value in made_by.items() if key != "name"})
+        def build(arrays: dict[str, Any], made_by: dict[str, Any]) -> Any:
+            arguments = {key: value for key, value in made_by.items() if key != "name"}
+            return registry.get(made_by["name"], trusted=self.trust_code).from_state(arrays, **arguments)
 
-    def _read_part(self, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        path = self.folder / f"{name}.safetensors"
-        if not path.exists():
-            raise RunFolderError(
-                str(self.folder), f"must have its {name} ({path.name})",
-                remedy="Finish the run with `narrows run --resume`.",
-            )  # fmt: skip
-        arrays, made_by = _read(read_arrays, path)
-        return arrays, made_by
+        return self._part(name, build)
+
+    def _part(self, name: str, build: Callable[[dict[str, Any], dict[str, Any]], T]) -> T:
+        """Return what ``build`` makes of a part's arrays and of what made it."""
+        parts, file = self.parts, f"{name}.safetensors"
+        if file not in parts:
+            raise RunFolderError(str(self.folder), f"must have its {name} ({file})", remedy=UNFINISHED)
+        arrays, made_by = parts.arrays(file)
+        try:
+            return build(arrays, made_by)
+        except Exception as error:
+            if isinstance(error, RecipeError) and ":" in str(made_by.get("name")):  # it names code
+                raise
+            raise parts.damaged(file, error) from error
 
 
 def now() -> str:
@@ -365,7 +421,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
 
 def _holder(folder: Path) -> str:
     try:
-        holder = read_json(folder / ".holder")
+        holder = read_json(folder / HELD)
         return f"Process {holder['pid']} on {holder['host']} has had it since {holder['since']}."
     except (OSError, ValueError, KeyError):
         return "Another process has just taken it."
@@ -382,15 +438,23 @@ def _remove_if_nothing(folder: Path, made: bool) -> None:
         folder.rmdir()
 
 
-def _read(how: Callable[[Path], Any], path: Path) -> Any:
-    """Read a file of the run folder; whatever is wrong with it becomes one clear error."""
-    try:
-        return how(path)
-    except Exception as error:
+def _checked_manifest(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a manifest that lists stages and files, or raise RunFolderError."""
+    hashes_of(manifest, folder / MANIFEST)
+    stages = manifest.get("stages")
+    if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise RunFolderError(
-            str(path), "must be a whole file of a run", value=f"{type(error).__name__}: {error}",
-            remedy="Finish the run with `narrows run --resume`, or make it again.",
-        ) from error  # fmt: skip
+            str(folder / MANIFEST), "must list the stages that are done", value=stages,
+            remedy=RUN_AGAIN,
+        )  # fmt: skip
+    return manifest
+
+
+def _rows(content: bytes) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in content.decode("utf-8").splitlines()]
+    if not all(isinstance(row, dict) for row in rows):
+        raise ValueError("every line must be a JSON object")
+    return rows
 
 
 def _code_named_in(settings: Mapping[str, Any]) -> list[str]:

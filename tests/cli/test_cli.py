@@ -194,6 +194,17 @@ def test_recipes(folder):
     assert (folder / "mine" / "codes.npy").read_bytes() == (folder / "run" / "codes.npy").read_bytes()
 
 
+def test_a_run_is_called_as_one_says(tmp_path):
+    narrows("run", "digits", *QUICK, "--set", "name=Thursday, late", cwd=tmp_path)
+    run = tmp_path / "runs" / "Thursday-late"
+    assert json.loads((run / "tables.json").read_text())["name"] == "Thursday, late"
+    assert "Thursday, late" in (run / "report.html").read_text()
+    narrows("report", run, cwd=tmp_path)
+    (run / "results.json").write_text((run / "results.json").read_text().replace("0.", "1."))
+    error = narrows("report", run, cwd=tmp_path, code=2)
+    assert "results.json must be the file that was written" in " ".join(error.split())
+
+
 def test_data_info():
     output = narrows("data", "info", "digits")
     assert "1,797 images" in output
@@ -227,6 +238,14 @@ def test_data_info_takes_settings_of_the_data(tmp_path):
     (["recipes", "show", "nope"], "recipe"),
     (["recipes", "check", "no-such-file.toml"], "no-such-file.toml"),
     (["--nonsense"], "--nonsense"),
+    (["run", "nature8500", "--data", "photos"], "must be left out where a data set is named"),
+    (["run", "digits", "--set", "seed=1", "--seed", "2"], "seed must be given once"),
+    (["run", "digits", "--data", "photos", "--set", "data.source=mnist"], "data.source must be given once"),
+    (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "rows to validate on"),
+    (["run", "digits", "--set", "train.momentum=0.5"], "needs train.optimizer=sgd"),
+    (["run", "clusters", "--set", "train.epochs=3"], "trains its own network"),
+    (["explore", "run", "--rebuild", "--port", "8000"], "--rebuild serves nothing"),
+    (["study", "polygons", "--rebuild", "--keep", "k", "--seeds", "2"], "--seeds"),
 ])  # fmt: skip
 def test_the_users_mistake_is_one_block_without_a_traceback_and_exits_with_2(folder, arguments, message):
     error = narrows(*arguments, cwd=folder, code=2)

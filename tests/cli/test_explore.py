@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import signal
@@ -93,6 +94,12 @@ def test_the_code_that_a_stranger_names_in_a_recipe_is_not_run(folder, tmp_path)
     text = re.sub(r"(?s)\[clustering\].*?\n\n", f'[clustering]\nname = "os:system"\ncommand = "touch {mark}"\n\n', text)
     (copy / "recipe.toml").write_text(text.replace('source = "digits"', 'source = "os:getcwd"'))
     assert "os:system" in (copy / "recipe.toml").read_text()
+    done = narrows("explore", copy, "--rebuild")
+    assert done.returncode == 2
+    assert "recipe.toml" in done.stderr
+    manifest = json.loads((copy / "manifest.json").read_text())  # a stranger can write hashes, too
+    manifest["files"]["recipe.toml"] = hashlib.sha256((copy / "recipe.toml").read_bytes()).hexdigest()
+    (copy / "manifest.json").write_text(json.dumps(manifest))
     done = narrows("explore", copy, "--rebuild")
     assert done.returncode == 0, done.stderr
     assert "--trust-code" in done.stderr

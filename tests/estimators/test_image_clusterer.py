@@ -65,7 +65,7 @@ def test_saved_and_loaded_it_predicts_the_same_bits(fitted, tmp_path, name):
     if name.endswith("zip"):
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[: len(content) // 2])
-        with pytest.raises(RunFolderError, match="saved clusterer"):
+        with pytest.raises(RunFolderError, match=r"file\.zip must be a \.zip that was saved"):
             narrows.ImageClusterer.load(tmp_path / name)
 
 

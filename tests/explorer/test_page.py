@@ -108,7 +108,7 @@ def test_a_hostile_name_stays_text(finished, tmp_path, monkeypatch):
     bundle = gather(finished, None)
     bundle.header["name"] = "</script><script>alert(1)</script>"
     monkeypatch.setattr("narrows.explorer.page.gather", lambda run, data: bundle)
-    copy = type("Run", (), {"folder": tmp_path})()
+    copy = type("Run", (), {"folder": tmp_path, "renew": staticmethod(lambda name, write: write())})()
     text = write(copy, None).read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert read(tmp_path / "explorer.html").header["name"] == bundle.header["name"]
@@ -137,7 +137,7 @@ def test_large_images_are_made_small_and_photographs_are_compressed():
 
 def test_a_page_that_is_none_is_refused(tmp_path):
     (tmp_path / "explorer.html").write_text("<html></html>")
-    with pytest.raises(RunFolderError, match="explorer of a finished run"):
+    with pytest.raises(RunFolderError, match=r"explorer\.html must be whole.*--rebuild"):
         read(tmp_path / "explorer.html")
 
 

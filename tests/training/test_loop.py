@@ -1,5 +1,6 @@
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from narrows.objectives.reconstruction import Reconstruction
 from narrows.training import checkpoint
 from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine
-from narrows.training.loop import Settings, _Training, make_optimizer, train, update_average
+from narrows.training.loop import Settings, _Training, first_not_finite, make_optimizer, train, update_average
 from narrows.training.schedule import rate
 
 ROWS, VALID = np.arange(200), np.arange(200, 250)
@@ -114,6 +115,62 @@ def test_divergence_is_caught_and_the_bad_state_is_not_saved(digits, tmp_path, c
     assert not (tmp_path / "last.safetensors").exists()
 
 
+class Ruin:
+    """Turns values of the state into infinity in a step, where no loss sees it."""
+
+    def __init__(self, monkeypatch, step, which):
+        take = _Training._step
+
+        def ruined(training, batch):
+            loss = take(training, batch)
+            if training.step == step:
+                with torch.no_grad():
+                    which(training).view(-1)[0] = torch.inf
+            return loss
+
+        monkeypatch.setattr(_Training, "_step", ruined)
+
+
+@pytest.mark.parametrize(("which", "name"), [
+    (lambda t: t.model.get_buffer("net.unseen"), "model net.unseen"),
+    (lambda t: t.averaged.get_parameter("net.decoder.0.weight"), "averaged net.decoder.0.weight"),
+    (lambda t: t.optimizer.state[t.model.net.to_code.bias]["exp_avg_sq"],
+     "optimiser exp_avg_sq of model net.to_code.bias"),
+])  # fmt: skip
+def test_whatever_of_the_state_is_not_finite_is_named_and_the_last_good_checkpoint_stays(
+    digits, tmp_path, monkeypatch, which, name
+):
+    values, _ = digits
+    m = model("dense", "reconstruction")
+    m.net.register_buffer("unseen", torch.zeros(3))  # as running statistics that only evaluation would see
+    settings = Settings(epochs=3, batch_size=50, average=0.9, checkpoint_steps=2)
+    Ruin(monkeypatch, 7, which)
+    with pytest.raises(TrainingError) as error:
+        train(m, values, ROWS, VALID, settings, folder=tmp_path)
+    assert f"{name} holds NaN or infinity at step 8 of 12, epoch 2 of 3" in str(error.value)
+    assert "the last good checkpoint, of step 6, stays" in str(error.value)
+    arrays, state = checkpoint.read_arrays(tmp_path / "last.safetensors")
+    assert state["step"] == 6
+    assert all(np.isfinite(array).all() for array in arrays.values())
+    assert "clip=1" not in str(error.value)  # it is set
+
+
+def test_without_a_folder_nothing_that_is_not_finite_comes_out_either(digits, monkeypatch):
+    values, _ = digits
+    Ruin(monkeypatch, 4, lambda t: t.model.net.to_code.weight)
+    with pytest.raises(TrainingError, match=r"net\.to_code\.weight holds .* Nothing of it was saved\."):
+        train(model("dense"), values, ROWS, VALID, Settings(epochs=1, batch_size=50, clip=0))
+
+
+def test_the_first_tensor_that_is_not_finite_is_found():
+    state = {"a": torch.ones(3), "b": torch.tensor([1.0, -torch.inf]), "c": torch.tensor([torch.nan]),
+             "d": torch.zeros(0), "e": torch.tensor([3e38, 3e38])}  # fmt: skip
+    assert first_not_finite(state) == "b"
+    assert first_not_finite({name: state[name] for name in "ade"}) is None  # whose sum would be infinite
+    assert first_not_finite({"c": state["c"]}) == "c"
+    assert first_not_finite({"n": torch.ones(2, dtype=torch.int64)}) is None
+
+
 def test_training_learns_and_keeps_the_best_epoch(digits):
     values, _ = digits
     m, history = fit(values, Settings(epochs=15, batch_size=32))
@@ -128,6 +185,32 @@ def test_patience_stops_early(digits):
     values, _ = digits
     _, history = fit(values, Settings(epochs=50, batch_size=64, lr=1e-9, patience=2, schedule="constant", warmup=0))
     assert len(history) < 50
+
+
+def test_patience_is_obeyed_whichever_weights_are_kept_and_after_a_stop(digits, tmp_path):
+    values, _ = digits
+    settings = Settings(
+        epochs=50, batch_size=64, lr=1e-9, patience=2, schedule="constant", warmup=0, keep="last", checkpoint_steps=1
+    )
+    m, history = fit(values, settings)
+    best, _ = fit(values, replace(settings, keep="best"))
+    assert len(history) == len(_stopped_and_resumed(values, settings, tmp_path)) < 50
+    assert not same(m, best)
+    losses = [row["valid/loss"] for row in history]
+    assert len(history) - (1 + losses.index(min(losses))) == 2
+
+
+def _stopped_and_resumed(values, settings, folder):
+    calls = iter(range(1000))
+    with pytest.raises(Interrupted):
+        fit(values, settings, folder=folder, stop=lambda: 15 if next(calls) == 6 else 0)
+    return fit(values, settings, folder=folder)[1]
+
+
+def test_patience_without_rows_to_validate_on_is_refused(digits):
+    values, _ = digits
+    with pytest.raises(RecipeError, match=r"train\.patience needs rows to validate on"):
+        train(model(), values, ROWS, VALID[:0], Settings(epochs=1, patience=2))
 
 
 def test_rows_on_disk_give_the_same_bits_as_rows_in_memory(digits, tmp_path, monkeypatch):
@@ -292,6 +375,41 @@ def test_training_leaves_the_callers_random_numbers_alone(digits):
 def test_settings_out_of_range_are_refused(bad):
     with pytest.raises(RecipeError, match=rf"train\.{next(iter(bad))}"):
         Settings(**bad)
+
+
+@pytest.mark.parametrize("bad", [
+    {"optimizer": "adm"}, {"schedule": "cosin"}, {"keep": "bst"}, {"precision": "float16"}, {"epochs": 2.5},
+    {"epochs": "ten"}, {"epochs": True}, {"shuffle": 1}, {"lr": "fast"}, {"weight_decay": math.inf}, {"patience": 1.0},
+])  # fmt: skip
+def test_settings_of_the_wrong_kind_are_refused_and_none_is_taken_for_another(bad):
+    with pytest.raises(RecipeError, match=rf"train\.{next(iter(bad))}"):
+        Settings(**bad)
+
+
+def test_numbers_of_numpy_are_numbers():
+    settings = Settings(epochs=np.int64(3), lr=np.float32(0.1), shuffle=np.bool_(False))
+    assert settings.resolve(100)[0] == 3
+
+
+@pytest.mark.parametrize(("idle", "remedy"), [
+    ({"momentum": 0.5}, {"optimizer": "sgd"}), ({"nesterov": True}, {"optimizer": "sgd"}),
+    ({"step_epochs": 3}, {"schedule": "step"}), ({"step_factor": 0.5}, {"schedule": "step"}),
+])  # fmt: skip
+def test_settings_of_what_was_not_chosen_are_refused(idle, remedy):
+    with pytest.raises(RecipeError, match=rf"train\.{next(iter(idle))} needs train\.{next(iter(remedy))}="):
+        Settings(**idle)
+    Settings(**idle, **remedy)
+
+
+def test_an_unknown_setting_is_named_with_the_nearest():
+    with pytest.raises(RecipeError, match=r"train_options\.pateince is no setting.*Did you mean 'patience'"):
+        Settings.of({"pateince": 3}, "train_options")
+
+
+@pytest.mark.parametrize("device", ["meta", "cuda:99", "toaster"])
+def test_a_device_that_holds_no_numbers_is_refused(device):
+    with pytest.raises(RecipeError, match=r"train\.device"):
+        Engine(device)
 
 
 def test_a_device_that_is_not_there_is_refused():

@@ -32,9 +32,15 @@ def explore(
     """
     import tempfile
 
+    from narrows.errors import InputError
     from narrows.explorer.page import NAME, write
     from narrows.runs import Run
 
+    if rebuild and (other is not None or port):
+        raise InputError(
+            "--rebuild", "serves nothing", value=str(other) if other is not None else f"--port {port}",
+            remedy="Leave out the second run and --port.",
+        )  # fmt: skip
     done = Run(run, trust_code=trust_code)
     if rebuild:
         typer.echo(f"Explorer: {write(done, _data_of(done))}")
@@ -81,7 +87,6 @@ def _data_of(run: Run) -> Dataset | None:
     """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
     from narrows.data.open import CODE_PATH
     from narrows.errors import DataError
-    from narrows.files import read_json
     from narrows.pipeline import open_data
     from narrows.progress import for_this_terminal
     from narrows.recipes.recipe import data_of
@@ -95,7 +100,7 @@ def _data_of(run: Run) -> Dataset | None:
     except DataError as error:
         typer.echo(f"The run's data cannot be opened, so there are no images at full size: {error}", err=True)
         return None
-    if data.fingerprint() != read_json(run.folder / "environment.json")["data"]:
+    if data.fingerprint() != run.parts.json("environment.json").get("data"):
         typer.echo("The run's data are no longer what they were: images are those of the run's own page.", err=True)
         return None
     return data

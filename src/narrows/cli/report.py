@@ -13,4 +13,6 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder o
     from narrows.report import build
     from narrows.runs import Run
 
-    typer.echo(f"Report: {build(Run(run).folder)}")
+    done = Run(run)
+    done.renew("report.html", lambda: build(done.folder))
+    typer.echo(f"Report: {done.folder / 'report.html'}")

@@ -54,6 +54,11 @@ def run(
         chosen = name or "default"
         title = chosen if name in recipes.builtin() else folder_name(name or data or "")
     elif name in named.names():
+        if data is not None:
+            raise InputError(
+                "--data", f"must be left out where a data set is named ({name})", value=data,
+                remedy=f"`narrows run {name}`, or `narrows run --data {data}`.",
+            )  # fmt: skip
         chosen, title = "default", name
         overrides.insert(0, f"data.source={name}")
     else:
@@ -65,7 +70,8 @@ def run(
         overrides.insert(0, f"data.source={_quoted(data)}")
     if labels is not None:
         overrides.insert(0, f"data.labels={_quoted(labels)}")
-    if name is None or name in named.names():
+    is_named = any(override.partition("=")[0] == "name" for override in overrides)
+    if not is_named and (chosen == "default" and title != "default"):
         overrides.append(f"name={_quoted(title)}")
     if seed is not None:
         overrides.append(f"seed={seed}")
@@ -74,7 +80,7 @@ def run(
     recipe = recipes.load(chosen, overrides)
 
     progress = for_this_terminal()
-    folder = out or Path("runs") / title
+    folder = out or Path("runs") / (folder_name(recipe.name) if is_named else title)
     with Interrupt() as interrupt:
         from narrows import pipeline
 

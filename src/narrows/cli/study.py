@@ -43,8 +43,11 @@ def study(
             "--keep", "must be given the study's own data", value=data, remedy="Leave out --data or --keep."
         )
     if rebuild:
-        if keep is None or quick:
-            raise InputError("--rebuild", "must be given --keep, the folder to build again, and no --quick")
+        if keep is None:
+            raise InputError("--rebuild", "must be given --keep, the folder to build again")
+        runs = {"--quick": quick, "--seeds": seeds, "--only": only, "--resume": resume, "--overwrite": overwrite}
+        if said := [option for option, value in runs.items() if value]:
+            raise InputError("--rebuild", "does no runs, and so takes no settings of them", value=", ".join(said))
         keep_study(chosen, out, keep)
         typer.echo(f"Built: {keep}")
         return

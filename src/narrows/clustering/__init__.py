@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from narrows import wording
-from narrows.clustering._checks import checked_codes, checked_state
+from narrows.clustering._checks import checked_codes
 from narrows.errors import InputError, RecipeError
 from narrows.files import Array
 from narrows.registry import Registry
+from narrows.sealed import checked_state
 from narrows.wording import verb
 
 methods = Registry("narrows.clustering", "clustering method")
@@ -105,7 +106,7 @@ class Clusterer(ABC):
 
         Raises
         ------
-        InputError : arrays that are not those of this method
+        RunFolderError : arrays that are not those of this method
         """
         clusterer = cls(**arguments)
         for name, array in checked_state("clustering", cls.learned, arrays).items():

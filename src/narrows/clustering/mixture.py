@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from narrows.clustering import Clusterer
 from narrows.clustering.kmeans import KMeans
-from narrows.errors import RecipeError
+from narrows.errors import RecipeError, RunFolderError
 from narrows.files import Array
 from narrows.wording import plural, verb
 
@@ -114,6 +115,16 @@ class Mixture(Clusterer):
         for m in range(n_clusters):
             factor = mixture.precisions_cholesky_ if kind == "tied" else mixture.precisions_cholesky_[m]
             self.factors_[m] = factor if kind in ("full", "tied") else np.eye(size) * factor
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
+        """See ``Clusterer.from_state``."""
+        mixture = super().from_state(arrays, **arguments)
+        widths = np.diagonal(mixture.factors_, axis1=1, axis2=2)
+        if not (mixture.weights_ >= 0).all() or not mixture.weights_.any() or not (widths > 0).all():
+            rule = "must have shares for weights, and factors with a diagonal above 0"
+            raise RunFolderError("the saved clustering", rule, value=(mixture.weights_.min(), widths.min()))
+        return mixture
 
     def posterior(self, codes: Array) -> Array:
         """Return the probability (N, M) of each component for ``codes`` (N, K)."""

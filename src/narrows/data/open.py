@@ -31,6 +31,9 @@ from narrows.files import Array
 from narrows.progress import Progress
 from narrows.wording import plural
 
+# What ``like`` may say: how the data of a model were opened.
+KEPT = frozenset({"size", "channels", "fit", "white", "range", "page", "columns", "offsets"})
+
 CODE_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # package.module:function
 
 

@@ -22,13 +22,13 @@ import torch
 from narrows import __version__, wording
 from narrows import codes as coding
 from narrows.clustering import count_distinct
-from narrows.clustering._checks import checked_state
 from narrows.data.dataset import all_finite
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
-from narrows.files import Array, read_arrays, read_json, sha256, write_arrays, write_json
-from narrows.model import Model
+from narrows.files import Array, sha256, write_arrays, write_json
+from narrows.model import PARTS, Model
 from narrows.progress import Progress
 from narrows.registry import Registry
+from narrows.sealed import AGAIN, HASHES, Parts, checked_state, new_place, seal
 from narrows.training.loop import Settings, train
 from narrows.wording import plural, verb
 
@@ -41,6 +41,9 @@ MOST_ESTIMATED = 100  # clusters, where their number is to be found
 SEEDS = 1 << 32  # there are so many
 
 ALONE = {"name": "neural-kmeans", "code_size": 1}  # the network of a single cluster, of which there is nothing to learn
+
+
+FRESH = "Choose another folder, or delete this one to start again."
 
 
 def _never() -> int:
@@ -87,24 +90,25 @@ class Stages:
                 raise RunFolderError(
                     str(self.folder), "must be empty or hold the steps of this clustering",
                     value="other files, and no stages.json",
-                    remedy="Choose another folder, or delete this one to start again.",
+                    remedy=FRESH,
                 )  # fmt: skip
             write_json(path, asked)
             return
-        before = read_json(path)
+        before = Parts(self.folder, None, remedy=FRESH).json(path.name)
         changed = sorted(key for key in asked.keys() | before.keys() if asked.get(key) != before.get(key))
         if changed:
             raise RunFolderError(
                 str(self.folder), "must hold the steps of this very clustering; changed", value=", ".join(changed),
-                remedy="Choose another folder, or delete this one to start again.",
+                remedy=FRESH,
             )  # fmt: skip
 
     def arrays(self, name: str, make: Callable[[], tuple[Mapping[str, Array], Sequence[str]]]) -> tuple[Arrays, Notes]:
         """Return the arrays and the notes that ``make`` makes, or made before; Interrupted if ``stop`` says so."""
         path = None if self.folder is None else self.folder / f"{name}.safetensors"
         if path is not None and path.exists():
-            arrays, kept = read_arrays(path)
-            return arrays, tuple(kept["notes"])
+            parts = Parts(path.parent, None, remedy="Delete it: this step is done again then.")
+            arrays, kept = parts.arrays(path.name)
+            return arrays, tuple(kept.get("notes", ()))
         if name in self.held:
             return self.held[name]
         if signal := self.stop():
@@ -130,9 +134,11 @@ class Stages:
     ) -> Model:
         """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before."""
         folder = None if self.folder is None else self.folder / name
-        if folder is not None and (folder / "config.json").exists():  # the last file that ``save`` writes
-            self.histories[name] = read_json(folder / "history.json")
-            return Model.load(folder)
+        if folder is not None and (folder / HASHES).exists():  # the last file that is written
+            parts = Parts.of(folder)
+            parts.remedy = "Delete this folder: the step is done again then."
+            self.histories[name] = parts.json("history.json")["epochs"]
+            return Model.load(parts)
         self.histories[name] = train(
             model, values, np.arange(len(values)) if rows is None else rows, np.arange(0), settings, labels=labels,
             seed=seed,
@@ -141,8 +147,9 @@ class Stages:
         model = model.cpu()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "history.json", self.histories[name])
-            model.save(folder)
+            write_json(folder / "history.json", {"epochs": self.histories[name]})
+            model.write(folder)
+            seal(folder, (*PARTS, "history.json"))
             shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         return model
 
@@ -166,6 +173,8 @@ class DeepClusterer(ABC):
     notes : sentences about what was done differently from what was asked
     """
 
+    #: The files of a saved one.
+    parts: ClassVar[tuple[str, ...]] = (*PARTS, "clusterer.safetensors")
     #: The arrays ``_fit`` sets (each with an underscore added), and their axes; the same letter is the same length.
     learned: ClassVar[Mapping[str, str]] = {}
 
@@ -260,10 +269,14 @@ class DeepClusterer(ABC):
         return coding.encode(self.model_, values)
 
     def save(self, folder: str | Path) -> None:
-        """Write the fitted clusterer into ``folder``: the model, and ``clusterer.safetensors``."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model_.save(folder)
+        """Write the fitted clusterer into ``folder``: the model, ``clusterer.safetensors``, and their hashes."""
+        folder = new_place(folder)
+        self.write(folder)
+        seal(folder, self.parts)
+
+    def write(self, folder: Path) -> None:
+        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
+        self.model_.write(folder)
         arrays = {name: np.asarray(getattr(self, f"{name}_")) for name in self._names()}
         made_by = {
             "method": type(self).__name__, "n_clusters": self.n_clusters, "seed": self.seed, "notes": list(self.notes),
@@ -272,31 +285,41 @@ class DeepClusterer(ABC):
         write_arrays(folder / "clusterer.safetensors", arrays, made_by)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
+    def load(cls, place: str | Path | Parts) -> Self:
         """Read what ``save`` wrote; it answers as the saved one did. ``labels_`` and how it was trained are not kept.
 
         Raises
         ------
-        RunFolderError : files missing, damaged, of another method, or of two different clusterers
+        RunFolderError : files missing, changed, damaged, of another method, or of two different clusterers
         """
-        folder = Path(folder)
-        model = Model.load(folder)
+        parts = place if isinstance(place, Parts) else Parts.of(place)
+        model = Model.load(parts)
+        arrays, made_by = parts.arrays("clusterer.safetensors")
         try:
-            arrays, made_by = read_arrays(folder / "clusterer.safetensors")
-            if made_by["method"] != cls.__name__ or made_by["model"] != sha256(folder / "model.safetensors"):
+            if made_by["method"] != cls.__name__ or made_by["model"] != parts.digest("model.safetensors"):
                 raise ValueError(f"made by {made_by['method']}, with the model {made_by['model'][:8]}")
             self = cls(n_clusters=made_by["n_clusters"], seed=made_by["seed"])
             self.model_, self.notes = model, tuple(made_by["notes"])
             order = arrays.pop("order")
-            if sorted(order.tolist()) != list(range(len(order))):
+            if order.dtype.kind != "i" or sorted(order.tolist()) != list(range(len(order))):
                 raise ValueError(f"order {order.tolist()}")
             self.order_ = order
             shapes = {} if self._is_alone() else cls.learned
             for name, array in checked_state("clusterer", shapes, arrays).items():
                 setattr(self, f"{name}_", array)
+            blank = np.zeros((1, *model.input_shape), np.uint8 if model.is_images else np.float32)
+            self._check_columns(blank)
         except Exception as error:
-            raise RunFolderError(str(folder), "must hold a saved clusterer of this method", value=str(error)) from error
+            raise RunFolderError(
+                str(parts.place), "must hold a saved clusterer of this method", value=str(error), remedy=AGAIN
+            ) from error
         return self
+
+    def _check_columns(self, row: Array) -> None:
+        """Raise ValueError unless the shares (1, M) of a row are those of the clusters there are."""
+        columns = 1 if self._is_alone() else self._shares(row).shape[1]
+        if columns != len(self.order_):
+            raise ValueError(f"{len(self.order_)} clusters, of which the model knows {columns}")
 
     @abstractmethod
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:

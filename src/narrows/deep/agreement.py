@@ -213,6 +213,8 @@ class Agreement(DeepClusterer):
         return super().fit(values, stages, preprocessing=preprocessing)
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
+        if values.ndim == 2:
+            self._check_for_vectors()
         self.rows_ = first_rows(values.reshape(len(values), -1))  # copies would only be each other's neighbours
         if len(self.rows_) < len(values):
             values = values[self.rows_]
@@ -230,6 +232,16 @@ class Agreement(DeepClusterer):
             n_clusters = self._choose_number(some, among, n_clusters, stages)
         clusters = self._cluster(spaces, graphs, some, among, n_clusters, stages)
         self._teach(values, clusters, network, graphs, n_clusters, stages)
+
+    def _check_for_vectors(self) -> None:
+        """Refuse what is asked of images alone."""
+        asked = {"views": bool(self.views), "passes": self.passes != "auto", "spaces": "pixels" not in self.spaces}
+        for name, wrong in asked.items():
+            if wrong:
+                raise RecipeError(
+                    f"clustering.{name}", "is of images, and the rows are vectors", value=getattr(self, name),
+                    remedy="Leave it out.",
+                )  # fmt: skip
 
     def evidence(self) -> dict[str, list[dict[str, Any]]]:
         """Return what was found on the way, as tables.
@@ -295,6 +307,9 @@ class Agreement(DeepClusterer):
         if network is not None:
             makers["views"] = partial(coding.encode, network, values)
         makers = {name: make for name, make in makers.items() if name in self.spaces} or {"pixels": makers["pixels"]}
+        missing = [name for name in self.spaces if name not in makers]
+        if missing and self.spaces != SPACES:  # some were chosen
+            self.notes += (f"The rows do not have the spaces {', '.join(missing)}: {', '.join(makers)} used.",)
         spaces = {
             name: stages.arrays(f"space-{name}", partial(_as_rows, make, images=values.ndim == 4))[0]["rows"]
             for name, make in makers.items()

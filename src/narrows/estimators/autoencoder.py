@@ -14,12 +14,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
+from narrows.data.dataset import all_finite
 from narrows.data.splits import split
-from narrows.errors import InputError, RunFolderError
+from narrows.errors import InputError, RecipeError, RunFolderError, TrainingError
+from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source
-from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
-from narrows.model import Model
+from narrows.estimators._training import with_options
+from narrows.files import Array, write_arrays, write_json
+from narrows.model import PARTS, Model
 from narrows.recipes.recipe import check
+from narrows.sealed import Parts, new_place, seal
 from narrows.training.loop import train
 
 
@@ -106,7 +110,10 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         )
         self.model_ = model.cpu()
         self.code_size_ = model.code_size
-        self.code_distribution_ = coding.CodeDistribution.fit(coding.encode(model, data.values), seed=seed)
+        codes = coding.encode(model, data.values)
+        if not all_finite(codes):
+            raise TrainingError(f"Training diverged: codes are no longer finite. lr must be lower; it is {self.lr:g}.")
+        self.code_distribution_ = coding.CodeDistribution.fit(codes, seed=seed)
         return self
 
     def transform(self, X: Source) -> Array:
@@ -182,14 +189,14 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
     def save(self, folder: str | Path) -> None:
         """Write the fitted estimator into ``folder`` as numbers and names only (safetensors and JSON)."""
         check_is_fitted(self)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model_.save(folder)
+        folder = new_place(folder)
+        self.model_.write(folder)
         write_arrays(folder / "sampler.safetensors", self.code_distribution_.state())
         parameters = {
             name: value for name, value in self.get_params().items() if isinstance(value, int | float | str | dict)
         }
         write_json(folder / "estimator.json", {"parameters": parameters, "axes": self._axes, "history": self.history_})
+        seal(folder, (*PARTS, "sampler.safetensors", "estimator.json"))
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
@@ -197,27 +204,28 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
 
         Raises
         ------
-        RunFolderError : files missing or damaged
+        RunFolderError : files missing, changed or damaged
         """
-        folder = Path(folder)
-        model = Model.load(folder, trust_code=trust_code)
-        path = folder / "estimator.json"
-        kept: dict[str, Any] = {"parameters": {}, "axes": "NCHW", "history": []}
-        if path.exists():
-            kept |= read_json(path)
-        known = inspect.signature(cls).parameters.keys()
-        if not kept["parameters"].keys() <= known:
-            raise RunFolderError(str(path), "must hold this estimator's parameters", value=sorted(kept["parameters"]))
-        self = cls(**kept["parameters"])
-        named = [part if isinstance(part, str) else part.get("name", "") for part in (self.net, self.objective)]
-        if not trust_code and any(":" in name for name in named):
+        parts = Parts.of(folder)
+        model, name = Model.load(parts, trust_code=trust_code), "estimator.json"
+        kept: dict[str, Any] = {"parameters": {}, "axes": "NCHW"} | (parts.json(name) if name in parts else {})
+        parameters, known = kept["parameters"], inspect.signature(cls).parameters.keys()
+        if not isinstance(parameters, dict) or not parameters.keys() <= known:
+            raise RunFolderError(parts.path(name), "must hold this estimator's parameters", value=parameters)
+        self = cls(**parameters)
+        named = [part.get("name") if isinstance(part, dict) else part for part in (self.net, self.objective)]
+        if not trust_code and any(":" in str(entry) for entry in named):
             raise RunFolderError(
-                str(path), "must name parts of narrows only", value=named,
+                parts.path(name), "must name parts of narrows only", value=named,
                 remedy="If you trust this model's author, pass trust_code=True.",
             )  # fmt: skip
-        self._remember(model, kept["axes"])
-        self.code_size_, self.history_ = model.code_size, kept["history"]
-        self.code_distribution_ = coding.CodeDistribution.from_state(read_arrays(folder / "sampler.safetensors")[0])
+        axes, self.history_ = axes_and_history(parts, name, kept, model)
+        self._remember(model, axes)
+        self.code_size_ = model.code_size
+        sampler, _ = parts.arrays("sampler.safetensors")
+        self.code_distribution_ = coding.CodeDistribution.from_state(sampler)
+        if self.code_distribution_.means.shape[1] != model.code_size:
+            raise parts.damaged("sampler.safetensors", f"it is not of codes of {model.code_size} values")
         return self
 
     @property
@@ -233,7 +241,12 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
     def _recipe(self, seed: int) -> dict[str, Any]:
         net: dict[str, Any] = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
         if self.code_size != "auto":
+            if net.get("code_size", self.code_size) != self.code_size:
+                raise RecipeError(
+                    "code_size", "must be given once; net has another", value=(self.code_size, net["code_size"])
+                )
             net["code_size"] = self.code_size
-        settings = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr, **(self.train_options or {})}
+        own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
+        settings = with_options(own, self.train_options)
         objective = {"name": self.objective} if isinstance(self.objective, str) else dict(self.objective)
         return {"seed": seed, "net": net, "objective": objective, "train": settings}

@@ -16,9 +16,12 @@ from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
 from narrows.errors import DataError, RunFolderError
+from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import DTYPES, OpensSources, Source, is_table, without_torch
-from narrows.files import Array, read_json, write_json
-from narrows.model import Model
+from narrows.estimators._training import with_options
+from narrows.files import Array, write_json
+from narrows.model import PARTS, Model
+from narrows.sealed import Parts, new_place, seal
 from narrows.training.loop import Settings, train
 
 __all__ = ["Classifier"]
@@ -102,9 +105,8 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             )  # fmt: skip
         seed = self._seed()
         rows = split(Dataset(data.values), valid=self.valid, test=0.0, seed=seed)
-        settings = Settings(
-            epochs=self.epochs, batch_size=self.batch_size, lr=self.lr, **dict(self.train_options or {})
-        )
+        own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
+        settings = Settings.of(with_options(own, self.train_options), "train_options")
         model = Model(
             data.shape, self._named_net(data.shape) | {"n_classes": len(self.classes_)},
             {"name": "classification", "smoothing": self.smoothing, "views": self.views},
@@ -154,13 +156,13 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
     def save(self, folder: str | Path) -> None:
         """Write the fitted estimator into ``folder`` as numbers and names only (safetensors and JSON)."""
         check_is_fitted(self)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model_.save(folder)
+        folder = new_place(folder)
+        self.model_.write(folder)
         write_json(
             folder / "classifier.json",
             {"classes": self.classes_.tolist(), "axes": self._axes, "history": self.history_},
         )
+        seal(folder, (*PARTS, "classifier.json"))
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
@@ -168,22 +170,24 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
 
         Raises
         ------
-        RunFolderError : files missing or damaged
+        RunFolderError : files missing, changed or damaged
         """
-        folder = Path(folder)
-        model = Model.load(folder, trust_code=trust_code)
-        try:
-            kept = read_json(folder / "classifier.json")
-            classes, axes, history = np.array(kept["classes"]), kept["axes"], kept["history"]
-        except (OSError, ValueError, KeyError) as error:
-            raise RunFolderError(str(folder), "must hold a saved classifier (classifier.json)") from error
-        if len(classes) != getattr(model.net, "n_classes", None):
+        parts = Parts.of(folder)
+        model, name = Model.load(parts, trust_code=trust_code), "classifier.json"
+        if name not in parts:
+            raise RunFolderError(str(folder), "must hold a saved classifier (classifier.json)")
+        kept = parts.json(name)
+        classes = kept.get("classes")
+        if not isinstance(classes, list) or any(isinstance(one, list | dict) or one is None for one in classes):
+            raise parts.damaged(name, f"classes {classes!r}")
+        if len(classes) != getattr(model.net, "n_classes", None) or len(set(classes)) < len(classes):
             raise RunFolderError(
-                str(folder), "must hold as many classes as the network tells apart", value=len(classes)
-            )
+                parts.path(name), "must hold as many classes as the network tells apart", value=classes
+            )  # fmt: skip
         self = cls(net=model.config["net"]["name"])
+        axes, self.history_ = axes_and_history(parts, name, kept, model)
         self._remember(model, axes)
-        self.classes_, self.history_ = classes, history
+        self.classes_ = np.array(classes)
         return self
 
     def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:

@@ -16,12 +16,12 @@ from narrows.data.dataset import Dataset
 from narrows.deep import Stages
 from narrows.deep.agreement import Agreement
 from narrows.errors import RecipeError, RunFolderError
+from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source
-from narrows.files import Array, atomic_file, read_json, write_json
+from narrows.files import Array, atomic_file, write_json
+from narrows.sealed import Parts, new_place, seal
 
 __all__ = ["ImageClusterer"]
-
-PARTS = ("model.safetensors", "config.json", "clusterer.safetensors", "image-clusterer.json")  # of a saved one
 
 
 class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
@@ -136,8 +136,9 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
                     for part in sorted(Path(folder).iterdir()):
                         archive.write(part, part.name)
             return
-        self.clusterer_.save(path)
+        self.clusterer_.write(new_place(path))
         write_json(path / "image-clusterer.json", {"axes": self._axes})
+        seal(path, (*Agreement.parts, "image-clusterer.json"))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -145,26 +146,13 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
 
         Raises
         ------
-        RunFolderError : files missing or damaged
+        RunFolderError : files missing, changed or damaged
         """
-        path = Path(path)
-        if path.is_file():
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    with zipfile.ZipFile(path) as archive:
-                        for name in PARTS:
-                            part = archive.getinfo(name)
-                            if part.compress_type != zipfile.ZIP_STORED:  # it could be far larger than it looks
-                                raise ValueError(f"{name} is compressed")
-                            (Path(folder) / name).write_bytes(archive.read(part))
-                except (zipfile.BadZipFile, OSError, KeyError, ValueError, RuntimeError) as error:
-                    raise RunFolderError(str(path), "must be a saved clusterer", value=str(error)) from error
-                return cls.load(folder)
-        clusterer = Agreement.load(path)
-        try:
-            axes = read_json(path / "image-clusterer.json")["axes"]
-        except (OSError, ValueError, KeyError) as error:
-            raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)") from error
+        parts, name = Parts.of(path), "image-clusterer.json"
+        clusterer = Agreement.load(parts)
+        if name not in parts:
+            raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)")
+        axes, _ = axes_and_history(parts, name, parts.json(name), clusterer.model_)
         self = cls(clusterer.n_clusters, random_state=clusterer.seed)
         self._take(clusterer)
         self._remember(clusterer.model_, axes)

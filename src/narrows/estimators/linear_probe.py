@@ -80,8 +80,21 @@ class LinearProbe:
         Raises
         ------
         DataError : no labels
-        InputError : an unknown space, passes below 1, or views of vectors
+        InputError : an unknown space, passes below 1 or without views, settings that need rows to validate on, or views
+            of vectors
         """
+        if self.passes != 1 and not self.views:
+            raise InputError(
+                "passes", "needs views, of which it says how many of each image there are", value=self.passes
+            )
+        options = dict(self.train_options or {})
+        for name in ("patience", "keep"):
+            if options.get(name, "last") not in ("last", 0):
+                raise InputError(
+                    f"train_options[{name!r}]",
+                    "needs rows to validate on; a probe learns from all",
+                    value=options[name],
+                )
         data, labels = self._labelled(X, y)
         codes = self.transform(data)
         if self.views:
@@ -94,7 +107,7 @@ class LinearProbe:
             labels = np.tile(labels, 1 + self.passes)
         self.classifier_ = Classifier(
             "linear", epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
-            train_options={"keep": "last"} | dict(self.train_options or {}), valid=0.0,
+            train_options={"keep": "last"} | options, valid=0.0,
             random_state=self.random_state, verbose=self.verbose,
         ).fit(codes, labels)  # fmt: skip
         self.classes_, self.history_ = self.classifier_.classes_, self.classifier_.history_

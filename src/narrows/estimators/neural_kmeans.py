@@ -19,10 +19,12 @@ from narrows.clustering.kmeans import SEEDING_ROWS
 from narrows.data.columns import without_offsets
 from narrows.data.dataset import Dataset
 from narrows.errors import InputError, RunFolderError, TrainingError, nearest
+from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import OpensSources, Source
 from narrows.evaluation import signals
-from narrows.files import Array, read_json, write_json
-from narrows.model import Model
+from narrows.files import Array, write_json
+from narrows.model import PARTS, Model
+from narrows.sealed import Parts, new_place, seal
 from narrows.training.loop import Settings, train
 from narrows.training.schedule import Schedule
 
@@ -139,6 +141,8 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
         offsets = data.provenance.get("preprocessing", {}).get("offsets", {})
         init = self.init if isinstance(self.init, str) else without_offsets(_as_rows(self.init, self._axes), offsets)
         start = initial_centers(data, self.n_clusters, init, seed=seed, labels=labels)  # (K, D)
+        if not isinstance(self.repair, bool | int | np.integer) or self.repair < 0:
+            raise InputError("repair", "must be True, False, or a whole number of rows", value=self.repair)
         settings = self._settings(data)
         idle = len(data) if self.repair is True else int(self.repair)
         model = Model(
@@ -174,10 +178,10 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def save(self, folder: str | Path) -> None:
         """Write the fitted clusterer into ``folder`` as numbers and names only (safetensors and JSON)."""
         check_is_fitted(self)
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model_.save(folder)
+        folder = new_place(folder)
+        self.model_.write(folder)
         write_json(folder / "kmeans.json", {"axes": self._axes, "history": self.history_})
+        seal(folder, (*PARTS, "kmeans.json"))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -185,15 +189,13 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
 
         Raises
         ------
-        RunFolderError : files missing or damaged
+        RunFolderError : files missing, changed or damaged
         """
-        folder = Path(folder)
-        model = Model.load(folder)
-        try:
-            kept = read_json(folder / "kmeans.json")
-            axes, history = str(kept["axes"]), list(kept["history"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise RunFolderError(str(folder), "must hold a saved clusterer (kmeans.json)") from error
+        parts = Parts.of(folder)
+        model, name = Model.load(parts), "kmeans.json"
+        if name not in parts:
+            raise RunFolderError(str(folder), "must hold a saved clusterer (kmeans.json)")
+        axes, history = axes_and_history(parts, name, parts.json(name), model)
         if model.config["net"]["name"] != "neural-kmeans":
             raise RunFolderError(str(folder), "must hold centres", value=model.config["net"]["name"])
         self = cls(model.code_size, beta=model.net.to_code.beta)

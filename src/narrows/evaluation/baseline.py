@@ -9,9 +9,10 @@ from typing import Self
 import numpy as np
 
 from narrows.clustering.kmeans import KMeans
-from narrows.errors import InputError
+from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
 from narrows.principal import principal_axes, with_fixed_signs
+from narrows.sealed import checked_state
 
 BLOCK_VALUES = 1 << 22  # values worked on at once: 16 MiB of float32, 32 of float64
 HELD_VALUES = 1 << 27  # float32 values held at once where a method needs all of them: 512 MiB
@@ -97,9 +98,19 @@ class PCABaseline:
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array], shape: Sequence[int]) -> Self:
-        """Build from what ``state`` returned and the shape of one row."""
-        baseline = cls(len(arrays["components"]))
-        baseline.mean_, baseline.components_ = arrays["mean"], arrays["components"]
+        """Build from what ``state`` returned and the shape of one row.
+
+        Raises
+        ------
+        RunFolderError : arrays that are no principal components of rows of that shape
+        """
+        found = checked_state("baseline", {"mean": "D", "components": "CD"}, arrays)
+        sides = all(isinstance(side, int) and side > 0 for side in shape)
+        if not sides or math.prod(shape) != len(found["mean"]):
+            rule = f"must be of rows with the {len(found['mean'])} values of its mean"
+            raise RunFolderError("the saved baseline", rule, value=shape)
+        baseline = cls(len(found["components"]))
+        baseline.mean_, baseline.components_ = found["mean"], found["components"]
         baseline.shape_ = tuple(shape)
         return baseline
 

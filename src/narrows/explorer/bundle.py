@@ -22,7 +22,7 @@ from narrows.files import Array
 from narrows.model import Model
 from narrows.principal import principal_axes
 from narrows.report.verdict import signal_lines, verdict
-from narrows.runs import Run
+from narrows.runs import UNFINISHED, Run
 
 FORMAT = 1
 NEIGHBOURS = 10
@@ -87,9 +87,8 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     """
     table = _predictions(run)
     ids = table["id"]
-    clusters, points = np.array(table["cluster"], np.int32), np.load(run.folder / "map.npy")
-    with np.load(run.folder / "neighbours.npz") as file:
-        indices, distances = file["indices"][:, :NEIGHBOURS], file["distances"][:, :NEIGHBOURS]
+    clusters, points = np.array(table["cluster"], np.int32), run.array("map")
+    indices, distances = (array[:, :NEIGHBOURS] for array in run.neighbours())
     tables, model = run.tables, run.model()
     described = tables.get("data") or {}
     bundle = Bundle({
@@ -138,18 +137,19 @@ def _identity(run: Run) -> str:
     """Return a short name of what was found: another clustering or another map has another."""
     found = hashlib.sha256()
     for name in ("codes.npy", "clusters.npy", "map.npy"):
-        found.update((run.folder / name).read_bytes())
+        found.update(run.parts.read(name))
     return found.hexdigest()[:16]
 
 
 def _predictions(run: Run) -> dict[str, list[str]]:
-    path = run.folder / "predictions.csv"
-    if not path.is_file():
-        raise RunFolderError(
-            str(run.folder), "must have predictions.csv", remedy="Finish the run with `narrows run --resume`."
-        )
-    with open(path, encoding="utf-8", newline="") as file:
-        names, *rows = csv.reader(file)
+    if "predictions.csv" not in run.parts:
+        raise RunFolderError(str(run.folder), "must have predictions.csv", remedy=UNFINISHED)
+    table: dict[str, list[str]] = run.parts.parsed("predictions.csv", _columns_of)
+    return table
+
+
+def _columns_of(content: bytes) -> dict[str, list[str]]:
+    names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     return dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
 
 

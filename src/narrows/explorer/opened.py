@@ -47,7 +47,7 @@ class Opened:
         self.run, self.data, self.bundle = run, data, bundle
         self.model = run.model()
         self.eye = Eye.of(data.values) if data is not None and data.is_images else Eye(0, 255)
-        self.codes = np.load(run.folder / "codes.npy")  # (N, K)
+        self.codes = run.array("codes")  # (N, K)
         if "examples" not in bundle.header:  # of a page that an earlier version wrote
             add_examples(bundle, run)
         self.points = bundle.array(bundle.header["points"]).reshape(-1, 2)
@@ -147,7 +147,7 @@ class Opened:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
         code = coding.encode(self.model, found.pixels[None])  # (1, K)
         clusterer = self.run.clusterer()
-        x, y = in_square(self.run.projection().transform(code), np.load(self.run.folder / "map.npy"))[0]
+        x, y = in_square(self.run.projection().transform(code), self.run.array("map"))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]
         return {

@@ -12,11 +12,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from narrows.data.dataset import Dataset
-from narrows.errors import RunFolderError
 from narrows.explorer.bundle import Bundle, gather
 from narrows.files import atomic_file
 from narrows.runs import Run
+from narrows.sealed import Parts
 
 NAME = "explorer.html"
 BLOB = '<script type="application/octet-stream" id="blob-'
@@ -35,7 +37,8 @@ def write(run: Run, data: Dataset | None) -> Path:
     RunFolderError : the run is not finished
     """
     path = run.folder / NAME
-    save(gather(run, data), path)
+    bundle = gather(run, data)
+    run.renew(NAME, lambda: save(bundle, path))
     return path
 
 
@@ -51,23 +54,40 @@ def read(path: Path) -> Bundle:
 
     Raises
     ------
-    RunFolderError : no such page
+    RunFolderError : no such page, or one that is not as it was written
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        start = text.index('<script type="application/json" id="header">')
-        header = json.loads(text[text.index(">", start) + 1 : text.index("</script>", start)])
-        blobs = []
-        end = start
-        while (start := text.find(BLOB, end)) >= 0:
-            first, end = text.index(">", start) + 1, text.index("</script>", start)
-            blobs.append(base64.b64decode(text[first:end], validate=True))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(
-            str(path), "must be the explorer of a finished run", value=f"{type(error).__name__}: {error}",
-            remedy="`narrows explore RUN --rebuild` writes it again.",
-        ) from error  # fmt: skip
+    parts = Parts.of(path.parent)
+    parts.remedy = "`narrows explore RUN --rebuild` writes it again."
+    bundle: Bundle = parts.parsed(path.name, _data_in)
+    return bundle
+
+
+def _data_in(page: bytes) -> Bundle:
+    text = page.decode("utf-8")
+    start = text.index('<script type="application/json" id="header">')
+    header = json.loads(text[text.index(">", start) + 1 : text.index("</script>", start)])
+    blobs = []
+    end = start
+    while (start := text.find(BLOB, end)) >= 0:
+        first, end = text.index(">", start) + 1, text.index("</script>", start)
+        blobs.append(base64.b64decode(text[first:end], validate=True))
+    _check(header, len(blobs))
     return Bundle(header, blobs)
+
+
+def _check(part: Any, blobs: int) -> None:
+    """Raise ValueError unless all that a header says of blobs can be."""
+    if isinstance(part, list):
+        for one in part:
+            _check(one, blobs)
+    if not isinstance(part, dict):
+        return
+    if "blob" in part:
+        known = part["blob"] in range(blobs) and isinstance(part["type"], str)
+        if not known or (part["type"] != "text" and np.dtype(part["type"]).kind not in "fiu"):
+            raise ValueError(f"no array can be {part}")
+    for one in part.values():
+        _check(one, blobs)
 
 
 def policy(*, served: bool) -> str:

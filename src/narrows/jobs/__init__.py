@@ -70,7 +70,7 @@ class Work:
 
     def settings(self, train: Mapping[str, Any], rows: int) -> Settings:
         """Return how to train on ``rows`` rows: as ``train`` says, or a few steps for a quick look."""
-        settings = Settings(**train)
+        settings = Settings.of(train)
         epochs, batch_size = settings.resolve(rows)
         if self.quick:
             batch_size = min(batch_size, max(2, rows // QUICK_STEPS))

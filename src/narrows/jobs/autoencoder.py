@@ -124,7 +124,8 @@ def _quickly(work: Work, recipe: Recipe, data: Dataset) -> Recipe:
     """Return the recipe with a few steps of training and the cheapest map."""
     rows = split(data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed).train
     content = recipe.as_dict()
-    content["train"] = asdict(replace(work.settings(asdict(recipe.train), len(rows)), compile=False))
+    if "train" in content:
+        content["train"] = asdict(replace(work.settings(asdict(recipe.train), len(rows)), compile=False))
     content["projection"] = {"name": "pca"}
     return check(content)
 

@@ -49,7 +49,7 @@ def code_clusters(
     if data.labels is None:
         raise DataError("data", "must have labels for clusters to be named by")
     rows = split_of(run, data).train
-    codes, labels = np.load(run.folder / "codes.npy")[rows], data.labels[rows]
+    codes, labels = run.array("codes")[rows], data.labels[rows]
     clusters = KMeans(n_clusters, work.seed, n_init=n_init, max_iter=max_iter).fit(codes).labels_
     counts = contingency(clusters, labels, n_classes=len(data.class_names))
     matched = {how: match(counts, how) for how in MATCHINGS}

@@ -68,7 +68,7 @@ def generation(
         raise InputError("samples", f"must be more than k = {k}, and so must the test and training rows", value=count)
     rng = np.random.default_rng(work.seed)
     train, test = (np.sort(rng.choice(part, count, replace=False)) for part in (rows.train, rows.test))
-    codes = np.load(run.folder / "codes.npy")[rows.train]  # (N, K)
+    codes = run.array("codes")[rows.train]  # (N, K)
     mixture = coding.CodeDistribution.fit(codes, components, work.seed, fitted_rows)
     normal = coding.normal_codes(count, model.code_size, work.seed)
     doubled = coding.normal_codes(count, model.code_size, work.seed, scale=2.0)

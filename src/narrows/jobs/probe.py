@@ -61,6 +61,11 @@ def probe(
     ------
     RecipeError : changed copies for an encoder that is no network
     """
+    if bool(passes) != bool(views):
+        raise RecipeError("views and passes", "must be given together", value=(views, passes))
+    for name, given, of in (("net", net, "random"), ("patches", patches, "patches")):
+        if given is not None and encoder != of:
+            raise RecipeError(name, f"is of the encoder {of!r}", value=given, remedy=f"The encoder is {encoder!r}.")
     if passes and encoder not in ("trained", "random"):
         raise RecipeError("passes", f"must be 0 where the encoder is {encoder!r}", value=passes)
     data = labelled(work.open(source))

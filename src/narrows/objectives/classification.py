@@ -47,6 +47,10 @@ class Classification(Objective):
             raise RecipeError("objective.smoothing", "must be from 0 to below 1", value=smoothing)
         if loss not in ("cross-entropy", "mse"):
             raise RecipeError("objective.loss", "must be cross-entropy or mse", value=loss)
+        if smoothing and loss == "mse":
+            raise RecipeError(
+                "objective.smoothing", "needs the loss cross-entropy", value=smoothing, remedy="Leave one of them out."
+            )
         self.smoothing, self.squared = smoothing, loss == "mse"
         self.views = Views(views, images=net.is_images) if views else None
 

@@ -48,6 +48,11 @@ class Contrastive(Objective):
                 "objective.temperature, objective.reconstruction and objective.projection",
                 "must be > 0, >= 0 and >= 1", value=(temperature, reconstruction, projection),
             )  # fmt: skip
+        if loss != "mse" and not reconstruction:
+            raise RecipeError(
+                "objective.loss", "is of the reconstruction, which has no weight", value=loss,
+                remedy="Set objective.reconstruction above 0, or leave objective.loss out.",
+            )  # fmt: skip
         self.temperature, self.reconstruction, self.pixel_loss = temperature, reconstruction, loss
         self.trains_decoder = reconstruction > 0
         self.views = Views(views, images=net.is_images)

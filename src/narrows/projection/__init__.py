@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from narrows.clustering._checks import checked_codes, checked_state
+from narrows.clustering._checks import checked_codes
 from narrows.errors import InputError
 from narrows.files import Array
 from narrows.registry import Registry
+from narrows.sealed import checked_state
 
 methods = Registry("narrows.projection", "projection")
 
@@ -82,7 +83,7 @@ class Projection(ABC):
 
         Raises
         ------
-        InputError : arrays that are not those of this method
+        RunFolderError : arrays that are not those of this method
         """
         projection = cls(**arguments)
         for name, array in checked_state("projection", cls.learned, arrays).items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from narrows.errors import InputError, RecipeError
+from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.files import Array
 from narrows.principal import with_fixed_signs
 from narrows.projection import Projection
@@ -59,6 +60,14 @@ class KernelPCA(Projection):
         self.coefficients_ = np.zeros((len(rows), 2))
         some = values > 1e-6 * max(values[0], 1e-12)  # directions in which nothing varies have no scale
         self.coefficients_[:, :n][:, some] = vectors[:, some] / np.sqrt(values[some])
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
+        """See ``Projection.from_state``."""
+        projection = super().from_state(arrays, **arguments)
+        if projection.spread_[0] < 0:
+            raise RunFolderError("the saved projection", "must have a spread >= 0", value=projection.spread_[0])
+        return projection
 
     def _place(self, codes: Array) -> Array:
         # Each distinct code once, so that equal codes get equal bits wherever they stand.

@@ -37,6 +37,8 @@ class UMAP(NeighbourMap):
         self.min_dist = min_dist
 
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
+        if len(codes) < self.n_neighbors:
+            self.notes += (f"Neighbours lowered from {self.n_neighbors} to {len(codes)}, the number of codes.",)
         return layout(
             codes, start=_start(codes, self.seed), n_neighbors=self.n_neighbors, min_dist=self.min_dist,
             seed=self.seed, neighbours=neighbours,

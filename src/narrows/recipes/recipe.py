@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -24,14 +24,16 @@ from narrows.nets import nets
 from narrows.objectives import objectives
 from narrows.projection import methods as projections
 from narrows.registry import Registry, arguments_of
+from narrows.sealed import Parts
 from narrows.training.loop import Settings
 
-#: Clusterings that train the network of a run themselves; its net, objective and train settings then are not used.
+#: Clusterings that train the network of a run themselves; the sections UNUSED then say nothing, and may not be set.
 TRAINING = ("agreement",)
+UNUSED = ("net", "objective", "train")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Data(_Section):
@@ -72,7 +74,7 @@ class Named(BaseModel):
 class Recipe(_Section):
     """Every setting of a run."""
 
-    name: str = "default"
+    name: str = Field(default="default", min_length=1)
     description: str = ""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     data: Data = Data()
@@ -83,13 +85,36 @@ class Recipe(_Section):
     projection: Named = Named(name="tsne")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return nested plain values; what is None is left out, since TOML has no such thing."""
-        content: dict[str, Any] = _without_none(self.model_dump())
+        """Return nested plain values of what has an effect; what is None is left out, since TOML has no such thing."""
+        unused = UNUSED if self.clustering.name in TRAINING else ()
+        content: dict[str, Any] = _without_none(self.model_dump(exclude=set(unused)))
         return content
 
     def as_toml(self) -> str:
-        """Return the recipe as TOML."""
-        return tomlkit.dumps(self.as_dict())
+        """Return the recipe as TOML; a comment names each setting that is not set."""
+        document = tomlkit.document()
+        for name, content in self.as_dict().items():
+            if not isinstance(content, dict):
+                document.add(name, content)
+                continue
+            section = tomlkit.table()
+            for key, value in content.items():
+                section.add(key, value)
+            for comment in self._not_set(name):
+                section.add(tomlkit.comment(comment))
+            section.add(tomlkit.nl())
+            document.add(name, section)
+        return tomlkit.dumps(document).rstrip() + "\n"
+
+    def _not_set(self, name: str) -> list[str]:
+        section = getattr(self, name)
+        if name == "net":
+            given = section.arguments()
+            notes = [] if "code_size" in given else ["code_size is not set: 32, or a quarter of few values"]
+            return notes + (["other settings are those of the network that suits the data"] * (section.name == "auto"))
+        if not isinstance(section, BaseModel):
+            return []
+        return [f"{key} is not set" for key, value in section.model_dump().items() if value is None]
 
     def resolve(self, shape: Sequence[int], rows: int) -> Recipe:
         """Fill in every default, and what depends on the data: inputs of ``shape``, and so many ``rows`` to train on.
@@ -168,6 +193,7 @@ def load(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     RecipeError : unknown recipe, key, name or value
     """
     content = read(name)
+    _check_once(overrides)
     # A name comes first: with another entry the arguments of the former one go.
     for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
         _apply(content, override)
@@ -196,9 +222,10 @@ def data_of(path: Path) -> tuple[Data, int]:
 
     Raises
     ------
-    RecipeError : no such file, or settings of data that cannot be
+    RunFolderError : no such file, or one that is changed or damaged
+    RecipeError : settings of data that cannot be
     """
-    content = read(path)
+    content = Parts.of(path.parent).toml(path.name)
     try:
         return Data.model_validate(content["data"]), int(content["seed"])
     except (ValidationError, KeyError, TypeError, ValueError) as error:
@@ -221,13 +248,46 @@ def check(content: Mapping[str, Any]) -> Recipe:
         recipe = Recipe.model_validate_json(_as_json(content))
     except ValidationError as error:
         raise _explain(error, Recipe, "") from None
-    if recipe.net.name != "auto":  # its defaults depend on the rows, and are filled in when these are there
-        _check_named("net", nets, recipe.net.model_dump(), ("input_shape",))
+    if recipe.net.name != "auto":
+        net = _check_named("net", nets, recipe.net.model_dump(), ("input_shape",)).model_dump()
+        if "code_size" not in recipe.net.arguments():  # it depends on the rows, and is filled in when these are there
+            net.pop("code_size", None)
+        recipe = recipe.model_copy(update={"net": Named(**net)})
     recipe = recipe.with_defaults()
+    if recipe.clustering.name in TRAINING:
+        _check_unused(recipe)
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
     clusterings(recipe.clustering.name).get(recipe.clustering.name)(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
+
+
+def _check_unused(recipe: Recipe) -> None:
+    """Refuse settings of what a clustering that trains its own network makes no use of."""
+    untouched = Recipe().with_defaults()
+    for section in UNUSED:
+        own, default = (_plain(getattr(one, section)) for one in (recipe, untouched))
+        changed = sorted(key for key in own.keys() | default.keys() if own.get(key) != default.get(key))
+        if changed:
+            raise RecipeError(
+                f"{section}.{changed[0]}", f"has no effect: the clustering {recipe.clustering.name} trains its own "
+                "network", value=own.get(changed[0]),
+                remedy="Leave it out, or choose another clustering (clustering.name=kmeans).",
+            )  # fmt: skip
+
+
+def _plain(section: Any) -> dict[str, Any]:
+    return asdict(section) if isinstance(section, Settings) else dict(section.model_dump())
+
+
+def _check_once(overrides: Sequence[str]) -> None:
+    """Refuse a setting that is given twice, or along with the whole section that it is in."""
+    keys = [override.partition("=")[0] for override in overrides]
+    for i, key in enumerate(keys):
+        for j, other in enumerate(keys):
+            if i != j and f"{key}.".startswith(f"{other}.") and overrides[i] != overrides[j]:
+                both = f"{overrides[min(i, j)]} and {overrides[max(i, j)]}"
+                raise RecipeError(key, "must be given once", value=both, remedy="Leave one of them out.")
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -276,7 +336,9 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
         key: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for key, parameter in accepted.items()
     }
-    schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+    schema = create_model(
+        "Arguments", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields
+    )
     try:
         arguments = schema.model_validate_json(_as_json(given)).model_dump()
     except ValidationError as error:

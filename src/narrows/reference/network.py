@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from narrows.errors import InputError, Interrupted, TrainingError, nearest
-from narrows.files import Array
+from narrows.files import Array, not_finite
 from narrows.progress import Progress
 from narrows.reference import layers
 from narrows.reference.layers import Cache, Gradients, backward, backward_of_sums, forward
@@ -173,7 +173,7 @@ class Network:
         Raises
         ------
         InputError : a value out of range, or shapes that do not fit
-        TrainingError : the loss is no longer finite
+        TrainingError : the loss, a parameter or what moves it is no longer finite
         Interrupted : ``stop`` said so; the weights are those of the last step
         """
         _check_settings(epochs, batch_size, lr, momentum, weight_decay, lr_factor, lr_every)
@@ -210,6 +210,9 @@ class Network:
                         raise TrainingError(
                             f"The {name} loss became {row[f'{name}/loss']} in epoch {epoch + 1}: lower lr."
                         )
+                ruined = not_finite(self.parameters) or not_finite(moved)
+                if ruined is not None:
+                    raise TrainingError(f"{ruined} or its step holds NaN or infinity in epoch {epoch + 1}: lower lr.")
                 history.append(row | {"lr": rate, "seconds": time.perf_counter() - start})
                 task.advance(1, f"loss {row['train/loss']:.5f}")
         return history

@@ -18,10 +18,11 @@ from markupsafe import Markup
 from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
 from narrows.evaluation.signals import rows_behind
-from narrows.files import read_json, write_text
+from narrows.files import write_text
 from narrows.report.findings import Findings, find, nothing_to_see
 from narrows.report.numbers import METRICS, difference, number, written
 from narrows.report.verdict import describe_limit, describe_pile, looked_for, verdict
+from narrows.sealed import Parts
 from narrows.wording import out_of, plural, verb
 
 __all__ = ["build"]
@@ -34,19 +35,20 @@ def build(folder: str | Path) -> Path:
 
     Raises
     ------
-    RunFolderError : no results, or a file that cannot be read as JSON
+    RunFolderError : no results, or a file that is changed or damaged
     """
     folder = Path(folder)
-    if not (folder / "results.json").is_file():
+    parts = Parts.of(folder)
+    if "results.json" not in parts:
         raise RunFolderError(
             "run folder", "must have results.json", value=str(folder), remedy="`narrows run` makes one."
         )
     page = _render(
-        results=_read(folder / "results.json"),
-        tables=_read(folder / "tables.json"),
-        environment=_read(folder / "environment.json"),
-        recipe=_text(folder / "recipe.toml"),
-        picture=pictures_in(folder / "figures"),
+        results=parts.json("results.json"),
+        tables=parts.json("tables.json") if "tables.json" in parts else {},
+        environment=parts.json("environment.json") if "environment.json" in parts else {},
+        recipe=parts.text("recipe.toml") if "recipe.toml" in parts else "",
+        picture=pictures_in(folder / "figures", parts),
     )
     path = folder / "report.html"
     write_text(path, page.lstrip())
@@ -235,16 +237,19 @@ def _flat(content: Any, name: str = "") -> list[tuple[str, str]]:
     return [(name, " ".join(map(str, content)) if isinstance(content, list) else str(content))]
 
 
-def pictures_in(folder: Path) -> Callable[[str], Picture | None]:
+def pictures_in(folder: Path, parts: Parts | None = None) -> Callable[[str], Picture | None]:
     """Return a function from the name of a file in ``folder`` to the picture, or None where there is no such PNG.
 
-    Only names the folder itself lists are opened, so a name in a table cannot point anywhere else.
+    Only names the folder itself lists are opened, so a name in a table cannot point anywhere else. Pictures that are
+    among the ``parts`` of a run must be as they were drawn.
     """
     listed = {path.name: path for path in folder.glob("*.png") if path.is_file()} if folder.is_dir() else {}
 
     @cache
     def picture(name: str) -> Picture | None:
-        content = listed[name].read_bytes() if name in listed else b""
+        if name not in listed or (parts is not None and parts.hashes and f"figures/{name}" not in parts.hashes):
+            return None
+        content = listed[name].read_bytes() if parts is None else parts.read(f"figures/{name}")
         if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
             return None
         width, height = struct.unpack(">II", content[16:24])
@@ -253,20 +258,6 @@ def pictures_in(folder: Path) -> Callable[[str], Picture | None]:
         )
 
     return picture
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = read_json(path) if path.exists() else {}
-    except (OSError, ValueError) as error:
-        raise RunFolderError(str(path), "must be readable JSON", remedy=f"{error}.") from error
-    if not isinstance(content, dict):
-        raise RunFolderError(str(path), "must hold a JSON object", value=type(content).__name__)
-    return content
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def resource(name: str) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from narrows.files import read_json, write_text
-from narrows.recipes.recipe import read
+from narrows.files import write_text
 from narrows.report.numbers import number
 from narrows.report.verdict import verdict
 from narrows.runs import Run
@@ -12,8 +11,8 @@ from narrows.wording import figure, plural
 
 def write(run: Run) -> None:
     """Write README.md: what the model is, how good it is, what it was trained on, and how to use it."""
-    results, tables, recipe = run.results, run.tables, read(run.folder / "recipe.toml")
-    model = read_json(run.folder / "config.json")  # a clustering may have trained another network than the recipe's
+    results, tables, recipe = run.results, run.tables, run.recipe
+    model = run.parts.json("config.json")  # a clustering may have trained another network than the recipe's
     shape = " x ".join(str(side) for side in tables["data"]["shape"])
     shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
              "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip

@@ -39,7 +39,7 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
     for old in folder.glob("*.png"):
         old.unlink()
     model = run.model()
-    clusters, points = np.load(run.folder / "clusters.npy"), np.load(run.folder / "map.npy")
+    clusters, points = run.array("clusters"), run.array("map")
     if run.history:  # of a single cluster there is nothing to learn
         save(curves.loss_curves(run.history), folder / "curves.png")
     save(
@@ -125,7 +125,7 @@ def _finds(data: Dataset, found: dict[str, Any], eye: Eye, folder: Path) -> None
 
 def _clusters(run: Run, data: Dataset, clusters: Array, eye: Eye | None, folder: Path) -> None:
     """Draw a contact sheet of each cluster, and list the clusters."""
-    typicality, examples = run.clusterer().typicality(np.load(run.folder / "codes.npy")), run.examples()
+    typicality, examples = run.clusterer().typicality(run.array("codes")), run.examples()
     names = run.tables["data"]["label_names"]
     matched = run.tables.get("contingency", {}).get("matched")
     listed = []

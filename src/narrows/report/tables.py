@@ -77,7 +77,7 @@ def write_predictions(
     run: Run, data: Dataset, rows: Split, clusters: Array, confidence: Array, distances: Array, errors: Array | None
 ) -> None:
     """Write predictions.csv: id, path, split, cluster, confidence, place on the map, distance, and what is known."""
-    points = np.load(run.folder / "map.npy")  # (N, 2)
+    points = run.array("map")  # (N, 2)
     part = np.full(len(data), "train", dtype="U5")
     part[rows.valid] = "valid"
     part[rows.test] = "test" if rows.held_out else "train"

@@ -35,8 +35,8 @@ class Engine:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             self.device = torch.device(device)
-            torch.empty(0, device=self.device)
-        except (RuntimeError, AssertionError) as error:
+            torch.zeros(1, device=self.device).item()  # a device that holds numbers
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise RecipeError(
                 "train.device", "must be a device of this machine", value=device, remedy="Use auto or cpu."
             ) from error

@@ -5,17 +5,17 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from narrows.errors import Interrupted, RecipeError, TrainingError
+from narrows.errors import Interrupted, RecipeError, TrainingError, nearest
 from narrows.files import Array
 from narrows.model import Model
 from narrows.objectives import Batch
@@ -48,8 +48,10 @@ class Settings:
     warmup : share of all steps over which the learning rate rises
     average : decay of an exponential moving average of the weights, which then is what is evaluated and kept; 0: none
     clip : largest norm of the gradient; 0 for none
-    patience : stop after so many epochs without a better validation loss; 0 trains all epochs
-    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last one
+    patience : stop after so many epochs without a better validation loss, whichever weights are kept; 0 trains all
+        epochs
+    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last one; without
+        rows to validate on "best" is the last one too
     shuffle : draw a new order of the rows for each epoch, in batches of equal size. Without it batches are consecutive
         rows in their own order, and the last one of an epoch is what is left
     precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
@@ -60,7 +62,8 @@ class Settings:
 
     Raises
     ------
-    RecipeError : a value out of range
+    RecipeError : a value of the wrong kind or out of range, or a setting of what was not chosen (``momentum`` and
+        ``nesterov`` belong to sgd, ``step_epochs`` and ``step_factor`` to the schedule "step")
     """
 
     epochs: int | Literal["auto"] = "auto"
@@ -85,12 +88,13 @@ class Settings:
     checkpoint_steps: int = 0
 
     def __post_init__(self) -> None:
-        """Check the ranges."""
+        """Check kinds, ranges, and that every setting has an effect."""
+        self._check_kinds()
         rules = {
             "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
             "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
             "lr": (0 < self.lr < math.inf, "must be > 0"),
-            "weight_decay": (self.weight_decay >= 0, "must be >= 0"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "must be >= 0"),
             "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),
             "nesterov": (not self.nesterov or self.momentum > 0, "needs train.momentum > 0"),
             "step_epochs": (self.step_epochs >= 0, "must be >= 0"),
@@ -104,6 +108,55 @@ class Settings:
         for name, (holds, rule) in rules.items():
             if not holds:
                 raise RecipeError(f"train.{name}", rule, value=getattr(self, name))
+        belongs = {"momentum": ("optimizer", "sgd"), "nesterov": ("optimizer", "sgd")}
+        belongs |= {"step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step")}
+        defaults = {field.name: field.default for field in fields(self)}
+        for name, (other, value) in belongs.items():
+            if getattr(self, name) != defaults[name] and getattr(self, other) != value:
+                raise RecipeError(
+                    f"train.{name}", f"needs train.{other}={value}; it is {getattr(self, other)}",
+                    value=getattr(self, name), remedy=f"Set train.{other}={value}, or leave train.{name} out.",
+                )  # fmt: skip
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], parameter: str = "train") -> Settings:
+        """Return the settings that ``options`` name; ``parameter`` is what a message calls them.
+
+        Raises
+        ------
+        RecipeError : one that is none; and as the settings themselves
+        """
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise RecipeError(f"{parameter}.{name}", "is no setting of training", remedy=nearest(str(name), known))
+        return cls(**options)
+
+    def require_valid(self, count: int) -> None:
+        """Raise RecipeError where a setting needs rows to validate on and their ``count`` is 0."""
+        if self.patience and not count:
+            raise RecipeError(
+                "train.patience", "needs rows to validate on, and there are none", value=self.patience,
+                remedy="Hold some out (data.valid above 0, of at least 20 rows; valid in Python), or leave it out.",
+            )  # fmt: skip
+
+    def _check_kinds(self) -> None:
+        """Check the kind of every value: recipes do so as well, and Python does not."""
+        hints = get_type_hints(type(self))
+        for name, hint in hints.items():
+            value = getattr(self, name)
+            kinds = get_args(hint) if get_origin(hint) is not Literal and get_args(hint) else (hint,)
+            words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+            if isinstance(value, str) and (value in words or str in kinds):
+                continue
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            fits = (bool in kinds and isinstance(value, bool | np.bool_)) or (int in kinds and whole)
+            fits = fits or (float in kinds and (whole or isinstance(value, float | np.floating)))
+            if not fits:
+                named = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+                wanted = [*(named[kind] for kind in kinds if kind in named), *words]
+                remedy = nearest(value, words) if isinstance(value, str) and words else None
+                raise RecipeError(f"train.{name}", f"must be {' or '.join(wanted)}", value=value, remedy=remedy)
 
     def resolve(self, rows: int) -> tuple[int, int]:
         """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""
@@ -151,9 +204,12 @@ def train(
 
     Raises
     ------
-    TrainingError : the loss or the gradient is no longer finite; the last good checkpoint stays
+    RecipeError : patience without rows to validate on
+    TrainingError : the loss, the gradient, or anything of the state (weights, statistics, averages, what the optimiser
+        keeps) is no longer finite; the last good checkpoint stays
     Interrupted : ``stop`` said so; the state is saved if there is a folder
     """
+    settings.require_valid(len(valid_rows))
     data, valid = Batches(values, rows, labels), Batches(values, valid_rows, labels)
     run = _Training(model, data, valid, settings, seed, folder, on_save)
     with torch.random.fork_rng(devices=[]):
@@ -194,7 +250,7 @@ class _Training:
         self._last: Batch | None = None  # the newest batch, to look at the state by
         self._best_weights: dict[str, torch.Tensor] = {}
         self._best_is_saved = True
-        self._saved_at = -math.inf
+        self._saved_at, self._saved_step = -math.inf, 0
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one."""
@@ -206,7 +262,8 @@ class _Training:
             self.seconds = state.get("seconds", 0.0)
             self.best = math.inf if state["best"] is None else state["best"]
             self.best_epoch = state["best_epoch"]
-        if self.best_epoch > 0:
+            self._saved_step = self.step
+        if self.best_epoch > 0 and self.settings.keep == "best":
             best = copy.deepcopy(self.model)
             checkpoint.load_weights(self.folder / "best.safetensors", best)
             self._best_weights = best.state_dict()
@@ -289,23 +346,26 @@ class _Training:
 
     def _end_epoch(self, epoch: int, seconds: float) -> None:
         """Validate, note the epoch in the history, and save."""
+        self._check_state()  # first, as it names what the losses below would only suffer from
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
         row |= self._means("train", self.sums, len(self.data))
         self.sums, self.seconds = {}, 0.0
+        improved = False
         if len(self.valid):
             row |= self._validate()
             if not math.isfinite(row["valid/loss"]):
                 self._diverged(f"the validation loss became {row['valid/loss']}")
-            if row["valid/loss"] < self.best and self.settings.keep == "best":
+            if row["valid/loss"] < self.best:
                 self.best, self.best_epoch = row["valid/loss"], epoch + 1
-                self._remember_best()
+                improved = True
         row |= {
             "lr": self.optimizer.param_groups[0]["lr"],
             "images_per_s": len(self.data) / seconds if seconds > 0 else 0.0,
             "seconds": seconds,
         }
         self.history.append(row)
-        self._check_state()
+        if improved and self.settings.keep == "best":
+            self._remember_best()
         if self.step == self.steps or self._out_of_patience() or time.monotonic() - self._saved_at >= SAVE_SECONDS:
             self._save()
 
@@ -325,9 +385,11 @@ class _Training:
 
     @torch.no_grad()
     def _check_state(self) -> None:
-        """Look at the loss once more: a step that ruined the weights shows only after it was taken."""
+        """Look at the whole state, and at the loss once more: what a step has ruined shows only after it was taken."""
         if self._last is None:  # nothing was done since the checkpoint
             return
+        if (name := first_not_finite(self._state())) is not None:
+            self._diverged(f"{name} holds NaN or infinity")
         self.model.eval()
         generator = self.engine.generator(self.seed, VALID)
         with self.engine.autocast():
@@ -347,11 +409,10 @@ class _Training:
         self._best_is_saved = False
 
     def _keep_best(self) -> None:
-        if self.best_epoch < 0:  # nothing was validated: keep the last
-            if self.averaged is not None:
-                self.model.load_state_dict(self.averaged.state_dict())
-        else:
+        if self._best_weights:
             self.model.load_state_dict(self._best_weights)
+        elif self.averaged is not None:
+            self.model.load_state_dict(self.averaged.state_dict())
 
     def _means(self, prefix: str, sums: dict[str, float], count: int) -> dict[str, float]:
         """Return the loss, and the means of its terms and of what is watched, under their names in the history."""
@@ -375,18 +436,55 @@ class _Training:
                 checkpoint.save_weights(self.folder / "best.safetensors", self._best_weights)
                 self._best_is_saved = True
             checkpoint.save(self.folder, self._modules(), self.optimizer, state)
-            self._saved_at = time.monotonic()
+            self._saved_at, self._saved_step = time.monotonic(), self.step
             self.on_save(self.history)
 
     def _modules(self) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {"model": self.model}
         return modules if self.averaged is None else modules | {"averaged": self.averaged}
 
+    def _state(self) -> dict[str, torch.Tensor]:
+        """Return all that a checkpoint keeps, under the names that a message uses."""
+        state = {
+            f"{name} {key}": tensor for name, m in self._modules().items() for key, tensor in m.state_dict().items()
+        }
+        names = [f"model {name}" for name, parameter in self.model.named_parameters() if parameter.requires_grad]
+        kept = self.optimizer.state_dict()["state"]
+        return state | {
+            f"optimiser {key} of {names[index]}": value
+            for index, entry in kept.items()
+            for key, value in entry.items()
+            if isinstance(value, torch.Tensor)
+        }
+
     def _diverged(self, what: str) -> None:
+        epoch = max(0, self.step - 1) // self.epoch_steps + 1
+        kept = "Nothing of it was saved."
+        if self._saved_step:
+            kept = f"Nothing of it was saved; the last good checkpoint, of step {self._saved_step}, stays."
+        remedies = [f"Lower the learning rate (train.lr is {self.settings.lr:g})"]
+        remedies += ["set train.clip=1"] if not self.settings.clip else []
         raise TrainingError(
-            f"Training diverged: {what} at step {self.step}. Nothing of it was saved. "
-            f"Lower the learning rate (train.lr is {self.settings.lr:g}) or set train.clip=1."
+            f"Training diverged: {what} at step {self.step} of {self.steps}, epoch {epoch} of {self.epochs}. {kept} "
+            f"{' or '.join(remedies)}, and start again."
         )
+
+
+def first_not_finite(state: Mapping[str, torch.Tensor]) -> str | None:
+    """Return the name of the first tensor that holds NaN or infinity; None where all are finite."""
+    floating = {name: tensor for name, tensor in state.items() if tensor.is_floating_point() and tensor.numel()}
+    if not floating:
+        return None
+    # The greatest magnitude is NaN or infinite where any value is. One answer per device: a GPU is waited for once.
+    largest = {name: tensor.detach().abs().max() for name, tensor in floating.items()}
+    by_device: dict[torch.device, list[str]] = {}
+    for name, value in largest.items():
+        by_device.setdefault(value.device, []).append(name)
+    for names in by_device.values():
+        finite = torch.stack([largest[name].isfinite() for name in names]).tolist()
+        if not all(finite):
+            return names[finite.index(False)]
+    return None
 
 
 def make_optimizer(module: nn.Module, settings: Settings) -> Optimizer:

@@ -1,0 +1,253 @@
+"""What was saved is read as it was saved, or not at all.
+
+Whoever saves keeps the sha256 of every file beside the files; whoever reads takes a file's bytes once, holds them
+against it, and parses those very bytes. A run folder keeps the hashes in ``manifest.json``, everything else that is
+saved in ``hashes.json``::
+
+    {"files": {"config.json": "3f0c...", "model.safetensors": "9a41..."}}
+
+This finds what changed by accident or by hand. It is no signature: a stranger can write hashes of his own, and so
+whatever is parsed is checked as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows.errors import RunFolderError
+from narrows.files import Array, parse_arrays, sha256, write_json
+
+MANIFEST, HASHES = "manifest.json", "hashes.json"
+AGAIN = "Copy it again from where it came, or make it anew."
+RUN_AGAIN = "Copy it again from where it came, or make the run again."
+HOLDS = "A run is writing this folder: wait until it has ended."
+HELD = ".holder"  # in the folder of a run while a process writes it
+
+
+class Parts:
+    """The files saved in one place, read by name.
+
+    Parameters
+    ----------
+    place : a folder, or a ``.zip`` file
+    hashes : name -> sha256; None where there are none, as of what older versions saved
+    listing : the file that ``hashes`` come from
+    whole : whether every file must have a hash; those of a folder that is being written need none
+    remedy : what to do about a file that is not what it was, as a sentence
+
+    Raises
+    ------
+    RunFolderError : by all that read: a file that is missing, changed, or cannot be parsed, by its name
+    """
+
+    def __init__(
+        self,
+        place: Path,
+        hashes: Mapping[str, str] | None,
+        listing: str = HASHES,
+        *,
+        whole: bool = True,
+        remedy: str = AGAIN,
+    ) -> None:
+        self.place, self.hashes, self.listing, self.whole, self.remedy = place, hashes, listing, whole, remedy
+        self._digests: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, place: str | Path) -> Parts:
+        """Return the files of a run folder, of a folder that something was saved to, or of a ``.zip`` file."""
+        place = Path(place)
+        if place.is_file():
+            zipped = _Zip(place, None)
+            return _Zip(place, zipped.json(HASHES)) if HASHES in zipped else zipped
+        again = HOLDS if (place / HELD).exists() else RUN_AGAIN
+        for listing, remedy in ((MANIFEST, again), (HASHES, AGAIN)):
+            if (place / listing).is_file():
+                hashes = hashes_of(cls(place, None, remedy=remedy).json(listing), place / listing)
+                return cls(place, hashes, listing, remedy=remedy)
+        return cls(place, None)
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a file, or ought to be."""
+        return name in (self.hashes or {}) or self._is_there(name)
+
+    def path(self, name: str) -> str:
+        """Return how a message calls a file."""
+        return str(self.place / name)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        if not self._is_there(name):
+            raise RunFolderError(str(self.place), f"must have {name}", remedy=self.remedy)
+        content = self._content(name)
+        self._digests[name] = digest = hashlib.sha256(content).hexdigest()
+        if self.hashes is not None and digest != self.hashes.get(name, None if self.whole else digest):
+            rule = "must be the file that was written" if name in self.hashes else "must be a file that was saved"
+            raise RunFolderError(
+                self.path(name), f"{rule}: its sha256 is not in {self.listing}", value=digest[:16], remedy=self.remedy
+            )
+        return content
+
+    def digest(self, name: str) -> str:
+        """Return the sha256 of a file as it was read."""
+        if name not in self._digests:
+            self.read(name)
+        return self._digests[name]
+
+    def parsed(self, name: str, parse: Callable[[bytes], Any]) -> Any:
+        """Return what ``parse`` makes of a file; whatever is wrong with it becomes one clear error."""
+        content = self.read(name)
+        try:
+            return parse(content)
+        except Exception as error:
+            raise self.damaged(name, error) from error
+
+    def damaged(self, name: str, what: object) -> RunFolderError:
+        """Return the error that says what is wrong with a file."""
+        said = f"{type(what).__name__}: {what}" if isinstance(what, Exception) else str(what)
+        return RunFolderError(self.path(name), "must be whole, as it was saved", value=said, remedy=self.remedy)
+
+    def text(self, name: str) -> str:
+        """Return a text (UTF-8)."""
+        text: str = self.parsed(name, lambda content: content.decode("utf-8"))
+        return text
+
+    def json(self, name: str) -> dict[str, Any]:
+        """Return a JSON object."""
+        found: dict[str, Any] = self.parsed(name, _object)
+        return found
+
+    def toml(self, name: str) -> dict[str, Any]:
+        """Return a TOML table."""
+        found: dict[str, Any] = self.parsed(name, lambda content: tomllib.loads(content.decode("utf-8")))
+        return found
+
+    def arrays(self, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return the arrays of a safetensors file, and its metadata."""
+        arrays, metadata = self.parsed(name, parse_arrays)
+        return arrays, metadata
+
+    def npy(self, name: str) -> Array:
+        """Return the array of a .npy file."""
+        return np.asarray(self.parsed(name, lambda content: np.load(io.BytesIO(content), allow_pickle=False)))
+
+    def npz(self, name: str) -> dict[str, Array]:
+        """Return the arrays of a .npz file."""
+
+        def read(content: bytes) -> dict[str, Array]:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                return dict(file.items())
+
+        arrays: dict[str, Array] = self.parsed(name, read)
+        return arrays
+
+    def _is_there(self, name: str) -> bool:
+        return (self.place / name).is_file()
+
+    def _content(self, name: str) -> bytes:
+        return (self.place / name).read_bytes()
+
+
+class _Zip(Parts):
+    """The files of a ``.zip``, none of them compressed: a small file could unfold to a large one."""
+
+    def __init__(self, place: Path, listing: Mapping[str, Any] | None) -> None:
+        super().__init__(place, None if listing is None else hashes_of(listing, place / HASHES))
+        try:
+            with zipfile.ZipFile(place) as archive:
+                self._names = frozenset(archive.namelist())
+        except Exception as error:  # zipfile raises whatever the bytes make it stumble on
+            raise RunFolderError(str(place), "must be a .zip that was saved", value=str(error), remedy=AGAIN) from error
+
+    def _is_there(self, name: str) -> bool:
+        return name in self._names
+
+    def _content(self, name: str) -> bytes:
+        try:
+            with zipfile.ZipFile(self.place) as archive:
+                part = archive.getinfo(name)
+                if part.compress_type != zipfile.ZIP_STORED:
+                    raise ValueError(f"{name} is compressed")
+                return archive.read(part)
+        except Exception as error:
+            raise self.damaged(name, error) from error
+
+
+def new_place(folder: str | Path) -> Path:
+    """Make the folder that something is about to be saved to.
+
+    Raises
+    ------
+    RunFolderError : it is that of a run, whose files would no longer be what its manifest says
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / MANIFEST).exists():
+        raise RunFolderError(
+            "folder", "must not be that of a run, whose own files would be replaced", value=str(folder),
+            remedy="Choose another folder.",
+        )  # fmt: skip
+    return folder
+
+
+def seal(folder: Path, names: Iterable[str]) -> None:
+    """Keep the sha256 of the files ``names``, all of what was saved to ``folder``."""
+    write_json(folder / HASHES, {"files": {name: sha256(folder / name) for name in sorted(names)}})
+
+
+def hashes_of(listing: Mapping[str, Any], path: Path) -> dict[str, str]:
+    """Return name -> sha256 as a listing has them.
+
+    Raises
+    ------
+    RunFolderError : a listing that has none
+    """
+    files = listing.get("files")
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise RunFolderError(str(path), "must list the sha256 of every file", remedy=AGAIN)
+    return files
+
+
+def checked_state(owner: str, shapes: Mapping[str, str], arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Return ``arrays`` when they are what ``owner`` saved.
+
+    Parameters
+    ----------
+    owner : in the words of a message
+    shapes : of each array, a letter for each axis; the same letter stands for the same length, a digit for itself
+    arrays : floating-point numbers
+
+    Raises
+    ------
+    RunFolderError : other names, shapes that do not fit together, or values that are no finite numbers
+    """
+    if set(arrays) != set(shapes):
+        raise RunFolderError(f"the saved {owner}", f"must hold {', '.join(sorted(shapes))}", value=sorted(arrays))
+    lengths: dict[str, int] = {}
+    for name, letters in shapes.items():
+        shape, dtype = arrays[name].shape, arrays[name].dtype
+        fits = len(shape) == len(letters) and all(
+            length == (int(letter) if letter.isdigit() else lengths.setdefault(letter, length)) and length > 0
+            for letter, length in zip(letters, shape, strict=True)
+        )
+        if not fits or dtype.kind != "f" or not np.isfinite(arrays[name]).all():
+            raise RunFolderError(
+                f"the saved {owner}", f"must have finite numbers of shape ({', '.join(letters)}) in {name!r}",
+                value=f"{dtype} {shape}", remedy="The file is damaged or from another program; run again.",
+            )  # fmt: skip
+    return dict(arrays)
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    found = json.loads(content.decode("utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"a JSON object is expected, not {type(found).__name__}")
+    return found
