@@ -162,7 +162,7 @@ def test_history_and_steps(fitted, digits):
     ({"update": "cells"}, "objective.update"),
     ({"beta": 0.0}, "net.beta"),
     ({"lr": -1.0}, "train.lr"),
-    ({"repair": -1}, "objective.repair"),
+    ({"repair": -1}, "repair must be"),
 ])  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(parameters, match):
     with pytest.raises((InputError, RecipeError), match=match):

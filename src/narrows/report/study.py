@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from narrows.errors import RunFolderError
 from narrows.figures import as_bytes, save
-from narrows.files import read_json, write_text
+from narrows.files import write_text
 from narrows.report import Picture, pictures_in, resource
 from narrows.report.uncertainty import compared, measured, ranged
+from narrows.sealed import Parts
 from narrows.wording import out_of, verb
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def build(folder: str | Path) -> Path:
     folder = Path(folder)
     if not (folder / "results.json").is_file():
         raise RunFolderError("study folder", "must have results.json", value=str(folder))
-    content = read_json(folder / "results.json")
+    content = Parts(folder, None).json("results.json")
     css = resource("report.css")
     figures, grid = _parted(content["figures"])
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -223,7 +224,7 @@ def _seconds(found: Mapping[str, Any]) -> str:
 def _run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the report shows of a run: the pictures, tables and notes of its first seed, and all its numbers."""
     places = sorted((folder / entry["folder"]).glob("seed-*/outcome.json"), key=_seed_of)
-    outcome = read_json(places[0])
+    outcome = Parts(places[0].parent, None).json(places[0].name)
     picture = pictures_in(places[0].parent / "figures")
     numbers = [(name, measured(found["mean"], found["sd"])) for name, found in entry["metrics"].items()]
     return {

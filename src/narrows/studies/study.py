@@ -26,7 +26,7 @@ from narrows.jobs import Results, Work, jobs
 from narrows.progress import Progress
 from narrows.runs import now
 from narrows.studies.plan import Row, Study, builtin, load, on, resolved
-from narrows.studies.summing import before, run_folder, stamps, summarise
+from narrows.studies.summing import before, outcome_of, run_folder, stamps, summarise
 
 __all__ = ["builtin", "do", "load", "on", "run"]
 
@@ -151,7 +151,7 @@ def do(row: Row, seed: int, out: Path, *, quick: bool, progress: Progress, inter
     if after:
         asked["after"] = stamps(out, row, seed)
     path = folder / "outcome.json"
-    if path.is_file() and read_json(path)["asked"] == json.loads(json.dumps(asked)):
+    if path.is_file() and outcome_of(folder)["asked"] == json.loads(json.dumps(asked)):
         return
     same = (folder / "asked.json").is_file() and read_json(folder / "asked.json") == json.loads(json.dumps(asked))
     if folder.exists() and not same:  # what lies there answers another question

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from narrows import environment
-from narrows.files import read_json, sha256, write_json, write_text
+from narrows.errors import RunFolderError
+from narrows.files import sha256, write_json, write_text
 from narrows.runs import now
+from narrows.sealed import Parts
 from narrows.studies.plan import Figure, Row, Study, question
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
@@ -89,7 +91,9 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
 
 def outcome_of(folder: Path) -> dict[str, Any]:
     """Return what a run left in ``folder``."""
-    found: dict[str, Any] = read_json(folder / "outcome.json")
+    found = Parts(folder, None, remedy="Delete this folder: the run is done again with --resume.").json("outcome.json")
+    if not isinstance(found.get("asked"), dict):
+        raise RunFolderError(str(folder / "outcome.json"), "must say what was asked")
     return found
 
 
