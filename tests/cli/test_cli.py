@@ -87,11 +87,13 @@ def test_the_saved_run_does_on_new_data_what_it_did_in_training(folder):
         narrows(verb, "run", *source, "--out", out, cwd=folder)
     codes = np.load(folder / "codes.npy")
     assert codes.shape == (1797, 10)
-    assert (folder / "codes.csv").read_text().startswith("id,code0,code1")
+    assert (folder / "codes.csv").read_text().splitlines()[0].split(",") == [
+        "id", *(f"code{i}" for i in range(10)), "novelty"
+    ]  # fmt: skip
     assert np.load(folder / "r.npy").shape == (1797, 1, 8, 8)
     assert len(list((folder / "clean").glob("*.png"))) == 1797
     assert np.load(folder / "map.npy").shape == (1797, 2)
-    assert (folder / "clusters.csv").read_text().splitlines()[0] == "id,cluster,confidence"
+    assert (folder / "clusters.csv").read_text().splitlines()[0] == "id,cluster,confidence,novelty"
 
 
 def test_on_its_own_images_it_gives_what_the_run_wrote(folder):

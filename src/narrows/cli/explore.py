@@ -33,9 +33,12 @@ def explore(
     import tempfile
 
     from narrows.explorer.page import NAME, write
+    from narrows.novelty import ABSENT
     from narrows.runs import Run
 
     done = Run(run, trust_code=trust_code)
+    if not done.tells_novelty:
+        typer.echo(f"note: {ABSENT}", err=True)
     if rebuild:
         typer.echo(f"Explorer: {write(done, _data_of(done))}")
         return

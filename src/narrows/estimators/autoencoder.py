@@ -16,14 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from narrows import codes as coding
 from narrows.data.splits import split
 from narrows.errors import InputError, RunFolderError
-from narrows.estimators._source import OpensSources, Source, arrange
+from narrows.estimators._source import Source, TellsNovelty, arrange
 from narrows.files import Array, read_arrays, read_json, write_arrays, write_json
 from narrows.model import Model
 from narrows.recipes.recipe import check
 from narrows.training.loop import train
 
 
-class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -48,6 +48,8 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
     code_size_ : values in a code
     code_distribution_ : the distribution of the training codes, which ``sample`` draws from
     history_ : one dictionary per epoch
+    novelty_ : what ``novelty`` compares with, counted on the rows that chose the best epoch; codes of at most 5,000
+        fitted rows are part of it, and of what ``save`` writes. None if it was saved without
     n_features_in_ : values in one input
 
     Examples
@@ -107,6 +109,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         self.model_ = model.cpu()
         self.code_size_ = model.code_size
         self.code_distribution_ = coding.CodeDistribution.fit(coding.encode(model, data.values), seed=seed)
+        self._learn_novelty(data.values, rows.train, rows.valid, seed)
         return self
 
     def transform(self, X: Source) -> Array:
@@ -185,6 +188,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         folder.mkdir(parents=True, exist_ok=True)
         self.model_.save(folder)
         write_arrays(folder / "sampler.safetensors", self.code_distribution_.state())
+        self._save_novelty(folder)
         parameters = {
             name: value for name, value in self.get_params().items() if isinstance(value, int | float | str | dict)
         }
@@ -218,6 +222,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         self.history_ = kept["history"]
         self.n_features_in_ = int(np.prod(model.input_shape))
         self.code_distribution_ = coding.CodeDistribution.from_state(read_arrays(folder / "sampler.safetensors")[0])
+        self._load_novelty(folder)
         return self
 
     @property

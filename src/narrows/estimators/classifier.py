@@ -16,7 +16,7 @@ from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
 from narrows.errors import DataError, RunFolderError
-from narrows.estimators._source import OpensSources, Source, is_table
+from narrows.estimators._source import Source, TellsNovelty, is_table
 from narrows.files import Array, read_json, write_json
 from narrows.model import Model
 from narrows.training.loop import Settings, train
@@ -24,7 +24,7 @@ from narrows.training.loop import Settings, train
 __all__ = ["Classifier"]
 
 
-class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Learn the classes of images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -48,6 +48,8 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
     model_ : the trained ``narrows.model.Model``
     classes_ : (C,) the labels as they were given
     history_ : one dictionary per epoch, with loss and accuracy
+    novelty_ : what ``novelty`` compares with, counted on the rows that chose the best epoch; features of at most 5,000
+        fitted rows are part of it, and of what ``save`` writes. None if it was saved without
     n_features_in_ : values in one input
 
     Examples
@@ -115,6 +117,7 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             model, data.values, rows.train, rows.valid, settings, labels=numbers, seed=seed, progress=self._progress()
         )
         self.model_ = model.cpu()
+        self._learn_novelty(data.values, rows.train, rows.valid, seed)
         return self
 
     def decision_function(self, X: Source) -> Array:
@@ -161,6 +164,7 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             folder / "classifier.json",
             {"classes": self.classes_.tolist(), "axes": self._axes, "history": self.history_},
         )
+        self._save_novelty(folder)
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
@@ -184,7 +188,11 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
         self = cls(net=model.config["net"]["name"])
         self.model_, self.classes_, self.history_, self._axes = model, classes, history, axes
         self.n_features_in_ = int(np.prod(model.input_shape))
+        self._load_novelty(folder)
         return self
+
+    def _evidence(self, values: Array) -> tuple[Array, None]:
+        return coding.embed(self.model_, values, "features"), None
 
     def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:
         """Return the rows with a known label, and those labels as they are called."""

@@ -18,6 +18,7 @@ from narrows.data.dataset import Dataset
 from narrows.errors import RunFolderError
 from narrows.files import Array
 from narrows.model import Model
+from narrows.novelty import MEANING
 from narrows.runs import Run
 
 FORMAT = 1
@@ -28,6 +29,12 @@ SHEET_SIDE = 1024  # pixels of a sheet of thumbnails: a browser holds it in 4 Mi
 THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
 REBUILT = 100_000  # rows up to which their reconstructions are put beside them
 QUALITY = 75  # of lossy WebP, where that is smaller than lossless
+
+#: The columns of numbers, their titles, and what a title does not say.
+NUMBERS = (
+    ("confidence", "confidence", ""), ("novelty", "novelty", MEANING), ("error", "reconstruction error", ""),
+    ("distance", "outlier score", ""),
+)  # fmt: skip
 
 Block = tuple[slice, Array]
 
@@ -131,11 +138,11 @@ def _predictions(run: Run) -> dict[str, list[str]]:
 
 def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
     """Yield each column that points can be coloured and filtered by."""
-    for name, title in (("confidence", "confidence"), ("error", "reconstruction error"), ("distance", "outlier score")):
+    for name, title, hint in NUMBERS:
         if name in table:
             known = np.array(table[name], np.float32)
             values = bundle.add(np.where(np.isfinite(known), known, np.nan))
-            yield {"name": name, "title": title, "kind": "number", "values": values}
+            yield {"name": name, "title": title, "kind": "number", "values": values} | ({"hint": hint} if hint else {})
     for name, title in (("label", "label"), ("split", "split")):
         if name in table:
             names, codes = np.unique(np.array(table[name], str), return_inverse=True)
