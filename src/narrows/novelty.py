@@ -47,12 +47,14 @@ NEAREST = 10
 REFERENCE, REFERENCE_VALUES = 5_000, 1 << 19  # rows that others are compared with at most, and values of their codes;
 FEWEST_COMPARED = 500  # but so many of them, however long a code is
 COUNTED = 10_000  # held-out rows at most
-AXES, AXES_VALUES = 32, 1 << 20  # principal components at most, and their values
+AXES, AXES_VALUES = 32, 1 << 20  # principal components at most, and their values,
+EXPLAINED = 0.95  # or as many as hold this share of the variance
 PLANE_WORK, PLANE_VALUES = 1 << 33, 1 << 25  # multiply-adds for their covariance, about a second, and values held
 FEWEST_IN_PLANE = 1_000
 FEWEST = 20  # held-out rows from which on one in twenty can be told
 SPARED, MANY = 0.2, 100  # where fewer were: the share of fitted rows that is counted, and rows from which on it is
 TINY = 1e-3  # of what is usual: smaller differences mean nothing
+ROUNDING = 1e-4  # of oddness
 HUGE = 1e6  # stands for what is beyond all numbers
 
 Evidence = Callable[[Array], tuple[Array, Array | None]]
@@ -191,7 +193,8 @@ class Novelty:
 
     def share_odder(self, oddness: Array) -> Array:
         """Return (1 + number of held-out rows at least as odd) / (1 + number of held-out rows), (N,) float32."""
-        at_least = len(self.scores_) - np.searchsorted(self.scores_, oddness, side="left")
+        # The same row among others is odd to a few digits less; it must not depend on that whether it is as odd.
+        at_least = len(self.scores_) - np.searchsorted(self.scores_, oddness * (1 - ROUNDING), side="left")
         share: Array = ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
         return share
 
@@ -256,9 +259,10 @@ class Novelty:
         found = np.empty((3, count))
         for block in coding.blocks(count, model.input_shape):
             x = _prepared(model, values[block if rows is None else rows[block]])  # (B, D)
-            away = x - self.mean_
-            away -= (away @ self.axes_.T) @ self.axes_
-            found[:, block] = (away**2).mean(axis=1), x.var(axis=1), x.mean(axis=1)
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond all numbers is as odd as can be
+                away = x - self.mean_
+                away -= (away @ self.axes_.T) @ self.axes_
+                found[:, block] = (away**2).mean(axis=1), x.var(axis=1), x.mean(axis=1)
         return found[0], found[1], found[2]
 
     def _nearest(self, queries: Array, reference: Array, rows: Array | None) -> tuple[Array, Array]:
@@ -304,16 +308,18 @@ def _in_blocks(model: Model, evidence: Evidence, rows: Array) -> tuple[Array, Ar
 
 
 def _plane(model: Model, values: Array, rows: Array, seed: int) -> tuple[Array, Array]:
-    """Return the mean (D,) and first principal components (Q, D) float32 of as many ``rows`` as are enough."""
+    """Return the mean (D,) and first principal components (Q, D) float32 of ``rows``, or of as many as are enough."""
     size = math.prod(model.input_shape)
     rows = rows[: max(FEWEST_IN_PLANE, PLANE_WORK // size**2)]
     rows = np.sort(rows[: max(AXES, PLANE_VALUES // size)])
     held = np.empty((len(rows), size), np.float32)
     for block in coding.blocks(len(rows), model.input_shape):
         held[block] = _prepared(model, values[rows[block]])
-    axes = max(1, min(AXES, size // 4, len(rows) // 4, AXES_VALUES // size))
-    plane = PCABaseline(axes, seed).fit(held)
-    return plane.mean_.astype(np.float32), plane.components_.astype(np.float32)
+    plane = PCABaseline(max(1, min(AXES, size - 1, len(rows) // 4, AXES_VALUES // size)), seed).fit(held)
+    held -= plane.mean_.astype(np.float32)
+    along = (held @ plane.components_.T).var(axis=0).cumsum()  # (Q,)
+    enough = 1 + int((along < EXPLAINED * held.var(axis=0, dtype=np.float64).sum()).sum())
+    return plane.mean_.astype(np.float32), plane.components_[:enough].astype(np.float32)
 
 
 def _prepared(model: Model, values: Array) -> Array:
