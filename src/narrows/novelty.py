@@ -205,11 +205,11 @@ class Novelty:
         notes: tuple[str, ...] = ()
         if not self.held_out_[0]:
             notes += (
-                f"Novelty compares with {count:,} rows that the network learned from, since too few were held out: of "
-                "new rows like them somewhat more than 5 % may be called odd.",
+                f"Novelty is counted on {count:,} rows that the network learned from, since fewer than {FEWEST} were "
+                "held out from it: of new rows like them somewhat more than 5 % may be called odd.",
             )
         if 1 / (1 + count) > ODD:
-            notes += (f"With {count:,} rows to compare with, no novelty can be below {1 / (1 + count):.2f}.",)
+            notes += (f"Counted on {count:,} rows, no novelty can be below {1 / (1 + count):.2f}.",)
         return notes
 
     def state(self) -> dict[str, Array]:
@@ -295,9 +295,11 @@ def count_odd(novelty: Array) -> int:
 
 def sentence(novelty: Array) -> str:
     """Say how many of new rows are odd, beside how many of rows like the fitted ones would be."""
+    odd, rows = count_odd(novelty), len(novelty)
+    are = f"{'row' if rows == 1 else 'rows'} {'is' if odd == 1 else 'are'}"
     return (
-        f"{count_odd(novelty):,} of {len(novelty):,} rows are unlike anything the run was fitted on (novelty <= {ODD}; "
-        f"of rows like those {ODD * len(novelty):,.0f} would be)."
+        f"{odd:,} of {rows:,} {are} unlike anything the run was fitted on (novelty <= {ODD}; {ODD * rows:,.0f} expected "
+        "of rows like those)."
     )
 
 
