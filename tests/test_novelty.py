@@ -206,7 +206,7 @@ def test_the_sentence_says_how_many_are_odd_and_would_be():
     novelty = np.r_[np.full(37, 0.05), np.full(463, 0.06)].astype(np.float32)
     assert count_odd(novelty) == 37
     assert sentence(novelty).startswith("37 of 500 rows are unlike anything the run was fitted on (novelty <= 0.05;")
-    assert "25 expected of rows like those" in sentence(novelty)
+    assert "of rows like those 25 expected" in sentence(novelty)
     assert sentence(novelty[:1]).startswith("1 of 1 row is unlike")
     assert "near 0: unlike" in MEANING
 

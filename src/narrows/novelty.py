@@ -298,8 +298,8 @@ def sentence(novelty: Array) -> str:
     odd, rows = count_odd(novelty), len(novelty)
     are = f"{'row' if rows == 1 else 'rows'} {'is' if odd == 1 else 'are'}"
     return (
-        f"{odd:,} of {rows:,} {are} unlike anything the run was fitted on (novelty <= {ODD}; {ODD * rows:,.0f} expected "
-        "of rows like those)."
+        f"{odd:,} of {rows:,} {are} unlike anything the run was fitted on (novelty <= {ODD}; of rows like those "
+        f"{ODD * rows:,.0f} expected)."
     )
 
 
