@@ -55,7 +55,7 @@ def main() -> None:
     asked = parser.parse_args()
     piles = _piles(asked)
     kept = read_json(OUT) if OUT.exists() else {}
-    kept["environment"] = environment.describe()
+    kept["environment"] = {key: value for key, value in environment.describe().items() if key != "command"}
     for what, names in (("Autoencoder", asked.sets), ("ImageClusterer", asked.clusterer)):
         for name in names:
             if name not in piles:
