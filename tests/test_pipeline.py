@@ -68,8 +68,49 @@ def test_the_numbers_have_flat_names_and_are_numbers(run):
 def test_predictions_have_one_row_per_image(run):
     rows = list(csv.DictReader((run.folder / "predictions.csv").open()))
     assert len(rows) == 400
-    assert {"id", "path", "split", "cluster", "confidence", "x", "y", "label"} <= rows[0].keys()
+    assert {"id", "path", "split", "cluster", "confidence", "novelty", "x", "y", "label"} <= rows[0].keys()
     assert [int(row["cluster"]) for row in rows] == np.load(run.folder / "clusters.npy").tolist()
+
+
+def test_noise_belongs_to_a_cluster_with_a_novelty_near_0(run, digits):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8)
+    found = run.assign(noise)
+    assert found.clusters.shape == found.confidence.shape == (300,)
+    assert (found.novelty <= 0.05).mean() >= 0.99
+    np.testing.assert_array_equal(run.novelty(noise), found.novelty)
+    alike = run.novelty(digits[0])
+    assert np.median(alike) > 0.2
+    assert (alike <= 0.05).mean() < 0.2
+
+
+def test_novelty_of_the_runs_own_rows_counts_those_held_out(run):
+    rows = list(csv.DictReader((run.folder / "predictions.csv").open()))
+    held_out = [float(row["novelty"]) for row in rows if row["split"] == "test"]
+    count = len(held_out)
+    assert len(run.fitted_novelty().scores_) == count == run.results["data/test"]
+    ranks = np.arange(2, count + 2) / (count + 1)  # each counts itself; those that are not odd at all are alike
+    np.testing.assert_allclose(np.sort(held_out), ranks, atol=1.1 / (count + 1))
+    for entry in run.tables["outliers"]:
+        assert float(rows[entry["row"]]["novelty"]) == pytest.approx(entry["novelty"], rel=1e-3)
+    assert "near 0: unlike what was fitted" in (run.folder / "report.html").read_text()
+
+
+def test_a_run_of_an_earlier_narrows_has_no_novelty_until_it_is_resumed(tmp_path, digits):
+    pipeline.run(quick(), tmp_path / "r")
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    for files in (manifest["files"], manifest["stages"]["measure"]["files"]):
+        del files["novelty.safetensors"]
+    (tmp_path / "r" / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "r" / "novelty.safetensors").unlink()
+    old = Run(tmp_path / "r")
+    assert not old.tells_novelty
+    assert old.assign(digits[0][:5]).novelty is None
+    with pytest.raises(RunFolderError, match="--resume"):
+        old.novelty(digits[0][:5])
+    trained = (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns
+    pipeline.run(quick(), tmp_path / "r", resume=True)
+    assert (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns == trained
+    assert old.assign(digits[0][:5]).novelty.shape == (5,)
 
 
 def test_the_report_is_one_offline_file(run):

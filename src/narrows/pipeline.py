@@ -32,6 +32,7 @@ from narrows.files import Array, atomic_file, write_npy
 from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.neighbours import nearest
+from narrows.novelty import Novelty
 from narrows.progress import Progress
 from narrows.projection import methods as projections
 from narrows.recipes.recipe import TRAINING, Data, Recipe, clusterings
@@ -77,7 +78,7 @@ def run(
         done.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
         done.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
         done.stage("project", job.project, ["map.npy", "projector.safetensors"])
-        done.stage("measure", job.measure, ["predictions.csv", "baseline.safetensors"])
+        done.stage("measure", job.measure, ["predictions.csv", "baseline.safetensors", "novelty.safetensors"])
         done.stage("judge", job.judge, [])
         done.stage("draw", job.draw, ["figures/*.png"])
         done.stage("explore", job.explore, [explorer.NAME])
@@ -208,7 +209,7 @@ class _Job:
         indices, distances = self._neighbours()
         loneliness = outlier_scores(distances)  # (N,)
         errors = None  # (N,)
-        with self.progress.task("measure", 5) as task:
+        with self.progress.task("measure", 6) as task:
             fitted = _some(self.split.train, max(model.code_size, FITTED_BYTES // data.values[:1].nbytes), seed)
             baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[fitted])
             self.run.save_part("baseline", baseline.state(), {"shape": list(data.shape)})
@@ -220,6 +221,8 @@ class _Job:
                     results |= summary.of_denoising(model, held_out, seed)
                 errors = coding.errors(model, data.values)
                 results["reconstruction/error"] = float(errors.mean(dtype=np.float64))
+            task.advance(text="novelty")
+            novelty = self._learn_novelty(model, codes, errors)  # (N,)
             task.advance(text="clusters")
             results |= summary.of_clustering(clusters, codes, data.labels, seed)
             pixels = kmeans_on_pixels(data.values, int(clusters.max()) + 1, seed)
@@ -231,11 +234,25 @@ class _Job:
             task.advance(text="near-duplicates")
             pairs, results["duplicates/pairs"] = near_duplicates(data.values, indices, distances)
             task.advance(text="tables")
-            tables.write_finds(self.run, data, clusters, loneliness, errors, pairs)
+            tables.write_finds(self.run, data, clusters, loneliness, errors, novelty, pairs)
             confidence = clusterer.confidence(codes)
-            tables.write_predictions(self.run, data, self.split, clusters, confidence, loneliness, errors)
+            tables.write_predictions(self.run, data, self.split, clusters, confidence, novelty, loneliness, errors)
             task.advance()
         return results
+
+    def _learn_novelty(self, model: Model, codes: Array, errors: Array | None) -> Array:
+        """Learn and keep what tells how unlike the fitted rows others are; return what it says of the run's own."""
+        values, rows = self.data.values, np.arange(len(self.data))
+        if self.recipe.clustering.name in TRAINING:  # all rows trained
+            fitted, held_out = rows, rows[:0]
+        else:
+            fitted, held_out = self.split.train, self.split.test if self.split.held_out else self.split.valid
+        known = Novelty(self.recipe.seed).fit(
+            model, values, lambda some: (codes[some], None if errors is None else errors[some]), fitted, held_out
+        )
+        self.run.save_part("novelty", known.state(), {})
+        self.run.add_notes(known.notes)
+        return known.novelty(model, values, codes, errors, rows)
 
     def judge(self) -> summary.Results:
         """Look for what went wrong, and keep it in tables.json."""

@@ -7,7 +7,7 @@
     history.jsonl      one row per epoch                        manifest.json      stages done, sha256 of every file
     model.safetensors  config.json  README.md (model card)      checkpoints/       last, previous, best
     codes.npy  clusters.npy  map.npy  neighbours.npz            predictions.csv    id, path, split, cluster, ...
-    clusterer, projector, sampler, baseline .safetensors         what new data need
+    clusterer, projector, sampler, baseline, novelty .safetensors  what new data need
     figures/*.png      report.html  explorer.html               exports/  edits.jsonl  what a person did in the explorer
 
 A folder belongs to one process at a time (``.lock``). Every file is written atomically, and a stage counts as done only
@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from narrows import environment
 from narrows.data.labels import labels_file
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from narrows.evaluation.baseline import PCABaseline
     from narrows.evaluation.examples import Examples
     from narrows.model import Model
+    from narrows.novelty import Novelty
     from narrows.projection import Projection
 
 
@@ -53,6 +54,22 @@ OURS_ALWAYS = {".lock", HELD}  # in a folder while a run has it
 UNFINISHED = "Finish the run with `narrows run --resume`."
 EDITS, EDITS_LOCK, EXPORTS = "edits.jsonl", ".edits.lock", "exports"  # of a person, in the explorer
 STARTED_WITH = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
+
+
+class Assigned(NamedTuple):
+    """Where rows belong, and whether they belong there at all.
+
+    Parameters
+    ----------
+    clusters : (N,) int64
+    confidence : (N,) float32, how clearly a row belongs to its cluster rather than another
+    novelty : (N,) float32, the share of held-out rows that are odder; near 0: unlike what was fitted. None where the
+        run has none, since an earlier narrows made it
+    """
+
+    clusters: Array
+    confidence: Array
+    novelty: Array | None
 
 
 class Run:
@@ -196,7 +213,7 @@ class Run:
         -------
         bool : whether the work was done now rather than before
         """
-        if self._is_done(name):
+        if self._is_done(name, files):
             return False
         # What stands after this stage was computed from its former files.
         names = list(self.manifest["stages"])
@@ -215,11 +232,11 @@ class Run:
         self.seal()
         return True
 
-    def _is_done(self, name: str) -> bool:
+    def _is_done(self, name: str, wanted: Sequence[str]) -> bool:
         entry = self.manifest["stages"].get(name)
-        if entry is None:
-            return False
-        files = {self.folder / file: digest for file, digest in entry.get("files", {}).items()}
+        if entry is None or not {file for file in wanted if "*" not in file} <= entry.get("files", {}).keys():
+            return False  # never done, or by an earlier narrows, when the stage wrote fewer files
+        files = {self.folder / file: digest for file, digest in entry["files"].items()}
         return all(path.is_file() and sha256(path) == digest for path, digest in files.items())
 
     def seal(self) -> None:
@@ -352,6 +369,56 @@ class Run:
         from narrows.codes import CodeDistribution
 
         return self._part("sampler", lambda arrays, _: CodeDistribution.from_state(arrays))
+
+    @property
+    def tells_novelty(self) -> bool:
+        """Whether the run can say how unlike its rows others are; one that an earlier narrows made cannot."""
+        return "novelty.safetensors" in self.parts
+
+    def fitted_novelty(self) -> Novelty:
+        """Return what tells how unlike the run's rows others are."""
+        from narrows.novelty import Novelty
+
+        return self._part("novelty", lambda arrays, _: Novelty.from_state(arrays))
+
+    def novelty(self, source: Any, **options: Any) -> Array:
+        """Return the novelty (N,) float32 of new rows: the share of held-out rows that are odder.
+
+        Near 0: unlike what was fitted. Of rows like the run's own, one in twenty has a novelty of at most 0.05. See
+        ``narrows.novelty`` for what it is computed from.
+
+        Parameters
+        ----------
+        source, options : as in ``open_source``
+
+        Raises
+        ------
+        DataError, InputError : data that cannot be opened, or of another shape
+        RunFolderError : the run has no novelty, since an earlier narrows made it, or is damaged
+        """
+        from narrows.novelty import evidence_of
+
+        known, model, values = self.fitted_novelty(), self.model(), self.open_source(source, **options).values
+        return known.novelty(model, values, *evidence_of(model, values))
+
+    def assign(self, source: Any, **options: Any) -> Assigned:
+        """Return the clusters of new rows, how clearly they belong there, and how unlike the run's own rows they are.
+
+        Parameters
+        ----------
+        source, options : as in ``open_source``
+
+        Raises
+        ------
+        DataError, InputError : data that cannot be opened, or of another shape
+        RunFolderError : the run is not finished, or damaged
+        """
+        from narrows.novelty import evidence_of
+
+        model, clusterer, values = self.model(), self.clusterer(), self.open_source(source, **options).values
+        codes, errors = evidence_of(model, values)
+        novelty = self.fitted_novelty().novelty(model, values, codes, errors) if self.tells_novelty else None
+        return Assigned(clusterer.predict(codes), clusterer.confidence(codes), novelty)
 
     def save_part(self, name: str, state: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
         """Write a fitted part: its arrays, and the registry name and arguments that made it."""

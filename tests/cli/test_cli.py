@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +23,8 @@ COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
 QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
 
 
-def narrows(*arguments, cwd=".", code=0):
-    """Run the command line in this process, which spares the imports, and return what it printed."""
+def narrows(*arguments, cwd=".", code=0, notes=False):
+    """Run the command line in this process, which spares the imports, and return what it printed, or its ``notes``."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         before, sys.argv = sys.argv, ["narrows", *map(str, arguments)]
@@ -35,7 +36,7 @@ def narrows(*arguments, cwd=".", code=0):
         finally:
             sys.argv = before
     assert found == code, err.getvalue()
-    return out.getvalue() if code == 0 else err.getvalue()
+    return out.getvalue() if code == 0 and not notes else err.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +89,13 @@ def test_the_saved_run_does_on_new_data_what_it_did_in_training(folder):
         narrows(verb, "run", *source, "--out", out, cwd=folder)
     codes = np.load(folder / "codes.npy")
     assert codes.shape == (1797, 10)
-    assert (folder / "codes.csv").read_text().startswith("id,code0,code1")
+    assert (folder / "codes.csv").read_text().splitlines()[0].split(",") == [
+        "id", *(f"code{i}" for i in range(10)), "novelty"
+    ]  # fmt: skip
     assert np.load(folder / "r.npy").shape == (1797, 1, 8, 8)
     assert len(list((folder / "clean").glob("*.png"))) == 1797
     assert np.load(folder / "map.npy").shape == (1797, 2)
-    assert (folder / "clusters.csv").read_text().splitlines()[0] == "id,cluster,confidence"
+    assert (folder / "clusters.csv").read_text().splitlines()[0] == "id,cluster,confidence,novelty"
 
 
 def test_on_its_own_images_it_gives_what_the_run_wrote(folder):
@@ -103,6 +106,29 @@ def test_on_its_own_images_it_gives_what_the_run_wrote(folder):
     assert np.allclose(np.load(folder / "own.npy")[ids], np.load(folder / "run" / "codes.npy"), atol=1e-5)
     agree = np.load(folder / "own-clusters.npy")[ids] == np.load(folder / "run" / "clusters.npy")
     assert agree.mean() > 0.995
+
+
+def test_noise_is_called_unlike_what_was_fitted(folder):
+    noise = np.random.default_rng(0).integers(0, 256, (100, 8, 8), dtype=np.uint8)
+    np.save(folder / "noise.npy", noise)
+    for verb, first in (("cluster", ["cluster", "confidence"]), ("project", ["x", "y"])):
+        said = narrows(verb, "run", "noise.npy", "--out", f"{verb}-noise.csv", cwd=folder)
+        assert "100 of 100 rows are unlike anything the run was fitted on (novelty <= 0.05" in said
+        lines = (folder / f"{verb}-noise.csv").read_text().splitlines()
+        assert lines[0].split(",") == ["id", *first, "novelty"]
+        assert all(float(line.split(",")[-1]) <= 0.05 for line in lines[1:])
+    narrows("encode", "run", "noise.npy", "--out", "noise.npz", cwd=folder)
+    assert (np.load(folder / "noise.npz")["novelty"] <= 0.05).all()
+
+
+def test_a_run_of_an_earlier_narrows_answers_without_novelty_and_says_why(folder):
+    shutil.copytree(folder / "run", folder / "old")
+    (folder / "old" / "novelty.safetensors").unlink()
+    said = narrows("cluster", "old", "digits", "--out", "old.csv", cwd=folder, notes=True)
+    assert "no novelty: an earlier narrows made this run" in said
+    assert (folder / "old.csv").read_text().splitlines()[0] == "id,cluster,confidence"
+    narrows("project", "old", "digits", "--out", "old.npy", cwd=folder)
+    assert np.load(folder / "old.npy").shape == (1797, 2)
 
 
 def test_generate_draws_images(folder):

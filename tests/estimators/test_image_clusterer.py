@@ -62,11 +62,27 @@ def test_saved_and_loaded_it_predicts_the_same_bits(fitted, tmp_path, name):
     assert np.array_equal(loaded.predict_proba(images), clusterer.predict_proba(images))
     assert np.array_equal(loaded.predict(images), clusterer.labels_)
     assert loaded.notes_ == clusterer.notes_
+    assert np.array_equal(loaded.novelty(images), clusterer.novelty(images))
     if name.endswith("zip"):
         content = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(content[: len(content) // 2])
         with pytest.raises(RunFolderError, match=r"file\.zip must be a \.zip that was saved"):
             narrows.ImageClusterer.load(tmp_path / name)
+
+
+def test_noise_is_unlike_what_was_fitted_whatever_its_confidence(fitted, three_kinds, tmp_path):
+    clusterer = fitted[0]
+    noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8)
+    assert (clusterer.novelty(noise) <= 0.05).mean() >= 0.99
+    assert (clusterer.novelty(three_kinds[2]) <= 0.05).mean() < 0.2
+    clusterer.save(tmp_path / "c.zip")
+    with zipfile.ZipFile(tmp_path / "c.zip") as whole, zipfile.ZipFile(tmp_path / "old.zip", "w") as old:
+        for name in set(whole.namelist()) - {"novelty.safetensors"}:
+            old.writestr(name, whole.read(name))
+    earlier = narrows.ImageClusterer.load(tmp_path / "old.zip")
+    assert np.array_equal(earlier.predict(noise), clusterer.predict(noise))
+    with pytest.raises(RunFolderError, match="fit it again"):
+        earlier.novelty(noise)
 
 
 @dataclass(frozen=True)

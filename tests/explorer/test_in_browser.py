@@ -210,7 +210,7 @@ def test_points_are_drawn_in_the_colours_of_clusters_labels_and_numbers(page):
     assert colours >= 8
     entries = page.locator(".legend .entry")
     assert entries.count() >= 9
-    for by in ("label", "confidence", "error", "distance", "review", "split"):
+    for by in ("label", "confidence", "novelty", "error", "distance", "review", "split"):
         page.select_option("header select", by)
         assert pixels(page)[0] > DRAWN
         assert page.locator(".legend").inner_text().strip()

@@ -46,7 +46,7 @@ def test_the_arrays_are_those_of_the_run(finished, rows, page):
     spans = np.ptp(points, axis=0) / np.ptp(known, axis=0)
     assert spans[0] == pytest.approx(spans[1], rel=1e-3)  # not stretched
     columns = {column["name"]: column for column in header["columns"]}
-    assert set(columns) == {"confidence", "error", "distance", "label", "split"}
+    assert set(columns) == {"confidence", "novelty", "error", "distance", "label", "split"}
     names, labels = columns["label"]["names"], page.array(columns["label"]["values"])
     assert [names[label] for label in labels] == [str(label) for label in rows.labels]
     with np.load(finished.folder / "neighbours.npz") as file:

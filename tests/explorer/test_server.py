@@ -148,6 +148,25 @@ def test_a_dropped_image_of_the_run_finds_itself(app, opened):
     assert found["rows"][0] == 42
     assert found["distances"][0] == pytest.approx(0, abs=1e-4)
     assert np.allclose(found["point"], opened.points[42], atol=0.05)
+    known = opened.bundle.array(next(c for c in opened.bundle.header["columns"] if c["name"] == "novelty")["values"])
+    assert abs(found["novelty"] - known[42]) < 0.3  # there it was not compared with itself
+
+
+def test_noise_has_a_place_and_a_novelty_near_0(app):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)).save(file, "PNG")
+    found = ask(app, "POST", PLACE, content=file.getvalue(), headers=HEADERS | {"content-type": "image/png"}).json()
+    assert found["novelty"] <= 0.05
+    assert 0 <= found["confidence"] <= 1
+
+
+def test_a_run_of_an_earlier_narrows_places_images_without_novelty(opened):
+    kept = opened.run.folder / "novelty.safetensors"
+    kept.rename(kept.with_suffix(".away"))
+    try:
+        assert opened.place(png())["novelty"] is None
+    finally:
+        kept.with_suffix(".away").rename(kept)
 
 
 def test_edits_are_numbered_and_another_window_is_told(app, opened):

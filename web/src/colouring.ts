@@ -10,6 +10,7 @@ export interface Legend {
   readonly entries: readonly { readonly colour: string; readonly text: string; readonly value: number }[];
   readonly scale: { readonly low: number; readonly high: number } | null;
   readonly shared: boolean; // whether colours come again
+  readonly hint?: string | undefined; // what is shown
 }
 
 /** What points can be coloured by: clusters, the person's review, and every column. */
@@ -30,7 +31,7 @@ export function colouring(state: State): { of: (row: number) => Rgb; legend: Leg
     const span = high - low || 1;
     return {
       of: (row) => onScale((column.values[row]! - low) / span),
-      legend: { entries: [], scale: { low, high }, shared: false },
+      legend: { entries: [], scale: { low, high }, shared: false, hint: column.hint },
     };
   }
   const review = state.colourBy === "review";

@@ -1,12 +1,13 @@
 /** A new image, dropped on the page or chosen: where on the map it belongs, and what is nearest to it. */
 
-import { counted, percent } from "./dom";
+import { counted, percent, short } from "./dom";
 import type { MapView } from "./map";
 import type { State } from "./state";
 
 interface Placed {
   cluster: number;
   confidence: number;
+  novelty: number | null; // of a run that an earlier narrows made
   point: [number, number];
   rows: number[];
   distances: number[];
@@ -37,9 +38,15 @@ export async function place(state: State, map: MapView, file: File): Promise<voi
     state.select(found.rows);
     state.say(
       `${counted(found.rows.length, "row")} nearest to the new image selected; it belongs to ${state.edits.nameOf(found.cluster)}, ` +
-        `confidence ${percent(found.confidence)}.`,
+      `confidence ${percent(found.confidence)}${unlike(found.novelty)}.`,
     );
   } catch (error) {
     state.say((error as Error).message);
   }
+}
+
+/** Says how unlike the fitted rows something is, which confidence does not tell. */
+function unlike(novelty: number | null): string {
+  if (novelty === null) return "";
+  return `; novelty ${short(novelty)}: the share of held-out rows that are odder${novelty <= 0.05 ? ", so it is unlike what was fitted" : ""}`;
 }

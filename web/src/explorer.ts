@@ -190,7 +190,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
 
   const legend = h("div", { class: "legend", "aria-label": "Legend" });
   const renderLegend = (): void => {
-    const { entries, scale, shared } = map.legend;
+    const { entries, scale, shared, hint } = map.legend;
     legend.replaceChildren();
     if (scale) {
       const bar = h("span", { class: "scale", "aria-hidden": "true" });
@@ -203,6 +203,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
       tint(swatch, "background", shade);
       legend.append(h("span", { class: "entry" }, swatch, text));
     }
+    if (hint) legend.append(h("span", { class: "entry" }, hint));
     if (shared) legend.append(h("span", { class: "entry" }, "Colours come again, far apart on the map; click a name to see a cluster alone."));
   };
   const zooms = h(

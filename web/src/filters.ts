@@ -6,6 +6,7 @@ import { noFilters, type State } from "./state";
 
 const BINS = 24;
 const OUTLIERS = 100;
+const ODD = 0.05; // novelty of one in twenty held-out rows
 
 /** The panel, and what fills it anew from the filters there are when it is opened. */
 export function filterPanel(state: State): { element: HTMLElement; opened: () => void } {
@@ -71,6 +72,12 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
     };
     greatest("distance", `Select ${counted(most, "outlier")}`);
     greatest("error", `Select ${most} worst rebuilt`);
+    const novelty = state.pile.column("novelty");
+    if (novelty) {
+      made.push(button(`Select odd (novelty ≤ ${ODD})`, () => {
+        state.select([...state.shown.keys()].filter((row) => state.shown[row] && novelty.values[row]! <= ODD));
+      }, { title: `Novelty: ${novelty.hint ?? ""}` }));
+    }
     if (state.pile.header.twins.length) {
       made.push(button("Select near-duplicates", () => state.select(state.pile.header.twins.flatMap(([a, b]) => [a, b]))));
     }
@@ -107,7 +114,7 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
       });
       return made;
     };
-    return h("fieldset", {}, h("legend", {}, column.title), bars, h("div", { class: "bar" }, field("low"), " to ", field("high")));
+    return h("fieldset", {}, h("legend", {}, column.title), column.hint && h("p", { class: "hint" }, column.hint), bars, h("div", { class: "bar" }, field("low"), " to ", field("high")));
   }
 
   function categories(column: Column): HTMLElement {

@@ -27,7 +27,7 @@ export function imagePanel(state: State, goTo: (row: number) => void): Panel {
       const value = column.values[row]!;
       if (column.kind === "number") {
         const rank = column.name === "distance" ? `${short(value)} (rank ${state.rank("distance", row)!.toLocaleString("en")} of ${pile.rows.toLocaleString("en")})` : short(value);
-        facts.append(...pair(column.title, rank));
+        facts.append(...pair(column.title, rank, column.hint));
       } else facts.append(...pair(column.title, column.names[value] || "none"));
     }
     facts.append(...pair("you", edits.confirmed[row] ? "confirmed" : "not yet confirmed"));
@@ -75,6 +75,6 @@ export function imagePanel(state: State, goTo: (row: number) => void): Panel {
   return { element: panel, opened };
 }
 
-function pair(name: string, value: string | Node): [HTMLElement, HTMLElement] {
-  return [h("dt", {}, name), h("dd", {}, value)];
+function pair(name: string, value: string | Node, hint?: string): [HTMLElement, HTMLElement] {
+  return [h("dt", { title: hint }, name), h("dd", { title: hint }, value)];
 }

@@ -2,7 +2,7 @@
 
 import { Camera } from "./camera";
 import { colouring, fill, type Legend } from "./colouring";
-import { button, counted, h, tint } from "./dom";
+import { button, counted, h, short, tint } from "./dom";
 import { Near } from "./near";
 import { painter, type Painter } from "./points";
 import type { How, State } from "./state";
@@ -319,11 +319,13 @@ export class MapView {
   private showTip(row: number, x: number, y: number): void {
     const { pile, edits, pictures } = this.state;
     const confidence = pile.column("confidence");
+    const novelty = pile.column("novelty");
     const label = pile.column("label");
     this.caption.replaceChildren(
       h("strong", {}, pile.ids[row]!),
       h("span", {}, edits.nameOf(edits.clusters[row]!)),
       confidence ? h("span", {}, `confidence ${(confidence.values[row]! * 100).toFixed(0)} %`) : "",
+      novelty ? h("span", {}, `novelty ${short(novelty.values[row]!)}`) : "",
       label ? h("span", {}, `label ${label.names[label.values[row]!] ?? ""}`) : "",
     );
     this.thumb.hidden = !pictures.has("images");

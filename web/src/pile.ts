@@ -6,6 +6,7 @@ import type { Header } from "./types";
 export interface Column {
   readonly name: string;
   readonly title: string;
+  readonly hint?: string; // what the title does not say
   readonly kind: "number" | "category";
   readonly values: ArrayLike<number>;
   readonly names: readonly string[]; // of categories

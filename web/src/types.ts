@@ -16,6 +16,7 @@ export interface Sheets {
 export interface ColumnHeader {
   readonly name: string;
   readonly title: string;
+  readonly hint?: string; // what the title does not say
   readonly kind: "number" | "category";
   readonly values: Blob;
   readonly names?: readonly string[];

@@ -52,10 +52,18 @@ def check_out(out: Path, suffixes: Sequence[str], overwrite: bool, name: str = "
         )  # fmt: skip
 
 
-def write_table(out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, alone: str | None = None) -> None:
-    """Write columns (N,) as .csv or .npz with ids, or as .npy: the column ``alone``, or all of them (N, columns)."""
+def write_table(
+    out: Path, columns: Mapping[str, Array], ids: Sequence[str], *, alone: str | Sequence[str] | None = None
+) -> None:
+    """Write columns (N,) as .csv or .npz with ids, or as .npy.
+
+    ``alone`` is what an .npy holds: the column of that name (N,), or those of these names (N, names); all by default.
+    """
     if out.suffix == ".npy":
-        write_npy(out, columns[alone] if alone else np.stack(list(columns.values()), axis=1))
+        if isinstance(alone, str):
+            write_npy(out, columns[alone])
+        else:
+            write_npy(out, np.stack([columns[name] for name in alone or columns], axis=1))
     elif out.suffix == ".npz":
         _write_npz(out, {"id": np.array(ids), **columns})
     else:

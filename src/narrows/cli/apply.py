@@ -12,6 +12,7 @@ from narrows.wording import plural
 
 if TYPE_CHECKING:
     from narrows.data.dataset import Dataset
+    from narrows.files import Array
     from narrows.model import Model
     from narrows.runs import Run
 
@@ -32,7 +33,10 @@ def encode(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
     overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
-    """Write the codes of new data: .npy, .npz (with ids) or .csv."""
+    """Write the codes of new data: .npy (codes alone), or .npz or .csv with ids and novelty.
+
+    Novelty is the share of held-out rows that are odder than a row; near 0: unlike what was fitted.
+    """
     from narrows import codes
     from narrows.cli._output import TABLES, check_out, write_table
 
@@ -40,7 +44,8 @@ def encode(
     opened, model = _open_run(run, trust_code)
     data = _open_data(opened, model, source, key, labels)
     found = codes.encode(model, data.values)
-    write_table(out, {f"code{i}": found[:, i] for i in range(model.code_size)}, data.ids)
+    columns = {f"code{i}": found[:, i] for i in range(model.code_size)}
+    write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone=list(columns))
     typer.echo(f"{plural(len(found), 'code')} of {plural(model.code_size, 'value')}: {out}")
 
 
@@ -89,7 +94,11 @@ def cluster(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
     overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
-    """Write the cluster and its confidence for new data: .csv, .npz or .npy (clusters alone)."""
+    """Write cluster, confidence and novelty for new data: .csv, .npz or .npy (clusters alone).
+
+    Confidence is how clearly a row belongs to its cluster rather than another. Novelty is the share of held-out rows
+    that are odder than a row; near 0: unlike what was fitted, whatever the confidence.
+    """
     from narrows import codes
     from narrows.cli._output import TABLES, check_out, write_table
 
@@ -100,7 +109,7 @@ def cluster(
     found = codes.encode(model, data.values)
     clusters = clusterer.predict(found)  # (N,)
     columns = {"cluster": clusters, "confidence": clusterer.confidence(found)}
-    write_table(out, columns, data.ids, alone="cluster")
+    write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone="cluster")
     counted = plural(len(set(clusters.tolist())), "cluster")
     typer.echo(f"{plural(len(found), 'row')} in {counted}: {out}")
 
@@ -109,7 +118,10 @@ def project(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
     overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
-    """Write where new data lie on the run's map: .csv, .npz or .npy."""
+    """Write where new data lie on the run's map: .npy (places alone), or .csv or .npz with ids and novelty.
+
+    Novelty is the share of held-out rows that are odder than a row; near 0: unlike what was fitted.
+    """
     from narrows import codes
     from narrows.cli._output import TABLES, check_out, write_table
 
@@ -117,8 +129,10 @@ def project(
     opened, model = _open_run(run, trust_code)
     projection = opened.projection()
     data = _open_data(opened, model, source, key, labels)
-    points = projection.transform(codes.encode(model, data.values))
-    write_table(out, {"x": points[:, 0], "y": points[:, 1]}, data.ids)
+    found = codes.encode(model, data.values)
+    points = projection.transform(found)
+    columns = {"x": points[:, 0], "y": points[:, 1]}
+    write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone=["x", "y"])
     typer.echo(f"{plural(len(points), 'point')}: {out}")
 
 
@@ -153,6 +167,21 @@ def generate(
     names = loaded.model_.preprocessing.get("columns")
     write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), names)
     typer.echo(f"{n:,} drawn: {out}")
+
+
+def _novelty(run: Run, model: Model, data: Dataset, codes: Array) -> dict[str, Array]:
+    """Return the column of novelty, and say how many rows are odd; no column, and why, where the run has none."""
+    from narrows.novelty import ABSENT, errors_of, sentence
+
+    if not run.tells_novelty:
+        typer.echo(f"note: {ABSENT}", err=True)
+        return {}
+    known = run.fitted_novelty()
+    novelty = known.novelty(model, data.values, codes, errors_of(model, data.values))
+    typer.echo(sentence(novelty))
+    for note in known.notes:
+        typer.echo(f"note: {note}", err=True)
+    return {"novelty": novelty}
 
 
 def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Model]:

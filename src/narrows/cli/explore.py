@@ -34,6 +34,7 @@ def explore(
 
     from narrows.errors import InputError
     from narrows.explorer.page import NAME, write
+    from narrows.novelty import ABSENT
     from narrows.runs import Run
 
     if rebuild and (other is not None or port):
@@ -42,6 +43,8 @@ def explore(
             remedy="Leave out the second run and --port.",
         )  # fmt: skip
     done = Run(run, trust_code=trust_code)
+    if not done.tells_novelty:
+        typer.echo(f"note: {ABSENT}", err=True)
     if rebuild:
         typer.echo(f"Explorer: {write(done, _data_of(done))}")
         return

@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from narrows.data.arrays import as_array, as_values
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
-from narrows.errors import InputError
-from narrows.files import Array
+from narrows.errors import InputError, RunFolderError
+from narrows.files import Array, write_arrays
 from narrows.model import Model
+from narrows.novelty import Novelty, evidence_of
 from narrows.progress import Progress, for_this_terminal
+from narrows.sealed import Parts
 
 DTYPES = [np.float64, np.float32]  # that vectors may come in; others become the first
+NOVELTY = "novelty.safetensors"  # of a saved estimator, as of a run
 
 Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
 
@@ -89,6 +92,56 @@ class OpensSources:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.three_d_array = True
         return tags
+
+
+class TellsNovelty(OpensSources):
+    """For estimators that say how unlike the fitted rows others are."""
+
+    novelty_: Novelty | None
+
+    def novelty(self, X: Source) -> Array:
+        """Return the novelty (N,) float32 of each row: the share of held-out rows that are odder.
+
+        Near 0: unlike what was fitted, whatever the estimator says of it otherwise. Of rows like those fitted, one in
+        twenty has a novelty of at most 0.05. See ``narrows.novelty`` for what it is computed from.
+
+        Raises
+        ------
+        RunFolderError : the estimator was saved without it
+        """
+        check_is_fitted(self)
+        if self.novelty_ is None:
+            raise RunFolderError(
+                "this estimator", "must have been saved with its novelty (novelty.safetensors)",
+                remedy="An earlier narrows saved it, without: fit it again.",
+            )  # fmt: skip
+        values = self._open(X).values
+        return self.novelty_.novelty(self.model_, values, *self._evidence(values))
+
+    def _evidence(self, values: Array) -> tuple[Array, Array | None]:
+        """Return where rows lie (N, K), and their reconstruction errors (N,) if there are any."""
+        return evidence_of(self.model_, values)
+
+    def _learn_novelty(self, values: Array, fitted: Array, held_out: Array, seed: int) -> None:
+        self.novelty_ = Novelty(seed).fit(
+            self.model_, values, lambda rows: self._evidence(values[rows]), fitted, held_out
+        )
+
+    def _save_novelty(self, folder: Path) -> tuple[str, ...]:
+        """Write what tells novelty beside a saved model, and return the names of the files."""
+        if self.novelty_ is None:
+            return ()
+        write_arrays(folder / NOVELTY, self.novelty_.state())
+        return (NOVELTY,)
+
+    def _load_novelty(self, parts: Parts) -> None:
+        self.novelty_ = None
+        if NOVELTY in parts:
+            arrays, _ = parts.arrays(NOVELTY)
+            try:
+                self.novelty_ = Novelty.from_state(arrays)
+            except Exception as error:
+                raise parts.damaged(NOVELTY, error) from error
 
 
 def without_torch(X: Source) -> Source:

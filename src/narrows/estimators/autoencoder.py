@@ -18,7 +18,7 @@ from narrows.data.dataset import all_finite
 from narrows.data.splits import split
 from narrows.errors import InputError, RecipeError, RunFolderError, TrainingError
 from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import OpensSources, Source
+from narrows.estimators._source import Source, TellsNovelty
 from narrows.estimators._training import with_options
 from narrows.files import Array, write_arrays, write_json
 from narrows.model import PARTS, Model
@@ -27,7 +27,7 @@ from narrows.sealed import Parts, new_place, seal
 from narrows.training.loop import train
 
 
-class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -52,6 +52,8 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
     code_size_ : values in a code
     code_distribution_ : the distribution of the training codes, which ``sample`` draws from
     history_ : one dictionary per epoch
+    novelty_ : what ``novelty`` compares with, counted on the rows that chose the best epoch; codes of at most 5,000
+        fitted rows are part of it, and of what ``save`` writes. None if it was saved without
     n_features_in_ : values in one input
 
     Examples
@@ -114,6 +116,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         if not all_finite(codes):
             raise TrainingError(f"Training diverged: codes are no longer finite. lr must be lower; it is {self.lr:g}.")
         self.code_distribution_ = coding.CodeDistribution.fit(codes, seed=seed)
+        self._learn_novelty(data.values, rows.train, rows.valid, seed)
         return self
 
     def transform(self, X: Source) -> Array:
@@ -196,7 +199,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
             name: value for name, value in self.get_params().items() if isinstance(value, int | float | str | dict)
         }
         write_json(folder / "estimator.json", {"parameters": parameters, "axes": self._axes, "history": self.history_})
-        seal(folder, (*PARTS, "sampler.safetensors", "estimator.json"))
+        seal(folder, (*PARTS, "sampler.safetensors", "estimator.json", *self._save_novelty(folder)))
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
@@ -226,6 +229,7 @@ class Autoencoder(OpensSources, TransformerMixin, BaseEstimator):  # type: ignor
         self.code_distribution_ = coding.CodeDistribution.from_state(sampler)
         if self.code_distribution_.means.shape[1] != model.code_size:
             raise parts.damaged("sampler.safetensors", f"it is not of codes of {model.code_size} values")
+        self._load_novelty(parts)
         return self
 
     @property

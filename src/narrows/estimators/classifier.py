@@ -17,7 +17,7 @@ from narrows.data.dataset import Dataset
 from narrows.data.splits import split
 from narrows.errors import DataError, RunFolderError
 from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import DTYPES, OpensSources, Source, is_table, without_torch
+from narrows.estimators._source import DTYPES, Source, TellsNovelty, is_table, without_torch
 from narrows.estimators._training import with_options
 from narrows.files import Array, write_json
 from narrows.model import PARTS, Model
@@ -27,7 +27,7 @@ from narrows.training.loop import Settings, train
 __all__ = ["Classifier"]
 
 
-class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Learn the classes of images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -51,6 +51,8 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
     model_ : the trained ``narrows.model.Model``
     classes_ : (C,) the labels as they were given
     history_ : one dictionary per epoch, with loss and accuracy
+    novelty_ : what ``novelty`` compares with, counted on the rows that chose the best epoch; features of at most 5,000
+        fitted rows are part of it, and of what ``save`` writes. None if it was saved without
     n_features_in_ : values in one input
 
     Examples
@@ -117,6 +119,7 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             model, data.values, rows.train, rows.valid, settings, labels=numbers, seed=seed, progress=self._progress()
         )
         self.model_ = model.cpu()
+        self._learn_novelty(data.values, rows.train, rows.valid, seed)
         return self
 
     def decision_function(self, X: Source) -> Array:
@@ -162,7 +165,7 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
             folder / "classifier.json",
             {"classes": self.classes_.tolist(), "axes": self._axes, "history": self.history_},
         )
-        seal(folder, (*PARTS, "classifier.json"))
+        seal(folder, (*PARTS, "classifier.json", *self._save_novelty(folder)))
 
     @classmethod
     def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
@@ -188,7 +191,11 @@ class Classifier(OpensSources, ClassifierMixin, BaseEstimator):  # type: ignore[
         axes, self.history_ = axes_and_history(parts, name, kept, model)
         self._remember(model, axes)
         self.classes_ = np.array(classes)
+        self._load_novelty(parts)
         return self
+
+    def _evidence(self, values: Array) -> tuple[Array, None]:
+        return coding.embed(self.model_, values, "features"), None
 
     def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:
         """Return the rows with a known label, and those labels as they are called."""

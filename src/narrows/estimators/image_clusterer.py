@@ -17,14 +17,14 @@ from narrows.deep import Stages
 from narrows.deep.agreement import Agreement
 from narrows.errors import RecipeError, RunFolderError
 from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import OpensSources, Source
+from narrows.estimators._source import Source, TellsNovelty
 from narrows.files import Array, atomic_file, write_json
 from narrows.sealed import Parts, new_place, seal
 
 __all__ = ["ImageClusterer"]
 
 
-class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Sort images or vectors into clusters without any label; see ``narrows.deep.agreement`` for how.
 
     ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
@@ -48,6 +48,8 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
     embedding_ : (N, K) float32, the codes from which the clusters are read
     n_clusters_ : the clusters there are
     clusterer_ : the fitted ``narrows.deep.agreement.Agreement``, with everything it found on the way
+    novelty_ : what ``novelty`` compares with. All rows teach the network, so a fifth of them, which it knows, stands
+        for held-out rows: those are a little less odd than new ones. None if it was saved without
     notes_ : sentences on what was chosen, and on what was done differently from what was asked
     n_features_in_ : values in one input
 
@@ -100,6 +102,8 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
         self.labels_ = clusterer.labels_
         self.confidence_ = clusterer.confidence(data.values)
         self.embedding_ = clusterer.embed(data.values)
+        rows = np.arange(len(data))
+        self._learn_novelty(data.values, rows, rows[:0], clusterer.seed)
         return self
 
     def predict(self, X: Source) -> Array:
@@ -125,7 +129,8 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
     def save(self, path: str | Path) -> None:
         """Write all that ``predict`` needs into one file if ``path`` ends in ``.zip``, or into a folder.
 
-        It is numbers and names only (safetensors and JSON), and no part of the data it was fitted to.
+        It is numbers and names only (safetensors and JSON). Of the data it was fitted to it holds the codes of at most
+        5,000 rows, and the mean and principal components of their values, which ``novelty`` compares with.
         """
         check_is_fitted(self)
         path = Path(path)
@@ -138,7 +143,7 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
             return
         self.clusterer_.write(new_place(path))
         write_json(path / "image-clusterer.json", {"axes": self._axes})
-        seal(path, (*Agreement.parts, "image-clusterer.json"))
+        seal(path, (*Agreement.parts, "image-clusterer.json", *self._save_novelty(path)))
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -156,6 +161,7 @@ class ImageClusterer(OpensSources, TransformerMixin, ClusterMixin, BaseEstimator
         self = cls(clusterer.n_clusters, random_state=clusterer.seed)
         self._take(clusterer)
         self._remember(clusterer.model_, axes)
+        self._load_novelty(parts)
         return self
 
     def _take(self, clusterer: Agreement) -> None:

@@ -20,7 +20,7 @@ from narrows.data.columns import without_offsets
 from narrows.data.dataset import Dataset
 from narrows.errors import InputError, RunFolderError, TrainingError, nearest
 from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import OpensSources, Source
+from narrows.estimators._source import Source, TellsNovelty
 from narrows.evaluation import signals
 from narrows.files import Array, write_json
 from narrows.model import PARTS, Model
@@ -36,7 +36,7 @@ BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 SEEDING_VALUES = 1 << 26  # float32 values k-means++ looks at: 256 MiB
 
 
-class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Find clusters of images or vectors with a network whose parameters are the centres.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -75,6 +75,8 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
     n_steps_ : batches learned from. After a TrainingError, those before it
     history_ : one dictionary per epoch; "train/mse" is the mean squared error per value, in the units of ``model_``
     model_ : the trained ``narrows.model.Model``
+    novelty_ : what ``novelty`` compares with: the distances of rows to the centres. All rows move the centres, so a
+        fifth of them stands for held-out rows. None if it was saved without
     n_features_in_ : values in one input
 
     Notes
@@ -158,6 +160,8 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
         self.model_ = model.cpu()
         self.cluster_centers_ = self._arranged()
         self._take(data)
+        rows = np.arange(len(data))
+        self._learn_novelty(data.values, rows, rows[:0], seed)
         return self
 
     def predict(self, X: Source) -> Array:
@@ -181,7 +185,7 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
         folder = new_place(folder)
         self.model_.write(folder)
         write_json(folder / "kmeans.json", {"axes": self._axes, "history": self.history_})
-        seal(folder, (*PARTS, "kmeans.json"))
+        seal(folder, (*PARTS, "kmeans.json", *self._save_novelty(folder)))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -202,6 +206,7 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
         self._remember(model, axes)
         self.history_ = history
         self.cluster_centers_ = self._arranged()
+        self._load_novelty(parts)
         return self
 
     @property
@@ -263,6 +268,10 @@ class NeuralKMeans(OpensSources, ClassNamePrefixFeaturesOutMixin, TransformerMix
             # A cluster with more than half of the rows may be how the data are; one with nearly all is a collapse.
             if signal is not None and (signal.name == "dead centres" or signal.severity == "serious"):
                 warnings.warn(signal.sentence, ConvergenceWarning, stacklevel=3)
+
+    def _evidence(self, values: Array) -> tuple[Array, Array]:
+        squares = np.concatenate([np.empty((0, self.model_.code_size)), *self._squares(values)])  # (N, K)
+        return np.sqrt(squares).astype(np.float32), squares.min(axis=1)
 
     def _centers(self) -> Array:
         """Return the centres (K, D) float64 in the units of the rows that are measured."""

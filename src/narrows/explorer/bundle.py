@@ -20,6 +20,7 @@ from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
 from narrows.model import Model
+from narrows.novelty import MEANING
 from narrows.principal import principal_axes
 from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import UNFINISHED, Run
@@ -33,6 +34,12 @@ THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
 REBUILT = 100_000  # rows up to which their reconstructions are put beside them
 AXES = 16  # principal ones on which the page knows the middles of the parts of clusters
 QUALITY = 75  # of lossy WebP, where that is smaller than lossless
+
+#: The columns of numbers, their titles, and what a title does not say.
+NUMBERS = (
+    ("confidence", "confidence", ""), ("novelty", "novelty", MEANING), ("error", "reconstruction error", ""),
+    ("distance", "outlier score", ""),
+)  # fmt: skip
 
 Block = tuple[slice, Array]
 
@@ -155,11 +162,11 @@ def _columns_of(content: bytes) -> dict[str, list[str]]:
 
 def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
     """Yield each column that points can be coloured and filtered by."""
-    for name, title in (("confidence", "confidence"), ("error", "reconstruction error"), ("distance", "outlier score")):
+    for name, title, hint in NUMBERS:
         if name in table:
             known = np.array(table[name], np.float32)
             values = bundle.add(np.where(np.isfinite(known), known, np.nan))
-            yield {"name": name, "title": title, "kind": "number", "values": values}
+            yield {"name": name, "title": title, "kind": "number", "values": values} | ({"hint": hint} if hint else {})
     for name, title in (("label", "label"), ("split", "split")):
         if name in table:
             names, codes = np.unique(np.array(table[name], str), return_inverse=True)

@@ -24,6 +24,7 @@ from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, add_examples, in_square
 from narrows.explorer.edits import EditLog
 from narrows.files import Array, safe_name
+from narrows.novelty import evidence_of
 from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer
@@ -129,6 +130,8 @@ class Opened:
     def place(self, image: bytes) -> dict[str, Any]:
         """Return where a new image belongs: its cluster, its place on the map, and the rows nearest to it.
 
+        And its novelty, the share of held-out rows that are odder; None where an earlier narrows made the run.
+
         Raises
         ------
         InputError, DataError : no images, or a file that cannot be read as one
@@ -145,14 +148,18 @@ class Opened:
                 found = decode(path, how_of(how))
             except Unreadable as error:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
-        code = coding.encode(self.model, found.pixels[None])  # (1, K)
+        values = found.pixels[None]  # (1, C, H, W)
+        code, errors = evidence_of(self.model, values)  # (1, K)
+        known = self.run.fitted_novelty() if self.run.tells_novelty else None
+        novelty = None if known is None else float(known.novelty(self.model, values, code, errors)[0])
         clusterer = self.run.clusterer()
         x, y = in_square(self.run.projection().transform(code), self.run.array("map"))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]
         return {
             "cluster": int(clusterer.predict(code)[0]), "confidence": float(clusterer.confidence(code)[0]),
-            "point": [float(x), float(y)], "rows": near.tolist(), "distances": away[near].astype(float).tolist(),
+            "novelty": novelty, "point": [float(x), float(y)],
+            "rows": near.tolist(), "distances": away[near].astype(float).tolist(),
         }  # fmt: skip
 
     # Clusters

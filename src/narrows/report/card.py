@@ -36,7 +36,7 @@ import narrows
 
 run = narrows.Run("{run.folder.name}")
 images = run.open_source("path/to/new/images")
-model = run.model()
+clusters, confidence, novelty = run.assign(images)  # novelty near 0: unlike what was fitted, however confident
 ```
 
 ```

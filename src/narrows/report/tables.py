@@ -46,6 +46,7 @@ def write_finds(
     clusters: Array,
     distances: Array,
     errors: Array | None,
+    novelty: Array,
     pairs: list[tuple[int, int, float]],
 ) -> None:
     """Write the outliers, the near-duplicates and, where there are labels, the cluster x class table.
@@ -55,12 +56,13 @@ def write_finds(
     clusters : (N,)
     distances : (N,), to the nearest neighbours in code space; the largest are the outliers
     errors : (N,), of reconstruction, where the model reconstructs
+    novelty : (N,), the share of held-out rows that are odder
     pairs : rows i, j and how much they differ
     """
     outliers = [
         {
             "id": data.ids[i], "row": int(i), "cluster": int(clusters[i]), "distance": float(distances[i]),
-            "error": None if errors is None else float(errors[i]),
+            "error": None if errors is None else float(errors[i]), "novelty": float(novelty[i]),
         }
         for i in np.argsort(-distances, kind="stable")[:OUTLIERS]
     ]  # fmt: skip
@@ -74,17 +76,22 @@ def write_finds(
 
 
 def write_predictions(
-    run: Run, data: Dataset, rows: Split, clusters: Array, confidence: Array, distances: Array, errors: Array | None
-) -> None:
-    """Write predictions.csv: id, path, split, cluster, confidence, place on the map, distance, and what is known."""
+    run: Run, data: Dataset, rows: Split, clusters: Array, confidence: Array, novelty: Array, distances: Array,
+    errors: Array | None,
+) -> None:  # fmt: skip
+    """Write predictions.csv: id, path, split, cluster, confidence, novelty, place on the map, distance, what is known.
+
+    Novelty is the share of held-out rows that are odder than a row.
+    """
     points = run.array("map")  # (N, 2)
     part = np.full(len(data), "train", dtype="U5")
     part[rows.valid] = "valid"
     part[rows.test] = "test" if rows.held_out else "train"
     columns: dict[str, Any] = {
         "id": data.ids, "path": data.paths or [""] * len(data), "split": part, "cluster": clusters,
-        "confidence": [f"{c:.4f}" for c in confidence], "x": [f"{x:.4f}" for x in points[:, 0]],
-        "y": [f"{y:.4f}" for y in points[:, 1]], "distance": [f"{d:.5g}" for d in distances],
+        "confidence": [f"{c:.4f}" for c in confidence], "novelty": [f"{n:.4g}" for n in novelty],
+        "x": [f"{x:.4f}" for x in points[:, 0]], "y": [f"{y:.4f}" for y in points[:, 1]],
+        "distance": [f"{d:.5g}" for d in distances],
     }  # fmt: skip
     if errors is not None:
         columns["error"] = [f"{error:.5g}" for error in errors]

@@ -1,0 +1,342 @@
+"""How unlike everything fitted a row is: the confidence of a cluster says nothing about that.
+
+A clusterer is sure of whatever lies far from its borders, noise included. So a row is asked for other evidence, which
+is compared with that of the fitted rows: five numbers, from where its code lies and from how well it is rebuilt.
+
+========  ==============================================================================================
+distance  of its code to the ten nearest ones of fitted rows (Ramaswamy et al. 2000; Sun et al. 2022)
+excess    of its reconstruction error over that of those ten: what is rebuilt badly, or oddly well, there
+residual  of its values from the plane of the first principal components: noise fills all directions
+spread    the variance of its values: what is easy to rebuild may be so because nothing is in it
+level     the mean of its values
+========  ==============================================================================================
+
+All but the level are logarithms. The five together are as unusual as their mean distance to the ten nearest fives of
+fitted rows, after whitening (a density of several statistics, as Morningstar et al. 2021 take it); it sees what is
+unusual either way, such as a blank image, which is rebuilt too well. Oddness is the sum of squares of what the
+logarithm of this distance, and the first three, exceed their medians by, in standard deviations over the fitted rows,
+each of which leaves itself out.
+
+Oddness depends on the fitted rows alone. The novelty of a row is its conformal p-value (Vovk, Gammerman & Shafer 2005;
+Bates et al. 2023): of n held-out rows those that are at least as odd, (1 + their number) / (n + 1). For a row drawn
+like them it is at most p with a probability of at most p, whatever the network is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+
+from narrows import codes as coding
+from narrows.clustering._checks import checked_codes
+from narrows.errors import InputError
+from narrows.evaluation.baseline import PCABaseline
+from narrows.files import Array
+from narrows.model import Model
+from narrows.neighbours import nearest_in
+from narrows.sealed import checked_state
+
+MEANING = "share of held-out rows that are odder; near 0: unlike what was fitted"
+ABSENT = "no novelty: an earlier narrows made this run. `narrows run ... --resume` adds what it needs."
+ODD = 0.05  # a row of at most this novelty is called odd
+
+NEAREST = 10
+REFERENCE, REFERENCE_VALUES = 5_000, 1 << 19  # rows that others are compared with at most, and values of their codes;
+FEWEST_COMPARED = 500  # but so many of them, however long a code is
+COUNTED = 10_000  # held-out rows at most
+AXES, AXES_VALUES = 32, 1 << 20  # principal components at most, and their values,
+EXPLAINED = 0.95  # or as many as hold this share of the variance
+PLANE_WORK, PLANE_VALUES = 1 << 33, 1 << 25  # multiply-adds for their covariance, about a second, and values held
+FEWEST_IN_PLANE = 1_000
+FEWEST = 20  # held-out rows from which on one in twenty can be told
+SPARED, MANY = 0.2, 100  # where fewer were: the share of fitted rows that is counted, and rows from which on it is
+TINY = 1e-3  # of what is usual: smaller differences mean nothing
+ROUNDING = 1e-4  # of oddness
+HUGE = 1e6  # stands for what is beyond all numbers
+
+Evidence = Callable[[Array], tuple[Array, Array | None]]
+Seen = tuple[Array, Array, Array]  # residual, spread and level, (N,) each
+
+
+class Novelty:
+    """What is needed to say how unlike the fitted rows others are: numbers alone, codes of fitted rows among them.
+
+    Attributes
+    ----------
+    codes_ : (M, K) float32, of the rows that others are compared with, 5,000 at most
+    rows_ : (M,), which of the fitted rows they are
+    log_errors_ : (M,), of their reconstruction
+    mean_, axes_ : (D,) and (Q, D) float32, the plane of values, in the units of the network
+    units_ : (4,), what is usual of distance, error, residual and spread
+    evidence_ : (M, 5), whitened
+    centre_, whitening_ : (5,) and (5, 5), by which evidence is whitened
+    location_, scale_ : (4,) each, median and standard deviation of what oddness is the sum of
+    scores_ : (N,), the oddness of the rows that are counted, rising
+    held_out_ : (1,), 1 where these were held out from training; 0 where the network learned from them
+    """
+
+    #: The arrays that are saved, and their axes.
+    learned: ClassVar[Mapping[str, str]] = {
+        "codes": "MK", "rows": "M", "log_errors": "M", "mean": "D", "axes": "QD", "units": "4", "evidence": "M5",
+        "centre": "5", "whitening": "55", "location": "4", "scale": "4", "scores": "N", "held_out": "1",
+    }  # fmt: skip
+
+    codes_: Array
+    rows_: Array
+    log_errors_: Array
+    mean_: Array
+    axes_: Array
+    units_: Array
+    evidence_: Array
+    centre_: Array
+    whitening_: Array
+    location_: Array
+    scale_: Array
+    scores_: Array
+    held_out_: Array
+
+    def __init__(self, seed: int = 0) -> None:
+        """Choose rows by ``seed``, where there are too many."""
+        self.seed = seed
+
+    def fit(self, model: Model, values: Array, evidence: Evidence, fitted: Array, held_out: Array) -> Self:
+        """Learn what is usual of the rows ``fitted``, and how odd those ``held_out`` are.
+
+        Of fewer than 20 held-out rows nothing could be told. Then a fifth of the fitted rows is not compared with and
+        counted instead; of fewer than 100 fitted rows each is compared with all others, and all are counted. The
+        network has learned from such rows, which makes them a little less odd than new ones.
+
+        Parameters
+        ----------
+        model : brings values to the units that its network sees
+        values : images uint8 (N, C, H, W) or vectors float32 (N, D)
+        evidence : from row numbers (n,) to the codes (n, K) of those rows, and to the errors (n,) of their
+            reconstruction; None where nothing is rebuilt, and the residual is taken for it
+        fitted, held_out : row numbers
+
+        Raises
+        ------
+        InputError : codes that are no finite numbers, or no rows
+        """
+        if len(fitted) + len(held_out) == 0:
+            raise InputError("fitted", "must have at least one row", value=0)
+        rng = np.random.default_rng(self.seed)
+        learned_from = len(held_out) < FEWEST
+        if learned_from and len(fitted) >= MANY:
+            mixed, spared = rng.permutation(fitted), round(SPARED * len(fitted))
+            fitted, held_out = mixed[spared:], np.concatenate([mixed[:spared], held_out])
+        elif learned_from:
+            fitted = held_out = np.union1d(fitted, held_out)
+        self.held_out_ = np.array([0.0 if learned_from else 1.0])
+        rows = rng.permutation(fitted)[:REFERENCE]
+        codes, errors = _in_blocks(model, evidence, rows)
+        most = max(FEWEST_COMPARED, REFERENCE_VALUES // codes.shape[1])
+        rows, codes, errors = rows[:most], codes[:most], None if errors is None else errors[:most]
+
+        self.codes_, self.rows_ = checked_codes(codes).astype(np.float32), rows.astype(np.float64)
+        self.mean_, self.axes_ = _plane(model, values, rows, self.seed)
+        seen = residual, spread, _ = self._seen(model, values, rows)
+        rebuilt = residual if errors is None else np.asarray(errors, np.float64)
+        distance = self._nearest(self.codes_, self.codes_, rows)[1]
+        self.units_ = np.array([_usual(found) for found in (distance, rebuilt, residual, spread)])
+        self.log_errors_ = np.log(rebuilt / self.units_[1] + TINY)
+
+        found = self._evidence(seen, codes, rebuilt, rows)
+        self.centre_ = found.mean(axis=0)
+        away = found - self.centre_
+        covariance = away.T @ away / len(away) + TINY**2 * np.eye(len(self.centre_))
+        self.whitening_ = np.linalg.cholesky(np.linalg.inv(covariance))
+        self.evidence_ = away @ self.whitening_
+        parts = self._parts(found, rows)
+        self.location_, self.scale_ = np.median(parts, axis=0), np.sqrt(parts.var(axis=0) + TINY**2)
+        counted = rng.permutation(held_out)[:COUNTED]
+        seen = self._seen(model, values, counted)
+        self.scores_ = np.sort(self._oddness(seen, *_in_blocks(model, evidence, counted), counted))
+        return self
+
+    def oddness(
+        self, model: Model, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
+    ) -> Array:
+        """Return how odd rows are, (N,) float64, at least 0.
+
+        Parameters
+        ----------
+        model, values : as in ``fit``
+        codes : (N, K), where they lie
+        errors : (N,), of their reconstruction; None as in ``fit``
+        rows : (N,), where they are among the rows given to ``fit``, so that none is compared with itself; None for new
+            ones
+
+        Raises
+        ------
+        InputError : codes or values of another size than those fitted
+        """
+        codes = checked_codes(codes)
+        if codes.shape[1] != self.codes_.shape[1] or math.prod(values.shape[1:]) != len(self.mean_):
+            raise InputError(
+                "novelty", f"must be asked of rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
+                value=f"{math.prod(values.shape[1:])} and {codes.shape[1]}",
+            )  # fmt: skip
+        return self._oddness(self._seen(model, values), codes, errors, rows)
+
+    def novelty(
+        self, model: Model, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
+    ) -> Array:
+        """Return, from 0 to 1, the share (N,) float32 of held-out rows that are odder, as ``oddness`` is asked.
+
+        Near 0: unlike what was fitted. At most 0.05 for one in twenty rows like the held-out ones.
+        """
+        return self.share_odder(self.oddness(model, values, codes, errors, rows))
+
+    def share_odder(self, oddness: Array) -> Array:
+        """Return (1 + number of held-out rows at least as odd) / (1 + number of held-out rows), (N,) float32."""
+        # The same row among others is odd to a few digits less; it must not depend on that whether it is as odd.
+        at_least = len(self.scores_) - np.searchsorted(self.scores_, oddness * (1 - ROUNDING), side="left")
+        share: Array = ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
+        return share
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what novelty cannot tell here."""
+        count = len(self.scores_)
+        notes: tuple[str, ...] = ()
+        if not self.held_out_[0]:
+            notes += (
+                f"Novelty is counted on {count:,} rows that the network learned from, since fewer than {FEWEST} were "
+                "held out from it: of new rows like them somewhat more than 5 % may be called odd.",
+            )
+        if 1 / (1 + count) > ODD:
+            notes += (f"Counted on {count:,} rows, no novelty can be below {1 / (1 + count):.2f}.",)
+        return notes
+
+    def state(self) -> dict[str, Array]:
+        """Return the learned arrays."""
+        return {name: getattr(self, f"{name}_") for name in self.learned}
+
+    @classmethod
+    def from_state(cls, arrays: Mapping[str, Array]) -> Self:
+        """Build from what ``state`` returned.
+
+        Raises
+        ------
+        InputError : other arrays
+        """
+        self = cls()
+        for name, array in checked_state("novelty", cls.learned, arrays).items():
+            setattr(self, f"{name}_", array)
+        if (np.diff(self.scores_) < 0).any() or (self.units_ <= 0).any() or (self.scale_ <= 0).any():
+            raise InputError("the saved novelty", "must have rising scores, and units above 0")
+        return self
+
+    def _oddness(self, seen: Seen, codes: Array, errors: Array | None, rows: Array | None) -> Array:
+        parts = self._parts(self._evidence(seen, codes, errors, rows), rows)
+        oddness: Array = (np.maximum((parts - self.location_) / self.scale_, 0) ** 2).sum(axis=1)
+        return oddness
+
+    def _evidence(self, seen: Seen, codes: Array, errors: Array | None, rows: Array | None) -> Array:
+        """Return distance, excess, residual, spread and level of rows, (N, 5)."""
+        residual, spread, level = seen
+        indices, distance = self._nearest(np.asarray(codes, np.float32), self.codes_, rows)
+        rebuilt = residual if errors is None else np.asarray(errors, np.float64)
+        found = np.stack([distance, rebuilt, residual, spread], axis=1)
+        evidence = np.column_stack([np.log(found / self.units_ + TINY), level])
+        evidence[:, 1] -= _mean(self.log_errors_[indices])
+        clipped: Array = np.clip(np.nan_to_num(evidence, nan=HUGE), -HUGE, HUGE)
+        return clipped
+
+    def _parts(self, evidence: Array, rows: Array | None) -> Array:
+        """Return what oddness is the sum of, (N, 4): the distance of all evidence, and the first three as they are."""
+        whitened = (evidence - self.centre_) @ self.whitening_
+        together = self._nearest(whitened, self.evidence_, rows)[1]
+        return np.column_stack([np.log(together + TINY), evidence[:, :3]])
+
+    def _seen(self, model: Model, values: Array, rows: Array | None = None) -> Seen:
+        """Return residual, spread and level of ``rows`` (all by default), in the units of the network."""
+        count = len(values) if rows is None else len(rows)
+        found = np.empty((3, count))
+        for block in coding.blocks(count, model.input_shape):
+            x = _prepared(model, values[block if rows is None else rows[block]])  # (B, D)
+            with np.errstate(over="ignore", invalid="ignore"):  # beyond all numbers is as odd as can be
+                away = x - self.mean_
+                away -= (away @ self.axes_.T) @ self.axes_
+                found[:, block] = (away**2).mean(axis=1), x.var(axis=1), x.mean(axis=1)
+        return found[0], found[1], found[2]
+
+    def _nearest(self, queries: Array, reference: Array, rows: Array | None) -> tuple[Array, Array]:
+        """Return which ten of ``reference`` are nearest to each query (N, k), and their mean distance (N,).
+
+        A query that is one of them, by its number in ``rows``, is left out.
+        """
+        indices, distances = nearest_in(queries, reference, NEAREST + 1)
+        if rows is not None:
+            itself = self.rows_[indices] == rows[:, None]
+            last = np.argsort(itself, axis=1, kind="stable")[:, : min(NEAREST, len(reference) - 1)]
+            indices, distances = np.take_along_axis(indices, last, 1), np.take_along_axis(distances, last, 1)
+        return indices[:, :NEAREST], _mean(distances[:, :NEAREST])
+
+
+def evidence_of(model: Model, values: Array) -> tuple[Array, Array | None]:
+    """Return what ``Novelty`` asks of rows of a model: their codes (N, K), and errors (N,) if it rebuilds rows."""
+    return coding.encode(model, values), errors_of(model, values)
+
+
+def errors_of(model: Model, values: Array) -> Array | None:
+    """Return the reconstruction errors (N,) of rows; None where the decoder was taught nothing."""
+    return coding.errors(model, values) if model.objective.trains_decoder else None
+
+
+def count_odd(novelty: Array) -> int:
+    """Return how many rows are odd: of a novelty of at most 0.05."""
+    return int((novelty <= ODD).sum())
+
+
+def sentence(novelty: Array) -> str:
+    """Say how many of new rows are odd, beside how many of rows like the fitted ones would be."""
+    odd, rows = count_odd(novelty), len(novelty)
+    are = f"{'row' if rows == 1 else 'rows'} {'is' if odd == 1 else 'are'}"
+    return (
+        f"{odd:,} of {rows:,} {are} unlike anything the run was fitted on (novelty <= {ODD}; of rows like those "
+        f"{ODD * rows:,.0f} expected)."
+    )
+
+
+def _in_blocks(model: Model, evidence: Evidence, rows: Array) -> tuple[Array, Array | None]:
+    """Return the codes (n, K) and errors (n,) of ``rows``, a few at a time."""
+    codes, errors = zip(*(evidence(rows[block]) for block in coding.blocks(len(rows), model.input_shape)), strict=True)
+    return np.concatenate(codes), None if errors[0] is None else np.concatenate(errors)
+
+
+def _plane(model: Model, values: Array, rows: Array, seed: int) -> tuple[Array, Array]:
+    """Return the mean (D,) and first principal components (Q, D) float32 of ``rows``, or of as many as are enough."""
+    size = math.prod(model.input_shape)
+    rows = rows[: max(FEWEST_IN_PLANE, PLANE_WORK // size**2)]
+    rows = np.sort(rows[: max(AXES, PLANE_VALUES // size)])
+    held = np.empty((len(rows), size), np.float32)
+    for block in coding.blocks(len(rows), model.input_shape):
+        held[block] = _prepared(model, values[rows[block]])
+    plane = PCABaseline(max(1, min(AXES, size - 1, len(rows) // 4, AXES_VALUES // size)), seed).fit(held)
+    held -= plane.mean_.astype(np.float32)
+    along = (held @ plane.components_.T).var(axis=0).cumsum()  # (Q,)
+    enough = 1 + int((along < EXPLAINED * held.var(axis=0, dtype=np.float64).sum()).sum())
+    return plane.mean_.astype(np.float32), plane.components_[:enough].astype(np.float32)
+
+
+def _prepared(model: Model, values: Array) -> Array:
+    """Return rows (B, D) float32 in the units of the network."""
+    with torch.inference_mode():
+        x: Array = model.prepare(torch.from_numpy(np.array(values))).flatten(1).numpy()
+    return x
+
+
+def _mean(rows: Array) -> Array:
+    """Return the mean (N,) of each row of (N, k), 0 of none."""
+    return rows.mean(axis=1, dtype=np.float64) if rows.shape[1] else np.zeros(len(rows))
+
+
+def _usual(found: Array) -> float:
+    """Return a number that stands for the size of ``found`` (N,), above 0."""
+    return float(np.median(found)) or float(np.mean(found)) or 1.0
