@@ -112,7 +112,7 @@ def test_saved_and_loaded_it_does_all_it_did(fitted, digits, tmp_path):
 
 
 @pytest.mark.parametrize(("parameters", "match"), [
-    ({"code_size": 65}, "at most the 64 values"),
+    ({"code_size": 65}, "at most 64, the number of values"),
     ({"code_size": 0}, "code_size"),
     ({"net": "convv"}, "Did you mean 'conv'"),
     ({"objective": {"name": "variational", "beta": -1.0}}, "beta"),
