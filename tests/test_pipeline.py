@@ -304,7 +304,7 @@ def test_contrastive_alone_reports_no_reconstruction(tmp_path):
     ("data.valid=1.5", "data.valid"),
     ("seed=-1", "seed"),
     ("nonsense", "KEY=VALUE"),
-    ("net.code_size=65", "at most the 64 values"),
+    ("net.code_size=65", "at most 64, the number of values"),
 ])  # fmt: skip
 def test_settings_that_make_no_sense_are_refused_before_anything_runs(override, match, tmp_path):
     with pytest.raises(RecipeError, match=match):

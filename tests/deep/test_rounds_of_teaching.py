@@ -7,6 +7,7 @@ import pytest
 from narrows.deep import Stages
 from narrows.deep import agreement as module
 from narrows.deep.agreement import Agreement
+from narrows.wording import share
 
 
 def make(**arguments):
@@ -78,7 +79,7 @@ def test_a_network_that_has_not_learned_the_clusters_is_trained_on_or_says_so():
     [note] = [note for note in clusterer.notes if "another cluster than was found" in note]
     order = np.argsort(clusterer.order_, kind="stable")
     moved = (order[clusterer.chosen_.clusters] != clusterer.labels_).mean()
-    assert f"{moved:.1%}" in note
+    assert share(moved) in note
     easy = np.repeat(10 * rng.standard_normal((3, 10)), 100, axis=0) + rng.standard_normal((300, 10))
     clusterer = Agreement(3, 0, layouts=1).fit(easy.astype(np.float32), stages := Stages())
     assert list(stages.histories) == ["imitating"] == [clusterer.training_]

@@ -74,7 +74,7 @@ def test_how_many_of_how_many_maps_are_drawn_is_said(images):
 
 def test_a_layer_can_be_named(images):
     net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU(), nn.Conv2d(3, 5, 3))
-    assert texts(feature_maps(net, images, "2")) == ["2: 5 of 5 maps of 4 × 4"]
+    assert texts(feature_maps(net, images, "2")) == ["2: all 5 maps of 4 × 4"]
     with pytest.raises(InputError, match="must name a convolution"):
         feature_maps(net, images, "1")
 
@@ -123,7 +123,7 @@ def test_filters_are_drawn_the_largest_first():
           for i in range(3) for row in range(2) for column in range(2)}  # fmt: skip
     assert (at[0, 0, 1], at[1, 1, 0], at[2, 0, 0]) == (BLUE, RED, RED)
     assert (at[0, 0, 0], at[1, 0, 1], at[2, 1, 1]) == (WHITE, WHITE, WHITE)
-    assert texts(figure) == ["0: weights of 3 of 3 units, the largest first"]
+    assert texts(figure) == ["0: weights of all 3 units, the largest first"]
 
 
 def test_rows_of_a_dense_layer_are_images():

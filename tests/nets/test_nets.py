@@ -47,7 +47,7 @@ def test_conv_may_see_means_of_squares():
 
 
 def test_a_code_larger_than_the_input_is_refused():
-    with pytest.raises(RecipeError, match="at most the 6 values"):
+    with pytest.raises(RecipeError, match="at most 6, the number of values"):
         Dense((6,), code_size=7)
 
 

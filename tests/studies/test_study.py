@@ -202,7 +202,7 @@ def test_seeds_that_answered_another_question_are_left_out(counting, tmp_path):
 
 def test_a_figure_that_could_not_be_had_is_not_reproduced():
     lost = figure("a", "ARI", mean=None) | {"reported": 0.9}
-    assert "0 of 1 reported figures" in summary({"figures": [lost]})
+    assert "No reported figures were reproduced" in summary({"figures": [lost]})
 
 
 def figure(run, label, *, bar=None, n=5, mean=0.5):
