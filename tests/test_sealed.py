@@ -47,7 +47,7 @@ def answers_of_run(folder):
         *(array.tobytes() for array in (
             codes, run.clusterer().predict(codes), run.clusterer().confidence(codes), run.projection().transform(codes),
             run.baseline().encode(new.values), drawn, run.array("codes"), run.array("clusters"), run.array("map"),
-            *run.neighbours(),
+            *run.neighbours(), run.novelty(ROWS[:, None]),
         )),
         json.dumps(said).encode(), build(folder).read_bytes(), repr(page.read(folder / page.NAME)).encode(),
     ]  # fmt: skip
@@ -66,14 +66,20 @@ def fitted(kind):
     quick = Agreement(2, 0, layouts=1, epochs=2)
     clusterer._axes, clusterer.n_features_in_ = "ND", 3
     clusterer._take(quick.fit(spread.astype(np.float32)))
+    clusterer._learn_novelty(spread.astype(np.float32), np.arange(40), np.arange(0), 0)
     return clusterer
 
 
 LOADED = {
-    "autoencoder": (narrows.Autoencoder.load, lambda m: [m.reconstruct(ROWS), m.code_distribution_.sample(3)]),
-    "classifier": (narrows.Classifier.load, lambda m: [m.predict(ROWS), m.predict_proba(ROWS)]),
-    "kmeans": (narrows.NeuralKMeans.load, lambda m: [m.transform(ROWS), m.cluster_centers_]),
-    "clusterer": (narrows.ImageClusterer.load, lambda m: [m.clusterer_.assign(np.eye(3, dtype=np.float32))]),
+    "autoencoder": (
+        narrows.Autoencoder.load, lambda m: [m.reconstruct(ROWS), m.novelty(ROWS), m.code_distribution_.sample(3)],
+    ),
+    "classifier": (narrows.Classifier.load, lambda m: [m.predict(ROWS), m.predict_proba(ROWS), m.novelty(ROWS)]),
+    "kmeans": (narrows.NeuralKMeans.load, lambda m: [m.transform(ROWS), m.novelty(ROWS), m.cluster_centers_]),
+    "clusterer": (
+        narrows.ImageClusterer.load,
+        lambda m: [m.clusterer_.assign(np.eye(3, dtype=np.float32)), m.novelty(np.eye(3))],
+    ),
 }  # fmt: skip
 
 

@@ -13,7 +13,9 @@ QUICK = ("train.epochs=3", "train.batch_size=64", "projection.name=pca")
 
 
 def make(folder, values, *overrides, labels=None):
-    recipe = recipes.load("default", [*QUICK, *overrides])
+    asked = {override.partition("=")[0] for override in overrides}
+    quick = [setting for setting in QUICK if setting.partition("=")[0] not in asked]
+    recipe = recipes.load("default", [*quick, *overrides])
     return pipeline.run(recipe, folder, data=Dataset(values, labels=labels))
 
 
