@@ -199,6 +199,16 @@ def test_data_info():
     assert "1 x 8 x 8" in output
 
 
+def test_data_copies(tmp_path):
+    rows = np.random.default_rng(0).random((30, 4)).astype(np.float32)
+    rows[[4, 9]] = rows[1]
+    np.save(tmp_path / "rows.npy", rows)
+    output = narrows("data", "copies", "rows.npy", "--out", "copies.csv", cwd=tmp_path)
+    assert "1: 4 (exact), 9 (exact)" in output
+    assert "1 group of copies, with 3 of 30 vectors; 2 equal to one before; 0 blank" in output
+    assert (tmp_path / "copies.csv").read_text().splitlines()[2] == "0,4,4,,exact,0"
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["run"], "narrows run digits"),
     (["run", "digts"], "Did you mean 'digits'"),
@@ -212,6 +222,7 @@ def test_data_info():
     (["recipes", "copy", "digits", "nodir/x.toml"], "Make nodir first"),
     (["encode", "nowhere", "digits", "--out", "x.npy"], "narrows run"),
     (["encode", "run", "digits", "--out", "x.bmp"], "must end in"),
+    (["data", "copies", "digits", "--out", "x.npy"], "must end in"),
     (["encode", "run", "digits", "--out", "run/codes.npy"], "--overwrite"),
     (["generate", "run", "--origin", "moon"], "origin"),
     (["recipes", "show", "nope"], "recipe"),

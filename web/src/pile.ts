@@ -23,19 +23,23 @@ export class Pile {
     readonly neighbours: Int32Array, // rows x count
     readonly distances: Float32Array,
     readonly order: Int32Array, // rows by cluster as found, the most typical first
+    readonly copyGroup: Int32Array, // the group of copies of each row, -1 where it is in none
+    readonly copyFirsts: Int32Array, // the first row of each group
     readonly columns: readonly Column[],
   ) {}
 
   static async load(source: Source): Promise<Pile> {
     const header = await source.header();
     if (header.format !== 1) throw new Error(`This page reads format 1, and the data have ${header.format}.`);
-    const [points, found, ids, neighbours, distances, order, ...values] = await Promise.all([
+    const [points, found, ids, neighbours, distances, order, copyGroup, copyFirsts, ...values] = await Promise.all([
       numbers(source, header.points),
       numbers(source, header.clusterOf),
       texts(source, header.ids),
       numbers(source, header.neighbours.rows),
       numbers(source, header.neighbours.distances),
       numbers(source, header.order),
+      numbers(source, header.copies.groupOf),
+      numbers(source, header.copies.firsts),
       ...header.columns.map((column) => numbers(source, column.values)),
     ] as const);
     const columns = header.columns.map((column, i): Column => {
@@ -58,6 +62,8 @@ export class Pile {
       neighbours as Int32Array,
       distances as Float32Array,
       order as Int32Array,
+      copyGroup as Int32Array,
+      copyFirsts as Int32Array,
       columns,
     );
   }
@@ -68,6 +74,26 @@ export class Pile {
 
   column(name: string): Column | undefined {
     return this.columns.find((column) => column.name === name);
+  }
+
+  /** All rows of groups of copies; without the first of each group where `further`. */
+  copies(further = false): number[] {
+    const firsts = new Set(further ? this.copyFirsts : []);
+    return this.rowsWhere((group, row) => group >= 0 && !firsts.has(row));
+  }
+
+  /** The other rows of a row's group of copies. */
+  copiesOf(row: number): number[] {
+    const own = this.copyGroup[row]!;
+    return own < 0 ? [] : this.rowsWhere((group, other) => group === own && other !== row);
+  }
+
+  private rowsWhere(takes: (group: number, row: number) => boolean): number[] {
+    const found: number[] = [];
+    this.copyGroup.forEach((group, row) => {
+      if (takes(group, row)) found.push(row);
+    });
+    return found;
   }
 
   neighboursOf(row: number): { row: number; distance: number }[] {

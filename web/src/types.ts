@@ -35,8 +35,7 @@ export interface Header {
   readonly ids: Blob;
   readonly neighbours: { readonly count: number; readonly rows: Blob; readonly distances: Blob };
   readonly order: Blob; // rows by cluster, the most typical first; thumbnails lie on their sheets in this order
-  readonly twinsInAll: number; // pairs of near-duplicates there are; the most similar are listed
-  readonly twins: readonly (readonly [number, number, number])[]; // rows, and how much they differ
+  readonly copies: { readonly groups: number; readonly rows: number; readonly groupOf: Blob; readonly firsts: Blob };
   readonly columns: readonly ColumnHeader[];
   readonly pictures: Partial<Record<PictureKind, Sheets>>;
   readonly runs?: number; // how many runs the server has opened

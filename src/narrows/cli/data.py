@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from narrows.cli import printable
 
+SHOWN = 10  # groups in the terminal, and copies in each
+
 app = typer.Typer(help="Look at a source of data.", no_args_is_help=True)
+
+Source = Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")]
+Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")]
+Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")]
 
 
 @app.callback()
@@ -18,12 +25,10 @@ def root() -> None:
 
 @app.command()
 def info(
-    source: Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")],
+    source: Source,
     labels: Annotated[str, typer.Option(help="Where labels come from; see `narrows.open`.")] = "auto",
-    key: Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")
-    ] = None,
+    key: Key = None,
+    ignore: Ignore = None,
 ) -> None:
     """Say what a source holds: how many, of what shape, which labels, and which files cannot be read."""
     import numpy as np
@@ -44,3 +49,40 @@ def info(
         typer.echo(f"{'note':<9} {printable(note)}")
     for file in data.skipped:
         typer.echo(f"{'skipped':<9} {printable(f'{file.path}: {file.reason}')}")
+
+
+@app.command()
+def copies(
+    source: Source,
+    out: Annotated[Path | None, typer.Option(help="Where to write a .csv of all of them.")] = None,
+    key: Key = None,
+    ignore: Ignore = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Find what a source holds twice: equal rows; mirrored, cropped, resized and re-saved images; blank images."""
+    from narrows.cli._output import check_out
+    from narrows.data.open import open as open_source
+    from narrows.evaluation import copies as duplicates
+    from narrows.progress import for_this_terminal
+
+    if out is not None:
+        check_out(out, (".csv",), overwrite)
+    progress = for_this_terminal()
+    data = open_source(source, key=key, ignore=ignore, progress=progress)
+    found = duplicates.find(data, progress)
+    for group in found.groups[:SHOWN]:
+        first, *others = group
+        named = ", ".join(f"{data.ids[copy.row]} ({copy.kind})" for copy in others[:SHOWN])
+        more = f", and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
+        typer.echo(printable(f"{data.ids[first.row]}: {named}{more}"))
+    if len(found.groups) > SHOWN:
+        typer.echo(f"... and {len(found.groups) - SHOWN:,} more groups")
+    kind = "images" if data.is_images else "vectors"
+    typer.echo(
+        f"{len(found.groups):,} group{'' if len(found.groups) == 1 else 's'} of copies, with {found.rows:,} of "
+        f"{len(data):,} {kind}; {found.exact:,} equal "
+        f"to one before; {len(found.blank):,} blank"
+    )
+    if out is not None:
+        duplicates.write_csv(found, data, out)
+        typer.echo(f"all of them: {out}")

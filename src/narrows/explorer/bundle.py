@@ -16,8 +16,10 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.errors import RunFolderError
+from narrows.evaluation import copies
 from narrows.files import Array
 from narrows.model import Model
+from narrows.report.tables import listed_copies
 from narrows.runs import Run
 
 FORMAT = 1
@@ -99,8 +101,11 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
         "count": indices.shape[1], "rows": bundle.add(indices.astype(np.int32)),
         "distances": bundle.add(distances.astype(np.float32)),
     }  # fmt: skip
-    header["twinsInAll"] = int(run.results.get("duplicates/pairs") or 0)
-    header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
+    group_of, firsts = _copies(run, len(ids))
+    header["copies"] = {
+        "groups": len(firsts), "rows": int((group_of >= 0).sum()), "groupOf": bundle.add(group_of),
+        "firsts": bundle.add(firsts),
+    }  # fmt: skip
     header["columns"] = list(_columns(bundle, table))
     # By cluster, the most typical first: those that are looked at together lie on the same sheets.
     typical = run.clusterer().typicality(np.load(run.folder / "codes.npy"))  # (N,)
@@ -127,6 +132,24 @@ def _predictions(run: Run) -> dict[str, list[str]]:
     with open(path, encoding="utf-8", newline="") as file:
         names, *rows = csv.reader(file)
     return dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
+
+
+def _copies(run: Run, rows: int) -> tuple[Array, Array]:
+    """Return the group of copies of each row (N,) int32, -1 where it is in none, and the first row of each group."""
+    groups, firsts = np.full(rows, -1, np.int32), []
+    path = run.folder / copies.NAME
+    if path.is_file():
+        with open(path, encoding="utf-8", newline="") as file:
+            for line in csv.DictReader(file):
+                if line["group"]:
+                    groups[int(line["row"])] = int(line["group"])
+                    firsts += [int(line["row"])] if line["kind"] == "first" else []
+        return groups, np.array(firsts, np.int32)
+    for number, group in enumerate(listed_copies(run.tables)):  # of a run made before that file was written
+        members = [copy["row"] for copy in group["rows"] if copy["row"] is not None]
+        groups[members] = number
+        firsts += members[:1]
+    return groups, np.array(firsts, np.int32)
 
 
 def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from narrows.errors import RunFolderError
 from narrows.files import read_json, write_text
 from narrows.report.numbers import METRICS, difference, number, plural, written
+from narrows.report.tables import listed_copies
 from narrows.report.verdict import describe_limit, describe_pile, verdict
 
 __all__ = ["build"]
@@ -101,6 +102,7 @@ def _render(
         data=tables.get("data") or {},
         notes=[*((tables.get("data") or {}).get("notes") or []), *(tables.get("notes") or [])],
         tables=tables,
+        copies=listed_copies(tables),
         facts=lambda names: _facts(results, names),
         compare=lambda names, *baselines: _compare(results, names, baselines),
         number=lambda name: number(results, name),
@@ -132,7 +134,7 @@ def _sections(
         ("denoising", "Denoising", known("denoising/", "denoising")),
         ("samples", "New samples", picture("samples-normal.png") or picture("samples-fitted.png")),
         ("outliers", "Outliers", bool(tables.get("outliers")) or picture("outliers.png")),
-        ("duplicates", "Near-duplicates", known("duplicates/", "duplicates", table="duplicates")),
+        ("duplicates", "Duplicates", known("duplicates/", "duplicates", table="duplicates")),
         ("probe", "What the codes know", known("probe/")),
         ("network", "The network", any(picture(f"{name}.png") for name in ("architecture", "feature-maps", "filters"))),
         ("training", "Training", known("train/", "curves")),

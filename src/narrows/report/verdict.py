@@ -150,9 +150,10 @@ def cautions(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]
     worst = max((_value(outlier, "error") for outlier in tables.get("outliers") or []), default=0.0)
     if error and worst > 10 * error:
         found.append(f"the strangest {row} is rebuilt with {worst / error:.0f} times the average error")
-    twins = number(results, "duplicates/pairs")
-    if twins:
-        found.append(f"there {'is' if twins == 1 else 'are'} {plural(twins, 'pair')} of near-duplicates")
+    for name, noun in (("groups", "group of copies"), ("pairs", "pair of near-duplicates")):
+        if count := number(results, f"duplicates/{name}"):  # of a run made before there were groups: pairs
+            nouns = noun.replace(" of ", "s of ")
+            found.append(f"there {'is' if count == 1 else 'are'} {plural(count, noun, nouns)}")
     if not _is_images(tables):
         found.append("the rows are vectors, so no pictures can be checked by eye")
     return found
