@@ -177,10 +177,10 @@ def files(tmp_path_factory):
     original.crop((6, 0, 120, 80)).save(folder / "crop.png")  # of another aspect
     original.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "mirror.webp", lossless=True)
     # The middle squares of these are equal, and the pictures are not.
-    wide = Image.open(folder / "07.png").resize((200, 80))
+    wide = picture(scenes(1, 80, 200, seed=2)[0])
     wide.save(folder / "wide-a.png")
-    wide.paste(Image.open(folder / "09.png").crop((0, 0, 55, 80)), (0, 0))
-    wide.paste(Image.open(folder / "11.png").crop((0, 0, 55, 80)), (145, 0))
+    wide.paste(Image.open(folder / "09.png").crop((0, 0, 45, 80)), (0, 0))
+    wide.paste(Image.open(folder / "11.png").crop((0, 0, 45, 80)), (155, 0))
     wide.save(folder / "wide-b.png")
     return folder
 

@@ -204,7 +204,7 @@ class _Pictures:
         return alike
 
     def _is_copy(self, pair: tuple[int, int], relation: _Relation) -> bool:
-        return relation.left <= self.most[list(pair)].min()
+        return relation.left <= float(self.most[list(pair)].min())
 
     def add_mirrored(self) -> None:
         """Relate rows that are each other's mirror image to the last bit."""
@@ -335,7 +335,8 @@ def _most_left(others: Array) -> Array:
         return np.zeros(n)
     ordered = np.where(count[:, None] > 0, np.sort(others, axis=1), 0)
     near = ordered[np.arange(n), np.clip(count - 1, 0, n // ONE_IN)]
-    return np.minimum(MOST_LEFT, np.minimum(OF_NEAREST * ordered[:, 0] ** 2, OF_NEAR * near**2))
+    most: Array = np.minimum(MOST_LEFT, np.minimum(OF_NEAREST * ordered[:, 0] ** 2, OF_NEAR * near**2))
+    return most
 
 
 def _screened(small: Array, near: Array, mirrored: Array) -> Array:
