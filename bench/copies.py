@@ -3,7 +3,8 @@
     NARROWS_DATA=... python bench/copies.py --seeds 5 --sheets FOLDER
 
 arrays : 4,800 pictures of nature8500 (32x32) and 200 copies of other ones among them, 50 of each kind: mirrored,
-    cropped (up to 5 % from each side, and scaled back), saved as JPEG at quality 60 to 90, halved and scaled back.
+    cropped (5 % or up to 5 % from each side, and scaled back), saved as JPEG at quality 60 to 90, halved and scaled
+    back.
 files : the same from files: 500 pictures of 160x120 or 120x160, cut from mosaics of the same data, and 100 copies,
     which keep the size that cropping or halving leaves them.
 digits, clothes : 10,000 test images of MNIST and of Fashion-MNIST, and smaller parts of MNIST, with nothing planted.
@@ -51,8 +52,8 @@ def mirrored(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Cut up to 5 % from each side, and at least 1 % from one."""
-    left, top, right, bottom = rng.uniform(0, 0.05, 4)
+    """Cut 5 % from each side of one half of the pictures, and up to 5 % from each side of the other."""
+    left, top, right, bottom = rng.uniform(0, 0.05, 4) if rng.random() < 0.5 else [0.05] * 4
     width, height = image.size
     box = (max(left, 0.01) * width, top * height, (1 - right) * width, (1 - bottom) * height)
     return image.resize((round(box[2] - box[0]), round(box[3] - box[1])), Resampling.BICUBIC, box=box)

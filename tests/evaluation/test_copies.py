@@ -130,6 +130,14 @@ def test_changed_copies_are_found_and_named(tiles, kind):
     assert sum(kinds.get(pair) == kind for pair in pairs) >= 36
 
 
+def test_a_hundred_copies_of_one_picture_are_one_group(tiles):
+    rng = np.random.default_rng(0)
+    changes = [*CHANGES.values()]
+    changed = [pixels(changes[i % len(changes)](picture(tiles[7]), rng)) for i in range(100)]
+    (group,) = copies.find(np.concatenate([tiles, np.stack(changed)])).groups
+    assert len(group) >= 97
+
+
 def test_a_digit_and_its_mirror_image(digits):
     images = np.concatenate([digits[0][:200], digits[0][[8]][..., ::-1]])
     found = copies.find(images)

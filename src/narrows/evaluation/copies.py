@@ -51,6 +51,7 @@ MOST_LEFT = 0.03  # of a copy
 #: which is nearer than all but one in so many.
 OF_NEAREST, OF_NEAR, ONE_IN = 0.7, 0.13, 200
 
+SAMPLE = 64  # of rows that hang together, held against one of them
 BLANK = 2.0  # standard deviation of a picture in grey levels; more than that is never blank
 BLANK_RANGE = 32  # grey levels from the darkest to the lightest pixel
 CROPPED = 0.02  # of a side
@@ -117,8 +118,9 @@ def find(source: Any, progress: Progress | None = None) -> Copies:
     Notes
     -----
     Time grows with the square of the number of images; memory with the number, by about 1 KiB an image. Pictures are
-    compared at 32x32 pixels, in all of their channels. The rarer detail is in a picture, the less may be left of a
-    copy: of 28x28 digits those that were resized are often not found. Pictures turned by 90 degrees are not looked for.
+    compared at 32x32 pixels, in all of their channels. The less detail a picture has, the less may be left of a copy: of
+    28x28 digits those that were cropped or resized are mostly not found. Pictures that were turned, cropped by much more
+    than 5 % of a side, or made grey are not looked for; and of two or three pictures in all, nothing stands out.
 
     Raises
     ------
@@ -175,16 +177,21 @@ class _Pictures:
 
     def __init__(self, wholes: Wholes, rows: Array, advance: Callable[[float], None]) -> None:
         self.wholes, self.rows = wholes, rows
+        self.relations: dict[tuple[int, int], _Relation] = {}
+        self.most = np.zeros(len(rows))  # (n,): how much may be left of a copy
+        if len(rows) < 2:
+            return
         small = np.empty((len(rows), SCREEN_SIDE, SCREEN_SIDE), np.float32)
         for block in _blocks(len(rows), math.prod(wholes.data.shape)):
             small[block] = wholes.smooth(rows[block], SCREEN_SIDE, SCREEN_BLUR, grey=True)[:, 0]
         near, mirrored = _neighbours(small, advance)  # (n, k) each
         left = _screened(small, near, mirrored)  # (n, k)
         alike = self.register(*_worth_registering(near, mirrored, left))
-        pairs = np.array(sorted(alike), np.int64).reshape(-1, 2)
-        links = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(len(rows), len(rows)))
-        part = connected_components(links, directed=False)[1]  # (n,): rows that hang together by being alike
-        self.most = _most_left(np.where(part[near] != part[:, None], left, np.inf))  # (n,)
+        part = self._joined(alike, near, mirrored, left)  # (n,): rows that hang together by being alike
+        others = np.where(part[near] != part[:, None], left, np.inf)  # (n, k)
+        self.most = _most_left(others, len(rows))
+        for lonely in np.unique(part[np.isinf(others).all(axis=1)]):
+            self._look_beyond(np.flatnonzero(part == lonely), small, alike)
         self.relations = {pair: relation for pair, relation in alike.items() if self._is_copy(pair, relation)}
 
     def register(self, pairs: Array, mirrored: Array) -> dict[tuple[int, int], _Relation]:
@@ -202,6 +209,49 @@ class _Pictures:
                 if pair not in alike or left < alike[pair].left:
                     alike[pair] = _Relation(bool(over[at]), found.window[at], left, difference)
         return alike
+
+    def _joined(self, alike: dict[tuple[int, int], _Relation], near: Array, mirrored: Array, left: Array) -> Array:
+        """Return which rows hang together, (n,) numbers, and add to ``alike`` what is found on the way.
+
+        Only a few neighbours of each row were registered, and of many copies those may all be of one form. So whatever
+        hangs together is held against its nearest neighbour outside, until no more is joined (Boruvka, 1926).
+        """
+        n, joined = len(near), True
+        while joined:
+            pairs = np.array(sorted(alike), np.int64).reshape(-1, 2)
+            part = connected_components(coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(n, n)), False)[1]
+            several = np.flatnonzero(np.bincount(part)[part] > 1)
+            outside = np.where(part[near[several]] != part[several, None], left[several], np.inf)
+            ways = np.argsort(outside.min(axis=1, initial=np.inf), kind="stable")
+            ways = ways[np.unique(part[several[ways]], return_index=True)[1]]  # the shortest out of each part
+            ways = ways[outside[ways].min(axis=1, initial=np.inf) <= SCREENED]
+            at = outside[ways].argmin(axis=1)
+            rows = several[ways]
+            others, over = near[rows, at], mirrored[rows, at]
+            found = self.register(np.sort(np.stack([rows, others], axis=1), axis=1), over)
+            joined = bool(found.keys() - alike.keys())
+            alike |= found
+        return np.asarray(part)
+
+    def _look_beyond(self, members: Array, small: Array, alike: dict[tuple[int, int], _Relation]) -> None:
+        """Say how much may be left where all neighbours of a row hang together with it: many copies, or a kind.
+
+        Copies are all alike to one of them; of a kind, such as slim handwritten ones, each is alike to the next. So a
+        sample is held against the one that is alike to most, and only then what is left of all others counts.
+        """
+        links = np.bincount(np.array(list(alike), np.int64).ravel(), minlength=len(small))
+        first = int(members[np.argmax(links[members])])
+        sample = np.array([place for place in members[:: -(-len(members) // SAMPLE)].tolist() if place != first])
+        pairs = np.sort(np.stack([np.full(len(sample), first), sample], axis=1), axis=1)
+        found = self.register(np.repeat(pairs, 2, axis=0), np.tile([False, True], len(pairs)))
+        outside = np.setdiff1d(np.arange(len(small)), members)
+        if len(found) < len(sample) or not len(outside):
+            return
+        left = np.empty(len(outside))
+        for block in _blocks(len(outside), 8 * SCREEN_SIDE**2):
+            both = np.stack([small[outside[block]], small[outside[block]][..., ::-1]])  # (2, B, side, side)
+            left[block] = registration.left_by_tangents(small[[first, first]], both).min(axis=0)
+        self.most[members] = _most_left(np.sort(left)[None, :NEIGHBOURS], len(small))
 
     def _is_copy(self, pair: tuple[int, int], relation: _Relation) -> bool:
         return relation.left <= float(self.most[list(pair)].min())
@@ -291,9 +341,7 @@ def _neighbours(small: Array, advance: Callable[[float], None]) -> tuple[Array, 
     from scipy.fft import dctn
 
     n, k = len(small), min(NEIGHBOURS, len(small) - 1)
-    near, mirrored = np.empty((n, max(k, 0)), np.int64), np.empty((n, max(k, 0)), bool)
-    if k < 1:
-        return near, mirrored
+    near, mirrored = np.empty((n, k), np.int64), np.empty((n, k), bool)
     v, u = np.indices((LOWEST, LOWEST))
     lowest = (u + v > 0) & (u + v < LOWEST)
     described = dctn(small, axes=(1, 2), norm="ortho")[:, :LOWEST, :LOWEST][:, lowest]  # (n, 35)
@@ -323,18 +371,17 @@ def _worth_registering(near: Array, mirrored: Array, left: Array) -> tuple[Array
     return pairs[:, :2], pairs[:, 2].astype(bool)
 
 
-def _most_left(others: Array) -> Array:
+def _most_left(others: Array, rows: int) -> Array:
     """Return how much may be left of a copy of each row (n,), by what is left of others near it (n, k); inf for none.
+
+    ``rows`` is how many there are in all.
 
     The square is what makes the rule strict among pictures with little detail: there, all neighbours leave little.
     A row that has no others among its neighbours has no copies, since nothing says what stands out.
     """
-    n, k = others.shape
     count = np.isfinite(others).sum(axis=1)
-    if k == 0:
-        return np.zeros(n)
     ordered = np.where(count[:, None] > 0, np.sort(others, axis=1), 0)
-    near = ordered[np.arange(n), np.clip(count - 1, 0, n // ONE_IN)]
+    near = ordered[np.arange(len(others)), np.clip(count - 1, 0, rows // ONE_IN)]
     most: Array = np.minimum(MOST_LEFT, np.minimum(OF_NEAREST * ordered[:, 0] ** 2, OF_NEAR * near**2))
     return most
 
@@ -342,8 +389,6 @@ def _most_left(others: Array) -> Array:
 def _screened(small: Array, near: Array, mirrored: Array) -> Array:
     """Return what is left of the neighbours ``near`` (n, k) of each of ``small`` after one linear step (n, k)."""
     left = np.empty(near.shape)
-    if near.shape[1] == 0:
-        return left
     for block in _blocks(len(small), 8 * near.shape[1] * SCREEN_SIDE**2):
         others = small[near[block]]  # (B, k, side, side)
         others[mirrored[block]] = others[mirrored[block]][..., ::-1]
