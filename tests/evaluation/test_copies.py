@@ -25,8 +25,8 @@ def scenes(count, height, width, seed=0):
 
 @pytest.fixture(scope="module")
 def tiles():
-    """Pictures (300, 3, 32, 32)."""
-    return scenes(300, 32, 32)
+    """Pictures (200, 3, 32, 32)."""
+    return scenes(200, 32, 32)
 
 
 def picture(pixels):

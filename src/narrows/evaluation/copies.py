@@ -51,7 +51,7 @@ MOST_LEFT = 0.03  # of a copy
 #: which is nearer than all but one in so many.
 OF_NEAREST, OF_NEAR, ONE_IN = 0.7, 0.13, 200
 
-SAMPLE = 64  # of rows that hang together, held against one of them
+SAMPLE, COMPACT = 64, 0.8  # of rows that hang together, held against one of them; the share that must be alike to it
 BLANK = 2.0  # standard deviation of a picture in grey levels; more than that is never blank
 BLANK_RANGE = 32  # grey levels from the darkest to the lightest pixel
 CROPPED = 0.02  # of a side
@@ -118,9 +118,9 @@ def find(source: Any, progress: Progress | None = None) -> Copies:
     Notes
     -----
     Time grows with the square of the number of images; memory with the number, by about 1 KiB an image. Pictures are
-    compared at 32x32 pixels, in all of their channels. The less detail a picture has, the less may be left of a copy: of
-    28x28 digits those that were cropped or resized are mostly not found. Pictures that were turned, cropped by much more
-    than 5 % of a side, or made grey are not looked for; and of two or three pictures in all, nothing stands out.
+    compared at 32x32 pixels, in all of their channels. The less detail a picture has, the less may be left of a copy:
+    of 28x28 digits those that were cropped or resized are mostly not found. Pictures that were turned, cropped by much
+    more than 5 % of a side, or made grey are not looked for; and of two pictures in all, nothing stands out.
 
     Raises
     ------
@@ -188,10 +188,15 @@ class _Pictures:
         left = _screened(small, near, mirrored)  # (n, k)
         alike = self.register(*_worth_registering(near, mirrored, left))
         part = self._joined(alike, near, mirrored, left)  # (n,): rows that hang together by being alike
-        others = np.where(part[near] != part[:, None], left, np.inf)  # (n, k)
-        self.most = _most_left(others, len(rows))
-        for lonely in np.unique(part[np.isinf(others).all(axis=1)]):
-            self._look_beyond(np.flatnonzero(part == lonely), small, alike)
+        compact = self._compact(part, alike)  # (n,)
+        joined = (part[near] == part[:, None]) & compact[:, None]
+        n = len(rows)
+        known = np.array([(n * i + j, n * j + i) for i, j in alike], np.int64).ravel()
+        joined |= np.isin(n * np.arange(n)[:, None] + near, known)
+        others = np.where(joined, np.inf, left)  # (n, k)
+        self.most = _most_left(others, n)
+        for lonely in np.unique(part[np.isinf(others).all(axis=1) & compact]):
+            self._look_beyond(np.flatnonzero(part == lonely), small)
         self.relations = {pair: relation for pair, relation in alike.items() if self._is_copy(pair, relation)}
 
     def register(self, pairs: Array, mirrored: Array) -> dict[tuple[int, int], _Relation]:
@@ -233,19 +238,29 @@ class _Pictures:
             alike |= found
         return np.asarray(part)
 
-    def _look_beyond(self, members: Array, small: Array, alike: dict[tuple[int, int], _Relation]) -> None:
-        """Say how much may be left where all neighbours of a row hang together with it: many copies, or a kind.
+    def _compact(self, part: Array, alike: dict[tuple[int, int], _Relation]) -> Array:
+        """Return whether the rows that each row hangs together with are copies rather than a kind (n,).
 
         Copies are all alike to one of them; of a kind, such as slim handwritten ones, each is alike to the next. So a
-        sample is held against the one that is alike to most, and only then what is left of all others counts.
+        sample of each part is held against the row that is alike to most; what is found is added to ``alike``.
         """
-        links = np.bincount(np.array(list(alike), np.int64).ravel(), minlength=len(small))
-        first = int(members[np.argmax(links[members])])
-        sample = np.array([place for place in members[:: -(-len(members) // SAMPLE)].tolist() if place != first])
-        pairs = np.sort(np.stack([np.full(len(sample), first), sample], axis=1), axis=1)
-        found = self.register(np.repeat(pairs, 2, axis=0), np.tile([False, True], len(pairs)))
+        links = np.bincount(np.array(list(alike), np.int64).ravel(), minlength=len(part))
+        order = np.lexsort((np.arange(len(part)), -links, part))
+        starts = np.flatnonzero(np.diff(part[order], prepend=-1))
+        sampled: list[list[tuple[int, int]]] = []
+        for start, end in zip(starts, [*starts[1:], len(part)], strict=True):
+            hub, others = int(order[start]), order[start + 1 : end]
+            sampled.append([(min(hub, o), max(hub, o)) for o in others[:: -(-len(others) // SAMPLE) or 1].tolist()])
+        new = np.array([pair for pairs in sampled for pair in pairs if pair not in alike], np.int64).reshape(-1, 2)
+        alike |= self.register(np.repeat(new, 2, axis=0), np.tile([False, True], len(new)))
+        compact = np.array([sum(pair in alike for pair in pairs) >= COMPACT * len(pairs) for pairs in sampled])
+        return np.asarray(compact[part])  # parts are numbered from 0
+
+    def _look_beyond(self, members: Array, small: Array) -> None:
+        """Say how much may be left where all neighbours of a row are copies of it, by all that are none."""
+        first = int(members[0])
         outside = np.setdiff1d(np.arange(len(small)), members)
-        if len(found) < len(sample) or not len(outside):
+        if not len(outside):
             return
         left = np.empty(len(outside))
         for block in _blocks(len(outside), 8 * SCREEN_SIDE**2):
