@@ -138,7 +138,7 @@ def untouched(name: str, rows: int, seed: int) -> tuple[dict[str, float], Array,
 
 
 def measure(
-    what: Callable[[int], tuple[dict[str, float], Array, list[Any]]], seeds: int, sheet: Path | None
+    name: str, what: Callable[[int], tuple[dict[str, float], Array, list[Any]]], seeds: int, sheet: Path | None
 ) -> dict[str, Any]:
     """Do one thing with each seed; return each number with its mean and standard deviation."""
     outcomes = []
@@ -146,18 +146,18 @@ def measure(
         start = time.process_time()
         numbers, images, others = what(seed)
         outcomes.append(numbers | {"seconds": time.process_time() - start})
-        print(what, seed, outcomes[-1], flush=True)
+        print(f"{name}, seed {seed}: {outcomes[-1]}", flush=True)
         if sheet is not None and others and seed == 0:
             shown = [[copy.row for copy in group] for group in others[:DRAWN]]
             named = [[copy.kind for copy in group] for group in others[:DRAWN]]
             save(draw_groups([images[rows] for rows in shown], named, [len(group) for group in shown]), sheet)
     return {
-        name: {
-            "values": [outcome[name] for outcome in outcomes],
-            "mean": statistics.mean(outcome[name] for outcome in outcomes),
-            "sd": statistics.stdev(outcome[name] for outcome in outcomes) if seeds > 1 else None,
+        number: {
+            "values": [outcome[number] for outcome in outcomes],
+            "mean": statistics.mean(outcome[number] for outcome in outcomes),
+            "sd": statistics.stdev(outcome[number] for outcome in outcomes) if seeds > 1 else None,
         }
-        for name in outcomes[0]
+        for number in outcomes[0]
     }
 
 
@@ -169,18 +169,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
 
-    def sheet(name: str) -> Path | None:
-        return None if given.sheets is None else given.sheets / f"{name}.png"
-
-    summary: dict[str, Any] = {
-        "arrays": measure(arrays, given.seeds, sheet("arrays")),
-        "files": measure(files, given.seeds, sheet("files")),
-        "digits": measure(lambda seed: untouched("mnist", 10_000, seed), 1, sheet("digits")),
-        "clothes": measure(lambda seed: untouched("fashion-mnist", 10_000, seed), 1, sheet("clothes")),
-        "large": measure(lambda seed: untouched("mnist", 70_000, seed), 1, sheet("large")),
+    tried: dict[str, tuple[Any, int]] = {
+        "arrays": (arrays, given.seeds),
+        "files": (files, given.seeds),
+        "digits": (lambda seed: untouched("mnist", 10_000, seed), 1),
+        "clothes": (lambda seed: untouched("fashion-mnist", 10_000, seed), 1),
+        "large": (lambda seed: untouched("mnist", 70_000, seed), 1),
     }
     for rows in PARTS:
-        summary[f"digits_{rows}"] = measure(lambda seed, rows=rows: untouched("mnist", rows, seed), given.seeds, None)
+        tried[f"digits_{rows}"] = (lambda seed, rows=rows: untouched("mnist", rows, seed), given.seeds)
+    summary: dict[str, Any] = {
+        name: measure(name, what, seeds, None if given.sheets is None else given.sheets / f"{name}.png")
+        for name, (what, seeds) in tried.items()
+    }
     summary["measured_on"] = {name: value for name, value in environment.describe().items() if name != "command"}
     write_json(given.out, summary)
 
