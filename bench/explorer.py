@@ -79,7 +79,7 @@ def synthetic(rows: int) -> Bundle:
     rng = np.random.default_rng(1)
     bundle = Bundle({
         "format": 1, "name": f"{rows} points", "run": f"bench{rows}", "rows": rows, "kind": "images",
-        "decodes": False, "twins": [], "twinsInAll": 0,
+        "decodes": False,
     })  # fmt: skip
     header = bundle.header
     header["points"] = bundle.add(in_square(places, places))
@@ -89,6 +89,8 @@ def synthetic(rows: int) -> Bundle:
         "count": 10, "rows": bundle.add(rng.integers(0, rows, (rows, 10)).astype(np.int32)),
         "distances": bundle.add(rng.random((rows, 10)).astype(np.float32)),
     }  # fmt: skip
+    header["copies"] = {"groups": 0, "rows": 0, "groupOf": bundle.add(np.full(rows, -1, np.int32)),
+                        "firsts": bundle.add(np.empty(0, np.int32))}  # fmt: skip
     header["columns"] = [
         {"name": name, "title": name, "kind": "number", "values": bundle.add(rng.random(rows).astype(np.float32))}
         for name in ("confidence", "error", "distance")

@@ -24,9 +24,9 @@ from narrows.deep import Stages
 from narrows.deep import methods as deep_clusterings
 from narrows.deep._autoencoder import with_decoder
 from narrows.errors import DataError, RecipeError, TrainingError
-from narrows.evaluation import signals, summary
+from narrows.evaluation import copies, signals, summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
-from narrows.evaluation.neighbours import near_duplicates, outlier_scores
+from narrows.evaluation.neighbours import outlier_scores
 from narrows.evaluation.projection import trustworthiness
 from narrows.files import Array, atomic_file, write_npy
 from narrows.interrupt import Interrupt
@@ -40,7 +40,7 @@ from narrows.report import card, pictures, tables
 from narrows.runs import Run
 from narrows.training.loop import train
 
-NEIGHBOURS = 15  # of each row, in code space: for outliers, near-duplicates and UMAP
+NEIGHBOURS = 15  # of each row, in code space: for outliers and UMAP
 MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
 SAMPLES = 100  # generated to see whether they are all of one kind
 FITTED_BYTES = 1 << 29  # of rows at most that are looked at together
@@ -78,7 +78,9 @@ def run(
         done.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
         done.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
         done.stage("project", job.project, ["map.npy", "projector.safetensors"])
-        done.stage("measure", job.measure, ["predictions.csv", "baseline.safetensors", "novelty.safetensors"])
+        done.stage(
+            "measure", job.measure, ["predictions.csv", copies.NAME, "baseline.safetensors", "novelty.safetensors"]
+        )
         done.stage("judge", job.judge, [])
         done.stage("draw", job.draw, ["figures/*.png"])
         done.stage("explore", job.explore, [explorer.NAME])
@@ -206,14 +208,16 @@ class _Job:
     def measure(self) -> summary.Results:
         data, seed, model = self.data, self.recipe.seed, self.run.model()
         codes, clusters, clusterer = self._codes(), self.run.array("clusters"), self.run.clusterer()
-        indices, distances = self._neighbours()
+        _, distances = self._neighbours()
         loneliness = outlier_scores(distances)  # (N,)
+        found = copies.find(data, self.progress)
+        copies.write_csv(found, data, self.run.folder / copies.NAME)
         errors = None  # (N,)
-        with self.progress.task("measure", 6) as task:
+        with self.progress.task("measure", 5) as task:
             fitted = _some(self.split.train, max(model.code_size, FITTED_BYTES // data.values[:1].nbytes), seed)
             baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[fitted])
             self.run.save_part("baseline", baseline.state(), {"shape": list(data.shape)})
-            results: summary.Results = {}
+            results: summary.Results = found.results()
             if model.objective.trains_decoder:
                 held_out = data.values[self.test]
                 results |= summary.of_reconstruction(model, baseline, held_out)
@@ -231,10 +235,8 @@ class _Job:
             if data.labels is not None:
                 linear_codes = baseline.encode(data.values)
                 results |= summary.of_probe(codes, linear_codes, data.labels, self.split.train, self.split.test)
-            task.advance(text="near-duplicates")
-            pairs, results["duplicates/pairs"] = near_duplicates(data.values, indices, distances)
             task.advance(text="tables")
-            tables.write_finds(self.run, data, clusters, loneliness, errors, novelty, pairs)
+            tables.write_finds(self.run, data, clusters, loneliness, errors, novelty, found)
             confidence = clusterer.confidence(codes)
             tables.write_predictions(self.run, data, self.split, clusters, confidence, novelty, loneliness, errors)
             task.advance()

@@ -9,6 +9,7 @@
     codes.npy  clusters.npy  map.npy  neighbours.npz            predictions.csv    id, path, split, cluster, ...
     clusterer, projector, sampler, baseline, novelty .safetensors  what new data need
     figures/*.png      report.html  explorer.html               exports/  edits.jsonl  what a person did in the explorer
+    duplicates.csv     groups of copies: group, id, kind, ...
 
 A folder belongs to one process at a time (``.lock``). Every file is written atomically, and a stage counts as done only
 while all its files have the content they had when it ended. Every file that is read must have the content that the

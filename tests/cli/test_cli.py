@@ -246,6 +246,16 @@ def test_data_info_takes_settings_of_the_data(tmp_path):
     assert "must be a setting of the data" in narrows("data", "info", "digits", "--set", "train.epochs=3", code=2)
 
 
+def test_data_copies(tmp_path):
+    rows = np.random.default_rng(0).random((30, 4)).astype(np.float32)
+    rows[[4, 9]] = rows[1]
+    np.save(tmp_path / "rows.npy", rows)
+    output = narrows("data", "copies", "rows.npy", "--out", "copies.csv", cwd=tmp_path)
+    assert "1: 4 (exact), 9 (exact)" in output
+    assert "1 group of copies, with 3 of 30 vectors; 2 equal to one before; 0 blank" in output
+    assert (tmp_path / "copies.csv").read_text().splitlines()[2] == "0,4,4,,exact,0"
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["run"], "narrows run digits"),
     (["run", "digts"], "Did you mean 'digits'"),
@@ -259,6 +269,7 @@ def test_data_info_takes_settings_of_the_data(tmp_path):
     (["recipes", "copy", "digits", "nodir/x.toml"], "Make nodir first"),
     (["encode", "nowhere", "digits", "--out", "x.npy"], "narrows run"),
     (["encode", "run", "digits", "--out", "x.bmp"], "must end in"),
+    (["data", "copies", "digits", "--out", "x.npy"], "must end in"),
     (["encode", "run", "digits", "--out", "run/codes.npy"], "--overwrite"),
     (["generate", "run", "--origin", "moon"], "origin"),
     (["recipes", "show", "nope"], "recipe"),

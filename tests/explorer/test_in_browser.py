@@ -453,7 +453,7 @@ def test_filters_and_search_show_less_and_the_address_keeps_the_view(page, run, 
     page.get_by_role("button", name="Select 100 outliers").click()
     assert count(page) == 100
     panel(page, "filters")
-    page.get_by_label(re.compile("near-duplicates")).check()
+    page.get_by_label(re.compile("copies only")).check()
     assert f" of {ROWS:,}" in page.locator("section[aria-label=Filters] .hint").first.inner_text()
 
 

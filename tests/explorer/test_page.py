@@ -3,6 +3,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from narrows.explorer.bundle import gather
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import asset, read, write
 from narrows.recipes import recipe as recipes
+from narrows.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,31 @@ def test_without_the_data_the_page_has_no_pictures_and_all_else(finished):
     assert bundle.header["pictures"] == {}
     assert bundle.header["rows"] == 300
     json.dumps(bundle.header, allow_nan=False)
+
+
+def test_the_page_knows_the_copies_of_a_run(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    lines = ["group,id,row,path,kind,difference", "0,a,8,,first,0", "0,b,3,,exact,0", "1,c,5,,first,0",
+             "1,d,6,,mirrored,0.01", ",e,7,,blank,"]  # fmt: skip
+    (folder / "duplicates.csv").write_text("\n".join(lines) + "\n")
+    bundle = gather(Run(folder), None)
+    known = bundle.header["copies"]
+    assert (known["groups"], known["rows"]) == (2, 4)
+    assert bundle.array(known["groupOf"])[:9].tolist() == [-1, -1, -1, 0, -1, 1, 1, -1, 0]
+    assert bundle.array(known["firsts"]).tolist() == [8, 5]
+
+
+def test_a_run_of_a_former_version_has_pairs(finished, tmp_path):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    (folder / "duplicates.csv").unlink()
+    tables = json.loads((folder / "tables.json").read_text())
+    del tables["copies"]
+    pair = {"a": "1", "b": "4", "rows": [1, 4], "difference": 0.01, "exact": False}
+    (folder / "tables.json").write_text(json.dumps(tables | {"duplicates": [pair]}))
+    bundle = gather(Run(folder), None)
+    known = bundle.header["copies"]
+    assert (known["groups"], known["rows"]) == (1, 2)
+    assert np.flatnonzero(bundle.array(known["groupOf"]) == 0).tolist() == [1, 4]
 
 
 def test_large_images_are_made_small_and_photographs_are_compressed():

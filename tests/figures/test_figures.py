@@ -11,7 +11,7 @@ from PIL import Image
 from narrows.errors import InputError
 from narrows.figures import DPI, save
 from narrows.figures.curves import loss_curves
-from narrows.figures.images import FRAME, comparison, gallery, pairs
+from narrows.figures.images import FRAME, comparison, gallery, groups
 from narrows.figures.maps import scatter
 from narrows.figures.sheets import contact_sheet
 from narrows.figures.style import INK, PALETTE, UNKNOWN, class_colours, ink_on, short
@@ -112,14 +112,24 @@ def test_comparison_lines_the_same_image_up(tmp_path):
     assert third[PIXEL // 2, inside, 0] == 255 - original[0, 0, 0, 0]
 
 
-def test_pairs_stand_side_by_side(tmp_path):
-    left, right = pictures(3, seed=1), pictures(3, seed=2)
-    drawn = png(pairs(left, right, ["0.01", "0.02", "exact"]), tmp_path)
-    down, start = slice(9, 9 + 8 * PIXEL, PIXEL), 8 + TILE + 4 + 1
-    assert (drawn[down, down, 0] == left[0, 0]).all()
-    assert (drawn[down, start : start + 8 * PIXEL : PIXEL, 0] == right[0, 0]).all()
-    with pytest.raises(InputError, match="right"):
-        pairs(left, right[:2])
+def test_each_group_has_a_line_and_what_does_not_fit_is_counted(tmp_path):
+    large, small = pictures(9, seed=1), pictures(2, seed=2)
+    figure = groups([large, small], [["exact"] * 9, ["first", "mirrored"]], [40, 2])
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert texts == ["exact"] * 6 + ["and 34 more", "first", "mirrored"]
+    drawn = png(figure, tmp_path)
+    down, next_line = slice(9, 9 + 8 * PIXEL, PIXEL), 8 + TILE + 26 + 16 + 8
+    assert (drawn[down, 8 + TILE + 16 + 1 : 8 + TILE + 17 + 8 * PIXEL : PIXEL, 0] == large[1, 0]).all()
+    second = [
+        line
+        for line in range(100, drawn.shape[0] - 8 * PIXEL)
+        if (drawn[line : line + 8 * PIXEL : PIXEL, down, 0] == small[0, 0]).all()
+    ]
+    assert second
+    assert abs(second[0] - next_line) < 60
+    for members, captions, sizes in [([], [], []), ([large], [["a"] * 9], [9, 9]), ([large], [["a"]], [9])]:
+        with pytest.raises(InputError, match="captions"):
+            groups(members, captions, sizes)
 
 
 def test_contact_sheet_has_two_labelled_strips():

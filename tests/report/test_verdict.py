@@ -102,7 +102,7 @@ def test_silhouettes_of_two_spaces_are_not_held_against_each_other():
 def test_what_to_be_careful_about():
     results = GOOD | {
         "data/skipped": 10,
-        "duplicates/pairs": 12,
+        "duplicates/groups": 12,
         "projection/trustworthiness": 0.81,
         "reconstruction/mse": 0.01,
     }
@@ -115,8 +115,13 @@ def test_what_to_be_careful_about():
         "Be careful: 2 warning signs were found (dead centres, overfitting); nothing was held out, so the figures "
         "describe the data it was trained on; 10 files could not be used and were left out; the map bends "
         "neighbourhoods (trustworthiness 0.81); one of the strangest images is rebuilt with 20 times the average "
-        "error; and there are 12 pairs of near-duplicates."
+        "error; and there are 12 groups of copies."
     )
+
+
+def test_one_group_is_one_and_runs_of_former_versions_speak_of_pairs():
+    assert told(GOOD | {"duplicates/groups": 1}, IMAGES)[2].endswith("there is 1 group of copies.")
+    assert told(GOOD | {"duplicates/pairs": 2}, IMAGES)[2].endswith("there are 2 pairs of near-duplicates.")
 
 
 def test_signals_are_told_line_by_line():
@@ -177,7 +182,7 @@ def test_a_difference_that_chance_explains_is_not_called_better():
 
 @pytest.mark.parametrize("hole", [None, math.nan, math.inf, "text", True])
 def test_missing_numbers_are_never_shown(hole):
-    everything = [*GOOD, "reconstruction/explained", "train/loss", "train/valid_loss", "duplicates/pairs"]
+    everything = [*GOOD, "reconstruction/explained", "train/loss", "train/valid_loss", "duplicates/groups"]
     for results in [{}, dict.fromkeys(everything, hole), *({**GOOD, name: hole} for name in everything)]:
         for tables in [{}, IMAGES, VECTORS]:
             sentences = told(results, tables)

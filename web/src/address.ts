@@ -19,7 +19,7 @@ export function write(state: State, camera: Camera): void {
   for (const [name, wanted] of filters.categories) kept.append("only", [name, ...wanted].join(","));
   if (filters.clusters) kept.set("clusters", [...filters.clusters].join(","));
   if (filters.review !== "all") kept.set("review", filters.review);
-  if (filters.twins) kept.set("twins", "1");
+  if (filters.copies) kept.set("copies", "1");
   if (filters.text) kept.set("text", filters.text);
   const hash = `#${kept.toString()}`;
   if (hash !== location.hash) history.replaceState(null, "", hash);
@@ -49,7 +49,7 @@ export function read(state: State, camera: Camera): void {
   if (clusters.length) filters.clusters = new Set(clusters);
   const review = kept.get("review");
   if (review === "confirmed" || review === "open") filters.review = review;
-  filters.twins = kept.get("twins") === "1";
+  filters.copies = kept.get("copies") === "1";
   filters.text = kept.get("text") ?? "";
   state.filters = filters;
   state.refilter();

@@ -25,11 +25,11 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
       option("confirmed", "confirmed only", filters.review === "confirmed"),
       option("open", "not yet confirmed", filters.review === "open"),
     );
-    const twins = h("input", { type: "checkbox", id: "twins", change: () => {
-      filters.twins = twins.checked;
+    const copies = h("input", { type: "checkbox", id: "copies", change: () => {
+      filters.copies = copies.checked;
       state.refilter();
     } });
-    twins.checked = filters.twins;
+    copies.checked = filters.copies;
     panel.replaceChildren(
       h("h2", {}, "Filters"),
       count,
@@ -47,7 +47,7 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
           state.refilter();
         }),
       ),
-      h("div", { class: "bar wrap" }, review, h("label", { for: "twins" }, twins, ` near-duplicates only (${twinsText(pile)})`)),
+      h("div", { class: "bar wrap" }, review, h("label", { for: "copies" }, copies, ` copies only (${copiesText(pile)})`)),
       h("div", { class: "bar wrap" }, ...finds()),
       ...pile.columns.map((column) => (column.kind === "number" ? range(column) : categories(column))),
     );
@@ -78,8 +78,9 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
         state.select([...state.shown.keys()].filter((row) => state.shown[row] && novelty.values[row]! <= ODD));
       }, { title: `Novelty: ${novelty.hint ?? ""}` }));
     }
-    if (state.pile.header.twins.length) {
-      made.push(button("Select near-duplicates", () => state.select(state.pile.header.twins.flatMap(([a, b]) => [a, b]))));
+    if (state.pile.header.copies.rows) {
+      made.push(button("Select copies", () => state.select(state.pile.copies())));
+      made.push(button("Select all but the first of each group", () => state.select(state.pile.copies(true))));
     }
     return made;
   }
@@ -152,8 +153,7 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
   return { element: panel, opened: build };
 }
 
-function twinsText(pile: Pile): string {
-  const { twins, twinsInAll } = pile.header;
-  const listed = counted(twins.length, "pair");
-  return twins.length < twinsInAll ? `the ${listed} most alike of ${twinsInAll.toLocaleString("en")}` : listed;
+function copiesText(pile: Pile): string {
+  const { groups, rows } = pile.header.copies;
+  return `${counted(rows, "row")} in ${counted(groups, "group")}`;
 }

@@ -6,6 +6,8 @@ import { button, counted, h, option, short, whenShown, type Panel } from "./dom"
 import type { State } from "./state";
 import { figure, thumb } from "./thumbs";
 
+const COPIES = 24; // of one image, shown
+
 export function imagePanel(state: State, goTo: (row: number) => void): Panel {
   const panel = h("section", { class: "panel image", "aria-label": "Image" });
 
@@ -38,6 +40,7 @@ export function imagePanel(state: State, goTo: (row: number) => void): Panel {
       if (pictures.has("cleaned")) shown.append(figure(state, row, "cleaned", "made noisy, then cleaned"));
     }
     const neighbours = pile.neighboursOf(row);
+    const copies = pile.copiesOf(row);
     panel.replaceChildren(
       h("h2", {}, pile.ids[row]!),
       shown,
@@ -50,8 +53,13 @@ export function imagePanel(state: State, goTo: (row: number) => void): Panel {
         button("Show on map", () => goTo(row)),
         button("Select", () => state.select([row], "add")),
         button("Select neighbours", () => state.select([row, ...neighbours.map((one) => one.row)])),
+        copies.length > 0 && button("Select copies of it", () => state.select([row, ...copies])),
         state.server && pictures.has("images") && button("Full size", () => void trying(state, fullSize(row))),
       ),
+      ...(copies.length ? [
+        h("h3", {}, copies.length > COPIES ? `${COPIES} of ${counted(copies.length, "copy", "copies")}` : counted(copies.length, "copy", "copies")),
+        h("div", { class: "sheet" }, ...copies.slice(0, COPIES).map((one) => thumb(state, one, () => state.look(one)))),
+      ] : []),
       h("h3", {}, `${counted(neighbours.length, "nearest neighbour")} by code`),
       h("div", { class: "sheet" }, ...neighbours.map((one) => thumb(state, one.row, () => state.look(one.row)))),
     );

@@ -34,6 +34,8 @@ export class Pile {
     readonly distances: Float32Array,
     readonly order: Int32Array, // rows, as their thumbnails lie on the sheets
     readonly parts: Parts,
+    readonly copyGroup: Int32Array, // the group of copies of each row, -1 where it is in none
+    readonly copyFirsts: Int32Array, // the first row of each group
     readonly columns: readonly Column[],
   ) {}
 
@@ -41,7 +43,9 @@ export class Pile {
     const header = await source.header();
     if (header.format !== 1) throw new Error(`This page reads format 1, and the data have ${header.format}.`);
     const { examples } = header;
-    const [points, found, ids, neighbours, distances, order, central, partOf, middles, ...values] = await Promise.all([
+    const [
+      points, found, ids, neighbours, distances, order, central, partOf, middles, copyGroup, copyFirsts, ...values
+    ] = await Promise.all([
       numbers(source, header.points),
       numbers(source, header.clusterOf),
       texts(source, header.ids),
@@ -51,6 +55,8 @@ export class Pile {
       numbers(source, examples?.order ?? header.order),
       examples ? numbers(source, examples.parts) : numbers(source, header.clusterOf), // the whole of each cluster
       examples && numbers(source, examples.middles),
+      numbers(source, header.copies.groupOf),
+      numbers(source, header.copies.firsts),
       ...header.columns.map((column) => numbers(source, column.values)),
     ] as const);
     const columns = header.columns.map((column, i): Column => {
@@ -77,6 +83,8 @@ export class Pile {
         most: examples?.most ?? 1, order: central as Int32Array, of: partOf as Int32Array,
         axes: examples?.axes ?? 0, middles: middles as Float32Array | undefined ?? new Float32Array(),
       },
+      copyGroup as Int32Array,
+      copyFirsts as Int32Array,
       columns,
     );
   }
@@ -87,6 +95,26 @@ export class Pile {
 
   column(name: string): Column | undefined {
     return this.columns.find((column) => column.name === name);
+  }
+
+  /** All rows of groups of copies; without the first of each group where `further`. */
+  copies(further = false): number[] {
+    const firsts = new Set(further ? this.copyFirsts : []);
+    return this.rowsWhere((group, row) => group >= 0 && !firsts.has(row));
+  }
+
+  /** The other rows of a row's group of copies. */
+  copiesOf(row: number): number[] {
+    const own = this.copyGroup[row]!;
+    return own < 0 ? [] : this.rowsWhere((group, other) => group === own && other !== row);
+  }
+
+  private rowsWhere(takes: (group: number, row: number) => boolean): number[] {
+    const found: number[] = [];
+    this.copyGroup.forEach((group, row) => {
+      if (takes(group, row)) found.push(row);
+    });
+    return found;
   }
 
   neighboursOf(row: number): { row: number; distance: number }[] {

@@ -20,12 +20,12 @@ export interface Filters {
   categories: Map<string, Set<number>>; // of other columns: what is shown
   clusters: Set<number> | null;
   review: "all" | "confirmed" | "open";
-  twins: boolean;
+  copies: boolean;
   text: string; // in ids
 }
 
 export function noFilters(): Filters {
-  return { ranges: new Map(), categories: new Map(), clusters: null, review: "all", twins: false, text: "" };
+  return { ranges: new Map(), categories: new Map(), clusters: null, review: "all", copies: false, text: "" };
 }
 
 export class State {
@@ -97,7 +97,7 @@ export class State {
   // Filters
 
   refilter(): void {
-    const { ranges, categories, clusters, review, twins, text } = this.filters;
+    const { ranges, categories, clusters, review, copies, text } = this.filters;
     const { pile, edits, shown } = this;
     shown.fill(1);
     const leave = (keep: (row: number) => boolean): void => {
@@ -113,10 +113,7 @@ export class State {
     }
     if (clusters) leave((row) => clusters.has(edits.clusters[row]!));
     if (review !== "all") leave((row) => (edits.confirmed[row] === 1) === (review === "confirmed"));
-    if (twins) {
-      const paired = new Set(pile.header.twins.flatMap(([a, b]) => [a, b]));
-      leave((row) => paired.has(row));
-    }
+    if (copies) leave((row) => pile.copyGroup[row]! >= 0);
     if (text) {
       const wanted = text.toLowerCase();
       leave((row) => pile.ids[row]!.toLowerCase().includes(wanted));

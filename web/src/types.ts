@@ -46,8 +46,7 @@ export interface Header {
   readonly neighbours: { readonly count: number; readonly rows: Blob; readonly distances: Blob };
   readonly order: Blob; // rows; thumbnails lie on their sheets in this order
   readonly examples?: ExamplesHeader; // not in pages of earlier versions
-  readonly twinsInAll: number; // pairs of near-duplicates there are; the most similar are listed
-  readonly twins: readonly (readonly [number, number, number])[]; // rows, and how much they differ
+  readonly copies: { readonly groups: number; readonly rows: number; readonly groupOf: Blob; readonly firsts: Blob };
   readonly verdict?: readonly string[]; // the sentences that stand at the top of the report
   readonly columns: readonly ColumnHeader[];
   readonly pictures: Partial<Record<PictureKind, Sheets>>;

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from narrows.cli import printable
 from narrows.wording import plural
 
+if TYPE_CHECKING:
+    from narrows.data.dataset import Dataset
+
+SHOWN = 10  # groups in the terminal, and copies in each
+
 app = typer.Typer(help="Look at a source of data.", no_args_is_help=True)
+
+Source = Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")]
+Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")]
+Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the data, such as data.channels=[2] or data.page=1."),
+]
 
 
 @app.callback()
@@ -19,34 +33,16 @@ def root() -> None:
 
 @app.command()
 def info(
-    source: Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")],
+    source: Source,
     labels: Annotated[str | None, typer.Option(help="Where labels come from; see `narrows.open`.")] = None,
-    key: Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting of the data, such as data.channels=[2] or data.page=1."
-        ),
-    ] = None,
+    key: Key = None,
+    ignore: Ignore = None,
+    set_: Set = None,
 ) -> None:
     """Say what a source holds: how many, of what shape, which labels, and which files cannot be read."""
     import numpy as np
 
-    from narrows.data.open import open as open_source
-    from narrows.errors import InputError
-    from narrows.progress import for_this_terminal
-    from narrows.recipes import recipe as recipes
-
-    asked = {"labels": labels, "key": key, "ignore": ignore}
-    given = {name: value for name, value in asked.items() if value is not None}
-    for setting in set_ or []:
-        if not setting.startswith("data."):
-            raise InputError("--set", "must be a setting of the data (data.KEY=VALUE)", value=setting)
-    options = recipes.load("default", list(set_ or [])).data.options() | given
-    data = open_source(source, progress=for_this_terminal(), **options)
+    data = _opened(source, {"labels": labels, "key": key, "ignore": ignore}, set_)
     origin = printable(str(data.provenance.get("source", source)))
     typer.echo(f"{'source':<9} {origin} ({data.provenance.get('format', 'unknown')})")
     typer.echo(f"{'rows':<9} {plural(len(data), 'image' if data.is_images else 'vector')}")
@@ -59,3 +55,53 @@ def info(
         typer.echo(f"{'note':<9} {printable(note)}")
     for file in data.skipped:
         typer.echo(f"{'skipped':<9} {printable(f'{file.path}: {file.reason}')}")
+
+
+@app.command()
+def copies(
+    source: Source,
+    out: Annotated[Path | None, typer.Option(help="Where to write a .csv of all of them.")] = None,
+    key: Key = None,
+    ignore: Ignore = None,
+    set_: Set = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+) -> None:
+    """Find what a source holds twice: equal rows; mirrored, cropped, resized and re-saved images; blank images."""
+    from narrows.cli._output import check_out
+    from narrows.evaluation import copies as duplicates
+    from narrows.progress import for_this_terminal
+
+    if out is not None:
+        check_out(out, (".csv",), overwrite)
+    data = _opened(source, {"key": key, "ignore": ignore}, set_)
+    found = duplicates.find(data, for_this_terminal())
+    for group in found.groups[:SHOWN]:
+        first, *others = group
+        named = ", ".join(f"{data.ids[copy.row]} ({copy.kind})" for copy in others[:SHOWN])
+        more = f", and {len(others) - SHOWN:,} more" if len(others) > SHOWN else ""
+        typer.echo(printable(f"{data.ids[first.row]}: {named}{more}"))
+    if len(found.groups) > SHOWN:
+        typer.echo(f"... and {len(found.groups) - SHOWN:,} more groups")
+    of_all = plural(len(data), "image" if data.is_images else "vector")
+    typer.echo(
+        f"{plural(len(found.groups), 'group')} of copies, with {found.rows:,} of {of_all}; {found.exact:,} equal to "
+        f"one before; {len(found.blank):,} blank"
+    )
+    if out is not None:
+        duplicates.write_csv(found, data, out)
+        typer.echo(f"all of them: {out}")
+
+
+def _opened(source: str, asked: dict[str, Any], settings: list[str] | None) -> Dataset:
+    """Open a source by settings of its data (``data.KEY=VALUE``) and what was asked besides."""
+    from narrows.data.open import open as open_source
+    from narrows.errors import InputError
+    from narrows.progress import for_this_terminal
+    from narrows.recipes import recipe as recipes
+
+    for setting in settings or []:
+        if not setting.startswith("data."):
+            raise InputError("--set", "must be a setting of the data (data.KEY=VALUE)", value=setting)
+    given = {name: value for name, value in asked.items() if value is not None}
+    options = recipes.load("default", list(settings or [])).data.options() | given
+    return open_source(source, progress=for_this_terminal(), **options)

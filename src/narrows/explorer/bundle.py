@@ -17,11 +17,13 @@ from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.errors import RunFolderError
+from narrows.evaluation import copies
 from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
 from narrows.model import Model
 from narrows.novelty import MEANING
 from narrows.principal import principal_axes
+from narrows.report.tables import listed_copies
 from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import UNFINISHED, Run
 
@@ -110,8 +112,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
         "count": indices.shape[1], "rows": bundle.add(indices.astype(np.int32)),
         "distances": bundle.add(distances.astype(np.float32)),
     }  # fmt: skip
-    header["twinsInAll"] = int(run.results.get("duplicates/pairs") or 0)
-    header["twins"] = [[*pair["rows"], round(pair["difference"], 5)] for pair in tables.get("duplicates") or []]
+    add_copies(bundle, run)
     header["verdict"] = [*verdict(run.results, tables), *signal_lines(tables)]
     header["columns"] = list(_columns(bundle, table))
     add_examples(bundle, run)
@@ -120,6 +121,15 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     order = bundle.array(header["order"])
     header["pictures"] = _pictures(bundle, model, data, order) if data is not None and data.is_images else {}
     return bundle
+
+
+def add_copies(bundle: Bundle, run: Run) -> None:
+    """Put into the header which rows are copies of each other."""
+    group_of, firsts = _copies(run, bundle.header["rows"])
+    bundle.header["copies"] = {
+        "groups": len(firsts), "rows": int((group_of >= 0).sum()), "groupOf": bundle.add(group_of),
+        "firsts": bundle.add(firsts),
+    }  # fmt: skip
 
 
 def add_examples(bundle: Bundle, run: Run) -> None:
@@ -158,6 +168,22 @@ def _predictions(run: Run) -> dict[str, list[str]]:
 def _columns_of(content: bytes) -> dict[str, list[str]]:
     names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     return dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
+
+
+def _copies(run: Run, rows: int) -> tuple[Array, Array]:
+    """Return the group of copies of each row (N,) int32, -1 where it is in none, and the first row of each group."""
+    groups, firsts = np.full(rows, -1, np.int32), []
+    if copies.NAME in run.parts:
+        for line in csv.DictReader(io.StringIO(run.parts.text(copies.NAME), newline="")):
+            if line["group"]:
+                groups[int(line["row"])] = int(line["group"])
+                firsts += [int(line["row"])] if line["kind"] == "first" else []
+        return groups, np.array(firsts, np.int32)
+    for number, group in enumerate(listed_copies(run.tables)):  # of a run made before that file was written
+        members = [copy["row"] for copy in group["rows"] if copy["row"] is not None]
+        groups[members] = number
+        firsts += members[:1]
+    return groups, np.array(firsts, np.int32)
 
 
 def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, Any]]:

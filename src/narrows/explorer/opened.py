@@ -21,7 +21,7 @@ from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.errors import DataError, InputError
-from narrows.explorer.bundle import Bundle, add_examples, in_square
+from narrows.explorer.bundle import Bundle, add_copies, add_examples, in_square
 from narrows.explorer.edits import EditLog
 from narrows.files import Array, safe_name
 from narrows.novelty import evidence_of
@@ -51,6 +51,8 @@ class Opened:
         self.codes = run.array("codes")  # (N, K)
         if "examples" not in bundle.header:  # of a page that an earlier version wrote
             add_examples(bundle, run)
+        if "copies" not in bundle.header:
+            add_copies(bundle, run)
         self.points = bundle.array(bundle.header["points"]).reshape(-1, 2)
         self.ids = bundle.texts(bundle.header["ids"])
         clusters = bundle.array(bundle.header["clusterOf"])

@@ -18,6 +18,8 @@ EDGE = 112  # what a tile's longer side comes close to
 GAP = 8
 LINE = 26  # a line of small text
 LETTER = 9.0  # its average width per letter
+IN_LINE = 6  # images of a group
+MORE = 180  # the room for "and 9,999 more"
 GALLERY = 400  # tiles on a page that a person still looks at
 PAGE_DOTS = 1 << 23  # of all tiles on a page: drawing takes over a hundred bytes for each
 FRAME = round(255 * 0.85)  # a hairline, so that white pictures have an edge on white paper
@@ -80,28 +82,38 @@ def gallery(images: Array, columns: int = 10, captions: Sequence[str] | None = N
     return sheet.draw()
 
 
-def pairs(left: Array, right: Array, captions: Sequence[str] | None = None, columns: int = 5) -> Figure:
-    """Draw images two by two, such as near-duplicates, each pair with a caption below it if given.
+def groups(members: Sequence[Array], captions: Sequence[Sequence[str]], sizes: Sequence[int]) -> Figure:
+    """Draw groups of images, such as copies of each other: a line for each, its first at the left.
+
+    As many of a group as have room are drawn; where it has more, the line ends with "and 9 more".
 
     Parameters
     ----------
-    left, right : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1]
-    captions : one for each pair; None for none
-    columns : pairs per line
+    members : of each group, images uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1], n >= 1
+    captions : one for each image
+    sizes : how many images each group has, those that are not in ``members`` included
 
     Raises
     ------
-    InputError : not images, or lengths that differ
+    InputError : no groups, not images, or lengths that differ
     """
-    if len(left) != len(right):
-        raise InputError("right", f"must have as many images as left ({len(left)})", value=len(right))
-    _check_captions(captions, len(left))
-    both = (enlarge(left, "left"), enlarge(right, "right"))
-    if both[0].shape != both[1].shape:
-        raise InputError("right", f"must have left's shape {left.shape[1:]}", value=right.shape[1:])
-    seam = np.full((*both[0].shape[:2], GAP // 2, 3), 255, np.uint8)
+    if not members or not len(members) == len(captions) == len(sizes):
+        raise InputError(
+            "captions and sizes", f"must have one entry for each of the groups ({len(members)}, at least 1)",
+            value=(len(captions), len(sizes)),
+        )  # fmt: skip
     sheet = Sheet()
-    sheet.grid(np.concatenate([both[0], seam, both[1]], axis=2), GAP, GAP, columns, captions, gap=3 * GAP)
+    y = GAP
+    for images, texts, size in zip(members, captions, sizes, strict=True):
+        _check_captions(texts, len(images))
+        tiles = enlarge(images)[:IN_LINE]
+        sheet.grid(tiles, GAP, y, IN_LINE, texts[:IN_LINE], gap=2 * GAP)
+        height, width = tiles.shape[1:3]
+        if size > len(tiles):
+            right = GAP + len(tiles) * (width + 2 * GAP)
+            sheet.write(f"and {size - len(tiles):,} more", right, y + height / 2, size=7.5, colour=MUTED, va="center")
+            sheet.width = max(sheet.width, right + MORE)
+        y = sheet.height + GAP
     return sheet.draw()
 
 

@@ -31,7 +31,7 @@ CAPTIONS = {
     "filters": "The weights of the first layer as images.",
     "feature-maps": "Images, and what each filter of the first layer answers at each place.",
     "outliers": "The rows whose codes have the farthest neighbours.",
-    "duplicates": "Pairs of nearly equal images.",
+    "duplicates": "Groups of images that show the same.",
 }  # a run's other pictures, such as those of single clusters, are in its own report
 
 

@@ -21,6 +21,7 @@ from narrows.evaluation.signals import rows_behind
 from narrows.files import write_text
 from narrows.report.findings import Findings, find, nothing_to_see
 from narrows.report.numbers import METRICS, difference, number, written
+from narrows.report.tables import listed_copies
 from narrows.report.verdict import describe_limit, describe_pile, looked_for, verdict
 from narrows.sealed import Parts
 from narrows.wording import out_of, plural, verb
@@ -110,6 +111,7 @@ def _render(
         data=tables.get("data") or {},
         notes=[*((tables.get("data") or {}).get("notes") or []), *(tables.get("notes") or [])],
         tables=tables,
+        copies=listed_copies(tables),
         facts=lambda names: _facts(results, names),
         compare=lambda names, *baselines: _compare(results, names, baselines),
         number=lambda name: number(results, name),
@@ -143,7 +145,7 @@ def _sections(
         ("denoising", "Denoising", known("denoising/", "denoising")),
         ("samples", "New samples", picture("samples-normal.png") or picture("samples-fitted.png")),
         ("outliers", "Outliers", bool(tables.get("outliers")) or picture("outliers.png")),
-        ("duplicates", "Near-duplicates", known("duplicates/", "duplicates", table="duplicates")),
+        ("duplicates", "Duplicates", known("duplicates/", "duplicates", table="duplicates")),
         ("probe", "What the codes know", known("probe/")),
         ("network", "The network", any(picture(f"{name}.png") for name in ("architecture", "feature-maps", "filters"))),
         ("training", "Training", known("train/", "curves")),

@@ -15,6 +15,7 @@ from narrows.errors import InputError
 from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
 from narrows.files import Array
 from narrows.model import Model
+from narrows.report.tables import listed_copies
 from narrows.runs import Run
 from narrows.wording import plural
 
@@ -116,11 +117,11 @@ def _finds(data: Dataset, found: dict[str, Any], eye: Eye, folder: Path) -> None
         images.gallery(eye.see(data.values[[entry["row"] for entry in outliers]]), columns=12, captions=captions),
         folder / "outliers.png",
     )
-    pairs = found["duplicates"][:SHOWN]
-    if pairs:
-        left, right = np.array([entry["rows"] for entry in pairs]).T
-        captions = [f"{entry['a']} / {entry['b']}" for entry in pairs]
-        save(images.pairs(eye.see(data.values[left]), eye.see(data.values[right]), captions), folder / "duplicates.png")
+    groups = listed_copies(found)[:SHOWN]
+    if groups:
+        shown = [eye.see(data.values[[entry["row"] for entry in group["rows"]]]) for group in groups]
+        captions = [[f"{entry['id']}\n{entry['kind']}" for entry in group["rows"]] for group in groups]
+        save(images.groups(shown, captions, [group["size"] for group in groups]), folder / "duplicates.png")
 
 
 def _clusters(run: Run, data: Dataset, clusters: Array, eye: Eye | None, folder: Path) -> None:

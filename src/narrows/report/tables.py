@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,12 @@ from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.data.splits import Split
 from narrows.evaluation import summary
+from narrows.evaluation.copies import Copies
 from narrows.files import Array, write_text
 from narrows.runs import Run
 
 OUTLIERS = 24
+GROUPS, IN_GROUP = 50, 12  # of copies, that the report lists; all are in duplicates.csv
 
 
 def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
@@ -47,9 +51,9 @@ def write_finds(
     distances: Array,
     errors: Array | None,
     novelty: Array,
-    pairs: list[tuple[int, int, float]],
+    copies: Copies,
 ) -> None:
-    """Write the outliers, the near-duplicates and, where there are labels, the cluster x class table.
+    """Write the outliers, the largest groups of copies and, where there are labels, the cluster x class table.
 
     Parameters
     ----------
@@ -57,7 +61,7 @@ def write_finds(
     distances : (N,), to the nearest neighbours in code space; the largest are the outliers
     errors : (N,), of reconstruction, where the model reconstructs
     novelty : (N,), the share of held-out rows that are odder
-    pairs : rows i, j and how much they differ
+    copies : groups of rows that show the same
     """
     outliers = [
         {
@@ -66,13 +70,40 @@ def write_finds(
         }
         for i in np.argsort(-distances, kind="stable")[:OUTLIERS]
     ]  # fmt: skip
-    duplicates = [
-        {"a": data.ids[i], "b": data.ids[j], "rows": [int(i), int(j)], "difference": d, "exact": d == 0}
-        for i, j, d in pairs
+    groups = [
+        {
+            "size": len(group),
+            "rows": [{"id": data.ids[copy.row], **asdict(copy)} for copy in group[:IN_GROUP]],
+        }
+        for group in copies.groups[:GROUPS]
     ]
-    run.add_tables({"outliers": outliers, "duplicates": duplicates})
+    blank = [{"id": data.ids[row], "row": row} for row in copies.blank[:IN_GROUP]]
+    run.add_tables({"outliers": outliers, "copies": {"groups": groups, "blank": blank}})
     if data.labels is not None:
         run.add_tables({"contingency": summary.contingency_table(clusters, data.labels, data.class_names)})
+
+
+def listed_copies(tables: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the groups of copies in tables.json, each with its size and its first rows.
+
+    Runs made before there were groups list pairs, each of which is a group here.
+    """
+    if "copies" in tables:
+        groups: list[dict[str, Any]] = tables["copies"]["groups"]
+        return groups
+    return [
+        {
+            "size": 2,
+            "rows": [
+                {"id": pair["a"], "row": pair.get("rows", (None, None))[0], "kind": "first", "difference": 0.0},
+                {
+                    "id": pair["b"], "row": pair.get("rows", (None, None))[1], "difference": pair["difference"],
+                    "kind": "exact" if pair["exact"] else "nearly the same",
+                },
+            ],
+        }
+        for pair in tables.get("duplicates") or []
+    ]  # fmt: skip
 
 
 def write_predictions(

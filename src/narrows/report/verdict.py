@@ -256,9 +256,9 @@ def cautions(found: Findings, results: Mapping[str, Any], tables: Mapping[str, A
         points.append(f"the map bends neighbourhoods (trustworthiness {fixed(trust, 2)})")
     if (ratio := _worst_error(found, results, tables)) > 10:
         points.append(f"one of the strangest {found.rows} is rebuilt with {times(ratio)} the average error")
-    twins = number(results, "duplicates/pairs")
-    if twins:
-        points.append(f"there {verb(twins, 'is', 'are')} {plural(twins, 'pair')} of near-duplicates")
+    for name, of in (("groups", "copies"), ("pairs", "near-duplicates")):
+        if count := number(results, f"duplicates/{name}"):  # of a run made before there were groups: pairs
+            points.append(f"there {verb(count, 'is', 'are')} {plural(count, name.removesuffix('s'))} of {of}")
     if not found.is_images:
         points.append("the rows are vectors, so no pictures can be checked by eye")
     return points
