@@ -110,7 +110,7 @@ def test_a_run_of_an_earlier_narrows_has_no_novelty_until_it_is_resumed(tmp_path
     trained = (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns
     pipeline.run(quick(), tmp_path / "r", resume=True)
     assert (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns == trained
-    assert old.assign(digits[0][:5]).novelty.shape == (5,)
+    assert Run(tmp_path / "r").assign(digits[0][:5]).novelty.shape == (5,)
 
 
 def test_the_report_is_one_offline_file(run):

@@ -128,6 +128,7 @@ def test_the_page_knows_the_copies_of_a_run(finished, tmp_path):
     lines = ["group,id,row,path,kind,difference", "0,a,8,,first,0", "0,b,3,,exact,0", "1,c,5,,first,0",
              "1,d,6,,mirrored,0.01", ",e,7,,blank,"]  # fmt: skip
     (folder / "duplicates.csv").write_text("\n".join(lines) + "\n")
+    Run(folder).seal()
     bundle = gather(Run(folder), None)
     known = bundle.header["copies"]
     assert (known["groups"], known["rows"]) == (2, 4)
@@ -142,6 +143,7 @@ def test_a_run_of_a_former_version_has_pairs(finished, tmp_path):
     del tables["copies"]
     pair = {"a": "1", "b": "4", "rows": [1, 4], "difference": 0.01, "exact": False}
     (folder / "tables.json").write_text(json.dumps(tables | {"duplicates": [pair]}))
+    Run(folder).seal()
     bundle = gather(Run(folder), None)
     known = bundle.header["copies"]
     assert (known["groups"], known["rows"]) == (1, 2)

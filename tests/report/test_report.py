@@ -205,7 +205,7 @@ def test_a_run_of_a_former_version_lists_its_pairs(folder):
     ]
     write(folder, results | {"duplicates/pairs": 281}, tables | {"duplicates": pairs})
     text = " ".join(Page(build(folder)).text.split())
-    assert "281 pairs of images the same or almost." in text
+    assert "281 pairs of images are the same or almost." in text
     assert "two (exact)" in text
     assert "four (nearly the same, 0.02000)" in text
     assert "duplicates.csv" not in text
