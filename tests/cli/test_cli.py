@@ -133,6 +133,18 @@ def test_a_run_of_an_earlier_narrows_answers_without_novelty_and_says_why(folder
     assert np.load(folder / "old.npy").shape == (1797, 2)
 
 
+def test_arrays_of_another_size_are_refused_unless_they_are_to_be_resized(folder):
+    np.save(folder / "nines.npy", np.zeros((3, 9, 9), np.uint8))
+    np.save(folder / "colour.npy", np.zeros((3, 8, 8, 3), np.uint8))
+    for name, said in (("nines.npy", "must be 8x8"), ("colour.npy", "must be grey")):
+        out = f"codes-{name}"
+        refused = narrows("encode", "run", name, "--out", out, cwd=folder, code=2)
+        assert said in " ".join(refused.split())
+        assert "--resize" in refused
+        narrows("encode", "run", name, "--out", out, "--resize", cwd=folder)
+        assert len(np.load(folder / out)) == 3
+
+
 def test_generate_draws_images(folder):
     narrows("generate", "run", "-n", 5, "--out", "g.npy", cwd=folder)
     narrows("generate", "run", "-n", 5, "--out", "g.png", "--origin", "normal", cwd=folder)

@@ -23,6 +23,9 @@ Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat fil
 Labels = Annotated[
     str | None, typer.Option(help="Where labels come from, so that they are not taken for data; see `narrows.open`.")
 ]
+Resize = Annotated[
+    bool, typer.Option("--resize", help="Bring arrays of another size, or in colour, to the run's. Files always are.")
+]
 Trust = Annotated[
     bool, typer.Option("--trust-code", help="Allow the saved model to name code outside narrows, and run it.")
 ]
@@ -30,8 +33,8 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 
 def encode(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
-    overwrite: Overwrite = False,
+    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
+    trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write the codes of new data: .npy (codes alone), or .npz or .csv with ids and novelty.
 
@@ -42,7 +45,7 @@ def encode(
 
     check_out(out, TABLES, overwrite)
     opened, model = _open_run(run, trust_code)
-    data = _open_data(opened, model, source, key, labels)
+    data = _open_data(opened, model, source, key, labels, resize)
     found = codes.encode(model, data.values)
     columns = {f"code{i}": found[:, i] for i in range(model.code_size)}
     write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone=list(columns))
@@ -50,8 +53,8 @@ def encode(
 
 
 def reconstruct(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
-    overwrite: Overwrite = False,
+    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
+    trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write what the model draws from the codes of new data: a folder of .png, one .png, .npy or .npz."""
     from narrows import codes
@@ -61,15 +64,15 @@ def reconstruct(
     opened, model = _open_run(run, trust_code)
     check_out(out, IMAGES if model.is_images else VECTORS, overwrite)
     codes.require_decoder(model)
-    data = _open_data(opened, model, source, key, labels)
+    data = _open_data(opened, model, source, key, labels, resize)
     rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
     write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{plural(len(data), 'reconstruction')}: {out}")
 
 
 def denoise(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
-    overwrite: Overwrite = False,
+    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
+    trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
     from narrows import codes
@@ -84,15 +87,15 @@ def denoise(
             "this run", "must have been trained to denoise", value=model.config["objective"]["name"],
             remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",
         )  # fmt: skip
-    data = _open_data(opened, model, source, key, labels)
+    data = _open_data(opened, model, source, key, labels, resize)
     rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
     write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} cleaned: {out}")
 
 
 def cluster(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
-    overwrite: Overwrite = False,
+    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
+    trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cluster, confidence and novelty for new data: .csv, .npz or .npy (clusters alone).
 
@@ -105,7 +108,7 @@ def cluster(
     check_out(out, TABLES, overwrite)
     opened, model = _open_run(run, trust_code)
     clusterer = opened.clusterer()
-    data = _open_data(opened, model, source, key, labels)
+    data = _open_data(opened, model, source, key, labels, resize)
     found = codes.encode(model, data.values)
     clusters = clusterer.predict(found)  # (N,)
     columns = {"cluster": clusters, "confidence": clusterer.confidence(found)}
@@ -115,8 +118,8 @@ def cluster(
 
 
 def project(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, trust_code: Trust = False,
-    overwrite: Overwrite = False,
+    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
+    trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write where new data lie on the run's map: .npy (places alone), or .csv or .npz with ids and novelty.
 
@@ -128,7 +131,7 @@ def project(
     check_out(out, TABLES, overwrite)
     opened, model = _open_run(run, trust_code)
     projection = opened.projection()
-    data = _open_data(opened, model, source, key, labels)
+    data = _open_data(opened, model, source, key, labels, resize)
     found = codes.encode(model, data.values)
     points = projection.transform(found)
     columns = {"x": points[:, 0], "y": points[:, 1]}
@@ -192,12 +195,14 @@ def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Model]:
     return run, run.model()
 
 
-def _open_data(run: Run, model: Model, source: str, key: str | None, labels: str | None) -> Dataset:
+def _open_data(run: Run, model: Model, source: str, key: str | None, labels: str | None, resize: bool) -> Dataset:
     """Open new data in the model's shape; say what had to be left out."""
     from narrows.errors import DataError
     from narrows.progress import for_this_terminal
 
     asked: dict[str, Any] = {"key": key, "labels": labels}
+    if resize and model.is_images:
+        asked |= {"size": model.input_shape[1:], "channels": model.preprocessing.get("channels", model.input_shape[0])}
     given = {name: value for name, value in asked.items() if value is not None}
     data = run.open_source(source, progress=for_this_terminal(), **given)
     if data.shape != model.input_shape:

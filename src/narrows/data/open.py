@@ -324,12 +324,12 @@ def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: 
     if "size" in options.from_model and native != size:
         raise DataError(
             "images", f"must be {size[0]}x{size[1]}, as the model's were", value=f"{native[0]}x{native[1]}",
-            remedy=f"To have them resized, open them so: narrows.open(images, size={list(size)}).",
+            remedy=f"To have them resized: narrows.open(images, size={list(size)}), or --resize on the command line.",
         )  # fmt: skip
     if "channels" in options.from_model and channels == 1 and data.shape[0] == 3:
         raise DataError(
             "images", "must be grey, as the model's were", value="three channels",
-            remedy="To have them made grey, open them so: narrows.open(images, channels=1).",
+            remedy="To have them made grey: narrows.open(images, channels=1), or --resize on the command line.",
         )  # fmt: skip
     values = images.convert(data.values, size, channels, options.fit)
     named = list(own) if isinstance(own, list | tuple) and len(own) else channels
