@@ -156,7 +156,8 @@ def offsets_of(values: Array) -> dict[str, float]:
     the middle of the range, by the column's number as text; nothing for other columns
     """
     low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
-    away, range_ = np.maximum(np.abs(low), np.abs(high)), high - low
+    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused elsewhere
+        away, range_ = np.maximum(np.abs(low), np.abs(high)), high - low
     rounding = 0.0 if values.dtype.kind in "bui" else rounding_of(values.dtype)
     far = (range_ > rounding * away) & (range_ > 0) & (away > FAR * range_)
     return {str(column): float(low[column] + range_[column] / 2) for column in np.flatnonzero(far)}
