@@ -4,6 +4,7 @@ import textwrap
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.files import read_json, write_json
@@ -381,6 +382,23 @@ def test_folders_that_are_not_ours_are_left_alone(counting, tmp_path):
         studies.run(counting, tmp_path / "out")
     studies.run(counting, tmp_path / "out", seeds=1, overwrite=True)
     assert len(calls(tmp_path / "out")) == 3
+    assert not (tmp_path / "mine" / ".lock").exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="can be written"):
+        studies.run(counting, tmp_path / "file")
+
+
+def test_a_study_that_is_running_is_not_replaced_under_its_hands(counting, tmp_path):
+    studies.run(counting, tmp_path / "out", seeds=1)
+    (tmp_path / "out" / "left over").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    with FileLock(tmp_path / "out" / ".lock"):
+        for options in ({}, {"overwrite": True}, {"resume": True}):
+            with pytest.raises(RunFolderError, match="in use by another process"):
+                studies.run(counting, tmp_path / "out", seeds=1, **options)
+        assert sorted(tmp_path.rglob("*")) == before
+    studies.run(counting, tmp_path / "out", seeds=1, overwrite=True)
+    assert not (tmp_path / "out" / "left over").exists()
 
 
 @pytest.mark.parametrize(("change", "message"), [

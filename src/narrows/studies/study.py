@@ -30,6 +30,8 @@ from narrows.studies.summing import before, outcome_of, run_folder, stamps, summ
 
 __all__ = ["builtin", "do", "load", "on", "run"]
 
+LOCK, MARKER = ".lock", "study.json"  # in a study's folder: held while it runs; which study it is
+
 
 def run(
     study: Study,
@@ -69,13 +71,17 @@ def run(
     study = study if data is None else on(study, data)
     rows = _chosen(study, only)
     out = Path(out)
-    _open_folder(out, study, data, quick=quick, resume=resume, overwrite=overwrite)
-    lock = FileLock(out / ".lock", timeout=0)
+    if resume and overwrite:
+        raise RunFolderError("--resume and --overwrite", "exclude each other", value=str(out))
+    _make_folder(out)
+    lock = FileLock(out / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
         raise RunFolderError("--out", "must not be in use by another process", value=str(out)) from error
     try:
+        # Only now: what another process is writing must be neither judged nor deleted.
+        _open_folder(out, study, data, quick=quick, resume=resume, overwrite=overwrite)
         most = seeds or (1 if quick else None)
         counts = {row.name: min(count, most or count) for row in rows for count in (row.seeds or study.seeds,)}
         total = sum(counts.values())
@@ -112,16 +118,23 @@ def _chosen(study: Study, only: Sequence[str]) -> list[Row]:
     return [row for row in study.run if row.name in wanted]
 
 
-def _open_folder(out: Path, study: Study, data: str | None, *, quick: bool, resume: bool, overwrite: bool) -> None:
-    if resume and overwrite:
-        raise RunFolderError("--resume and --overwrite", "exclude each other", value=str(out))
-    marker = out / "study.json"
-    present = out.exists() and any(path.name != ".lock" for path in out.iterdir())
-    if present and not marker.is_file():
+def _make_folder(out: Path) -> None:
+    """Make the folder of a study, unless it is there; nothing is written to one that holds something else."""
+    if out.is_dir() and _contents(out) and not (out / MARKER).is_file():
         raise RunFolderError(
             "--out", "must be a new folder or that of a study", value=str(out),
             remedy="Nothing in it was touched. Choose another folder.",
         )  # fmt: skip
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = f"{error.strerror}."
+        raise RunFolderError("--out", "must be a folder that can be written", value=str(out), remedy=remedy) from error
+
+
+def _open_folder(out: Path, study: Study, data: str | None, *, quick: bool, resume: bool, overwrite: bool) -> None:
+    """Begin a study in its folder, go on with it, or clear it, while its lock is held."""
+    marker, present = out / MARKER, _contents(out)
     if present and not (resume or overwrite):
         raise RunFolderError(
             "--out", "must not exist yet, so that no run is lost", value=str(out),
@@ -129,18 +142,19 @@ def _open_folder(out: Path, study: Study, data: str | None, *, quick: bool, resu
         )  # fmt: skip
     wanted = {"study": study.name, "quick": quick} | ({} if data is None else {"data": data})
     if present and overwrite:
-        shutil.rmtree(out)
+        # The marker goes last, so that a clearing that was broken off can be repeated.
+        for path in sorted(present, key=lambda path: path.name == MARKER):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     elif present and (before := read_json(marker)) != wanted:
         raise RunFolderError(
             "--resume", "must find the study it was started with", value=f"{before} before, {wanted} now",
             remedy="Choose another folder (--out), or start again (--overwrite).",
         )  # fmt: skip
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        remedy = f"{error.strerror}."
-        raise RunFolderError("--out", "must be a folder that can be written", value=str(out), remedy=remedy) from error
     write_json(marker, wanted)
+
+
+def _contents(out: Path) -> list[Path]:
+    return [path for path in out.iterdir() if path.name != LOCK]
 
 
 def do(row: Row, seed: int, out: Path, *, quick: bool, progress: Progress, interrupt: Interrupt) -> None:
