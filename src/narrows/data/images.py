@@ -20,8 +20,9 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from narrows.data import scale, tiff
+from narrows.data import scale, tiff, upright
 from narrows.data.scale import BYTES, SIXTEEN_BITS, UNIT, Range, Scale, White
+from narrows.data.upright import Size
 from narrows.errors import DataError
 from narrows.files import Array
 
@@ -37,13 +38,9 @@ AUTO_SIDE = 64
 SMALLEST_SIDE = 8
 MOST_SIZES = 3  # that a sentence names
 
-Size = tuple[int, int]  # height, width
 Fit = Literal["crop", "pad", "stretch"]
 Channels = Literal["auto", 1, 3] | tuple[int, ...]  # a tuple: these of the file's own, by number from 0
 Image = Any  # PIL.Image.Image, which is imported only where a file is decoded
-
-# EXIF orientation -> the member of PIL.Image.Transpose that undoes it (FLIP_LEFT_RIGHT is 0, ROTATE_90 is 2, ...).
-UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 # One image, several images, and what was done with them.
 CONVERSIONS = {
@@ -176,10 +173,9 @@ def measure(path: Path, page: int = 0) -> Size:
     with _reasons(path), _regular(path) as file:
         if _is_tiff(file):
             stored = _of_tiff(path, page, planes=False)
-            height, width = stored.size
-            return (width, height) if stored.orientation >= 5 else (height, width)
+            return upright.turned_size(stored.size, stored.orientation)
         with _opened(file, page) as image:
-            return _upright_size(image, _orientation(image))
+            return upright.size_of(image, upright.orientation(image))
 
 
 def count(path: Path) -> int:
@@ -248,13 +244,13 @@ def _loaded(path: Path, how: How, seen: list[Array] | None = None) -> tuple[Imag
                 found = ["pages"] if page == 0 and stored.pictures > 1 else []
                 found += ["deep"] if stored.planes.dtype != np.uint8 else []
                 found += ["turned"] if stored.orientation > 1 else []
-                planes = _upright_planes(_chosen(stored.planes, how.channels), stored.orientation)
+                planes = upright.turned_planes(_chosen(stored.planes, how.channels), stored.orientation)
                 image = _as_image(planes, how, seen)
                 return image, (planes.shape[1], planes.shape[2]), found
             page = stored.page
         with _opened(file, page) as stored_image:
-            orientation = _orientation(stored_image)
-            native = _upright_size(stored_image, orientation)
+            orientation = upright.orientation(stored_image)
+            native = upright.size_of(stored_image, orientation)
             if stored_image.format in ("JPEG", "MPO"):
                 # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
                 stored_image.draft(None, _draft_size(stored_image.size, how.size, how.fit, turned=orientation >= 5))
@@ -262,7 +258,7 @@ def _loaded(path: Path, how: How, seen: list[Array] | None = None) -> tuple[Imag
             if orientation > 1:
                 # Pillow turns a TIFF upright as it loads it.
                 if stored_image.format != "TIFF":
-                    image = image.transpose(UPRIGHT[orientation])
+                    image = upright.turned(image, orientation)
                 found.append("turned")
             return image, native, found
 
@@ -306,16 +302,6 @@ def _as_image(planes: Array, how: How, seen: list[Array] | None) -> Image:
             "range says otherwise"
         )
     return to_image(wanted.to_bytes(planes))
-
-
-def _upright_planes(planes: Array, orientation: int) -> Array:
-    """Undo an orientation of planes (C, H, W), as ``UPRIGHT`` does of images."""
-    turned = {
-        1: lambda x: x, 2: lambda x: x[:, :, ::-1], 3: lambda x: x[:, ::-1, ::-1], 4: lambda x: x[:, ::-1],
-        5: lambda x: x.transpose(0, 2, 1), 6: lambda x: x.transpose(0, 2, 1)[:, :, ::-1],
-        7: lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1), 8: lambda x: x.transpose(0, 2, 1)[:, ::-1],
-    }  # fmt: skip
-    return np.ascontiguousarray(turned[orientation](planes))
 
 
 def resize(image: Image, size: Size, fit: Fit) -> Image:
@@ -502,55 +488,6 @@ def _regular(path: Path) -> IO[bytes]:
 def _too_large(pixels: int | None) -> str:
     found = f"it has {pixels / 1e6:,.1f} megapixels" if pixels else "it has far too many pixels"
     return f"{found}, above the limit of {MOST_PIXELS // 1_000_000} megapixels"
-
-
-def _upright_size(image: Image, orientation: int) -> Size:
-    """Return height and width as they are once the image stands upright."""
-    width, height = image.size
-    if image.format == "TIFF":  # some versions of Pillow have turned its size already, others have not
-        width, height = image.tag_v2[256], image.tag_v2[257]
-    return (width, height) if orientation >= 5 else (height, width)
-
-
-def _orientation(image: Image) -> int:
-    """Return the orientation that the camera noted, 1 (upright) to 8; from 5 on, height and width change places.
-
-    The one place that knows it: of EXIF, or XMP, or the tag of a TIFF. Ask once, before the pixels are loaded, which
-    makes a TIFF forget.
-    """
-    try:
-        if image.format == "PNG" and "exif" not in image.info and _has_notes_behind_pixels(image.fp):
-            image.load()
-        value = image.getexif().get(tiff.ORIENTATION, 1) if _may_be_turned(image) else 1
-    except Exception:  # damaged notes do not make a damaged image
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _may_be_turned(image: Image) -> bool:
-    # Pillow loads a PNG's pixels to look for notes behind them; whether there are any has been found out without.
-    return image.format != "PNG" or bool(
-        {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"} & image.info.keys()
-    )
-
-
-def _has_notes_behind_pixels(file: IO[bytes]) -> bool:
-    """Whether a PNG has chunks of notes behind its pixels, found by the lengths of its chunks alone."""
-    place = file.tell()
-    try:
-        file.seek(8)
-        behind = False
-        while len(head := file.read(8)) == 8:
-            length, kind = int.from_bytes(head[:4], "big"), head[4:]
-            behind = behind or kind == b"IDAT"
-            if behind and kind in (b"eXIf", b"iTXt", b"zTXt", b"tEXt"):
-                return True
-            if kind == b"IEND" or length >= 1 << 31:
-                break
-            file.seek(length + 4, os.SEEK_CUR)
-        return False
-    finally:
-        file.seek(place)
 
 
 def _draft_size(stored: tuple[int, int], size: Size, fit: Fit, *, turned: bool) -> tuple[int, int]:

@@ -124,15 +124,15 @@ def open(
     if isinstance(labels, os.PathLike):
         labels = os.fspath(labels)
     white_ = check_white(white)
-    geometry = (("size", size), ("channels", channels))
+    unasked = {"size": size == "auto", "channels": channels == "auto", "page": page is None}
     options = Options(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
         white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
         tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
-        like, frozenset(name for name, value in geometry if like is not None and value == "auto"),
+        like, frozenset(name for name, value in unasked.items() if like is not None and value),
     )  # fmt: skip
     if isinstance(source, Dataset):
-        return _adapt(source, options)
+        return _adapt(source, _without_page(options))
     if isinstance(source, str | os.PathLike):
         return _open_text(source, options)
     if isinstance(source, list | tuple) and source and all(isinstance(item, str | os.PathLike) for item in source):
@@ -143,10 +143,7 @@ def open(
         name, reader = find_several(paths)
         return _read(name, reader, paths, plural(len(paths), "file"), options)
     array = as_array(source)
-    origin = f"array {array.shape} {array.dtype}"
-    if options.page != 0:
-        raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
-    return _finish(Raw(array), origin, "array", options)
+    return _finish(Raw(array), f"array {array.shape} {array.dtype}", "array", _without_page(options))
 
 
 def _check_page(page: Any) -> int | Literal["all"]:
@@ -155,6 +152,13 @@ def _check_page(page: Any) -> int | Literal["all"]:
     if page == "all" or (isinstance(page, int | np.integer) and not isinstance(page, bool) and page >= 0):
         return page if page == "all" else int(page)
     raise DataError("page", 'must be a number of a page, from 0, or "all"', value=page)
+
+
+def _without_page(options: Options) -> Options:
+    """Return options for what has no pages: those of a model's files say nothing here, and a person's are refused."""
+    if options.page != 0 and "page" not in options.from_model:
+        raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
+    return replace(options, page=0)
 
 
 # From a source to what it holds
@@ -209,7 +213,7 @@ def _exists(path: Path) -> bool:
 
 def _open_named(name: str, options: Options) -> Dataset:
     dataset: Dataset = named.get(name)(options.progress)
-    return _adapt(dataset, options)
+    return _adapt(dataset, _without_page(options))
 
 
 def _open_matches(paths: list[Path], pattern: str, options: Options) -> Dataset:
@@ -221,8 +225,8 @@ def _open_matches(paths: list[Path], pattern: str, options: Options) -> Dataset:
 def _read(name: str, reader: Reader, paths: list[Path], source: str, options: Options) -> Dataset:
     if options.key is not None and not reader.has_keys:
         raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
-    if options.page != 0 and not reader.has_pages:
-        raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
+    if not reader.has_pages:
+        options = _without_page(options)
     return _finish(reader.read(paths, options), source, name, options)
 
 
@@ -293,11 +297,10 @@ def _check_meaning(data: Dataset, options: Options) -> None:
     """Refuse what has no meaning for data of this kind."""
     of_images = {
         "size": options.size, "channels": options.channels, "white": options.white, "range": options.range,
-        "page": options.page,
     }  # fmt: skip
     of_tables = {"columns": options.columns, "ignore": options.ignore}
     for name, value in (of_tables if data.is_images else of_images).items():
-        if value not in ("auto", (), 0):
+        if value not in ("auto", ()):
             kinds = ("tables", "images") if data.is_images else ("images", "vectors")
             raise DataError(
                 name, f"has a meaning for {kinds[0]} only, and these are {kinds[1]}", value=value,

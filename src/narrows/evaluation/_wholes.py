@@ -17,7 +17,8 @@ import numpy as np
 
 from narrows.data import images
 from narrows.data.dataset import Dataset
-from narrows.data.images import How, Size, Unreadable
+from narrows.data.images import How, Unreadable
+from narrows.data.upright import Size
 from narrows.files import Array
 from narrows.progress import Progress
 

@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from narrows.data.dataset import Skipped
-from narrows.data.images import Channels, Fit, Size
+from narrows.data.images import Channels, Fit
 from narrows.data.scale import Range, White
+from narrows.data.upright import Size
 from narrows.errors import DataError
 from narrows.files import Array
 from narrows.progress import Progress
@@ -48,7 +49,7 @@ class Options:
     columns: tuple[str, ...] = ()  # all of them
     ignore: tuple[str, ...] = ()
     like: Mapping[str, Any] | None = None
-    from_model: frozenset[str] = frozenset()  # which of size and channels nobody asked for but ``like``
+    from_model: frozenset[str] = frozenset()  # which of size, channels and page nobody asked for but ``like``
 
     @property
     def labels_word(self) -> str:

@@ -24,9 +24,10 @@ import numpy as np
 from narrows.data import images, scale
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options, Raw, Reader
-from narrows.data.images import How, NeedsScale, Picture, Size, Unreadable
+from narrows.data.images import How, NeedsScale, Picture, Unreadable
 from narrows.data.labels import from_names, labels_file
 from narrows.data.scale import BYTES, Census, Scale
+from narrows.data.upright import Size
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
 from narrows.wording import out_of, plural
