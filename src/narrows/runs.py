@@ -397,10 +397,8 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run has no novelty, since an earlier narrows made it, or is damaged
         """
-        from narrows.novelty import evidence_of
-
-        known, model, values = self.fitted_novelty(), self.model(), self.open_source(source, **options).values
-        return known.novelty(model, values, *evidence_of(model, values))
+        known = self.fitted_novelty()
+        return known.novelty(*self._evidence(source, options))
 
     def assign(self, source: Any, **options: Any) -> Assigned:
         """Return the clusters of new rows, how clearly they belong there, and how unlike the run's own rows they are.
@@ -414,12 +412,17 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run is not finished, or damaged
         """
+        clusterer, known = self.clusterer(), self.fitted_novelty() if self.tells_novelty else None
+        model, values, codes, errors = self._evidence(source, options)
+        novelty = None if known is None else known.novelty(model, values, codes, errors)
+        return Assigned(clusterer.predict(codes), clusterer.confidence(codes), novelty)
+
+    def _evidence(self, source: Any, options: Mapping[str, Any]) -> tuple[Model, Array, Array, Array | None]:
+        """Return the model, and of new rows their values, codes (N, K) and reconstruction errors (N,) if any."""
         from narrows.novelty import evidence_of
 
-        model, clusterer, values = self.model(), self.clusterer(), self.open_source(source, **options).values
-        codes, errors = evidence_of(model, values)
-        novelty = self.fitted_novelty().novelty(model, values, codes, errors) if self.tells_novelty else None
-        return Assigned(clusterer.predict(codes), clusterer.confidence(codes), novelty)
+        model, values = self.model(), self.open_source(source, **options).values
+        return model, values, *evidence_of(model, values)
 
     def save_part(self, name: str, state: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
         """Write a fitted part: its arrays, and the registry name and arguments that made it."""
