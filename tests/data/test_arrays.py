@@ -148,7 +148,7 @@ def test_values_beyond_white_are_refused(top, white):
 )
 def test_white_is_the_least_of_1_16_and_255_that_no_value_exceeds(array, white, brightest):
     values, notes, decided = as_values(np.tile(array, (2, 4, 1)))
-    assert decided == {"white": white}
+    assert decided == {"white": white, "dtype": array.dtype.name}
     assert values.max() == brightest
     if white == 16:
         assert any("0 to 16" in note and "white=VALUE" in note for note in notes)
@@ -203,7 +203,7 @@ def test_a_range_is_two_numbers(asked):
 def test_what_lies_beyond_a_range_is_black_or_white(array, ends, expected):
     values, notes, kept = as_values(np.tile(array, (2, 4, 1)), scale=Scale(*ends, clips=True))
     assert values[0, 0, 0].tolist() == expected
-    assert kept == {"range": list(ends)}
+    assert kept == {"range": list(ends), "dtype": array.dtype.name}
     assert "what lies beyond is black or white" in notes[0]
 
 
@@ -213,7 +213,7 @@ def test_16_bits_are_scaled_over_the_whole_set():
     twelve[0, 0, :2] = 0, 4095
     values, notes, kept = as_values(twelve)
     assert np.array_equal(values[:, 0], np.rint(twelve * (255 / 4095)))
-    assert kept == {"range": [0, 4095]}
+    assert kept == {"range": [0, 4095], "dtype": "uint16"}
     assert notes == [
         "Values from 0 to 4,095 (the largest) were scaled to 0..255; another range is given by white=VALUE or "
         "range=[LOW, HIGH]."
@@ -223,7 +223,7 @@ def test_16_bits_are_scaled_over_the_whole_set():
     kept = as_values(hot)[2]
     assert 4080 < kept["range"][1] <= 4095
     shifted = (twelve // 16 + 1000).astype(np.uint16)
-    assert as_values(shifted)[2] == {"range": [1000, 1255]}
+    assert as_values(shifted)[2]["range"] == [1000, 1255]
 
 
 COUNTED = [np.uint8, np.int64, np.uint16, np.float32]
@@ -264,3 +264,39 @@ def test_channels_may_be_chosen_among_many():
         as_values(five, channels=(5,))
     with pytest.raises(DataError, match=r"channels=\[0\]"):
         as_values(five)
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((4, 12, 8, 8), 1),
+        ((4, 8, 8, 12), 3),
+        ((4, 20, 30, 5), 3),
+        ((4, 5, 20, 30), 1),
+        ((4, 8, 8, 8), 3),
+        ((4, 9, 8, 9), 3),
+    ],
+)
+def test_channels_lie_beside_two_equal_sides_or_on_the_shortest_axis(shape, axis):
+    stack = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert np.array_equal(as_values(stack, channels=(4,))[0][:, 0], np.take(stack, 4, axis))
+
+
+def test_masked_arrays_are_refused():
+    with pytest.raises(DataError, match="masked"):
+        as_array(np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]]))
+
+
+def test_a_range_is_of_the_type_it_was_decided_for():
+    rng = np.random.default_rng(0)
+    floats = rng.uniform(-1, 1, (4, 8, 8))
+    like = as_values(floats, scale=Scale(-1, 1, clips=True))[2]
+    grey = rng.integers(0, 256, (4, 8, 8), dtype=np.uint8)
+    assert np.array_equal(as_values(grey, like=like)[0][:, 0], grey)
+    levels = (grey // 16).astype(np.uint8)
+    values, _, like = as_values(levels, scale=Scale(0, 15))
+    assert like == {"white": 15, "dtype": "uint8"}
+    assert np.array_equal(as_values(levels, like=like)[0], values)
+    twelve = as_values(rng.integers(0, 4096, (4, 8, 8)).astype(np.uint16))[2]
+    with pytest.raises(DataError, match="values from 0 to 1"):
+        as_values(rng.random((4, 8, 8)), like=twelve)

@@ -136,3 +136,53 @@ def test_vectors_of_tensors_are_taken_as_they_are():
     for tensor in (torch.rand(30, 6, requires_grad=True), torch.rand(30, 6).to(torch.bfloat16)):
         model = narrows.Autoencoder(2, epochs=1, random_state=0).fit(tensor)
         assert model.transform(tensor).shape == (30, 2)
+
+
+def test_large_whole_numbers_differ_exactly():
+    table = np.column_stack([2**60 + np.arange(120), np.arange(120)])
+    data = narrows.open(table)
+    assert np.array_equal(np.diff(data.values[:, 0]), np.ones(119))
+    again = narrows.open(table[5:9], like=data.provenance["preprocessing"])
+    assert np.array_equal(again.values, data.values[5:9])
+
+
+def test_fewer_columns_than_the_models_are_refused():
+    model = narrows.Autoencoder(2, epochs=1, random_state=0).fit(np.column_stack([PLAIN[:, 0], FAR["seconds"]]))
+    with pytest.raises(DataError, match="columns that the model's had"):
+        model.transform(narrows.open(PLAIN[:, :1]))
+
+
+FRAME = pd.DataFrame({
+    "id": [f"r{i}" for i in range(40)], "width": np.arange(40) % 7, "when": 1.7e9 + np.arange(40) / 4,
+    "place": ["here"] * 40, "label": ["cat", "dog", None, "dog"] * 10,
+})  # fmt: skip
+
+
+def test_a_dataframe_is_read_as_its_file_is(tmp_path):
+    FRAME.to_csv(tmp_path / "x.csv", index=False)
+    frame, file = narrows.open(FRAME), narrows.open(tmp_path / "x.csv")
+    assert np.array_equal(frame.values, file.values)
+    assert np.array_equal(frame.labels, file.labels)
+    assert (frame.class_names, frame.ids) == (file.class_names, file.ids)
+    assert frame.provenance["preprocessing"] == file.provenance["preprocessing"]
+    turned = narrows.open(FRAME[["when", "label", "width"]], like=frame.provenance["preprocessing"])
+    assert np.array_equal(turned.values, frame.values)
+    assert narrows.open(FRAME, columns=["when", "width"]).provenance["columns"] == ["when", "width"]
+    assert np.array_equal(narrows.open(FRAME, columns=["when", "width"]).values[:, 1], FRAME["width"])
+    assert narrows.open(FRAME, labels="place").class_names == ["here"]
+    with pytest.raises(DataError, match="nope"):
+        narrows.open(FRAME, columns=["nope"])
+    with pytest.raises(DataError, match="at least one column"):
+        narrows.open(FRAME[["place"]])
+    with pytest.raises(DataError, match="finite"):
+        narrows.open(FRAME.assign(width=np.nan))
+
+
+def test_an_estimator_fitted_to_a_file_checks_the_names_of_dataframes(tmp_path):
+    frame = pd.DataFrame(PLAIN, columns=list("abcdef"))
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    model = narrows.Autoencoder(2, epochs=1, random_state=0).fit(str(tmp_path / "x.csv"))
+    assert model.transform(frame).shape == (300, 2)
+    with pytest.raises(ValueError, match="same order"):
+        model.transform(frame[list("fedcba")])
+    assert not hasattr(model.fit(narrows.open(PLAIN)), "feature_names_in_")

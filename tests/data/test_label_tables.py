@@ -148,6 +148,64 @@ def test_a_row_that_is_named_twice_has_one_label(tmp_path):
         label_tables.read(written(tmp_path, twice.format("b")), IMAGES)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "image,split\n" + rows(lambda i, c: f"im{i},{'train' if i < 6 else 'test'}"),
+        "image,split\n" + rows(lambda i, c: f"im{i},{('train', 'test', 'unlabeled')[c]}"),
+        "image,fold\n" + rows(lambda i, c: f"im{i},{c}"),
+        "image,is_train\n" + rows(lambda i, c: f"im{i},{i % 2}"),
+        "image,area\n" + rows(lambda i, c: f"im{i},{1.5 * c}"),
+        "image,train,test\n" + rows(lambda i, c: f"im{i},{i % 2},{1 - i % 2}"),
+        "image,x,y\n" + rows(lambda i, c: f"im{i},{i * 3},{i * 2}"),
+    ],
+)
+def test_splits_measurements_and_coordinates_are_no_labels(tmp_path, text):
+    with pytest.raises(DataError, match="clearly holds labels"):
+        label_tables.read(written(tmp_path, text), IMAGES)
+
+
+def test_a_coordinate_beside_labels_is_no_label(tmp_path):
+    text = "image,x,y,species\n" + rows(lambda i, c: f"im{i},{i * 3},{i * 2},s{c}")
+    assert label_tables.read(written(tmp_path, text), IMAGES)[0].tolist() == SPECIES
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0,cat\n1,dog\n0,cat\n1,dog\n0,cat\n", "by their ids"),  # classes, not rows
+        ("label,weight\n0,1.5\n1,2.5\n0,3.5\n1,4.5\n1,2.5\n", "by their ids"),
+        ("id,kind\n1,a\n2,b\n3,a\n4,b\n5,a\n", "numbers from 0"),
+    ],
+)
+def test_rows_of_an_array_are_not_told_by_small_numbers(tmp_path, text, words):
+    with pytest.raises(DataError, match=words):
+        label_tables.read(written(tmp_path, text), [str(i) for i in range(5)])
+
+
+def test_a_row_under_two_spellings_has_one_label(tmp_path):
+    with pytest.raises(DataError, match="one label"):
+        label_tables.read(written(tmp_path, "image,kind\nim0.png,cat\nim0,dog\nim1,cat\n"), IMAGES)
+
+
+def test_blanks_before_quotes_are_not_the_cells(tmp_path):
+    text = '"image", "kind"\n' + rows(lambda i, c: f'"im{i}.png", "{("cat", "NA", "dog")[c]}"')
+    assert label_tables.read(written(tmp_path, text), IMAGES)[0].tolist() == ["cat", "NA", "dog"] * 3
+
+
+def test_measurements_in_a_column_called_target_are_no_classes(tmp_path):
+    path = written(tmp_path, "a,target\n" + rows(lambda i, c: f"{i},{i / 4}"), "x.csv")
+    with pytest.raises(DataError, match=r"classes.*none"):
+        narrows.open(path)
+    assert narrows.open(path, labels="none").labels is None
+
+
+@pytest.mark.parametrize(("asked", "words"), [("nope.csv", "no such file"), ("folder/nope", "no such file")])
+def test_a_file_of_labels_that_is_not_there(asked, words):
+    with pytest.raises(DataError, match=words):
+        narrows.open(np.zeros((3, 4, 4), np.uint8), labels=asked)
+
+
 def test_a_table_of_labels_alone_with_one_row_more_begins_with_a_header(tmp_path):
     path = written(tmp_path, "species\nx\ny\nx\n")
     assert label_tables.read(path, IDS)[0].tolist() == ["x", "y", "x"]
@@ -177,6 +235,9 @@ def test_an_array_among_several_may_hold_the_labels(tmp_path):
     np.savez(tmp_path / "all.npz", images=images, labels=[1, 0, 1], depth=[5, 6, 7])
     assert narrows.open(images, labels=str(tmp_path / "all.npz")).labels.tolist() == [1, 0, 1]
     assert narrows.open(images, labels=f"{tmp_path / 'all.npz'}:depth").labels.tolist() == [5, 6, 7]
+    np.savez(tmp_path / "two.npz", y=[1, 0, 1], z=[5, 6, 7])
+    with pytest.raises(DataError, match=r"two\.npz:KEY"):
+        narrows.open(images, labels=str(tmp_path / "two.npz"))
 
 
 def test_a_folder_called_none_is_a_class(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import numpy as np
 
 from narrows.data import columns
 from narrows.data.dataset import all_finite
-from narrows.data.scale import BYTES, OVERSHOOT, SIXTEEN_BITS, UNIT, Census, Scale, of_model
+from narrows.data.scale import BYTES, KEPT, OVERSHOOT, SIXTEEN_BITS, UNIT, Census, Scale, of_model
 from narrows.errors import DataError
 from narrows.files import Array
 
@@ -30,6 +30,10 @@ def as_array(source: Any) -> Array:
     if torch is not None and isinstance(source, torch.Tensor):
         source = source.detach().cpu()
         source = (source.float() if source.dtype == torch.bfloat16 else source).numpy()
+    if np.ma.is_masked(source):
+        raise DataError(
+            "data", "must have a value everywhere", value="a masked array", remedy="Fill it: array.filled(0)."
+        )
     try:
         array = source if isinstance(source, np.ndarray) else np.asarray(source)
     except ValueError as error:
@@ -114,11 +118,12 @@ def as_values(
     notes = [note] if (note := note or _about_scale(images.dtype, scale)) else []
     if images.dtype != bool:
         notes += _about_darkness(values, f"White is {scale.high:g}; if another value stands for it, say white=VALUE.")
-    return values, notes, scale.as_options() if like is None else _kept(like)
+    own = scale.as_options() | {"dtype": images.dtype.name}
+    return values, notes, own if like is None else _kept(like)
 
 
 def _kept(like: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: like[name] for name in ("white", "range") if name in like}
+    return {name: like[name] for name in KEPT if name in like}
 
 
 def _of_model(images: Array, like: Mapping[str, Any], origin: str) -> Scale:
@@ -129,18 +134,20 @@ def _of_model(images: Array, like: Mapping[str, Any], origin: str) -> Scale:
     DataError : bytes that are all within a white below 255, or fractions below 1 where white is above
     """
     scale = of_model(images.dtype, like)
+    if like.get("dtype") == images.dtype.name:
+        return scale
     white = like.get("white", 255)
-    if images.dtype == np.uint8 and white < 255 and "range" not in like and 0 < images.max() <= white:
+    if images.dtype == np.uint8 and white < 255 and 0 < images.max() <= white:
         raise DataError(
             origin, f"could be meant with white at {white:g}, as the model's images were, or at 255, as bytes are",
             value=f"uint8 up to {images.max()}",
-            remedy=f"Open it first: narrows.open(array, range=[0, {white:g}]) or range=[0, 255].",
+            remedy=f"Say which: narrows.open(array, white={white:g}) or white=255, or --white on the command line.",
         )  # fmt: skip
     is_float = images.dtype.kind == "f"
-    if is_float and not scale.clips and scale.high > 1 and images.max() <= 1 and (images != np.rint(images)).any():
+    if is_float and scale.high > 1 and images.max() <= 1 and (images != np.rint(images)).any():
         raise DataError(
             origin, f"must have white at {scale.high:g}, as the model's images had", value="values from 0 to 1",
-            remedy=f"Multiply by {scale.high:g}, or open it first: narrows.open(array, white=1).",
+            remedy=f"Multiply by {scale.high:g}, or say so: narrows.open(array, white=1); with a verb, --white 1.",
         )  # fmt: skip
     return scale
 
@@ -158,10 +165,18 @@ def _as_vectors(array: Array, origin: str, like: Mapping[str, Any] | None) -> tu
     return vectors, [], {"offsets": offsets} if offsets else {}
 
 
+def _axis_of_channels(shape: tuple[int, ...]) -> int:
+    """Return which axis of (N, ?, ?, ?) holds channels: beside two equal sides the other, else the shorter."""
+    _, first, middle, last = shape
+    if (first == middle) != (middle == last):
+        return 3 if first == middle else 1
+    return 1 if first < last else 3
+
+
 def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Array:
     images = array[:, None] if array.ndim == 3 else array
     if channels:
-        axis = 3 if array.ndim == 4 and array.shape[3] <= array.shape[1] else 1
+        axis = _axis_of_channels(images.shape) if array.ndim == 4 else 1
         if max(channels) >= images.shape[axis]:
             raise DataError(
                 "channels", f"must be among the {images.shape[axis]} of {origin}", value=list(channels),

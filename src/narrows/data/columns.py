@@ -112,13 +112,13 @@ def choose(
         return Columns(kept, list(asked), [note])
     if missing and not names:
         raise DataError(
-            origin, f"must have the {len(asked)} columns asked for ({_listed(asked)})",
+            origin, f"must have the {len(asked)} columns asked for ({listed(asked)})",
             value=f"{len(free)} columns without names", remedy="Give it a row of names, or ask by numbers from 0.",
         )  # fmt: skip
     if missing:
         raise DataError(
             origin, f"must have {'the column' if len(missing) == 1 else 'all the columns'} asked for",
-            value=f"none called {_listed(missing)}", remedy=_known(missing[0], names),
+            value=f"none called {listed(missing)}", remedy=_known(missing[0], names),
         )  # fmt: skip
     if len(set(positions)) < len(positions):
         raise DataError("columns", "must name each column once", value=list(asked))
@@ -129,7 +129,7 @@ def choose(
         kept = [column for column in free if column not in left_out]
         return Columns(kept, _called(kept, names) if names or ignored else None, [])
     extra = [column for column in free if column not in positions and column not in left_out]
-    what = f"{_listed(_called(extra, names))}, not among the columns asked for"
+    what = f"{listed(_called(extra, names))}, not among the columns asked for"
     return Columns(positions, _called(positions, names), [f"Left out: {what}."] if extra else [])
 
 
@@ -155,12 +155,22 @@ def offsets_of(values: Array) -> dict[str, float]:
     -------
     the middle of the range, by the column's number as text; nothing for other columns
     """
-    low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+    # Whole numbers are subtracted as such: float64 does not hold those beyond 2^53.
+    exact = object if values.dtype.kind in "iu" else np.float64
+    low, high = values.min(axis=0).astype(exact), values.max(axis=0).astype(exact)
     with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is refused elsewhere
-        away, range_ = np.maximum(np.abs(low), np.abs(high)), high - low
+        away = np.maximum(np.abs(low), np.abs(high)).astype(np.float64)
+        range_ = (high - low).astype(np.float64)
     rounding = 0.0 if values.dtype.kind in "bui" else rounding_of(values.dtype)
     far = (range_ > rounding * away) & (range_ > 0) & (away > FAR * range_)
-    return {str(column): float(low[column] + range_[column] / 2) for column in np.flatnonzero(far)}
+    return {str(column): _middle(values[:, column]) for column in np.flatnonzero(far)}
+
+
+def _middle(column: Array) -> float:
+    """Return the middle of a column's range; of whole numbers a whole one, which float64 need not hold."""
+    low: float = column.min().item()
+    high: float = column.max().item()
+    return low + (high - low) // 2 if isinstance(low, int) else low + (high - low) / 2
 
 
 def rounding_of(dtype: np.dtype) -> float:
@@ -169,13 +179,27 @@ def rounding_of(dtype: np.dtype) -> float:
 
 
 def without_offsets(values: Array, offsets: Mapping[str, float]) -> Array:
-    """Return (N, D) less its offsets, taken off before anything is rounded to float32."""
+    """Return (N, D) less its offsets, taken off before anything is rounded to float32.
+
+    Raises
+    ------
+    DataError : fewer columns than have offsets
+    """
     if not offsets:
         return values
+    if max(map(int, offsets)) >= values.shape[1]:
+        raise DataError("data", "must have the columns that the model's had", value=f"{values.shape[1]} columns")
     moved = values.astype(np.float32)
     for column, offset in offsets.items():
-        moved[:, int(column)] = values[:, int(column)].astype(np.float64) - offset
+        moved[:, int(column)] = _less(values[:, int(column)], offset)
     return moved
+
+
+def _less(column: Array, offset: float) -> Array:
+    """Return a column less its offset, exactly where both are whole numbers."""
+    if column.dtype.kind in "iu" and isinstance(offset, int):
+        return np.array([value - offset for value in column.tolist()], np.float64)
+    return column.astype(np.float64) - offset
 
 
 def with_offsets(values: Array, preprocessing: Mapping[str, Any]) -> Array:
@@ -191,12 +215,12 @@ def with_offsets(values: Array, preprocessing: Mapping[str, Any]) -> Array:
 
 def about(names: Sequence[str]) -> str:
     """Return a sentence that says which columns are data."""
-    return f"{_counted(len(names))} taken as data: {_listed(names)}."
+    return f"{_counted(len(names))} taken as data: {listed(names)}."
 
 
 def about_offsets(offsets: Mapping[str, float], names: Sequence[str] | None) -> str:
     """Return a sentence about columns that lie far from 0."""
-    called = _listed([names[int(column)] if names else f"number {column}" for column in offsets])
+    called = listed([names[int(column)] if names else f"number {column}" for column in offsets])
     return f"Far from 0 beside their range, and counted from its middle: {called}."
 
 
@@ -208,7 +232,8 @@ def _called(positions: Sequence[int], names: Sequence[str]) -> list[str]:
     return [names[column] if names else str(column) for column in positions]
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return the names that one sentence shows, and how many more there are."""
     rest = len(names) - MOST_NAMED
     return ", ".join(map(repr, names[:MOST_NAMED])) + (f" and {rest} more" if rest > 0 else "")
 
@@ -218,4 +243,4 @@ def _known(name: str, names: Sequence[str]) -> str:
     if not names:
         return "Its columns have no names; they go by their numbers, from 0."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return (f"Did you mean {close[0]!r}? " if close else "") + f"It has {_listed(names)}."
+    return (f"Did you mean {close[0]!r}? " if close else "") + f"It has {listed(names)}."

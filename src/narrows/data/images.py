@@ -139,11 +139,14 @@ def scale_of(white: White, range_: Range, like: Mapping[str, Any] | None) -> Cal
 
 def _of_model(like: Mapping[str, Any], dtype: np.dtype) -> Scale:
     """Return the scale of a model's files. What the model has seen may be arrays, whose white says little of files."""
-    if dtype == np.uint8 or "range" in like:
+    own = like.get("dtype")
+    if dtype == np.uint8 or own == dtype.name or ("range" in like and own is None):
         return scale.of_model(dtype, like)
     kept = scale.of_preprocessing(like)
-    # White at 1 or 100 is a scale of floats, and white at 4095 one of 16 bits; white at 255 is one of bytes.
-    return kept if (kept.high > 255 if dtype.kind in "ui" else kept != BYTES) else of_format(dtype)
+    # White at 1 or 100 is a scale of floats, and white at 4095 one of 16 bits; white at 255 is one of bytes. A range
+    # that was measured on one type of values says nothing of another.
+    its = "white" in like and (kept.high > 255 if dtype.kind in "ui" else kept != BYTES)
+    return kept if its else of_format(dtype)
 
 
 def how_of(preprocessing: Mapping[str, Any]) -> How:
@@ -432,6 +435,8 @@ def _reasons(path: Path) -> Iterator[None]:
         yield
     except (Unreadable, NeedsScale):
         raise
+    except tiff.Refused as error:
+        raise Unreadable(str(error)) from error
     except Image.DecompressionBombError as error:
         raise Unreadable(_too_large(None)) from error
     except UnidentifiedImageError as error:

@@ -15,12 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data import columns
-from narrows.data.labels import LABEL_WORDS, is_missing
+from narrows.data.labels import LABEL_WORDS, called_labels, is_fraction, is_missing
 from narrows.errors import DataError
 from narrows.files import Array
 
 ID_WORDS = ("id", "path", "file", "filename", "image", "name")
-SPLIT_WORDS = frozenset({"train", "training", "valid", "validation", "val", "test", "testing"})
+# What says which rows train, and is no class.
+SPLIT_WORDS = frozenset({
+    "train", "training", "valid", "validation", "val", "dev", "test", "testing", "unlabeled", "unlabelled", "unsup",
+})  # fmt: skip
+SPLIT_HEADERS = frozenset({"split", "fold", "set", "subset", "partition", "is_train", "is_test", "is_valid", "is_val"})
 SAMPLE_LINES = 20  # by which the delimiter is told
 
 
@@ -81,7 +85,8 @@ def read(
             str(path), f"must have {width} cells in every row", value=f"{len(cells[line])} in row {line + 1}"
         )
     names = _names_of(ids)
-    of_ids = _id_column(cells, {name for row in names for name in row})
+    numbered = list(ids) == [str(row) for row in range(len(ids))]
+    of_ids = _id_column(cells, {name for row in names for name in row}, numbered=numbered)
     if of_ids is None:
         raise DataError(
             str(path), "must name the rows it labels by their ids", value=", ".join(cells[min(1, len(cells) - 1)][:3]),
@@ -90,9 +95,14 @@ def read(
     table = _below_header(path, cells, of_ids, {name for row in names for name in row})
     found, taken = _labels_of(table, of_ids, column)
     by_id = _by_id(table, of_ids, found)
-    labels = [next((by_id[name] for name in row if name in by_id), None) for row in names]
-    missing = labels.count(None)
-    if missing == len(ids):
+    if numbered and "0" not in by_id and str(len(ids)) in by_id:
+        raise DataError(
+            str(path), "must name rows of an array by their numbers from 0", value=f"numbers from 1 to {len(ids)}",
+            remedy="Take 1 off, or leave the ids away and give one label per row, in order.",
+        )  # fmt: skip
+    labels = [_label_of(path, row, by_id) for row in names]
+    missing = sum(not label for label in labels)
+    if labels.count(None) == len(ids):
         raise DataError(
             str(path), "must name the rows it labels by their ids", value=next(iter(by_id), "no rows"),
             remedy=f"Ids look like {ids[0]!r}.",
@@ -111,7 +121,10 @@ def _cells(path: Path) -> list[list[str]]:
         if not sample:
             raise DataError(str(path), "must hold labels", value="an empty file")
         delimiter = "\t" if path.suffix.lower() == ".tsv" else columns.delimiter(sample, spaces=False)
-        return [row for row in csv.reader(lines, delimiter=delimiter) if any(cell.strip() for cell in row)]
+        # Blanks may belong to an id, but none before a quote does.
+        blanks = any(f'{delimiter} "' in line for line in lines)
+        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=blanks)
+        return [row for row in rows if any(cell.strip() for cell in row)]
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(str(path), "must be a table of text in UTF-8", remedy=f"{error}.") from error
 
@@ -128,8 +141,21 @@ def _alone(path: Path, cells: list[list[str]], column: str, counts: Collection[i
     return np.array(labels)
 
 
-def _id_column(cells: list[list[str]], known: Collection[str]) -> int | None:
-    """Return the column whose cells are the ids of rows; None where there is none."""
+def _label_of(path: Path, names: Sequence[str], by_id: dict[str, str]) -> str | None:
+    """Return the label of a row by any of its names; None where the table has none of them."""
+    found = {by_id[name]: name for name in names if name in by_id}
+    if len(found) > 1:
+        raise DataError(
+            str(path), "must give each row one label", value=", ".join(f"{found[label]}: {label}" for label in found)
+        )
+    return next(iter(found), None)
+
+
+def _id_column(cells: list[list[str]], known: Collection[str], *, numbered: bool) -> int | None:
+    """Return the column whose cells are the ids of rows; None where there is none.
+
+    Rows that are ``numbered`` are told by a column without repeats alone: classes are small numbers too.
+    """
     first = [cell.strip().lower() for cell in cells[0]]
     hits = [sum(row[i] in known or row[i].strip() in known for row in cells) for i in range(len(first))]
     called = [i for i, word in enumerate(first) if word in ID_WORDS and not _recurs(cells, i)]
@@ -137,7 +163,7 @@ def _id_column(cells: list[list[str]], known: Collection[str]) -> int | None:
         return max(called, key=lambda i: (hits[i], -ID_WORDS.index(first[i])))
     # Numbers from 0 may be ids of rows, but a column of ids names none of them twice.
     unique = [i for i, n in enumerate(hits) if n and len({row[i] for row in cells}) == len(cells)]
-    candidates = unique or [i for i, n in enumerate(hits) if n]
+    candidates = unique or [i for i, n in enumerate(hits) if n and not numbered]
     return max(candidates, key=lambda i: (hits[i], -i)) if candidates else None
 
 
@@ -172,14 +198,14 @@ def _labels_of(table: _Table, of_ids: int, asked: str) -> tuple[list[str], str]:
                 remedy=f"It has {', '.join(table.called(i) for i in others[: columns.MOST_NAMED])}.",
             )  # fmt: skip
         return table.cells(found[0]), f"the column {table.called(found[0])}"
-    called = [i for i in others if table.header and table.header[i].lower() in LABEL_WORDS]
-    clear = called if len(called) == 1 else others if len(others) == 1 else []
+    called = [i for i in called_labels(table.header) if i in others]
+    clear = called if len(called) == 1 else others if len(others) == 1 and _may_be_labels(table, others[0]) else []
     if clear:
         return table.cells(clear[0]), f"the column {table.called(clear[0])}"
     if len(called) > 1:
         raise _unclear(table, called)
     one_hot = _one_hot(table, others)
-    few = [i for i in others if i not in one_hot and _has_few_values(table.cells(i))]
+    few = [i for i in others if i not in one_hot and _has_few_values(table, i)]
     if one_hot and not few:
         names = [table.header[i] if table.header else str(i) for i in one_hot]
         labels = [names[[float(row[i]) for i in one_hot].index(1)] for row in table.rows]
@@ -206,17 +232,26 @@ def _one_hot(table: _Table, others: list[int]) -> list[int]:
     """Return the columns of 0 and 1 of which each row has a single 1; none where there are no such."""
     if not table.rows:
         return []
-    binary = [i for i in others if all(re.fullmatch(r"[01](\.0*)?", cell) for cell in table.cells(i))]
+    binary = [
+        i for i in others
+        if all(re.fullmatch(r"[01](\.0*)?", cell) for cell in table.cells(i)) and _may_be_labels(table, i)
+    ]  # fmt: skip
     sums = [sum(float(row[i]) for i in binary) for row in table.rows]
     return binary if len(binary) > 1 and all(total == 1 for total in sums) else []
 
 
-def _has_few_values(cells: list[str]) -> bool:
-    """Whether cells could be classes: at least two of them, twice as many rows, and neither measurements nor splits."""
-    values = Counter(cell for cell in cells if not is_missing(cell))
-    fractions = any(re.fullmatch(r"[+-]?[0-9]*\.[0-9]*[1-9][0-9]*", value) for value in values)
-    splits = all(value.lower() in SPLIT_WORDS for value in values)
-    return not (fractions or splits) and 2 <= len(values) <= values.total() / 2
+def _may_be_labels(table: _Table, column: int) -> bool:
+    """Whether a column could hold classes: neither measurements nor what says which rows train."""
+    header = table.header[column].lower() if table.header else ""
+    values = {cell.lower() for cell in table.cells(column) if not is_missing(cell)}
+    splits = header in SPLIT_HEADERS or header in SPLIT_WORDS or (bool(values) and values <= SPLIT_WORDS)
+    return not splits and not any(is_fraction(value) for value in values)
+
+
+def _has_few_values(table: _Table, column: int) -> bool:
+    """Whether a column could hold classes, and has at least two of them and twice as many rows."""
+    values = Counter(cell for cell in table.cells(column) if not is_missing(cell))
+    return _may_be_labels(table, column) and 2 <= len(values) <= values.total() / 2
 
 
 def _by_id(table: _Table, of_ids: int, labels: list[str]) -> dict[str, str]:

@@ -57,9 +57,17 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
     array = array.reshape(n)
     if array.dtype == object:
         array = _from_objects(array, origin)
-    if array.dtype.kind in "US":
-        strings = array.astype(str)
-        return from_names(["" if is_missing(label) else label for label in strings.tolist()], origin)
+    if array.dtype.kind == "S":
+        try:
+            array = np.char.decode(array, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(origin, "must be text in UTF-8", remedy=f"{error}.") from error
+    if array.dtype.kind == "U":
+        known = ["" if is_missing(label) else label for label in array.tolist()]
+        fraction = next(filter(is_fraction, known), None)
+        if fraction is not None and all(is_number(label) for label in known if label):
+            raise _no_classes(fraction, origin)
+        return from_names(known, origin)
     if array.dtype.kind not in "buif":
         raise DataError(origin, "must be whole numbers or strings", value=f"dtype {array.dtype}")
     return _from_numbers(array, origin)
@@ -82,6 +90,26 @@ def from_names(names: Sequence[str], origin: str = "labels") -> tuple[Array, tup
 def is_missing(label: str) -> bool:
     """Whether a cell says that the label is unknown."""
     return label.strip().lower() in MISSING
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell holds a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def is_fraction(cell: str) -> bool:
+    """Whether a cell holds a number that is no whole one: a measurement and no class."""
+    return is_number(cell) and math.isfinite(float(cell)) and float(cell) % 1 != 0
+
+
+def called_labels(header: Sequence[str]) -> list[int]:
+    """Return the columns with a name of labels; y is none beside x, where both are coordinates."""
+    names = [name.strip().lower() for name in header]
+    return [i for i, name in enumerate(names) if name in LABEL_WORDS and not (name == "y" and "x" in names)]
 
 
 def about_missing(raw: Any) -> list[str]:
@@ -146,11 +174,7 @@ def _from_numbers(array: Array, origin: str) -> tuple[Array, tuple[str, ...] | N
         array = np.where(np.isnan(array), UNKNOWN, array)
         if not (np.isfinite(array).all() and (array == np.round(array)).all()):
             wrong = array[array != np.round(array)]
-            raise DataError(
-                origin, "must be classes: whole numbers or strings",
-                value=float(wrong[0]) if len(wrong) else "infinity",
-                remedy="Set labels to 'none' if these are measurements.",
-            )  # fmt: skip
+            raise _no_classes(float(wrong[0]) if len(wrong) else "infinity", origin)
         array = np.maximum(array, UNKNOWN)
     if array.dtype.kind in "uf" and array.max(initial=0) >= 2**63:
         raise _too_large(array.max().item(), origin)
@@ -160,6 +184,13 @@ def _from_numbers(array: Array, origin: str) -> tuple[Array, tuple[str, ...] | N
     if numbers.max(initial=0) <= max(FEW, 2 * len(values)):
         return numbers, None
     return np.where(numbers < 0, UNKNOWN, np.searchsorted(values, numbers)), tuple(str(value) for value in values)
+
+
+def _no_classes(value: object, origin: str) -> DataError:
+    return DataError(
+        origin, "must be classes: whole numbers or strings", value=value,
+        remedy="Set labels to 'none' if these are measurements.",
+    )  # fmt: skip
 
 
 def _too_large(value: object, origin: str) -> DataError:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import images, label_tables, scale
+from narrows.data import frames, images, label_tables, scale
 from narrows.data.arrays import as_array, as_values
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
@@ -32,7 +32,7 @@ from narrows.progress import Progress
 from narrows.wording import plural
 
 # What ``like`` may say: how the data of a model were opened.
-KEPT = frozenset({"size", "channels", "fit", "white", "range", "page", "columns", "offsets"})
+KEPT = frozenset({"size", "channels", "fit", *scale.KEPT, "page", "columns", "offsets"})
 
 CODE_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # package.module:function
 
@@ -142,6 +142,8 @@ def open(
                 raise DataError("source", "must be a list of files that exist", value=str(path))
         name, reader = find_several(paths)
         return _read(name, reader, paths, plural(len(paths), "file"), options)
+    if frames.is_frame(source):
+        return _finish(frames.read(source, _without_page(options)), "dataframe", "dataframe", options)
     array = as_array(source)
     return _finish(Raw(array), f"array {array.shape} {array.dtype}", "array", _without_page(options))
 
@@ -279,6 +281,12 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
     """Apply to a finished ``Dataset`` what was asked for, and only that."""
     if options.key is not None:
         raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
+    for name, value in (("white", options.white), ("range", options.range)):
+        if value != "auto":
+            raise DataError(
+                name, "speaks of values that are still to be read, and these have been", value=value,
+                remedy="Say it when the array or the files are opened.",
+            )  # fmt: skip
     if options.labels_word != "auto":
         labels, names, notes = _labels(Raw(data.values), len(data), data.ids, options)
         data = replace(data, labels=labels, label_names=names, notes=(*data.notes, *notes))
@@ -289,7 +297,7 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
         data = replace(data, provenance=data.provenance | chosen)
     _check_meaning(data, options)
     before = data.provenance.get("preprocessing", {})
-    kept = {name: before[name] for name in ("white", "range", "page") if name in before}
+    kept = {name: before[name] for name in (*scale.KEPT, "page") if name in before}
     return _to_geometry(data, options, kept, before.get("channels"))
 
 
@@ -299,6 +307,9 @@ def _check_meaning(data: Dataset, options: Options) -> None:
         "size": options.size, "channels": options.channels, "white": options.white, "range": options.range,
     }  # fmt: skip
     of_tables = {"columns": options.columns, "ignore": options.ignore}
+    if not data.is_images and "size" in options.from_model and options.size != "auto":
+        height, width = options.size
+        raise DataError("data", f"must be images of {height}x{width}, as the model's were", value="vectors")
     for name, value in (of_tables if data.is_images else of_images).items():
         if value not in ("auto", ()):
             kinds = ("tables", "images") if data.is_images else ("images", "vectors")
@@ -380,10 +391,12 @@ def _labels(
             return None, None, []
         file = labels_file(asked)
         if file is None:
-            choices = ["auto", "none", *raw.label_choices]
+            looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz)(:|$)", asked))
             raise DataError(
                 "labels", "must name labels of this source, or a file of labels that exists", value=asked,
-                remedy=nearest(asked, choices),
+                remedy="There is no such file." if looks_like_a_file else nearest(
+                    asked, ["auto", "none", *raw.label_choices]
+                ),
             )  # fmt: skip
         path, part = file
         origin = asked
@@ -406,7 +419,15 @@ def _labels_of_file(path: Path, key: str) -> Array:
         raise DataError("labels", "may name an array in a .npz or .mat only", value=f"{path}:{key}")
     if key:
         return reader.read([path], Options(labels="none", key=key)).values
-    raw = reader.read([path], Options())
+    try:
+        raw = reader.read([path], Options())
+    except DataError as error:
+        if not reader.has_keys:
+            raise
+        raise DataError(
+            "labels", f"must be one array in {path.name} that stands out",
+            remedy=f"Name it behind a colon, as in {path.name}:KEY. ({error})",
+        ) from error  # fmt: skip
     return raw.values if raw.labels is None else np.asarray(raw.labels)
 
 

@@ -23,6 +23,10 @@ STRETCH = 1.25
 SAMPLE = 4_000_000  # values at most from which the percentiles are taken
 
 
+#: What of a model's ``preprocessing`` says which values are black and white.
+KEPT = ("white", "range", "dtype")
+
+
 class Scale(NamedTuple):
     """Values from ``low`` (black) to ``high`` (white).
 
@@ -139,18 +143,21 @@ def of_model(dtype: np.dtype, kept: Mapping[str, Any]) -> Scale:
     Parameters
     ----------
     dtype : of the values as they are stored
-    kept : the model's ``preprocessing``: ``white`` or ``range``, or neither where it has seen bytes alone
+    kept : the model's ``preprocessing``: ``white`` or ``range``, and the ``dtype`` it was decided for; or neither where
+        the model has seen bytes alone
 
     Notes
     -----
-    Bytes have white at 255, unless the model's own range is one of bytes. Other numbers have the model's white; whole
-    numbers of 16 bits, where the model's white is none of theirs, that of their format.
+    Values of the model's own type have its scale. Bytes have white at 255 otherwise, unless a person gave all files a
+    range that is one of bytes. Other numbers count as the model's do.
     """
-    range_ = kept.get("range")
-    if dtype == np.uint8:
-        return Scale(range_[0], range_[1], clips=True) if range_ and range_[1] <= 255 else BYTES
-    if dtype.kind == "b":
-        return UNIT
+    own = kept.get("dtype")
+    if own != dtype.name:
+        if dtype == np.uint8:
+            of_bytes = own is None and "range" in kept and kept["range"][1] <= 255
+            return of_preprocessing(kept) if of_bytes else BYTES
+        if dtype.kind == "b":
+            return UNIT
     return of_preprocessing(kept)
 
 

@@ -19,8 +19,13 @@ from narrows.files import Array
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_CHANNELS = 64
+MOST_WHOLE = 1 << 31  # bytes of a stack that is read at once
 ORIENTATION = 274  # the tag
 PILLOW_KEEPS = ("uint16", "int16", "int32", "float32")  # of which Pillow decodes a single plane without loss
+
+
+class Refused(Exception):
+    """An undamaged file that is not read. Its text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def read(path: Path, picture: int, most_pixels: int, *, planes: bool = True) -> 
 
     Raises
     ------
-    ValueError : planes that are too large, too many, or packed in a way that cannot be unpacked here
+    Refused : planes that are too large, too many, or packed in a way that cannot be unpacked here
     """
     with _opened(path) as file:
         counts = [_pictures(series) for series in file.series]
@@ -83,7 +88,7 @@ def _read(series: Any, picture: int, pictures: int, most_pixels: int, with_plane
     height, width = sides.get("Y", 1), sides.get("X", 1)
     channels = sides.get("C", 1) * sides.get("S", 1)
     if height * width > most_pixels or channels > MOST_CHANNELS:
-        raise ValueError(f"its pictures have {channels} channels of {height}x{width}, which is too large")
+        raise Refused(f"its pictures have {channels} channels of {height}x{width}, which is too large")
     # Axes that run over pages are the first ones; the others lie within each page.
     inside = min(len(series.keyframe.shape), len(series.axes))
     over, within = series.axes[: len(series.axes) - inside], series.axes[len(series.axes) - inside :]
@@ -92,21 +97,24 @@ def _read(series: Any, picture: int, pictures: int, most_pixels: int, with_plane
     at = dict(zip(counting, map(int, place), strict=False))
     numbers = np.arange(math.prod(sides[axis] for axis in over)).reshape([sides[axis] for axis in over])
     numbers = np.atleast_1d(numbers[tuple(at.get(axis, slice(None)) for axis in over)]).ravel()
-    pages = [series.pages[int(number)] for number in numbers]
+    # Some programs write a stack behind the header of its first page alone.
+    pages = [series.pages[int(number)] for number in numbers] if numbers.max() < len(series.pages) else []
     key = series.keyframe  # what all of its pages have in common
     tag = key.tags.get(ORIENTATION)
     orientation = int(tag.value) if tag is not None and 1 <= int(tag.value) <= 8 else 1
-    stored = Stored((height, width), pages[0].index, pictures, orientation)
+    stored = Stored((height, width), pages[0].index if pages else 0, pictures, orientation)
     if not with_planes or (len(pages) == 1 and _is_ordinary(key)):
         return stored
+    if key.photometric.name == "PALETTE":
+        raise Refused("it has a palette of more than 8 bits")
     try:
-        parts = [np.asarray(page.asarray()) for page in pages]
+        parts = [np.asarray(page.asarray()) for page in pages] if pages else _from_whole(series, numbers, within)
     except ValueError as error:
         if "imagecodecs" not in str(error):
             raise
         if channels == 1 and str(key.dtype) in PILLOW_KEEPS:
             return stored
-        raise ValueError(
+        raise Refused(
             f"it is packed by {key.compression.name}, for which the package imagecodecs must be installed"
         ) from error
     left = [axis for axis in within if axis in "CSYX"]
@@ -114,9 +122,20 @@ def _read(series: Any, picture: int, pictures: int, most_pixels: int, with_plane
     stack = np.stack([part.reshape([sides[axis] for axis in within])[chosen] for part in parts])  # (pages, *left)
     order = [0, *(1 + left.index(axis) for axis in left if axis in "CS"), 1 + left.index("Y"), 1 + left.index("X")]
     planes = _without_alpha(stack.transpose(order).reshape(-1, height, width), key)
-    if key.photometric.name == "MINISWHITE" and planes.dtype.kind == "u":
+    if key.photometric.name == "MINISWHITE":
+        if planes.dtype.kind != "u":
+            raise Refused(f"its {planes.dtype} values are brightest at the least, and how bright that is nobody knows")
         planes = np.iinfo(planes.dtype).max - planes
     return replace(stored, planes=np.ascontiguousarray(planes))
+
+
+def _from_whole(series: Any, numbers: Array, within: str) -> list[Array]:
+    """Return the pages ``numbers`` of a stack that lies in the file in one piece."""
+    if series.nbytes > MOST_WHOLE:
+        raise Refused(f"its stack of {series.nbytes / 2**30:.1f} GiB lies in one piece, which is too large")
+    whole = np.asarray(series.asarray())
+    pages = whole.reshape(-1, *whole.shape[whole.ndim - len(within) :])
+    return [pages[int(number)] for number in numbers]
 
 
 def _is_ordinary(page: Any) -> bool:

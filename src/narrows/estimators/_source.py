@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class OpensSources:
             data = open_source(X)
             self.n_features_in_ = int(np.prod(data.shape))
             self._axes = axes_of(X)
+            self._name_features(data.provenance.get("preprocessing", {}))
             return data
         if isinstance(X, Dataset) and X.is_images and X.shape == self.model_.input_shape:
             return X
@@ -72,8 +74,14 @@ class OpensSources:
     def _remember(self, model: Model, axes: str) -> None:
         """Take on a model that was saved."""
         self.model_, self._axes, self.n_features_in_ = model, axes, math.prod(model.input_shape)
-        if names := model.preprocessing.get("columns"):
+        self._name_features(model.preprocessing)
+
+    def _name_features(self, preprocessing: Mapping[str, Any]) -> None:
+        """Take on the names of columns, if there are any, so that scikit-learn checks them in dataframes."""
+        if names := preprocessing.get("columns"):
             self.feature_names_in_ = np.array(names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # of a former fit
+            del self.feature_names_in_
 
     def _given_back(self, outputs: Array) -> Array:
         """Return what a model draws as ``fit`` was given its data: images with their axes, vectors in their units."""

@@ -55,7 +55,7 @@ class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMix
     schedule : how the rate falls: "cosine" or "linear" to 0, "step", or "constant"
     init : where centres start. "k-means++" (Arthur & Vassilvitskii 2007), "random" rows, "uniform" in the range of the
         values ([0, 1] for images), "labels" (the first row of each class; the one use made of ``y``), or an array of
-        K rows like those of ``X``
+        K rows like those of ``X``, images in [0, 1] as ``cluster_centers_`` are
     epochs, batch_size : of training; "auto" fits them to the number of rows
     beta : sharpness of the softmax, after vectors are scaled to a mean variance of 1; "cell" makes no use of it
     repair : move a centre that wins nothing for so many rows onto a row far from all centres; True for as many as an
@@ -319,6 +319,11 @@ def initial_centers(
         centers = np.asarray(init, dtype=np.float32)
         if centers.shape != (n_clusters, size) or not np.isfinite(centers).all():
             raise InputError("init", f"must hold {n_clusters} finite centres of {size} values", value=centers.shape)
+        if data.is_images and not (centers.min() >= 0 and centers.max() <= 1):
+            raise InputError(
+                "init", "must hold images in [0, 1]", value=f"{centers.min():g} to {centers.max():g}",
+                remedy="Divide them by the value that stands for white in X.",
+            )  # fmt: skip
         return centers
     if init not in INITS:
         raise InputError("init", "must be known, or an array", value=init, remedy=nearest(init, INITS))

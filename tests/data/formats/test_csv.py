@@ -123,7 +123,9 @@ def test_columns_of_words_are_left_out_with_a_note(tmp_path):
     opened = data.open(write(tmp_path, "id,width,species,empty\np1,1,rose,\np2,2,lily,\n"))
     assert opened.values.tolist() == [[1], [2]]
     assert opened.provenance["columns"] == ["width"]
-    _, note = opened.notes
+    of_rows, of_data, note = opened.notes
+    assert of_data == "1 column was taken as data: 'width'."
+    assert of_rows == "The column 'id' was taken as the names of the rows and not as data."
     assert note.startswith("Left out, because they hold no numbers: 'species' (such as 'rose'), 'empty' (empty).")
     assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
 

@@ -238,3 +238,34 @@ def test_a_picture_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MOST_PIXELS", 100)
     with pytest.raises(DataError, match="too large"):
         narrows.open(folder)
+
+
+def test_in_a_mixed_folder_every_file_keeps_its_pixels_when_it_is_read_alone(tmp_path):
+    folder = folder_of(tmp_path, TWELVE)
+    floats = RNG.random((3, 20, 24)).astype(np.float32)
+    for i in range(3):
+        tifffile.imwrite(folder / f"f{i}.tif", floats[i])
+        Image.fromarray(RNG.integers(0, 256, (20, 24), dtype=np.uint8)).save(folder / f"b{i}.png")
+        tifffile.imwrite(folder / f"s{i}.tif", TWELVE[i].astype(np.int16))
+    data = narrows.open(folder)
+    like = data.provenance["preprocessing"]
+    assert (like["range"], like["dtype"]) == ([0, 4095], "uint16")
+    for row, name in enumerate(data.ids):
+        alone = narrows.open(folder / name, like=like)
+        assert np.array_equal(alone.values[0], data.values[row]), name
+    assert np.array_equal(data.values[[name.startswith("f") for name in data.ids], 0], scaled(floats, 0, 1))
+
+
+def test_a_stack_behind_one_header(tmp_path):
+    stack = RNG.integers(0, 4096, (5, 20, 24)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "x.tif", stack, metadata={"axes": "ZYX"}, imagej=True, truncate=True)
+    data = narrows.open(tmp_path / "x.tif", page="all", white=4095)
+    assert np.array_equal(data.values[:, 0], scaled(stack, 0, 4095))
+
+
+def test_what_nobody_can_know_is_listed(tmp_path):
+    folder = folder_of(tmp_path, TWELVE)
+    tifffile.imwrite(folder / "dark.tif", TWELVE[0].astype(np.int16), photometric="miniswhite")
+    data = narrows.open(folder)
+    assert len(data) == 6
+    assert "brightest at the least" in data.skipped[0].reason

@@ -96,7 +96,7 @@ def test_new_files_open_as_the_first_did(tmp_path):
     write(tmp_path, "train", images, [0, 1, 2, 3, 4], 36)
     write(tmp_path, "test", 0.5 * images, [0, 1, 2, 3, 4], 36, name="other.mat")
     same = narrows.open(tmp_path / "nist36_train.mat").provenance["preprocessing"]
-    data = narrows.open(tmp_path / "other.mat", **same)
+    data = narrows.open(tmp_path / "other.mat", like=same)
     assert np.array_equal(data.values[:, 0], np.rint(127.5 * images).astype(np.uint8))
     assert data.split.tolist() == ["test"] * 5
     assert data.class_names[4] == "E"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from narrows import data
 from narrows.data import download
@@ -32,7 +33,13 @@ def test_digits(digits):
     assert np.array_equal(opened.values, digits[0])
     assert np.array_equal(opened.labels, digits[1])
     assert opened.values.max() == 255
-    assert opened.provenance["preprocessing"] == {"size": [8, 8], "channels": 1, "fit": "crop"}
+    like = opened.provenance["preprocessing"]
+    assert like == {"size": [8, 8], "channels": 1, "fit": "crop", "white": 16, "dtype": "float64"}
+    assert np.array_equal(data.open(load_digits().images, like=like).values, opened.values)  # counted to 16
+    assert np.array_equal(data.open(opened.values, like=like).values, opened.values)
+    for given in ({"white": 8}, {"range": [0, 100]}):
+        with pytest.raises(DataError, match="still to be read"):
+            data.open("digits", **given)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 
 from narrows.data import columns
 from narrows.data.formats import Options, Raw, Reader
-from narrows.data.labels import LABEL_WORDS, labels_file
+from narrows.data.labels import called_labels, is_number, labels_file
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 
@@ -26,10 +26,10 @@ MANY = 10  # whole numbers 0, 1, 2, ... in a row, from which on they are no meas
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How a table is written."""
 
-    path: Path
+    path: Path | str  # or what a table that is no file is called
     delimiter: str
     header: list[str]  # a name for each column, no two alike; empty where the table has none
     n_columns: int
@@ -39,6 +39,11 @@ class _Layout:
     def index(self) -> int | None:
         """The column in which pandas and R write the names of the rows: the first, where it has no name."""
         return 0 if self.header[:1] == [INDEX] else None
+
+    @property
+    def called(self) -> str:
+        """The table, in messages."""
+        return Path(self.path).name
 
     def name(self, column: int) -> str:
         return repr(self.header[column]) if self.header else f"number {column}"
@@ -66,7 +71,7 @@ class _Layout:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class Parts:
     """What the columns of a table hold."""
 
     label: int | None
@@ -92,7 +97,7 @@ class Csv(Reader):
         (path,) = paths
         try:
             layout = _layout(path)
-            parts = _parts(layout, options)
+            parts = parts_of(layout, options)
             wanted = [column for column in (parts.label, parts.identity) if column is not None]
             texts = [] if parts.data.positions == list(range(layout.n_columns)) else _texts(layout, wanted)
             values, names, notes = _values(layout, parts.data, choose=not options.columns)
@@ -116,7 +121,7 @@ class Csv(Reader):
 # How the table is written
 
 
-def _layout(path: Path) -> _Layout:
+def _layout(path: Path) -> Layout:
     """Find out delimiter and header from the first lines."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         sample = [line for line in itertools.islice(file, SAMPLE_LINES) if line.strip()]
@@ -125,16 +130,16 @@ def _layout(path: Path) -> _Layout:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else columns.delimiter(sample)
     rows = list(csv.reader(sample, delimiter=delimiter, skipinitialspace=True))
     first, second = rows[0], rows[1] if len(rows) > 1 else []
-    words = [not _is_number(cell) for cell in first]
+    words = [not is_number(cell) for cell in first]
     counts = _counts(first, rows[1:])
     has_header = (
         all(words)
         or counts
-        or any(word and _is_number(below) for word, below in zip(words, second, strict=False) if below.strip())
+        or any(word and is_number(below) for word, below in zip(words, second, strict=False) if below.strip())
     )
     if has_header and len(rows) == 1:
         raise DataError(str(path), "must have at least one row of numbers", value="a header alone")
-    return _Layout(path, delimiter, _names(first) if has_header else [], len(first), counts)
+    return Layout(path, delimiter, _names(first) if has_header else [], len(first), counts)
 
 
 def _counts(first: list[str], below: list[list[str]]) -> bool:
@@ -144,7 +149,7 @@ def _counts(first: list[str], below: list[list[str]]) -> bool:
     lack, or where there are many; and not where the next row goes on counting. Two numbers say nothing: 0, 1 is the
     first point of many a curve.
     """
-    numbers = [i for i, cell in enumerate(first) if _is_number(cell)]
+    numbers = [i for i, cell in enumerate(first) if is_number(cell)]
     counting = [str(i) for i in range(2 * len(numbers))]
     if [first[i].strip() for i in numbers] != counting[: len(numbers)] or len(numbers) < 3:
         return False
@@ -152,7 +157,7 @@ def _counts(first: list[str], below: list[list[str]]) -> bool:
     if not rows or rows[0] == counting[len(numbers) :]:
         return False
     has_decimals = [
-        all(_is_number(cell) and not _is_whole(cell) for cell in column) for column in zip(*rows, strict=True)
+        all(is_number(cell) and not _is_whole(cell) for cell in column) for column in zip(*rows, strict=True)
     ]
     return any(has_decimals) or len(numbers) >= MANY
 
@@ -170,7 +175,7 @@ def _names(header: list[str]) -> list[str]:
 # What its columns hold
 
 
-def _parts(layout: _Layout, options: Options) -> _Parts:
+def parts_of(layout: Layout, options: Options) -> Parts:
     """Tell labels, ids and data apart."""
     n, origin = layout.n_columns, str(layout.path)
     chosen, _ = columns.find(options.columns, layout.header, n)
@@ -179,7 +184,7 @@ def _parts(layout: _Layout, options: Options) -> _Parts:
     if label in chosen:
         raise DataError("labels", "must be another column than those asked for as data", value=options.labels_word)
     # A column called label holds no measurement, whether labels are wanted or not.
-    others = [i for i in _called_labels(layout) if i not in (label, *chosen, *ignored)]
+    others = [i for i in called_labels(layout.header) if i not in (label, *chosen, *ignored)]
     if others:
         names = ", ".join(layout.name(column) for column in others)
         notes.append(f"Left out, because of names that labels have: {names}.")
@@ -188,25 +193,21 @@ def _parts(layout: _Layout, options: Options) -> _Parts:
     free = [i for i in range(n) if i not in (label, *others, *names_of_rows)]
     if layout.index in names_of_rows:
         notes.append("The first column, which has no name, was taken as the index of the rows and not as data.")
+    if by_id in names_of_rows:
+        notes.append(f"The column {layout.name(by_id)} was taken as the names of the rows and not as data.")
     if layout.counts:
         notes.append("The first row, which counts 0, 1, 2, ..., was read as the names of the columns, not as data.")
     data = columns.choose(free, n, layout.header, options.columns, options.ignore, origin)
-    return _Parts(label, names_of_rows[0] if names_of_rows else None, data, notes)
+    return Parts(label, names_of_rows[0] if names_of_rows else None, data, notes)
 
 
-def _called_labels(layout: _Layout) -> list[int]:
-    """Return the columns with a name of labels; y is none beside x, where both are coordinates."""
-    names = [name.lower() for name in layout.header]
-    return [i for i, name in enumerate(names) if name in LABEL_WORDS and not (name == "y" and "x" in names)]
-
-
-def _label_column(layout: _Layout, asked: str, taken: set[int]) -> tuple[int | None, list[str]]:
+def _label_column(layout: Layout, asked: str, taken: set[int]) -> tuple[int | None, list[str]]:
     """Return the column of the labels that are wanted, and a note if nobody named it; unasked, none of ``taken``."""
     if asked in layout.header:
         return layout.header.index(asked), []
     if re.fullmatch("-?[0-9]{1,9}", asked) and -layout.n_columns <= int(asked) < layout.n_columns:
         return int(asked) % layout.n_columns, []
-    if asked == "auto" and (found := [column for column in _called_labels(layout) if column not in taken]):
+    if asked == "auto" and (found := [column for column in called_labels(layout.header) if column not in taken]):
         if len(found) > 1:
             raise DataError(
                 str(layout.path), "must have one column that is called as labels are, or have it named by labels",
@@ -217,7 +218,7 @@ def _label_column(layout: _Layout, asked: str, taken: set[int]) -> tuple[int | N
     if asked in ("", "auto", "none", "folders") or labels_file(asked) is not None:
         return None, []
     raise DataError(
-        "labels", f"must name a column of {layout.path.name}, by its header or its number from 0", value=asked,
+        "labels", f"must name a column of {layout.called}, by its header or its number from 0", value=asked,
         remedy=nearest(asked, layout.header) if layout.header else f"It has {layout.n_columns} columns and no header.",
     )  # fmt: skip
 
@@ -225,7 +226,7 @@ def _label_column(layout: _Layout, asked: str, taken: set[int]) -> tuple[int | N
 # What its cells hold
 
 
-def _values(layout: _Layout, data: columns.Columns, *, choose: bool) -> tuple[Array, list[str] | None, list[str]]:
+def _values(layout: Layout, data: columns.Columns, *, choose: bool) -> tuple[Array, list[str] | None, list[str]]:
     """Return the columns as float64 (N, D), their names, and notes; columns of words are left out, where allowed.
 
     Parameters
@@ -249,7 +250,7 @@ def _values(layout: _Layout, data: columns.Columns, *, choose: bool) -> tuple[Ar
     return _numbers_one_by_one(layout, positions) if values is None else values, names, notes
 
 
-def _numbers(layout: _Layout, positions: list[int]) -> Array | None:
+def _numbers(layout: Layout, positions: list[int]) -> Array | None:
     """Return the columns as float64 (N, D), quickly; None where a cell is no finite number."""
     # Without usecols, rows of unequal length are noticed; with it, ``_texts`` has looked for them.
     usecols = None if positions == list(range(layout.n_columns)) else positions
@@ -265,7 +266,7 @@ def _numbers(layout: _Layout, positions: list[int]) -> Array | None:
     return values if values.shape[1] == len(positions) and (np.abs(values) <= LARGEST).all() else None
 
 
-def _words(layout: _Layout, positions: list[int]) -> dict[int, str]:
+def _words(layout: Layout, positions: list[int]) -> dict[int, str]:
     """Return the columns in which no cell is a number, and the first cell of each that is not empty.
 
     Raises
@@ -283,7 +284,7 @@ def _words(layout: _Layout, positions: list[int]) -> dict[int, str]:
                     value=f"{cell!r} in line {line}",
                     remedy=f"Replace its commas first, or leave it out: {layout.ignoring(column)}.",
                 )  # fmt: skip
-            if _is_number(cell):
+            if is_number(cell):
                 del words[column]
             else:
                 words[column] = words[column] or cell
@@ -292,13 +293,13 @@ def _words(layout: _Layout, positions: list[int]) -> dict[int, str]:
     return words
 
 
-def _about_words(layout: _Layout, words: dict[int, str]) -> str:
+def _about_words(layout: Layout, words: dict[int, str]) -> str:
     named = [f"{layout.name(column)} ({f'such as {cell!r}' if cell else 'empty'})" for column, cell in words.items()]
     shown = ", ".join(named[: columns.MOST_NAMED]) + (", ..." if len(named) > columns.MOST_NAMED else "")
     return f"Left out, because they hold no numbers: {shown}. If one of them holds labels, name it: labels=COLUMN."
 
 
-def _numbers_one_by_one(layout: _Layout, positions: list[int]) -> Array:
+def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
     """Read as the fast way does, slowly, to say in which column and line the trouble lies."""
     rows: list[list[float]] = []
     empty, first_empty = 0, ""
@@ -328,13 +329,13 @@ def _numbers_one_by_one(layout: _Layout, positions: list[int]) -> Array:
     return np.array(rows, dtype=np.float64)
 
 
-def _texts(layout: _Layout, positions: list[int]) -> list[list[str]]:
+def _texts(layout: Layout, positions: list[int]) -> list[list[str]]:
     """Return the cells of each column as they stand. Every row is looked at, and must be complete."""
     rows = [[cells[column].strip() for column in positions] for _, cells in layout.lines()]
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _header_lines(layout: _Layout) -> int:
+def _header_lines(layout: Layout) -> int:
     """Return how many lines of the file the header takes, blank ones before it included."""
     if not layout.header:
         return 0
@@ -344,14 +345,6 @@ def _header_lines(layout: _Layout) -> int:
             if any(cell.strip() for cell in row):
                 return reader.line_num
     return 0
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_whole(cell: str) -> bool:

@@ -34,7 +34,7 @@ from narrows.wording import out_of, plural
 
 __all__ = ["Folder"]
 
-CACHE_FORMAT = 3  # raised when the same files would be decoded to other pixels
+CACHE_FORMAT = 4  # raised when the same files would be decoded to other pixels
 BLOCK = 256  # files decoded between two writes
 HEADER_BYTES = 128
 MOST_NAMED = 20  # files that an error names
@@ -156,7 +156,7 @@ def _preprocessing(decoded: _Decoded, options: Options) -> dict[str, Any]:
         # A white that bytes can have was applied to them too: kept as a range, it speaks of bytes.
         return how | (asked._replace(clips=True) if asked.high < 255 else asked).as_options()
     if options.like is not None:
-        return how | {name: options.like[name] for name in ("white", "range") if name in options.like}
+        return how | {name: options.like[name] for name in scale.KEPT if name in options.like}
     return how | (decoded.scaled[0] if decoded.scaled else {})
 
 
@@ -352,7 +352,7 @@ def _decode(files: list[_File], size: Size, options: Options, pool: ThreadPoolEx
         return measured if other == dtype else images.of_format(other)
 
     written = _decode_as(files, How(size, options.fit, options.channels, of_type), options, pool, sink)
-    return replace(written, scaled=(measured.as_options(), said))
+    return replace(written, scaled=(measured.as_options() | {"dtype": dtype.name}, said))
 
 
 def _bytes_alone(dtype: np.dtype) -> Scale:
@@ -484,7 +484,7 @@ def _key(files: Iterable[_File], root: Path, options: Options) -> str:
 
 
 def _scale_in(like: Mapping[str, Any]) -> list[Any]:
-    return [like.get("white"), like.get("range")]
+    return [like.get(name) for name in scale.KEPT]
 
 
 def _status(path: Path) -> tuple[int, int, int]:

@@ -23,6 +23,8 @@ def digits(progress: Progress | None = None) -> Dataset:
         label_names=tuple("0123456789"),
         provenance={
             "source": "digits", "format": "scikit-learn",
-            "preprocessing": {"size": [8, 8], "channels": 1, "fit": "crop"},
+            "preprocessing": {
+                "size": [8, 8], "channels": 1, "fit": "crop", "white": 16, "dtype": source.images.dtype.name,
+            },
         },
     )  # fmt: skip
