@@ -231,12 +231,12 @@ class Run:
         start = time.perf_counter()
         results = work()
         seconds = time.perf_counter() - start
-        self.add_results(dict(results) | {f"time/{name}_s": seconds})
+        self._write_results(dict(results) | {f"time/{name}_s": seconds})
         made = sorted(path for pattern in files for path in self.folder.glob(pattern))
         hashes = self._hashes(path.relative_to(self.folder).as_posix() for path in made)
         self.manifest["stages"][name] = {"seconds": seconds, "files": hashes}
         self.manifest["files"] |= hashes
-        write_json(self.folder / MANIFEST, self.manifest)
+        self._record("results.json")
         return True
 
     def _is_done(self, name: str, wanted: Sequence[str]) -> bool:
@@ -326,8 +326,11 @@ class Run:
 
     def add_results(self, numbers: Mapping[str, float | None]) -> None:
         """Add to results.json."""
-        write_json(self.folder / "results.json", dict(sorted((self.results | dict(numbers)).items())))
+        self._write_results(numbers)
         self._record("results.json")
+
+    def _write_results(self, numbers: Mapping[str, float | None]) -> None:
+        write_json(self.folder / "results.json", dict(sorted((self.results | dict(numbers)).items())))
 
     @property
     def tables(self) -> dict[str, Any]:
