@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 
-from narrows import pipeline
+from narrows import pipeline, runs
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.files import sha256
@@ -152,6 +152,47 @@ def test_resuming_redoes_what_was_damaged_and_nothing_before_it(tmp_path):
     assert (first.folder / "clusters.npy").read_bytes() == content
     assert (after["model.safetensors"], after["codes.npy"]) == (before["model.safetensors"], before["codes.npy"])
     assert after["map.npy"] > before["map.npy"]
+
+
+def test_a_run_that_is_open_sees_what_another_process_made_of_it(run, tmp_path, digits):
+    made = pipeline.run(quick(), tmp_path / "r")
+    opened = Run(tmp_path / "r")
+    right = opened.assign(digits[0][:5])
+    pipeline.run(quick(), tmp_path / "r", resume=True)  # does nothing, and says in environment.json that it was here
+    for reader in (opened, made):
+        assert reader.results.keys() == run.results.keys()
+        assert reader.examples().rows.tolist() == run.examples().rows.tolist()
+        for found, expected in zip(reader.assign(digits[0][:5]), right, strict=True):
+            np.testing.assert_array_equal(found, expected)
+        assert "resumed" in reader.parts.json("environment.json")
+    (tmp_path / "r" / "environment.json").write_text("{}")  # by nobody who may
+    for reader in (opened, made):
+        with pytest.raises(RunFolderError, match=r"environment\.json must be the file that was written"):
+            reader.examples()
+
+
+def test_the_manifest_knows_the_files_of_a_stage_as_soon_as_it_is_done(tmp_path, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(runs, "sha256", lambda path: hashed.append(path) or sha256(path))
+
+    def fails(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pipeline._Job, "project", fails)
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.run(quick(), tmp_path / "r")
+    manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
+    done = [file for stage in manifest["stages"].values() for file in stage["files"]]
+    assert list(manifest["stages"]) == ["train", "encode", "cluster"]
+    assert {*done, "recipe.toml", "environment.json", "results.json"} <= manifest["files"].keys()
+    assert all(sha256(tmp_path / "r" / name) == digest for name, digest in manifest["files"].items())
+    assert not any("checkpoints" in path.parts for path in hashed)  # larger than all else, and read by nobody else
+    finished = pipeline.run(quick(), tmp_path / "r", resume=True)
+    assert sum(path.name == "last.safetensors" for path in hashed) == 1
+    assert sum(path.name == "explorer.html" for path in hashed) == 3  # written, its stage, the whole run
+    listed = {path.relative_to(finished.folder).as_posix() for path in finished.folder.rglob("*") if path.is_file()}
+    assert finished.manifest["files"].keys() == listed - {"manifest.json", ".lock"}
 
 
 def test_resuming_with_other_settings_is_refused(run):

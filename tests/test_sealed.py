@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import narrows
-from narrows import pipeline
+from narrows import pipeline, runs
 from narrows.clustering.kmeans import KMeans
 from narrows.clustering.mixture import Mixture
 from narrows.codes import CodeDistribution
@@ -18,8 +18,9 @@ from narrows.deep.agreement import Agreement
 from narrows.errors import NarrowsError, RunFolderError, TrainingError
 from narrows.evaluation.baseline import PCABaseline
 from narrows.explorer import page
-from narrows.files import read_arrays, sha256, write_arrays
+from narrows.files import read_arrays, sha256, write_arrays, write_text
 from narrows.model import Model
+from narrows.novelty import Novelty
 from narrows.projection.pca import PCA
 from narrows.recipes import recipe as recipes
 from narrows.report import build
@@ -219,6 +220,21 @@ def test_a_page_and_a_report_that_are_built_again_are_the_runs_own(run, tmp_path
     assert page.read(again.folder / page.NAME).header["pictures"] == {}
 
 
+def test_a_file_of_a_run_that_another_process_writes_is_left_alone(run, tmp_path, monkeypatch):
+    shutil.copytree(run.folder, tmp_path / "run")
+    reader = Run(tmp_path / "run")
+    before = (tmp_path / "run" / "report.html").read_bytes()
+    monkeypatch.setattr(runs, "WAIT", 0.05)
+    with (
+        Run.create(tmp_path / "run", resume=True),
+        pytest.raises(RunFolderError, match=r"report\.html must not be written .* Process [0-9]+ on .* Wait until"),
+    ):
+        reader.renew("report.html", lambda: write_text(tmp_path / "run" / "report.html", "other"))
+    assert (tmp_path / "run" / "report.html").read_bytes() == before
+    reader.renew("report.html", lambda: write_text(tmp_path / "run" / "report.html", "other"))
+    assert Run(tmp_path / "run").manifest["files"]["report.html"] == sha256(tmp_path / "run" / "report.html")
+
+
 def test_a_run_folder_takes_nothing_that_is_saved(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "run")
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
@@ -280,6 +296,7 @@ def ones(*shape):
     (lambda a: PCABaseline.from_state(a, [2, 2]), {"mean": ones(5), "components": ones(2, 5)}),
     (lambda a: PCABaseline.from_state(a, [-2, -2]), {"mean": ones(4), "components": ones(2, 4)}),
     (lambda a: PCABaseline.from_state(a, [4]), {"mean": ones(4), "components": ones(2, 5)}),
+    (Novelty.from_state, {"codes": ones(2, 3)}),
 ])  # fmt: skip
 def test_parts_that_do_not_fit_together_are_refused(build_, arrays):
     with pytest.raises(RunFolderError, match="the saved"):
@@ -292,6 +309,11 @@ def test_parts_that_do_not_fit_together_are_refused(build_, arrays):
     ("clusterer.safetensors", lambda a, m: (a, m | {"n_clusters": "ten"})),
     ("baseline.safetensors", lambda a, m: (a, {})),
     ("projector.safetensors", lambda a, m: (a | {"mean": a["mean"][:-1]}, m)),
+    ("novelty.safetensors", lambda a, m: ({}, m)),
+    ("novelty.safetensors", lambda a, m: (a | {"mean": a["mean"][1:]}, m)),
+    ("novelty.safetensors", lambda a, m: (a | {"scores": a["scores"][::-1]}, m)),
+    ("novelty.safetensors", lambda a, m: (a | {"units": -a["units"]}, m)),
+    ("novelty.safetensors", lambda a, m: (a | {"scale": np.zeros(4)}, m)),
 ])  # fmt: skip
 def test_a_part_of_a_stranger_is_one_clear_error_that_names_the_file(run, tmp_path, file, change):
     shutil.copytree(run.folder, tmp_path / "run")
@@ -301,7 +323,7 @@ def test_a_part_of_a_stranger_is_one_clear_error_that_names_the_file(run, tmp_pa
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
     done = Run(tmp_path / "run")
     ask = {"clusterer": done.clusterer, "sampler": done.code_distribution, "baseline": done.baseline,
-           "projector": done.projection}[file.partition(".")[0]]  # fmt: skip
+           "projector": done.projection, "novelty": done.fitted_novelty}[file.partition(".")[0]]  # fmt: skip
     with pytest.raises(RunFolderError, match=file.replace(".", r"\.")):
         ask()
 

@@ -33,13 +33,14 @@ import torch
 
 from narrows import codes as coding
 from narrows.clustering._checks import checked_codes
-from narrows.errors import InputError
+from narrows.errors import InputError, RunFolderError
 from narrows.evaluation.baseline import PCABaseline
 from narrows.files import Array
 from narrows.model import Model
 from narrows.neighbours import nearest_in
 from narrows.sealed import checked_state
 
+NAME = "novelty.safetensors"  # of a run, and of a saved estimator
 MEANING = "share of held-out rows that are odder; near 0: unlike what was fitted"
 ABSENT = "no novelty: an earlier narrows made this run. `narrows run ... --resume` adds what it needs."
 ODD = 0.05  # a row of at most this novelty is called odd
@@ -223,13 +224,13 @@ class Novelty:
 
         Raises
         ------
-        InputError : other arrays
+        RunFolderError : other arrays
         """
         self = cls()
         for name, array in checked_state("novelty", cls.learned, arrays).items():
             setattr(self, f"{name}_", array)
         if (np.diff(self.scores_) < 0).any() or (self.units_ <= 0).any() or (self.scale_ <= 0).any():
-            raise InputError("the saved novelty", "must have rising scores, and units above 0")
+            raise RunFolderError("the saved novelty", "must have rising scores, and units above 0")
         return self
 
     def _oddness(self, seen: Seen, codes: Array, errors: Array | None, rows: Array | None) -> Array:

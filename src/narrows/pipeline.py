@@ -32,6 +32,7 @@ from narrows.files import Array, atomic_file, write_npy
 from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.neighbours import nearest
+from narrows.novelty import NAME as NOVELTY
 from narrows.novelty import Novelty
 from narrows.progress import Progress
 from narrows.projection import methods as projections
@@ -78,9 +79,7 @@ def run(
         done.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
         done.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
         done.stage("project", job.project, ["map.npy", "projector.safetensors"])
-        done.stage(
-            "measure", job.measure, ["predictions.csv", copies.NAME, "baseline.safetensors", "novelty.safetensors"]
-        )
+        done.stage("measure", job.measure, ["predictions.csv", copies.NAME, "baseline.safetensors", NOVELTY])
         done.stage("judge", job.judge, [])
         done.stage("draw", job.draw, ["figures/*.png"])
         done.stage("explore", job.explore, [explorer.NAME])

@@ -23,8 +23,8 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatch
 from pathlib import Path
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OURS_ALWAYS = {".lock", HELD}  # in a folder while a run has it
+WAIT = 5  # seconds for whoever else writes a file of a finished run
 UNFINISHED = "Finish the run with `narrows run --resume`."
 EDITS, EDITS_LOCK, EXPORTS = "edits.jsonl", ".edits.lock", "exports"  # of a person, in the explorer
 STARTED_WITH = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
@@ -90,12 +91,13 @@ class Run:
         self.folder = Path(folder)
         self.trust_code = trust_code
         self._replaces = self._writes = False
-        if not (self.folder / "manifest.json").is_file():
+        if not (self.folder / MANIFEST).is_file():
             raise RunFolderError(
                 "run folder", "must be one that narrows wrote (with manifest.json)", value=str(folder),
                 remedy="`narrows run` makes one.",
             )  # fmt: skip
-        self.manifest: dict[str, Any] = _checked_manifest(Parts(self.folder, None).json(MANIFEST), self.folder)
+        self._seen: tuple[int, ...] | None = None
+        self._manifest: dict[str, Any] = self._read_manifest()
 
     @classmethod
     @contextmanager
@@ -142,7 +144,10 @@ class Run:
                 write_json(folder / "manifest.json", {"stages": {}, "files": {}})
             run = cls(folder)
             run._replaces, run._writes = bool(present) and overwrite, True
-            yield run
+            try:
+                yield run
+            finally:
+                run._writes = False  # from here on it reads what others may write
         finally:
             (folder / HELD).unlink(missing_ok=True)
             if made or not present:
@@ -167,8 +172,8 @@ class Run:
         found = environment.describe()
         if self._replaces:
             _clear(self.folder)
-            self.manifest = {"stages": {}, "files": {}}
-            write_json(self.folder / "manifest.json", self.manifest)
+            self._manifest = {"stages": {}, "files": {}}
+            write_json(self.folder / MANIFEST, self.manifest)
         if not path.exists() or not (self.folder / "recipe.toml").exists():
             if self.manifest["stages"] or (self.folder / "checkpoints").exists():
                 raise RunFolderError(
@@ -220,17 +225,18 @@ class Run:
         names = list(self.manifest["stages"])
         for later in names[names.index(name) :] if name in names else []:
             del self.manifest["stages"][later]
-        # While they are written nobody knows what they will be.
-        known = self.manifest["files"]
-        self.manifest["files"] = {path: known[path] for path in known if not any(fnmatch(path, p) for p in files)}
+        # While they are written nobody knows what they will be; checkpoints are sealed with the whole run.
+        known, written = self.manifest["files"], [*files, "checkpoints/*"]
+        self.manifest["files"] = {path: known[path] for path in known if not any(fnmatch(path, p) for p in written)}
         start = time.perf_counter()
         results = work()
         seconds = time.perf_counter() - start
-        self.add_results(dict(results) | {f"time/{name}_s": seconds})
-        written = sorted(path for pattern in files for path in self.folder.glob(pattern))
-        hashes = {path.relative_to(self.folder).as_posix(): sha256(path) for path in written}
+        self._write_results(dict(results) | {f"time/{name}_s": seconds})
+        made = sorted(path for pattern in files for path in self.folder.glob(pattern))
+        hashes = self._hashes(path.relative_to(self.folder).as_posix() for path in made)
         self.manifest["stages"][name] = {"seconds": seconds, "files": hashes}
-        self.seal()
+        self.manifest["files"] |= hashes
+        self._record("results.json")
         return True
 
     def _is_done(self, name: str, wanted: Sequence[str]) -> bool:
@@ -242,29 +248,59 @@ class Run:
 
     def seal(self) -> None:
         """Write the manifest: the stages done, and the sha256 of every file."""
-        skip = {"manifest.json", *OURS_ALWAYS}
+        skip = {MANIFEST, *OURS_ALWAYS}
         tops = (path for path in self.folder.iterdir() if not _is_a_persons(path))
         inside = (path for top in tops for path in ([top] if top.is_file() else top.rglob("*")))
         paths = [path for path in sorted(inside) if path.is_file() and path.suffix != ".part" and path.name not in skip]
-        self.manifest["files"] = {path.relative_to(self.folder).as_posix(): sha256(path) for path in paths}
-        write_json(self.folder / "manifest.json", self.manifest)
+        self.manifest["files"] = self._hashes(path.relative_to(self.folder).as_posix() for path in paths)
+        write_json(self.folder / MANIFEST, self.manifest)
 
     def renew(self, name: str, write: Callable[[], object]) -> None:
-        """Let ``write`` replace a file of a run that may be finished, and keep its new hash."""
+        """Let ``write`` replace a file of a run that may be finished, and keep its new hash.
+
+        Raises
+        ------
+        RunFolderError : a run is writing the folder; nothing was written
+        """
         from filelock import FileLock, Timeout
 
-        write()
         if self._writes:
+            write()
             self._record(name)
             return
-        with suppress(Timeout), FileLock(self.folder / ".lock", timeout=0):  # the run that has it keeps the hash itself
-            self.manifest = _checked_manifest(Parts(self.folder, None).json(MANIFEST), self.folder)
+        lock = FileLock(self.folder / ".lock", timeout=WAIT)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(
+                str(self.folder / name), "must not be written while another process writes the run",
+                value=str(self.folder), remedy=f"{_holder(self.folder)} Wait until it has ended.",
+            ) from error  # fmt: skip
+        try:
+            write()
+            self._manifest = self._read_manifest()
             self._record(name)
+        finally:
+            lock.release()
 
     def _record(self, *names: str) -> None:
         """Keep the hashes of files that were just written."""
-        self.manifest["files"] |= {name: sha256(self.folder / name) for name in names}
+        self.manifest["files"] |= self._hashes(names)
         write_json(self.folder / MANIFEST, self.manifest)
+
+    def _hashes(self, names: Iterable[str]) -> dict[str, str]:
+        return {name: sha256(self.folder / name) for name in names}
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The stages done, and the sha256 of every file; read again when another process has gone on with the run."""
+        if not self._writes and _stamp(self.folder / MANIFEST) != self._seen:
+            self._manifest = self._read_manifest()
+        return self._manifest
+
+    def _read_manifest(self) -> dict[str, Any]:
+        self._seen = _stamp(self.folder / MANIFEST)  # before it is read: what is written meanwhile is read next time
+        return _checked_manifest(Parts(self.folder, None).json(MANIFEST), self.folder)
 
     @property
     def parts(self) -> Parts:
@@ -290,8 +326,11 @@ class Run:
 
     def add_results(self, numbers: Mapping[str, float | None]) -> None:
         """Add to results.json."""
-        write_json(self.folder / "results.json", dict(sorted((self.results | dict(numbers)).items())))
+        self._write_results(numbers)
         self._record("results.json")
+
+    def _write_results(self, numbers: Mapping[str, float | None]) -> None:
+        write_json(self.folder / "results.json", dict(sorted((self.results | dict(numbers)).items())))
 
     @property
     def tables(self) -> dict[str, Any]:
@@ -374,7 +413,9 @@ class Run:
     @property
     def tells_novelty(self) -> bool:
         """Whether the run can say how unlike its rows others are; one that an earlier narrows made cannot."""
-        return "novelty.safetensors" in self.parts
+        from narrows import novelty
+
+        return novelty.NAME in self.manifest["files"]
 
     def fitted_novelty(self) -> Novelty:
         """Return what tells how unlike the run's rows others are."""
@@ -397,8 +438,11 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run has no novelty, since an earlier narrows made it, or is damaged
         """
-        known = self.fitted_novelty()
-        return known.novelty(*self._evidence(source, options))
+        from narrows.novelty import evidence_of
+
+        known, model = self.fitted_novelty(), self.model()
+        values = self.open_source(source, **options).values
+        return known.novelty(model, values, *evidence_of(model, values))
 
     def assign(self, source: Any, **options: Any) -> Assigned:
         """Return the clusters of new rows, how clearly they belong there, and how unlike the run's own rows they are.
@@ -412,17 +456,32 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run is not finished, or damaged
         """
-        clusterer, known = self.clusterer(), self.fitted_novelty() if self.tells_novelty else None
-        model, values, codes, errors = self._evidence(source, options)
-        novelty = None if known is None else known.novelty(model, values, codes, errors)
+        model = self.model()
+        return self.assign_values(model, self.open_source(source, **options).values)
+
+    def assign_values(self, model: Model, values: Array, codes: Array | None = None) -> Assigned:
+        """Return what ``assign`` does, of rows that are open already.
+
+        Parameters
+        ----------
+        model : of the run
+        values : images uint8 (N, C, H, W) or vectors float32 (N, D), as ``open_source`` opens them
+        codes : (N, K), where they are known
+        """
+        from narrows.codes import encode
+
+        clusterer = self.clusterer()
+        codes = encode(model, values) if codes is None else codes
+        novelty = self.novelty_of_values(model, values, codes)
         return Assigned(clusterer.predict(codes), clusterer.confidence(codes), novelty)
 
-    def _evidence(self, source: Any, options: Mapping[str, Any]) -> tuple[Model, Array, Array, Array | None]:
-        """Return the model, and of new rows their values, codes (N, K) and reconstruction errors (N,) if any."""
-        from narrows.novelty import evidence_of
+    def novelty_of_values(self, model: Model, values: Array, codes: Array) -> Array | None:
+        """Return the novelty (N,) of rows as ``assign_values`` takes them; None where the run has none."""
+        from narrows.novelty import errors_of
 
-        model, values = self.model(), self.open_source(source, **options).values
-        return model, values, *evidence_of(model, values)
+        if not self.tells_novelty:
+            return None
+        return self.fitted_novelty().novelty(model, values, codes, errors_of(model, values))
 
     def save_part(self, name: str, state: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:
         """Write a fitted part: its arrays, and the registry name and arguments that made it."""
@@ -472,6 +531,15 @@ class Run:
             if isinstance(error, RecipeError) and ":" in str(made_by.get("name")):  # it names code
                 raise
             raise parts.damaged(file, error) from error
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever a file is replaced; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def now() -> str:

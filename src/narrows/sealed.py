@@ -62,18 +62,25 @@ class Parts:
         self._digests: dict[str, str] = {}
 
     @classmethod
-    def of(cls, place: str | Path) -> Parts:
-        """Return the files of a run folder, of a folder that something was saved to, or of a ``.zip`` file."""
+    def of(cls, place: str | Path, *, remedy: str | None = None) -> Parts:
+        """Return the files of a run folder, of a folder that something was saved to, or of a ``.zip`` file.
+
+        Parameters
+        ----------
+        place : the folder or file
+        remedy : what to do about a file that is not what it was; by default what suits the place
+        """
         place = Path(place)
         if place.is_file():
-            zipped = _Zip(place, None)
-            return _Zip(place, zipped.json(HASHES)) if HASHES in zipped else zipped
-        again = HOLDS if (place / HELD).exists() else RUN_AGAIN
-        for listing, remedy in ((MANIFEST, again), (HASHES, AGAIN)):
+            zipped = _Zip(place, None, remedy=remedy or AGAIN)
+            return _Zip(place, zipped.json(HASHES), remedy=zipped.remedy) if HASHES in zipped else zipped
+        of_run = HOLDS if (place / HELD).exists() else RUN_AGAIN
+        for listing, usual in ((MANIFEST, of_run), (HASHES, AGAIN)):
             if (place / listing).is_file():
-                hashes = hashes_of(cls(place, None, remedy=remedy).json(listing), place / listing)
-                return cls(place, hashes, listing, remedy=remedy)
-        return cls(place, None)
+                said = remedy or usual
+                hashes = hashes_of(cls(place, None, remedy=said).json(listing), place / listing)
+                return cls(place, hashes, listing, remedy=said)
+        return cls(place, None, remedy=remedy or AGAIN)
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a file, or ought to be."""
@@ -159,13 +166,15 @@ class Parts:
 class _Zip(Parts):
     """The files of a ``.zip``, none of them compressed: a small file could unfold to a large one."""
 
-    def __init__(self, place: Path, listing: Mapping[str, Any] | None) -> None:
-        super().__init__(place, None if listing is None else hashes_of(listing, place / HASHES))
+    def __init__(self, place: Path, listing: Mapping[str, Any] | None, *, remedy: str) -> None:
+        super().__init__(place, None if listing is None else hashes_of(listing, place / HASHES), remedy=remedy)
         try:
             with zipfile.ZipFile(place) as archive:
                 self._names = frozenset(archive.namelist())
         except Exception as error:  # zipfile raises whatever the bytes make it stumble on
-            raise RunFolderError(str(place), "must be a .zip that was saved", value=str(error), remedy=AGAIN) from error
+            raise RunFolderError(
+                str(place), "must be a .zip that was saved", value=str(error), remedy=remedy
+            ) from error
 
     def _is_there(self, name: str) -> bool:
         return name in self._names

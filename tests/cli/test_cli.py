@@ -145,6 +145,19 @@ def test_arrays_of_another_size_are_refused_unless_they_are_to_be_resized(folder
         assert len(np.load(folder / out)) == 3
 
 
+def test_what_is_white_in_new_arrays_can_be_said(folder):
+    bits = np.random.default_rng(0).integers(0, 2, (20, 8, 8))
+    np.save(folder / "floats.npy", (3 * bits).astype(np.float32))
+    np.save(folder / "bytes.npy", (255 * bits).astype(np.uint8))
+    ends = {"encode": "npy", "reconstruct": "npy", "denoise": "npy", "cluster": "csv", "project": "csv"}
+    for verb, end in ends.items():
+        narrows(verb, "run", "floats.npy", "--white", 3, "--out", f"{verb}-said.{end}", cwd=folder)
+        narrows(verb, "run", "bytes.npy", "--out", f"{verb}-known.{end}", cwd=folder)
+        assert (folder / f"{verb}-said.{end}").read_bytes() == (folder / f"{verb}-known.{end}").read_bytes(), verb
+    assert "white" in narrows("encode", "run", "floats.npy", "--white", -1, "--out", "x.npy", cwd=folder, code=2)
+    assert "white" in narrows("encode", "run", "floats.npy", "--white", 2, "--out", "x.npy", cwd=folder, code=2)
+
+
 def test_generate_draws_images(folder):
     narrows("generate", "run", "-n", 5, "--out", "g.npy", cwd=folder)
     narrows("generate", "run", "-n", 5, "--out", "g.png", "--origin", "normal", cwd=folder)
@@ -177,6 +190,12 @@ def test_key_and_labels_are_passed_on(vectors):
     assert len(np.load(vectors / "codes.npy")) == 60
     assert "shape" in narrows("encode", "run", "v.npz", "--key", "other", "--out", "x.npy", cwd=vectors, code=2)
     assert "nope" in narrows("encode", "run", "v.npz", "--labels", "nope", "--out", "x.npy", cwd=vectors, code=2)
+
+
+@pytest.mark.parametrize(("option", "said"), [(["--resize"], "--resize"), (["--white", "1"], "white")])
+def test_what_speaks_of_images_is_refused_of_vectors(vectors, option, said):
+    refused = narrows("encode", "run", "v.npz", *option, "--out", "x.npy", cwd=vectors, code=2)
+    assert f"{said} has a meaning for" in " ".join(refused.split())
 
 
 def test_a_folder_of_pictures_is_replaced_as_a_whole(folder):
@@ -257,7 +276,20 @@ def test_data_info_takes_settings_of_the_data(tmp_path):
     output = narrows("data", "info", str(tmp_path / "x.tif"), "--set", "data.channels=[1]", "--set", "data.page=all")
     assert "2 images" in output
     assert "Values from 256 to 1,535" in output
-    assert "must be a setting of the data" in narrows("data", "info", "digits", "--set", "train.epochs=3", code=2)
+
+
+@pytest.mark.parametrize("verb", ["info", "copies"])
+@pytest.mark.parametrize(("arguments", "said"), [
+    (["--set", "train.epochs=3"], "must be a setting of how data are opened"),
+    (["--set", "data.source=mnist"], "must be a setting of how data are opened"),
+    (["--set", "data.test=0.5"], "must be a setting of how data are opened"),
+    (["--set", "data.valid=0.5"], "must be a setting of how data are opened"),
+    (["--set", "data.chanels=1"], "Did you mean 'channels'"),
+    (["--key", "mine", "--set", "data.key=other"], "data.key must be given once"),
+    (["--ignore", "a", "--set", 'data.ignore=["b"]'], "data.ignore must be given once"),
+])  # fmt: skip
+def test_data_verbs_refuse_settings_that_they_could_not_obey(vectors, verb, arguments, said):
+    assert said in " ".join(narrows("data", verb, "v.npz", *arguments, cwd=vectors, code=2).split())
 
 
 def test_data_copies(tmp_path):

@@ -136,6 +136,41 @@ def test_the_page_knows_the_copies_of_a_run(finished, tmp_path):
     assert bundle.array(known["firsts"]).tolist() == [8, 5]
 
 
+@pytest.mark.parametrize(("file", "old", "new"), [
+    ("duplicates.csv", "0,b,3,", "0,b,99999,"), ("duplicates.csv", "0,b,3,", "0,b,-1,"),
+    ("duplicates.csv", "0,b,3,", "7,b,3,"), ("duplicates.csv", "0,b,3,", "0,b,8,"), ("duplicates.csv", "row", "rwo"),
+    ("duplicates.csv", "0,b,3,", "0,b,three,"),
+    ("predictions.csv", "cluster", "custer"), ("predictions.csv", "id,", "di,"),
+    ("predictions.csv", "test,", "test,x"), ("predictions.csv", "train,", "train,x"),
+])  # fmt: skip
+def test_a_table_of_a_stranger_is_one_clear_error_that_names_the_file(finished, tmp_path, file, old, new):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    (folder / "duplicates.csv").write_text("group,id,row,path,kind,difference\n0,a,8,,first,0\n0,b,3,,exact,0\n")
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new, 1))
+    Run(folder).seal()
+    with pytest.raises(RunFolderError, match=file.replace(".", r"\.")):
+        gather(Run(folder), None)
+
+
+@pytest.mark.parametrize("change", [
+    {"map.npy": np.zeros((299, 2))}, {"map.npy": np.zeros((300, 3))}, {"map.npy": np.full((300, 2), np.nan)},
+    {"neighbours.npz": np.zeros((299, 15), int)}, {"neighbours.npz": np.full((300, 15), 300)},
+    {"neighbours.npz": np.zeros(300, int)},
+])  # fmt: skip
+def test_arrays_of_a_stranger_that_do_not_fit_the_rows_are_refused_by_name(finished, tmp_path, change):
+    folder = shutil.copytree(finished.folder, tmp_path / "run")
+    ((file, array),) = change.items()
+    if file.endswith(".npy"):
+        np.save(folder / file, array)
+    else:
+        np.savez(folder / file, indices=array, distances=array.astype(float))
+    Run(folder).seal()
+    with pytest.raises(RunFolderError, match=file.replace(".", r"\.")):
+        gather(Run(folder), None)
+
+
 def test_a_run_of_a_former_version_has_pairs(finished, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     (folder / "duplicates.csv").unlink()

@@ -16,6 +16,7 @@ from narrows.explorer import server as serving
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
 from narrows.explorer.server import LARGEST, WAITING, build
+from narrows.files import write_json, write_text
 from narrows.runs import Run
 
 HOST = "127.0.0.1:8000"
@@ -161,14 +162,19 @@ def test_noise_has_a_place_and_a_novelty_near_0(app):
 
 
 def test_a_run_of_an_earlier_narrows_places_images_without_novelty(opened):
-    kept = opened.run.folder / "novelty.safetensors"
-    digest = opened.run.manifest["files"].pop(kept.name)
+    manifest, kept = opened.run.folder / "manifest.json", opened.run.folder / "novelty.safetensors"
+    whole = manifest.read_text()
+    old = json.loads(whole)
+    del old["files"][kept.name]
     kept.rename(kept.with_suffix(".away"))
+    write_json(manifest, old)
     try:
         assert opened.place(png())["novelty"] is None
+        kept.with_suffix(".away").rename(kept)  # the run is gone on with: first comes the file
+        assert opened.place(png())["novelty"] is None
     finally:
-        kept.with_suffix(".away").rename(kept)
-        opened.run.manifest["files"][kept.name] = digest
+        write_text(manifest, whole)  # and then the manifest
+    assert 0 <= opened.place(png())["novelty"] <= 1
 
 
 def test_edits_are_numbered_and_another_window_is_told(app, opened):

@@ -26,6 +26,12 @@ Labels = Annotated[
 Resize = Annotated[
     bool, typer.Option("--resize", help="Bring arrays of another size, or in colour, to the run's. Files always are.")
 ]
+White = Annotated[
+    float | None,
+    typer.Option(
+        help="The value that stands for white in images, such as 1, 255 or 4095. Default: as the run decided."
+    ),
+]
 Trust = Annotated[
     bool, typer.Option("--trust-code", help="Allow the saved model to name code outside narrows, and run it.")
 ]
@@ -34,7 +40,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 def encode(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write the codes of new data: .npy (codes alone), or .npz or .csv with ids and novelty.
 
@@ -45,16 +51,17 @@ def encode(
 
     check_out(out, TABLES, overwrite)
     opened, model = _open_run(run, trust_code)
-    data = _open_data(opened, model, source, key, labels, resize)
+    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
     found = codes.encode(model, data.values)
+    novelty = opened.novelty_of_values(model, data.values, found)
     columns = {f"code{i}": found[:, i] for i in range(model.code_size)}
-    write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone=list(columns))
+    write_table(out, columns | _column_of(novelty, opened), data.ids, alone=list(columns))
     typer.echo(f"{plural(len(found), 'code')} of {plural(model.code_size, 'value')}: {out}")
 
 
 def reconstruct(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write what the model draws from the codes of new data: a folder of .png, one .png, .npy or .npz."""
     from narrows import codes
@@ -64,7 +71,7 @@ def reconstruct(
     opened, model = _open_run(run, trust_code)
     check_out(out, IMAGES if model.is_images else VECTORS, overwrite)
     codes.require_decoder(model)
-    data = _open_data(opened, model, source, key, labels, resize)
+    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
     rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
     write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{plural(len(data), 'reconstruction')}: {out}")
@@ -72,7 +79,7 @@ def reconstruct(
 
 def denoise(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
     from narrows import codes
@@ -87,7 +94,7 @@ def denoise(
             "this run", "must have been trained to denoise", value=model.config["objective"]["name"],
             remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",
         )  # fmt: skip
-    data = _open_data(opened, model, source, key, labels, resize)
+    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
     rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
     write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} cleaned: {out}")
@@ -95,31 +102,29 @@ def denoise(
 
 def cluster(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cluster, confidence and novelty for new data: .csv, .npz or .npy (clusters alone).
 
     Confidence is how clearly a row belongs to its cluster rather than another. Novelty is the share of held-out rows
     that are odder than a row; near 0: unlike what was fitted, whatever the confidence.
     """
-    from narrows import codes
     from narrows.cli._output import TABLES, check_out, write_table
 
     check_out(out, TABLES, overwrite)
     opened, model = _open_run(run, trust_code)
-    clusterer = opened.clusterer()
-    data = _open_data(opened, model, source, key, labels, resize)
-    found = codes.encode(model, data.values)
-    clusters = clusterer.predict(found)  # (N,)
-    columns = {"cluster": clusters, "confidence": clusterer.confidence(found)}
-    write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone="cluster")
-    counted = plural(len(set(clusters.tolist())), "cluster")
-    typer.echo(f"{plural(len(found), 'row')} in {counted}: {out}")
+    opened.clusterer()  # a run that has none is refused before data are opened
+    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
+    found = opened.assign_values(model, data.values)
+    columns = {"cluster": found.clusters, "confidence": found.confidence}
+    write_table(out, columns | _column_of(found.novelty, opened), data.ids, alone="cluster")
+    counted = plural(len(set(found.clusters.tolist())), "cluster")
+    typer.echo(f"{plural(len(data), 'row')} in {counted}: {out}")
 
 
 def project(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write where new data lie on the run's map: .npy (places alone), or .csv or .npz with ids and novelty.
 
@@ -131,11 +136,12 @@ def project(
     check_out(out, TABLES, overwrite)
     opened, model = _open_run(run, trust_code)
     projection = opened.projection()
-    data = _open_data(opened, model, source, key, labels, resize)
+    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
     found = codes.encode(model, data.values)
+    novelty = opened.novelty_of_values(model, data.values, found)
     points = projection.transform(found)
     columns = {"x": points[:, 0], "y": points[:, 1]}
-    write_table(out, columns | _novelty(opened, model, data, found), data.ids, alone=["x", "y"])
+    write_table(out, columns | _column_of(novelty, opened), data.ids, alone=["x", "y"])
     typer.echo(f"{plural(len(points), 'point')}: {out}")
 
 
@@ -172,17 +178,15 @@ def generate(
     typer.echo(f"{n:,} drawn: {out}")
 
 
-def _novelty(run: Run, model: Model, data: Dataset, codes: Array) -> dict[str, Array]:
+def _column_of(novelty: Array | None, run: Run) -> dict[str, Array]:
     """Return the column of novelty, and say how many rows are odd; no column, and why, where the run has none."""
-    from narrows.novelty import ABSENT, errors_of, sentence
+    from narrows.novelty import ABSENT, sentence
 
-    if not run.tells_novelty:
+    if novelty is None:
         typer.echo(f"note: {ABSENT}", err=True)
         return {}
-    known = run.fitted_novelty()
-    novelty = known.novelty(model, data.values, codes, errors_of(model, data.values))
     typer.echo(sentence(novelty))
-    for note in known.notes:
+    for note in run.fitted_novelty().notes:
         typer.echo(f"note: {note}", err=True)
     return {"novelty": novelty}
 
@@ -195,13 +199,17 @@ def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Model]:
     return run, run.model()
 
 
-def _open_data(run: Run, model: Model, source: str, key: str | None, labels: str | None, resize: bool) -> Dataset:
+def _open_data(
+    run: Run, model: Model, source: str, *, key: str | None, labels: str | None, white: float | None, resize: bool
+) -> Dataset:
     """Open new data in the model's shape; say what had to be left out."""
-    from narrows.errors import DataError
+    from narrows.errors import DataError, InputError
     from narrows.progress import for_this_terminal
 
-    asked: dict[str, Any] = {"key": key, "labels": labels}
-    if resize and model.is_images:
+    asked: dict[str, Any] = {"key": key, "labels": labels, "white": white}
+    if resize and not model.is_images:
+        raise InputError("--resize", "has a meaning for a run of images only, and this is one of vectors")
+    if resize:
         asked |= {"size": model.input_shape[1:], "channels": model.preprocessing.get("channels", model.input_shape[0])}
     given = {name: value for name, value in asked.items() if value is not None}
     data = run.open_source(source, progress=for_this_terminal(), **given)

@@ -99,9 +99,16 @@ def _opened(source: str, asked: dict[str, Any], settings: list[str] | None) -> D
     from narrows.progress import for_this_terminal
     from narrows.recipes import recipe as recipes
 
-    for setting in settings or []:
-        if not setting.startswith("data."):
-            raise InputError("--set", "must be a setting of the data (data.KEY=VALUE)", value=setting)
     given = {name: value for name, value in asked.items() if value is not None}
+    of_runs = recipes.Data.model_fields.keys() - recipes.Data().options().keys()
+    for setting in settings or []:
+        section, _, name = setting.partition("=")[0].partition(".")
+        if section != "data" or name in of_runs:
+            raise InputError(
+                "--set", "must be a setting of how data are opened (data.KEY=VALUE)", value=setting,
+                remedy=f"Of a run are {', '.join(f'data.{name}' for name in sorted(of_runs))}.",
+            )  # fmt: skip
+        if name in given:
+            raise InputError(f"data.{name}", "must be given once", value=f"--{name} and --set {setting}")
     options = recipes.load("default", list(settings or [])).data.options() | given
     return open_source(source, progress=for_this_terminal(), **options)

@@ -135,8 +135,7 @@ class Stages:
         """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before."""
         folder = None if self.folder is None else self.folder / name
         if folder is not None and (folder / HASHES).exists():  # the last file that is written
-            parts = Parts.of(folder)
-            parts.remedy = "Delete this folder: the step is done again then."
+            parts = Parts.of(folder, remedy="Delete this folder: the step is done again then.")
             self.histories[name] = parts.json("history.json")["epochs"]
             return Model.load(parts)
         self.histories[name] = train(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,8 @@ from narrows.data import images
 from narrows.data.dataset import Dataset
 from narrows.data.images import How, Unreadable
 from narrows.data.upright import Size
-from narrows.files import Array
+from narrows.environment import usable_cores
+from narrows.files import Array, sha256
 from narrows.progress import Progress
 
 SIDE = 64  # at which pictures are decoded again
@@ -27,7 +27,6 @@ COARSE = 32  # stored rows with a shorter side than this are decoded again where
 FINE = 0.55  # of the highest frequency: a half is lost, and no filter is sharp
 CHROMA = 0.5  # how much of what makes a pixel no grey counts
 BLOCK = 256  # files at a time
-HASHED = 1 << 20  # bytes at a time
 
 
 class Wholes:
@@ -51,7 +50,7 @@ class Wholes:
         self._opened: dict[str, Any] = data.provenance.get("preprocessing", {})
         self._files = self._single_files()
         self._pixels: dict[int, bytes] = {}  # of a row
-        self._pixels_of: dict[bytes, bytes] = {}  # of a file's content
+        self._pixels_of: dict[str, bytes] = {}  # of a file's content
         if self._files:
             self._measure(progress)
 
@@ -109,7 +108,7 @@ class Wholes:
         if path is None:
             return self.contents(row)
         try:
-            content = _hash_of_file(path)
+            content = sha256(path)
             if content not in self._pixels_of:
                 size = images.measure(path, self._page(row))
                 pixels = images.decode(path, self._how_whole(row, size)).pixels
@@ -129,7 +128,7 @@ class Wholes:
     def _measure(self, progress: Progress) -> None:
         height, width = self.data.shape[1:]
         stretched = self._opened["fit"] == "stretch"
-        with images.quiet(), ThreadPoolExecutor(_workers(), thread_name_prefix="whole") as pool:
+        with images.quiet(), ThreadPoolExecutor(usable_cores(), thread_name_prefix="whole") as pool:
             rows = np.array(sorted(self._files), np.int64)
             for row, size in zip(rows.tolist(), pool.map(self._size, rows.tolist()), strict=True):
                 if size is None:
@@ -199,19 +198,5 @@ def _on_disk(shape: Sequence[int]) -> Array:
     return np.memmap(file, np.uint8, "r+", shape=tuple(shape))
 
 
-def _hash_of_file(path: Path) -> bytes:
-    digest = hashlib.blake2b(digest_size=16)
-    with open(path, "rb") as file:
-        while block := file.read(HASHED):
-            digest.update(block)
-    return digest.digest()
-
-
 def _blocks(rows: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
-
-
-def _workers() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -117,10 +117,11 @@ def find(source: Any, progress: Progress | None = None) -> Copies:
 
     Notes
     -----
-    Time grows with the square of the number of images; memory with the number, by about 1 KiB an image. Pictures are
-    compared at 32x32 pixels, in all of their channels. The less detail a picture has, the less may be left of a copy:
-    of 28x28 digits those that were cropped or resized are mostly not found. Pictures that were turned, cropped by much
-    more than 5 % of a side, or made grey are not looked for; and of two pictures in all, nothing stands out.
+    Time grows with the square of the number of images; memory with the number, by 2.5 KiB an image besides 30 MiB.
+    Pictures are compared at 32x32 pixels, in all of their channels. The less detail a picture has, the less may be left
+    of a copy: of 28x28 digits those that were cropped or resized are mostly not found. Pictures that were turned,
+    cropped by much more than 5 % of a side, or made grey are not looked for; cuts of one periodic texture may be taken
+    for copies; and of two pictures in all, nothing stands out.
 
     Raises
     ------
@@ -189,14 +190,9 @@ class _Pictures:
         alike = self.register(*_worth_registering(near, mirrored, left))
         part = self._joined(alike, near, mirrored, left)  # (n,): rows that hang together by being alike
         compact = self._compact(part, alike)  # (n,)
-        joined = (part[near] == part[:, None]) & compact[:, None]
-        n = len(rows)
-        known = np.array([(n * i + j, n * j + i) for i, j in alike], np.int64).ravel()
-        joined |= np.isin(n * np.arange(n)[:, None] + near, known)
-        others = np.where(joined, np.inf, left)  # (n, k)
-        self.most = _most_left(others, n)
-        for lonely in np.unique(part[np.isinf(others).all(axis=1) & compact]):
-            self._look_beyond(np.flatnonzero(part == lonely), small)
+        lonely = self._set_most(near, left, part, compact, alike)
+        for alone in np.unique(part[lonely]):
+            self._look_beyond(np.flatnonzero(part == alone), small)
         self.relations = {pair: relation for pair, relation in alike.items() if self._is_copy(pair, relation)}
 
     def register(self, pairs: Array, mirrored: Array) -> dict[tuple[int, int], _Relation]:
@@ -255,6 +251,21 @@ class _Pictures:
         alike |= self.register(np.repeat(new, 2, axis=0), np.tile([False, True], len(new)))
         compact = np.array([sum(pair in alike for pair in pairs) >= COMPACT * len(pairs) for pairs in sampled])
         return np.asarray(compact[part])  # parts are numbered from 0
+
+    def _set_most(
+        self, near: Array, left: Array, part: Array, compact: Array, alike: dict[tuple[int, int], _Relation]
+    ) -> Array:
+        """Say how much may be left of a copy of each row, by its neighbours that are none; return rows without any."""
+        n = len(near)
+        known = np.array([(n * i + j, n * j + i) for i, j in alike], np.int64).ravel()
+        lonely = np.zeros(n, bool)
+        for block in _blocks(n, 8 * near.shape[1]):
+            joined = (part[near[block]] == part[block, None]) & compact[block, None]
+            joined |= np.isin(n * np.arange(n)[block, None] + near[block], known)
+            others = np.where(joined, np.inf, left[block])  # (B, k)
+            self.most[block] = _most_left(others, n)
+            lonely[block] = joined.all(axis=1) & compact[block]
+        return lonely
 
     def _look_beyond(self, members: Array, small: Array) -> None:
         """Say how much may be left where all neighbours of a row are copies of it, by all that are none."""
@@ -356,10 +367,12 @@ def _neighbours(small: Array, advance: Callable[[float], None]) -> tuple[Array, 
     from scipy.fft import dctn
 
     n, k = len(small), min(NEIGHBOURS, len(small) - 1)
-    near, mirrored = np.empty((n, k), np.int64), np.empty((n, k), bool)
+    near, mirrored = np.empty((n, k), np.int32), np.empty((n, k), bool)
     v, u = np.indices((LOWEST, LOWEST))
     lowest = (u + v > 0) & (u + v < LOWEST)
-    described = dctn(small, axes=(1, 2), norm="ortho")[:, :LOWEST, :LOWEST][:, lowest]  # (n, 35)
+    described = np.empty((n, lowest.sum()), np.float32)  # (n, 35)
+    for block in _blocks(n, 2 * SCREEN_SIDE**2):
+        described[block] = dctn(small[block], axes=(1, 2), norm="ortho")[:, :LOWEST, :LOWEST][:, lowest]
     described /= np.linalg.norm(described, axis=1, keepdims=True) + 1e-12
     even, odd = (torch.from_numpy(described[:, u[lowest] % 2 == part]) for part in (0, 1))
     to_even, to_odd = even.T.contiguous(), odd.T.contiguous()
@@ -378,9 +391,14 @@ def _worth_registering(near: Array, mirrored: Array, left: Array) -> tuple[Array
     After one linear step a copy may have much left, but less than half of what the farthest neighbours have.
     """
     farthest = left.max(axis=1, initial=0)  # (n,)
-    possible = left <= np.minimum(SCREENED, np.minimum(farthest[:, None], farthest[near]) / 2)
-    possible &= left <= np.sort(left, axis=1)[:, :BEST].max(axis=1, initial=0)[:, None]
-    i, at = np.nonzero(possible)
+    chosen: list[tuple[Array, Array]] = []
+    for block in _blocks(len(near), 8 * near.shape[1]):
+        some = left[block]  # (B, k)
+        possible = some <= np.minimum(SCREENED, np.minimum(farthest[block, None], farthest[near[block]]) / 2)
+        possible &= some <= np.sort(some, axis=1)[:, :BEST].max(axis=1, initial=0)[:, None]
+        rows, columns = np.nonzero(possible)
+        chosen.append((rows + block.start, columns))
+    i, at = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
     j, over = near[i, at], mirrored[i, at]
     pairs = np.unique(np.stack([np.minimum(i, j), np.maximum(i, j), over], axis=1), axis=0)
     return pairs[:, :2], pairs[:, 2].astype(bool)
@@ -403,7 +421,7 @@ def _most_left(others: Array, rows: int) -> Array:
 
 def _screened(small: Array, near: Array, mirrored: Array) -> Array:
     """Return what is left of the neighbours ``near`` (n, k) of each of ``small`` after one linear step (n, k)."""
-    left = np.empty(near.shape)
+    left = np.empty(near.shape, np.float32)
     for block in _blocks(len(small), 8 * near.shape[1] * SCREEN_SIDE**2):
         others = small[near[block]]  # (B, k, side, side)
         others[mirrored[block]] = others[mirrored[block]][..., ::-1]

@@ -96,8 +96,8 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     """
     table = _predictions(run)
     ids = table["id"]
-    clusters, points = np.array(table["cluster"], np.int32), run.array("map")
-    indices, distances = (array[:, :NEIGHBOURS] for array in run.neighbours())
+    clusters, points = table["cluster"], _map(run, len(ids))
+    indices, distances = (array[:, :NEIGHBOURS] for array in _neighbours(run, len(ids)))
     tables, model = run.tables, run.model()
     described = tables.get("data") or {}
     bundle = Bundle({
@@ -158,39 +158,75 @@ def _identity(run: Run) -> str:
     return found.hexdigest()[:16]
 
 
-def _predictions(run: Run) -> dict[str, list[str]]:
+def _predictions(run: Run) -> dict[str, Any]:
     if "predictions.csv" not in run.parts:
         raise RunFolderError(str(run.folder), "must have predictions.csv", remedy=UNFINISHED)
-    table: dict[str, list[str]] = run.parts.parsed("predictions.csv", _columns_of)
+    table: dict[str, Any] = run.parts.parsed("predictions.csv", _columns_of)
     return table
 
 
-def _columns_of(content: bytes) -> dict[str, list[str]]:
-    names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
-    return dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
+def _columns_of(content: bytes) -> dict[str, Any]:
+    """Return the columns of a table of predictions: clusters int32 (N,), numbers float32 (N,), others as texts."""
+    names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+    table: dict[str, Any] = dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
+    numbers = {name: np.array(table[name], np.float32) for name, _, _ in NUMBERS if name in table}
+    return table | numbers | {"id": table["id"], "cluster": np.array(table["cluster"], np.int32)}
+
+
+def _map(run: Run, rows: int) -> Array:
+    points = run.array("map")
+    if points.shape != (rows, 2) or points.dtype.kind != "f" or not np.isfinite(points).all():
+        raise run.parts.damaged("map.npy", f"{points.dtype} {points.shape}, of {rows} rows")
+    return points
+
+
+def _neighbours(run: Run, rows: int) -> tuple[Array, Array]:
+    indices, distances = run.neighbours()
+    fits = indices.ndim == 2 and indices.shape == distances.shape and len(indices) == rows
+    if not fits or indices.dtype.kind != "i" or not ((indices >= 0) & (indices < rows)).all():
+        raise run.parts.damaged("neighbours.npz", f"{indices.dtype} {indices.shape}, of {rows} rows")
+    return indices, distances
 
 
 def _copies(run: Run, rows: int) -> tuple[Array, Array]:
     """Return the group of copies of each row (N,) int32, -1 where it is in none, and the first row of each group."""
-    groups, firsts = np.full(rows, -1, np.int32), []
     if copies.NAME in run.parts:
-        for line in csv.DictReader(io.StringIO(run.parts.text(copies.NAME), newline="")):
-            if line["group"]:
-                groups[int(line["row"])] = int(line["group"])
-                firsts += [int(line["row"])] if line["kind"] == "first" else []
-        return groups, np.array(firsts, np.int32)
+        found: tuple[Array, Array] = run.parts.parsed(copies.NAME, lambda content: _copies_in(content, rows))
+        return found
+    groups = np.full(rows, -1, np.int32)
+    firsts: list[int] = []
     for number, group in enumerate(listed_copies(run.tables)):  # of a run made before that file was written
         members = [copy["row"] for copy in group["rows"] if copy["row"] is not None]
+        if not all(type(row) is int and 0 <= row < rows for row in members):
+            raise run.parts.damaged("tables.json", f"copies {members}, of {rows} rows")
         groups[members] = number
         firsts += members[:1]
     return groups, np.array(firsts, np.int32)
 
 
-def _columns(bundle: Bundle, table: dict[str, list[str]]) -> Iterator[dict[str, Any]]:
+def _copies_in(content: bytes, rows: int) -> tuple[Array, Array]:
+    """Return what ``_copies`` does, from a table of copies among so many rows; groups are numbered from 0."""
+    groups = np.full(rows, -1, np.int32)
+    firsts: list[int] = []
+    for line in csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True):
+        row = int(line["row"])
+        if not 0 <= row < rows:
+            raise ValueError(f"row {row} of {rows}")
+        if not line["group"]:  # a blank picture
+            continue
+        group, is_first = int(line["group"]), line["kind"] == "first"
+        if groups[row] >= 0 or group != len(firsts) - (not is_first):
+            raise ValueError(f"row {row} in group {group}, after {len(firsts)} groups")
+        groups[row] = group
+        firsts += [row] * is_first
+    return groups, np.array(firsts, np.int32)
+
+
+def _columns(bundle: Bundle, table: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each column that points can be coloured and filtered by."""
     for name, title, hint in NUMBERS:
         if name in table:
-            known = np.array(table[name], np.float32)
+            known = table[name]
             values = bundle.add(np.where(np.isfinite(known), known, np.nan))
             yield {"name": name, "title": title, "kind": "number", "values": values} | ({"hint": hint} if hint else {})
     for name, title in (("label", "label"), ("split", "split")):

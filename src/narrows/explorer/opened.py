@@ -24,7 +24,6 @@ from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, add_copies, add_examples, in_square
 from narrows.explorer.edits import EditLog
 from narrows.files import Array, safe_name
-from narrows.novelty import evidence_of
 from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer
@@ -147,20 +146,18 @@ class Opened:
             path = Path(folder) / "image"
             path.write_bytes(image)
             try:
-                found = decode(path, how_of(how))
+                decoded = decode(path, how_of(how))
             except Unreadable as error:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
-        values = found.pixels[None]  # (1, C, H, W)
-        code, errors = evidence_of(self.model, values)  # (1, K)
-        known = self.run.fitted_novelty() if self.run.tells_novelty else None
-        novelty = None if known is None else float(known.novelty(self.model, values, code, errors)[0])
-        clusterer = self.run.clusterer()
+        values = decoded.pixels[None]  # (1, C, H, W)
+        code = coding.encode(self.model, values)  # (1, K)
+        found = self.run.assign_values(self.model, values, code)
         x, y = in_square(self.run.projection().transform(code), self.run.array("map"))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]
         return {
-            "cluster": int(clusterer.predict(code)[0]), "confidence": float(clusterer.confidence(code)[0]),
-            "novelty": novelty, "point": [float(x), float(y)],
+            "cluster": int(found.clusters[0]), "confidence": float(found.confidence[0]),
+            "novelty": None if found.novelty is None else float(found.novelty[0]), "point": [float(x), float(y)],
             "rows": near.tolist(), "distances": away[near].astype(float).tolist(),
         }  # fmt: skip
 

@@ -56,8 +56,7 @@ def read(path: Path) -> Bundle:
     ------
     RunFolderError : no such page, or one that is not as it was written
     """
-    parts = Parts.of(path.parent)
-    parts.remedy = "`narrows explore RUN --rebuild` writes it again."
+    parts = Parts.of(path.parent, remedy="`narrows explore RUN --rebuild` writes it again.")
     bundle: Bundle = parts.parsed(path.name, _data_in)
     return bundle
 

@@ -55,7 +55,6 @@ def build(folder: str | Path) -> Path:
         lines=[_line(figure, quick=content["quick"]) for figure in figures],
         grid=grid,
         sweeps=_sweeps(folder, content),
-        attributions=ATTRIBUTIONS,
         runs=[_run(folder, entry) for entry in content["runs"]],
         costs=[(e["title"], e["seeds"], _seconds(e["seconds"]), _count(e["parameters"])) for e in content["runs"]],
         summary=summary(content),
