@@ -1,5 +1,7 @@
 """Novelty: exact p-values, oddness against an independent computation, and what it says of noise."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -8,7 +10,8 @@ import narrows
 from narrows import novelty as module
 from narrows.errors import InputError, RunFolderError
 from narrows.model import Model
-from narrows.novelty import MEANING, Novelty, count_odd, evidence_of, sentence
+from narrows.novelty import MEANING, Novelty, count_odd, evidence_of, most_odd, sentence
+from reading import contradictions, faults
 
 
 def rows_of(n, d=12, seed=0):
@@ -205,10 +208,55 @@ def test_rows_of_another_size_are_refused():
 def test_the_sentence_says_how_many_are_odd_and_would_be():
     novelty = np.r_[np.full(37, 0.05), np.full(463, 0.06)].astype(np.float32)
     assert count_odd(novelty) == 37
-    assert sentence(novelty).startswith("37 of 500 rows are unlike anything the run was fitted on (novelty <= 0.05;")
-    assert "of rows like those 25 expected" in sentence(novelty)
-    assert sentence(novelty[:1]).startswith("1 of 1 row is unlike")
+    assert sentence(novelty) == (
+        "37 of 500 rows are unlike what the run was fitted on (novelty 0.05 or less), more than chance explains: of as "
+        "many rows like the fitted ones about 25 would be."
+    )
+    assert sentence(novelty[2:]).startswith(
+        "35 of 498 rows are unlike what the run was fitted on (novelty 0.05 or less)"
+    )
+    assert "no more than chance explains" in sentence(novelty[2:])
     assert "near 0: unlike" in MEANING
+
+
+def test_fewer_odd_rows_than_chance_makes_are_no_finding():
+    novelty = np.r_[np.full(47, 0.01), np.full(1750, 0.5)].astype(np.float32)
+    assert sentence(novelty) == (
+        "47 of 1,797 rows are unlike what the run was fitted on (novelty 0.05 or less), no more than chance explains: "
+        "of as many rows like the fitted ones about 90 would be."
+    )
+
+
+def test_of_a_single_row_its_own_novelty_is_said():
+    end = "; of rows like the fitted ones, one in twenty has 0.05 or less)."
+    assert sentence(np.array([0.012])) == f"The row is unlike what the run was fitted on (novelty 0.012{end}"
+    assert sentence(np.array([0.4])) == f"The row is not unlike what the run was fitted on (novelty 0.4{end}"
+
+
+@pytest.mark.parametrize("rows", [1, 10, 30, 1000])
+def test_a_sceptic_finds_nothing_to_object_to_in_the_sentence(rows):
+    for odd in {0, 1, most_odd(rows), min(rows, most_odd(rows) + 1), rows}:
+        said = sentence(np.r_[np.full(odd, 0.004), np.full(rows - odd, 0.6)])
+        assert faults(said) == [], said
+        assert contradictions(said) == []
+        assert rows == 1 or ("no more than chance" in said) == (odd <= most_odd(rows))
+
+
+def test_so_many_odd_rows_as_chance_explains():
+    """The first number whose distribution function reaches .975; a rate that was itself counted makes it larger."""
+    for rows in (10, 30, 1000):
+        below = sum(math.comb(rows, i) * 0.05**i * 0.95 ** (rows - i) for i in range(most_odd(rows)))
+        most = below + math.comb(rows, most_odd(rows)) * 0.05 ** most_odd(rows) * 0.95 ** (rows - most_odd(rows))
+        assert below < 0.975 <= most
+    rng = np.random.default_rng(0)
+    more = 0
+    for _ in range(2000):  # rows of one kind, 45 of them counted on
+        usual, new = np.sort(rng.random(45)), rng.random(1000)
+        novelty = (46 - np.searchsorted(usual, new)) / 46
+        more += count_odd(novelty) > most_odd(1000, 45)
+    assert more / 2000 == pytest.approx(0.025, abs=0.01)
+    assert most_odd(1000, 45) > most_odd(1000, 4500) > most_odd(1000)
+    assert most_odd(1000, 18) == 0  # none of which can be odd
 
 
 def noise(n, side=8):

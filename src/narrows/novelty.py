@@ -39,6 +39,7 @@ from narrows.files import Array
 from narrows.model import Model
 from narrows.neighbours import nearest_in
 from narrows.sealed import checked_state
+from narrows.wording import figure, out_of, plural, verb
 
 NAME = "novelty.safetensors"  # of a run, and of a saved estimator
 MEANING = "share of held-out rows that are odder; near 0: unlike what was fitted"
@@ -207,11 +208,11 @@ class Novelty:
         notes: tuple[str, ...] = ()
         if not self.held_out_[0]:
             notes += (
-                f"Novelty is counted on {count:,} rows that the network learned from, since fewer than {FEWEST} were "
-                "held out from it: of new rows like them somewhat more than 5 % may be called odd.",
+                f"Novelty is counted on {plural(count, 'row')} that the network learned from, since fewer than "
+                f"{FEWEST} were held out from it: of new rows like them somewhat more than 5 % may be called odd.",
             )
         if 1 / (1 + count) > ODD:
-            notes += (f"Counted on {count:,} rows, no novelty can be below {1 / (1 + count):.2f}.",)
+            notes += (f"Counted on {plural(count, 'row')}, no novelty can be below {1 / (1 + count):.2f}.",)
         return notes
 
     def state(self) -> dict[str, Array]:
@@ -295,14 +296,42 @@ def count_odd(novelty: Array) -> int:
     return int((novelty <= ODD).sum())
 
 
-def sentence(novelty: Array) -> str:
-    """Say how many of new rows are odd, beside how many of rows like the fitted ones would be."""
+def sentence(novelty: Array, counted: int | None = None) -> str:
+    """Say whether more of new rows are odd than chance explains of rows like the fitted ones, and how many those are.
+
+    By chance, the number of odd rows exceeds ``most_odd`` once in forty times.
+
+    Parameters
+    ----------
+    novelty : (N,), of new rows
+    counted : held-out rows that novelty was counted on; of fewer, chance explains more. By default as good as infinite
+    """
     odd, rows = count_odd(novelty), len(novelty)
-    are = f"{'row' if rows == 1 else 'rows'} {'is' if odd == 1 else 'are'}"
-    return (
-        f"{odd:,} of {rows:,} {are} unlike anything the run was fitted on (novelty <= {ODD}; of rows like those "
-        f"{ODD * rows:,.0f} expected)."
-    )
+    if rows == 1:
+        value = f"novelty {figure(float(novelty[0]), 2)}; of rows like the fitted ones, one in twenty has {ODD} or less"
+        return f"The row is {'unlike' if odd else 'not unlike'} what the run was fitted on ({value})."
+    those = out_of(odd, rows, "row")
+    start = f"{those[0].upper()}{those[1:]} {verb(odd, 'is', 'are')} unlike what the run was fitted on"
+    start += f" (novelty {ODD} or less)"
+    usual = f"of as many rows like the fitted ones about {figure(ODD * rows, 2)} would be"
+    if odd > most_odd(rows, counted):
+        return f"{start}, more than chance explains: {usual}."
+    return f"{start}, no more than chance explains: {usual}."
+
+
+def most_odd(rows: int, counted: int | None = None) -> int:
+    """Return how many of ``rows`` rows like the fitted ones are odd at most, in 39 of 40 draws.
+
+    Each is odd with a probability of 0.05, so their number is binomial. That probability is itself a draw where novelty
+    is ``counted`` on m rows: Beta(k, m + 1 - k) with k = floor(0.05 (m + 1)), as of any order statistic (Vovk 2012),
+    and the number is beta-binomial.
+    """
+    from scipy.stats import betabinom, binom
+
+    if counted is None:
+        return int(binom.ppf(0.975, rows, ODD))
+    least = math.floor(ODD * (counted + 1) + 1e-9)
+    return int(betabinom.ppf(0.975, rows, least, counted + 1 - least)) if least else 0
 
 
 def _in_blocks(model: Model, evidence: Evidence, rows: Array) -> tuple[Array, Array | None]:

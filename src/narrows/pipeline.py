@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -45,6 +46,8 @@ NEIGHBOURS = 15  # of each row, in code space: for outliers and UMAP
 MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
 SAMPLES = 100  # generated to see whether they are all of one kind
 FITTED_BYTES = 1 << 29  # of rows at most that are looked at together
+
+Learned = Literal["all", "train"]  # rows
 
 
 def run(
@@ -126,7 +129,7 @@ class _Job:
                 folder=self.run.folder / "checkpoints", progress=self.progress, stop=self.interrupt,
                 on_save=self.run.write_history,
             )  # fmt: skip
-        return self._trained(model.cpu(), history, [history])
+        return self._trained(model.cpu(), history, [history], network="train", decoder="train")
 
     def _train_by_clustering(self) -> summary.Results:
         """Let the clustering train its network, on all rows; no label is looked at."""
@@ -137,19 +140,30 @@ class _Job:
             clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
             history = stages.histories.get(clusterer.training_, [])
             model = clusterer.model_
-            if not model.objective.trains_decoder:  # clusters need none; to see what lies between images does
-                model = with_decoder(model, data.values, stages, self.recipe.seed)
+            if decodes := not model.objective.trains_decoder:
+                # Clusters need none; to see what lies between images does. It learns from the rows that PCA does.
+                rows = self.split
+                model = with_decoder(model, data.values, rows.train, rows.valid, stages, self.recipe.seed)
         self.run.add_notes((
-            f"The clustering {chosen.name} trained its own network.", *clusterer.notes,
+            f"The clustering {chosen.name} trained its own network, on all rows and without their labels.",
+            *clusterer.notes,
         ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
-        return self._trained(model, history, stages.histories.values())
+        decoder: Learned = "train" if decodes else "all"
+        return self._trained(model, history, stages.histories.values(), network="all", decoder=decoder)
 
     def _trained(
-        self, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]]
-    ) -> summary.Results:
-        """Keep a model and the history of its training; ``trainings`` are all that there were."""
+        self, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]], *,
+        network: Learned, decoder: Learned,
+    ) -> summary.Results:  # fmt: skip
+        """Keep a model and the history of its training; ``trainings`` are all that there were.
+
+        From which rows the ``network`` that makes the codes and its ``decoder`` learned is kept beside them.
+        """
         model.write(self.run.folder)
+        self.run.add_tables({
+            "learned": {"network": network, "decoder": decoder, "parts_clusters": model.objective.parts_clusters},
+        })  # fmt: skip
         self.run.write_history(history)
         if not history:
             return {"train/parameters": model.n_parameters()}
@@ -189,10 +203,12 @@ class _Job:
                 clusterer = clusterings(chosen.name).get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
                 clusterer.fit(codes)
                 made_by = chosen.model_dump()
+        asked = chosen.arguments().get("n_clusters")  # of which there may be fewer
+        asked = None if isinstance(asked, str) else asked
         write_npy(self.run.folder / "clusters.npy", clusterer.labels_)
         self.run.save_part("clusterer", clusterer.state(), made_by)
         self.run.add_notes(clusterer.notes)
-        return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1, "clustering/asked": clusterer.n_clusters}
+        return {"clustering/n_clusters": int(clusterer.labels_.max()) + 1, "clustering/asked": asked}
 
     def project(self) -> summary.Results:
         codes, chosen = self._codes(), self.recipe.projection

@@ -114,7 +114,10 @@ def test_noise_is_called_unlike_what_was_fitted(folder):
     np.save(folder / "noise.npy", noise)
     for verb, first in (("cluster", ["cluster", "confidence"]), ("project", ["x", "y"])):
         said = narrows(verb, "run", "noise.npy", "--out", f"{verb}-noise.csv", cwd=folder)
-        assert "100 of 100 rows are unlike anything the run was fitted on (novelty <= 0.05" in said
+        assert (
+            "All 100 rows are unlike what the run was fitted on (novelty 0.05 or less), more than chance explains"
+            in said
+        )
         lines = (folder / f"{verb}-noise.csv").read_text().splitlines()
         assert lines[0].split(",") == ["id", *first, "novelty"]
         assert all(float(line.split(",")[-1]) <= 0.05 for line in lines[1:])

@@ -419,6 +419,15 @@ def test_a_run_in_which_everything_goes_wrong_says_all_of_it_the_worst_first():
     assert all(signal.sentence.endswith(".") and "nan" not in signal.sentence for signal in found)
 
 
+@pytest.mark.parametrize("least", [{"reconstruction/psnr": 30.0, "reconstruction/variance": 1e-6},
+                                   {"reconstruction/explained": 0.0, "reconstruction/variance": 0.0}])  # fmt: skip
+def test_where_there_was_nothing_to_learn_no_course_of_the_loss_is_blamed(least):
+    falling = [{"epoch": i + 1, "train/loss": 1 / (i + 1)} for i in range(8)]
+    assert [signal.name for signal in of_run({}, falling)] == ["still improving"]
+    assert of_run(least, falling) == []
+    assert of_run(least | {"reconstruction/variance": 0.01}, falling) != []
+
+
 def test_a_classifier_that_learned_only_how_common_the_classes_are():
     (found,) = of_run({}, [], predicted=np.full(10_000, OUTSIDE), labels=POINTS, class_names=["outside", "inside"])
     assert found.name == "constant predictor"

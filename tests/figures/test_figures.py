@@ -13,7 +13,7 @@ from narrows.figures import DPI, save
 from narrows.figures.curves import loss_curves
 from narrows.figures.images import FRAME, comparison, gallery, groups
 from narrows.figures.maps import scatter
-from narrows.figures.sheets import contact_sheet
+from narrows.figures.sheets import contact_sheet, percent
 from narrows.figures.style import INK, PALETTE, UNKNOWN, class_colours, ink_on, short
 from narrows.figures.sweeps import sweep_grid
 from narrows.figures.tables import contingency
@@ -136,6 +136,7 @@ def test_contact_sheet_has_two_labelled_strips():
     figure = contact_sheet(pictures(4), [0.6, 0.296, 0.1, 0.004], pictures(4))
     shares = ["60 %", "30 %", "10 %", "<1 %"]
     assert [text.get_text() for text in figure.axes[0].texts] == ["parts and shares", *shares, "least typical"]
+    assert [percent(share) for share in (0.004, 0.005, 0.994, 0.997, 1)] == ["<1 %", "1 %", "99 %", ">99 %", "100 %"]
     alone = contact_sheet(pictures(1), [1.0], pictures(0))
     assert [text.get_text() for text in alone.axes[0].texts] == ["parts and shares", "100 %"]
     renderer = FigureCanvasAgg(alone).get_renderer()

@@ -33,7 +33,7 @@ def test_the_loss_is_the_squared_error_of_what_is_drawn(squares):
 
 def test_a_decoder_is_learned_and_neither_code_nor_cluster_moves(squares):
     before = taught(squares)
-    after = with_decoder(before, squares, Stages(), seed=0)
+    after = with_decoder(before, squares, np.arange(128), np.arange(0), Stages(), seed=0)
     assert np.array_equal(coding.encode(before, squares), coding.encode(after, squares))
     codes = torch.from_numpy(coding.encode(after, squares))
     assert torch.equal(before.objective.assign(codes), after.objective.assign(codes))
@@ -41,3 +41,18 @@ def test_a_decoder_is_learned_and_neither_code_nor_cluster_moves(squares):
     drawn = coding.reconstruct(after, squares)
     error = ((drawn - squares / 255.0) ** 2).mean()
     assert error < 0.1 * (squares / 255.0).var()  # the two levels are nearly all there is to know
+
+
+def test_a_decoder_has_seen_its_own_rows_only_and_one_of_other_rows_is_another(squares, tmp_path):
+    before, rows, valid = taught(squares), np.arange(0, 128, 2), np.arange(1, 128, 4)
+    others = squares.copy()
+    others[3::4] = 255 - others[3::4]  # neither trained nor validated on
+    stages = Stages(tmp_path)
+    after = with_decoder(before, squares, rows, valid, stages, seed=0)
+    (history,) = stages.histories.values()
+    assert all("valid/loss" in epoch for epoch in history)
+    again = with_decoder(before, others, rows, valid, Stages(), seed=0)
+    assert np.array_equal(coding.reconstruct(after, squares), coding.reconstruct(again, squares))
+    every = with_decoder(before, squares, np.arange(128), np.arange(0), stages, seed=0)
+    assert not np.array_equal(coding.reconstruct(after, squares), coding.reconstruct(every, squares))
+    assert len(stages.histories) == 2

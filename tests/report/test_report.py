@@ -195,6 +195,23 @@ def test_what_is_listed_of_the_copies_is_counted(folder):
     assert "duplicates.csv" in [link["href"] for link in Page(folder / "report.html").all("a")]
 
 
+def test_blank_images_show_nothing_that_could_be_the_same(folder):
+    results, tables = read(folder)
+    (folder / "figures" / "duplicates.png").unlink()
+    none = {"duplicates/groups": 0, "duplicates/rows": 0, "duplicates/exact": 0}
+    write(folder, results | none, tables | {"copies": {"groups": [], "blank": []}})
+    text = " ".join(Page(build(folder)).text.split())
+    assert "None: no two images that show something show the same. 13 blank images are set aside" in text
+    write(folder, results | none | {"duplicates/blank": 0}, tables | {"copies": {"groups": [], "blank": []}})
+    assert "None: no two images show the same." in " ".join(Page(build(folder)).text.split())
+
+
+def test_outliers_are_those_the_list_is_ordered_by(folder):
+    text = " ".join(Page(build(folder)).text.split())
+    assert "whose codes lie farthest from others, by the mean distance to their nearest neighbours" in text
+    assert "What is far away among the codes need not be odd by it." in text
+
+
 def test_a_run_of_a_former_version_lists_its_pairs(folder):
     results, tables = read(folder)
     results = {name: value for name, value in results.items() if not name.startswith("duplicates/")}

@@ -14,6 +14,7 @@ GOOD = {
     "clustering/accuracy": 0.742, "clustering/pixels_accuracy": 0.534,
     "clustering/silhouette": 0.21, "clustering/pixels_silhouette": 0.06, "projection/trustworthiness": 0.97,
 }  # fmt: skip
+UNLABELLED = {key: value for key, value in GOOD.items() if "accuracy" not in key} | {"clustering/silhouette": 0.83}
 SIGNAL = {"name": "dead centres", "severity": "serious", "sentence": "Dead.", "numbers": {}}
 CLEAR = "Nothing stood out that calls for special care."
 
@@ -70,6 +71,93 @@ def test_codes_that_were_made_for_clusters_are_not_blamed_for_what_a_decoder_rea
     assert third == CLEAR
 
 
+CLUSTERED = IMAGES | {
+    "network": {"trains_decoder": True, "shaped_by_decoder": False},
+    "learned": {"network": "all", "decoder": "train", "parts_clusters": True},
+}
+
+
+def test_what_a_network_that_saw_all_rows_was_tested_on_is_said():
+    few = GOOD | {"data/test": 45, "reconstruction/psnr": 17.0}
+    first, _, third = told(few, CLUSTERED)
+    assert (
+        "codes of 32 numbers, made to tell clusters apart by a network that saw all images, keep less of each" in first
+    )
+    assert (
+        third == "Be careful: only 45 images were held out from decoder and PCA to test on, so the figures are rough."
+    )
+    together = {"data": IMAGES["data"] | {"held_out": False}}
+    assert "saw all" not in told(few, CLUSTERED | together)[0]  # so did PCA
+
+
+@pytest.mark.parametrize("tables", [
+    {"learned": {"network": "all", "decoder": "all", "parts_clusters": True}},
+    {"learned": None, "clusterings": []},  # a run of a former version
+])  # fmt: skip
+def test_a_decoder_is_not_held_against_pca_on_rows_that_it_alone_has_seen(tables):
+    first, _, third = told(GOOD | {"data/test": 45}, CLUSTERED | tables)
+    assert first.endswith(
+        "and from codes of 32 numbers, made to tell clusters apart by a network that saw all images, rebuilt images "
+        "reach a PSNR of 25.1 dB; the decoder had learned from these very images."
+    )
+    assert third == (
+        "Be careful: the decoder had learned from the images that it is tested on; and only 45 images were held out "
+        "from PCA to test on, so the figures are rough."
+    )
+
+
+@pytest.mark.parametrize("silhouette", [0.05, 0.32, 0.58, 0.9])
+def test_nothing_follows_from_how_far_clusters_lie_apart_among_codes_made_for_them(silhouette):
+    assert told(UNLABELLED | {"clustering/silhouette": silhouette}, CLUSTERED)[1] == (
+        f"The codes were sorted into 10 clusters (the number set beforehand); their silhouette of {silhouette:.2f} "
+        "shows little: codes that were made to tell clusters apart are always apart to some degree."
+    )
+    assert "separated" not in told(GOOD | {"clustering/silhouette": silhouette}, CLUSTERED)[1]
+
+
+def test_where_codes_keep_nothing_separation_is_not_named():
+    nothing = UNLABELLED | {"reconstruction/mse": 0.05, "reconstruction/variance": 0.04}
+    assert told(nothing)[1].endswith("(the number set beforehand), with a silhouette of 0.83.")
+
+
+def test_codes_that_no_decoder_can_read_may_still_tell_clusters_apart():
+    nothing = GOOD | {"reconstruction/psnr": 13.8, "reconstruction/mse": 0.05, "reconstruction/variance": 0.04}
+    first, second, third = told(nothing, CLUSTERED)
+    assert first.endswith(
+        "and rebuilt from codes of 32 numbers, made to tell clusters apart by a network that saw all images, they come "
+        "no nearer than the average image does: rebuilt images reach a PSNR of 13.8 dB against 18.6 dB for PCA at the "
+        "same size."
+    )
+    assert second.endswith("so the codes group them better than raw pixels do.")
+    assert third == CLEAR
+
+
+NMI = {"clustering/nmi": 0.472, "clustering/pixels_nmi": 0.557}
+
+
+def test_accuracy_and_nmi_that_disagree_are_both_said():
+    first = GOOD | {"data/images": 2000, "clustering/accuracy": 0.424, "clustering/pixels_accuracy": 0.347}
+    _, second, third = told(first | NMI)
+    assert second.endswith(
+        "so by accuracy the codes group them better than raw pixels do, but by NMI (0.472 against 0.557) worse."
+    )
+    assert third == (
+        "Be careful: whether the clusters match the labels better than k-means on raw pixels depends on the figure."
+    )
+    swapped = {"clustering/nmi": 0.557, "clustering/pixels_nmi": 0.472}
+    worse = first | {"clustering/accuracy": 0.347, "clustering/pixels_accuracy": 0.424}
+    assert told(worse | swapped)[1].endswith("worse than raw pixels do, but by NMI (0.557 against 0.472) better.")
+    same = first | {"clustering/accuracy": 0.347}
+    assert told(same | swapped)[1].endswith("no better than raw pixels do, but by NMI (0.557 against 0.472) better.")
+
+
+def test_nmi_that_agrees_or_hardly_differs_changes_nothing():
+    for nmi in (0.7, 0.561, 0.549):  # margin of a score: 0.01
+        both = GOOD | {"clustering/nmi": nmi, "clustering/pixels_nmi": 0.557}
+        assert told(both) == told(GOOD)
+    assert "by NMI" in told(GOOD | {"clustering/nmi": 0.54, "clustering/pixels_nmi": 0.557})[1]
+
+
 def test_no_better_than_the_baselines():
     same = GOOD | {"reconstruction/psnr": 18.7, "clustering/accuracy": 0.54}
     first, second, third = told(same)
@@ -122,6 +210,13 @@ def test_what_to_be_careful_about():
 def test_one_group_is_one_and_runs_of_former_versions_speak_of_pairs():
     assert told(GOOD | {"duplicates/groups": 1}, IMAGES)[2].endswith("there is 1 group of copies.")
     assert told(GOOD | {"duplicates/pairs": 2}, IMAGES)[2].endswith("there are 2 pairs of near-duplicates.")
+
+
+def test_troubles_of_training_were_not_looked_for_where_there_was_nothing_to_learn():
+    trained = {"train/epochs": 20, "train/valid_loss": 0.1, "codes/dead": 0}
+    assert "a loss that was still falling" in looked_for(trained)
+    nothing = looked_for(trained | {"reconstruction/variance": 0.0})
+    assert nothing == "codes that carry nothing"
 
 
 def test_signals_are_told_line_by_line():
@@ -207,9 +302,6 @@ def signal(name, severity="warning", **numbers):
     return {"name": name, "severity": severity, "sentence": "It was found.", "numbers": numbers}
 
 
-UNLABELLED = {key: value for key, value in GOOD.items() if "accuracy" not in key} | {"clustering/silhouette": 0.83}
-
-
 def test_rows_without_a_difference_are_compared_with_nothing():
     """A perfect PCA of rows that are all the same is no achievement, and 15 dB beside it no failure."""
     same = GOOD | {"reconstruction/psnr": 15.2, "reconstruction/pca_psnr": 58.92, "reconstruction/variance": 0.0}
@@ -280,11 +372,11 @@ def test_codes_that_tell_nothing_keep_nothing_whatever_is_measured(name):
     [
         (signal("mode collapse", "serious", largest=0.975), "one of them holds 97.5 % of all rows, so they hardly"),
         (signal("mode collapse", "serious"), "but one of them holds nearly all rows, so they hardly tell"),
-        (signal("mode collapse", largest=0.6), ", one of which holds 60.0 % of all rows, clearly separated"),
+        (signal("mode collapse", largest=0.6), ", one of which holds 60.0 % of all rows, with a silhouette of 0.83."),
         (signal("dead centres", "serious", dead=6, clusters=10), "most of the centres have no members"),
         (signal("collapsed codes", "serious"), "codes are almost the same for every row, so they tell nothing apart"),
-        (signal("mode collapse of samples", "serious"), "clearly separated (silhouette 0.83)."),
-        (signal("dead centres", dead=1, clusters=10), "clearly separated (silhouette 0.83)."),
+        (signal("mode collapse of samples", "serious"), ", with a silhouette of 0.83."),
+        (signal("dead centres", dead=1, clusters=10), ", with a silhouette of 0.83."),
     ],
 )  # fmt: skip
 def test_groups_are_not_distinct_where_a_signal_says_otherwise(found, clause):

@@ -46,11 +46,16 @@ export function counted(n: number, one: string, many = `${one}s`): string {
 }
 
 /** A share as per cent; 0 % and 100 % are said of nothing and of all alone. */
-export function percent(share: number): string {
+export function percent(share: number, less = "less than ", more = "more than "): string {
   if (!Number.isFinite(share)) return "–";
-  if (share > 0 && share < 0.005) return "less than 1 %";
-  if (share < 1 && share >= 0.995) return "more than 99 %";
+  if (share > 0 && share < 0.005) return `${less}1 %`;
+  if (share < 1 && share >= 0.995) return `${more}99 %`;
   return `${(100 * share).toFixed(0)} %`;
+}
+
+/** The same in few letters, to stand below a picture. */
+export function shortPercent(share: number): string {
+  return percent(share, "<", ">");
 }
 
 export function short(value: number): string {

@@ -36,11 +36,6 @@ export function examplesOf(pile: Pile, cluster: number, rows: readonly number[])
     .map(({ rows: held }) => ({ row: held[0]!, share: held.length / rows.length }));
 }
 
-/** Returns a share as whole percent; what is there is not called nothing. */
-export function percent(share: number): string {
-  return share < 0.005 ? "<1 %" : `${(100 * share).toFixed(0)} %`;
-}
-
 interface Sizes {
   readonly ofParts: Int32Array;
   readonly ofClusters: Map<number, number>;

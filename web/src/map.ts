@@ -2,7 +2,7 @@
 
 import { Camera } from "./camera";
 import { colouring, fill, type Legend } from "./colouring";
-import { button, counted, h, short, tint } from "./dom";
+import { button, counted, h, percent, short, tint } from "./dom";
 import { Near } from "./near";
 import { painter, type Painter } from "./points";
 import type { How, State } from "./state";
@@ -324,7 +324,7 @@ export class MapView {
     this.caption.replaceChildren(
       h("strong", {}, pile.ids[row]!),
       h("span", {}, edits.nameOf(edits.clusters[row]!)),
-      confidence ? h("span", {}, `confidence ${(confidence.values[row]! * 100).toFixed(0)} %`) : "",
+      confidence ? h("span", {}, `confidence ${percent(confidence.values[row]!)}`) : "",
       novelty ? h("span", {}, `novelty ${short(novelty.values[row]!)}`) : "",
       label ? h("span", {}, `label ${label.names[label.values[row]!] ?? ""}`) : "",
     );

@@ -1,7 +1,6 @@
 /** Rows of pictures to look at and choose from. */
 
-import { counted, h } from "./dom";
-import { percent } from "./examples";
+import { counted, h, percent, shortPercent } from "./dom";
 import type { State } from "./state";
 import type { PictureKind } from "./types";
 
@@ -32,7 +31,7 @@ export function examples(state: State, cluster: number): HTMLElement {
       const stands = `stands for ${percent(share)} of ${state.edits.nameOf(cluster)}`;
       picture.title = `${state.pile.ids[row]}: ${stands}`;
       picture.setAttribute("aria-label", `${state.pile.ids[row]}, ${stands}`);
-      return h("div", {}, picture, h("span", { class: "share", "aria-hidden": "true" }, percent(share)));
+      return h("div", {}, picture, h("span", { class: "share", "aria-hidden": "true" }, shortPercent(share)));
     }),
   );
 }

@@ -131,17 +131,21 @@ class Stages:
         seed: int,
         labels: Array | None = None,
         rows: Array | None = None,
+        valid: Array | None = None,
     ) -> Model:
-        """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before."""
+        """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before.
+
+        On the rows ``valid``, if there are any, the epoch is chosen.
+        """
         folder = None if self.folder is None else self.folder / name
         if folder is not None and (folder / HASHES).exists():  # the last file that is written
             parts = Parts.of(folder, remedy="Delete this folder: the step is done again then.")
             self.histories[name] = parts.json("history.json")["epochs"]
             return Model.load(parts)
         self.histories[name] = train(
-            model, values, np.arange(len(values)) if rows is None else rows, np.arange(0), settings, labels=labels,
-            seed=seed,
-            folder=None if folder is None else folder / "checkpoints", progress=self.progress, stop=self.stop,
+            model, values, np.arange(len(values)) if rows is None else rows, np.arange(0) if valid is None else valid,
+            settings, labels=labels, seed=seed, folder=None if folder is None else folder / "checkpoints",
+            progress=self.progress, stop=self.stop,
         )  # fmt: skip
         model = model.cpu()
         if folder is not None:

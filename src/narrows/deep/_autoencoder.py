@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -47,15 +48,17 @@ def with_objective(model: Model, objective: Mapping[str, Any], seed: int) -> Mod
     return changed
 
 
-def with_decoder(model: Model, values: Array, stages: Stages, seed: int) -> Model:
-    """Return ``model``, which was ``Taught`` clusters, with a decoder that learned to draw ``values`` from its codes.
+def with_decoder(model: Model, values: Array, rows: Array, valid: Array, stages: Stages, seed: int) -> Model:
+    """Return ``model``, which was ``Taught`` clusters, with a decoder that learned to draw ``rows`` from their codes.
 
     Codes (N, K) and clusters are the same, bit for bit.
 
     Parameters
     ----------
     values : images uint8 (N, C, H, W) or vectors float32 (N, D)
-    stages : where to keep what is done; the decoder is its stage "decoder"
+    rows, valid : int64 (M,) and (V,), those of them that the decoder learns from, and those on which the best epoch is
+        chosen, of none the last; all others are new to it
+    stages : where to keep what is done; the decoder is its stage "decoder-", of just these rows
 
     Raises
     ------
@@ -63,8 +66,12 @@ def with_decoder(model: Model, values: Array, stages: Stages, seed: int) -> Mode
     Interrupted : ``stages.stop`` said so
     """
     objective = {"name": "decoding", "n_clusters": model.config["objective"]["n_clusters"]}
-    passes = int(np.clip(DECODED // len(values), *PASSES))
-    settings = Settings(epochs=passes, keep="last")
+    passes = int(np.clip(DECODED // len(rows), *PASSES))
+    settings = Settings(epochs=passes)
     untaught = with_objective(model, objective, seed)
     untaught.objective.load_state_dict(model.objective.state_dict())
-    return stages.train("decoder", untaught, values, settings, seed=seed)
+    own = hashlib.sha256()
+    for part in (rows, valid):
+        own.update(part.astype("<i8").tobytes() + b";")
+    name = f"decoder-{own.hexdigest()[:8]}"  # a decoder of other rows is another
+    return stages.train(name, untaught, values, settings, seed=seed, rows=rows, valid=valid)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from narrows.errors import InputError
+from narrows.evaluation.reconstruction import ROUNDING_ERROR
 from narrows.files import Array
 from narrows.wording import change, fall, figure, out_of, plural, points, share, times, verb
 
@@ -388,6 +389,18 @@ def still_improving(losses: Sequence[float]) -> Signal | None:
     )  # fmt: skip
 
 
+def nothing_to_see(results: Mapping[str, Any]) -> bool:
+    """Whether the rows that were rebuilt differ so little that there was nothing to learn, and no figure says anything.
+
+    Parameters
+    ----------
+    results : flat name -> number; where the variance of the rows is not among them, nothing is known
+    """
+    variance = _number(results, "reconstruction/variance")
+    least = ROUNDING_ERROR if _number(results, "reconstruction/psnr") is not None else 0.0
+    return variance is not None and variance <= least
+
+
 # Baselines
 
 
@@ -536,7 +549,8 @@ def of_run(
         found.append(posterior_collapse(kl))
     elif codes is not None:
         found.append(dead_dimensions(codes))
-    found += _of_training(results, history, keep)
+    if not nothing_to_see(results):  # or no course of the loss is a bad one
+        found += _of_training(results, history, keep)
     for name, base, what, than, fixed in COMPARED:
         ours, theirs, rows = _share_of(results, name), _share_of(results, base), rows_behind(results, name)
         if ours is not None and theirs is not None and rows is not None:

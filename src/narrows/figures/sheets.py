@@ -41,5 +41,9 @@ def contact_sheet(examples: Array, shares: Sequence[float], atypical: Array, col
 
 
 def percent(share: float) -> str:
-    """Return a share as whole percent; what is there is not called nothing."""
-    return f"{int(100 * share + 0.5)} %" if share >= 0.005 else "<1 %"
+    """Return a share as whole per cent, in few letters; 0 % and 100 % are said of nothing and of all alone."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 <= share < 1:
+        return ">99 %"
+    return f"{int(100 * share + 0.5)} %"

@@ -51,6 +51,8 @@ class Objective(nn.Module, ABC):
     trains_decoder: bool = True
     #: Whether what the decoder makes of a code shapes the code.
     shaped_by_decoder: ClassVar[bool] = True
+    #: Whether codes are made to tell clusters apart, so that they are apart to some degree whatever the rows are.
+    parts_clusters: ClassVar[bool] = False
     #: Whether ``corrupt`` changes anything, so that the model learns to denoise.
     corrupts: bool = False
     #: Whether it learns from what a method makes on the way, such as targets (N, C), and so only inside that method.

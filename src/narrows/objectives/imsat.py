@@ -36,6 +36,7 @@ class IMSAT(Objective):
     networks: ClassVar[Registry] = classifiers
     trains_decoder = False
     only_in_methods = True
+    parts_clusters = True
 
     def __init__(self, net: ClassifierNet, weight: float = 0.1, mu: float = 4.0, reach: float = 0.25) -> None:
         super().__init__()

@@ -46,6 +46,7 @@ class KMeans(Objective):
     What repair counts is kept in buffers and so in checkpoints: training that goes on makes the same repairs.
     """
 
+    parts_clusters = True
     watched: ClassVar[frozenset[str]] = frozenset({"mse"})
 
     idle: Tensor

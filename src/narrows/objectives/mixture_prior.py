@@ -28,6 +28,8 @@ class MixturePrior(Objective):
     loss : of the reconstruction: "bce", "mse" or "l1"
     """
 
+    parts_clusters = True
+
     def __init__(self, net: Network, n_clusters: int = 10, loss: PixelLoss = "mse") -> None:
         super().__init__()
         check_loss(net, loss)

@@ -28,6 +28,7 @@ class StudentT(Objective):
     """
 
     only_in_methods = True
+    parts_clusters = True
 
     def __init__(self, net: Network, n_clusters: int, weight: float = 1.0, reconstruction: float = 0.0) -> None:
         super().__init__()

@@ -29,6 +29,7 @@ class Taught(Objective):
     """
 
     only_in_methods = True
+    parts_clusters = True
     trains_decoder = False
     watched: ClassVar[frozenset[str]] = frozenset({"accuracy"})
 

@@ -19,10 +19,10 @@ from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
 from narrows.evaluation.signals import rows_behind
 from narrows.files import write_text
-from narrows.report.findings import Findings, find, nothing_to_see
+from narrows.report.findings import Findings, find
 from narrows.report.numbers import METRICS, difference, number, written
 from narrows.report.tables import listed_copies
-from narrows.report.verdict import describe_limit, describe_pile, looked_for, verdict
+from narrows.report.verdict import CIRCULAR, describe_limit, describe_pile, looked_for, verdict
 from narrows.sealed import Parts
 from narrows.wording import out_of, plural, verb
 
@@ -113,7 +113,9 @@ def _render(
         tables=tables,
         copies=listed_copies(tables),
         facts=lambda names: _facts(results, names),
-        compare=lambda names, *baselines: _compare(results, names, baselines),
+        division=_division(results, found),
+        measured_on=_measured_on(results, tables, found),
+        compare=lambda names, *baselines: _compare(results, found, names, baselines),
         number=lambda name: number(results, name),
         plural=plural,
         verb=verb,
@@ -160,8 +162,12 @@ def _headline(results: Mapping[str, Any], found: Findings) -> list[tuple[str, st
     empty = []
     if found.rebuilt.kept == "nothing to see":
         empty += ["reconstruction/", "denoising/"]
+    if found.decoder_rows == "all":
+        empty.append("reconstruction/")
     if found.clustered.grouped in ("one", "each"):
         empty.append("clustering/")
+    if found.parts_clusters:
+        empty.append("clustering/silhouette")
     wanted = [
         ("Rebuilt from codes", "reconstruction/psnr", "reconstruction/pca_psnr", "PCA, same size"),
         ("Variance explained", "reconstruction/explained", "reconstruction/pca_explained", "PCA, same size"),
@@ -176,13 +182,13 @@ def _headline(results: Mapping[str, Any], found: Findings) -> list[tuple[str, st
     for title, name, baseline, what in wanted:
         if name.startswith(tuple(empty)) or (baseline and number(results, baseline) is None):
             continue
-        for line in _compare(results, [name], (baseline,) if baseline else ()):
+        for line in _compare(results, found, [name], (baseline,) if baseline else ()):
             shown.setdefault(title, (title, what, line))
     return list(shown.values())
 
 
 def _compare(
-    results: Mapping[str, Any], names: list[str], baselines: tuple[str | Mapping[str, str], ...]
+    results: Mapping[str, Any], found: Findings, names: list[str], baselines: tuple[str | Mapping[str, str], ...]
 ) -> list[Line]:
     """Return a line for each known metric: its value, and those of its baselines.
 
@@ -198,13 +204,51 @@ def _compare(
         full = [b if isinstance(b, str) and "/" in b else f"{stage}/{b}{short}" for b in baselines]
         others = [number(results, baseline) for baseline in full]
         text, outcome = "", "same"
-        if stage == "reconstruction" and nothing_to_see(results):
+        if stage == "reconstruction" and found.rebuilt.kept == "nothing to see":
             text = "nothing to compare"
+        elif stage == "reconstruction" and found.decoder_rows == "all":
+            text = "not comparable"
         elif others and others[0] is not None:
             text, outcome = difference(metric, ours, others[0], rows_behind(results, name))
         values = [written(value, metric.kind) for value in (ours, *others)]
-        lines.append(Line(metric.label, metric.meaning, values, text, outcome))
+        meaning = metric.meaning
+        if short == "silhouette" and found.parts_clusters:
+            meaning += f" It shows little here: {CIRCULAR}."
+        lines.append(Line(metric.label, meaning, values, text, outcome))
     return lines
+
+
+def _division(results: Mapping[str, Any], found: Findings) -> list[tuple[str, str]]:
+    """Return how many rows were for what, as (what, number)."""
+    whom = {"train": "decoder and PCA", "all": "PCA"}[found.decoder_rows]
+    names = {"data/train": METRICS["data/train"].label, "data/valid": METRICS["data/valid"].label,
+             "data/test": METRICS["data/test"].label}  # fmt: skip
+    if found.network_rows == "all":
+        names = {
+            "data/images": "To learn clusters and codes from", "data/train": f"Of them, to train {whom} on",
+            "data/valid": "to validate the decoder on" if found.decoder_rows == "train" else "unused by PCA",
+            "data/test": f"held out from {whom} to test on",
+        }  # fmt: skip
+    known = {line: number(results, line) for line in names}
+    return [(names[line], written(count, "count")) for line, count in known.items() if count is not None]
+
+
+def _measured_on(results: Mapping[str, Any], tables: Mapping[str, Any], found: Findings) -> str:
+    """Say on which rows reconstruction was measured, and who had learned from them; "" where nothing was held out."""
+    if not (tables.get("data") or {}).get("held_out"):
+        return ""
+    rebuilt, test = number(results, "reconstruction/rows"), number(results, "data/test")
+    if rebuilt and test and rebuilt < test:
+        those = f"Measured on {out_of(int(rebuilt), int(test), found.row, found.rows)}"
+    else:
+        those = f"All of it on {found.rows}"
+    if found.network_rows == "train":
+        return f"{those} held out from training."
+    if found.decoder_rows == "all":
+        return f"{those} that network and decoder learned from, and PCA did not: the two cannot be compared."
+    return (
+        f"{those} held out from decoder and PCA; the network that makes the codes saw all {found.rows}, without labels."
+    )
 
 
 def _facts(results: Mapping[str, Any], names: list[str]) -> list[Line]:

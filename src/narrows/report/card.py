@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from narrows.files import write_text
+from narrows.report.findings import find
 from narrows.report.numbers import number
 from narrows.report.verdict import verdict
 from narrows.runs import Run
@@ -16,7 +17,12 @@ def write(run: Run) -> None:
     shape = " x ".join(str(side) for side in tables["data"]["shape"])
     shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
              "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip
-    rows = [f"| {name} | {figure(value)} |" for name in shown if (value := number(results, name)) is not None]
+    found = find(results, tables)
+    idle = {"clustering/silhouette"} if found.parts_clusters else set()  # what shows little without a word beside it
+    if found.decoder_rows == "all":
+        idle.add("reconstruction/pca_psnr")
+    rows = [f"| {name} | {figure(value)} |" for name in shown
+            if name not in idle and (value := number(results, name)) is not None]  # fmt: skip
     text = f"""# {tables["name"]}
 
 {" ".join(verdict(results, tables))}

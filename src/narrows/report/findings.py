@@ -12,19 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from narrows.evaluation.reconstruction import ROUNDING_ERROR
-from narrows.evaluation.signals import DOUBTS, Outcome
+from narrows.evaluation.signals import DOUBTS, Outcome, nothing_to_see
 from narrows.report.numbers import Kind, gain_dB, is_lossless, number, outcome
 
 #: What the codes keep. "nothing to see": rows without any difference that could be kept; "same codes": codes that tell
 #: nothing about their rows; "nothing": the rows' own average would be as near; "alone": no baseline to hold it against;
-#: "mixed": better than the baseline by one figure and worse by another.
+#: "seen": the decoder had learned from these very rows, and the baseline had not; "mixed": better than the baseline by
+#: one figure and worse by another.
 Kept = Literal[
-    "unmeasured", "nothing to see", "same codes", "nothing", "alone", "better", "same", "worse", "mixed",
+    "unmeasured", "nothing to see", "same codes", "nothing", "seen", "alone", "better", "same", "worse", "mixed",
 ]  # fmt: skip
 #: What the clusters are worth. "one": there is only one; "each": as many as there are rows; "doubtful": a signal says
 #: that they tell nothing apart; "scored": by labels; "apart": by their separation alone.
 Grouped = Literal["unmeasured", "one", "each", "doubtful", "scored", "apart"]
+#: How clusters stand to the baseline's; "mixed": not alike by accuracy and by NMI.
+Judged = Literal["better", "same", "worse", "mixed"]
+#: From which rows a part of a run learned.
+Learned = Literal["all", "train"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,8 @@ class Clustered:
     count : of clusters
     silhouette : None where unknown
     accuracy, baseline : shares of the ``labelled`` rows that match the labels; None where unknown
-    judged : how the first stands to the second
+    nmi, baseline_nmi : the normalised mutual information with the labels; None where unknown
+    by_accuracy, by_nmi : how the first of each stands to the second
     labelled, rows : rows with a known label, and all of them; None where unknown
     """
 
@@ -72,9 +77,19 @@ class Clustered:
     silhouette: float | None = None
     accuracy: float | None = None
     baseline: float | None = None
-    judged: Outcome | None = None
+    nmi: float | None = None
+    baseline_nmi: float | None = None
+    by_accuracy: Outcome | None = None
+    by_nmi: Outcome | None = None
     labelled: int | None = None
     rows: int | None = None
+
+    @property
+    def judged(self) -> Judged | None:
+        """How the clusters stand to the baseline's, by both figures together; None where that is unknown."""
+        if self.by_accuracy is None or self.by_nmi in (None, "same", self.by_accuracy):
+            return self.by_accuracy
+        return "mixed"
 
 
 @dataclass(frozen=True)
@@ -85,12 +100,20 @@ class Findings:
     ----------
     is_images : whether rows are images rather than vectors
     shaped : whether the codes were made to rebuild rows from; a decoder may have learned to read others afterwards
+    parts_clusters : whether they were made to tell clusters apart, so that they are apart to some degree whatever the
+        rows are
+    network_rows : which rows the network that makes the codes learned from: "all", those too that were held out from
+        PCA, or "train"
+    decoder_rows : the same of the decoder
     rebuilt, clustered : what the codes keep, and what the clusters are worth
     warnings, notes : the signals that ask to be looked at before the run is used, and those that do not
     """
 
     is_images: bool
     shaped: bool
+    parts_clusters: bool
+    network_rows: Learned
+    decoder_rows: Learned
     rebuilt: Rebuilt
     clustered: Clustered
     warnings: Sequence[Mapping[str, Any]]
@@ -110,6 +133,12 @@ class Findings:
         """Return the signals that take away a conclusion about "codes", "clusters", "samples" or "baselines"."""
         return [signal for signal in self.warnings if signal.get("name") in DOUBTS[about]]
 
+    @property
+    def doubts_separation(self) -> bool:
+        """Whether something else that is known forbids to conclude anything from how far the clusters lie apart."""
+        lost = self.rebuilt.kept in ("nothing to see", "same codes", "nothing")
+        return lost or any(self.doubts(about) for about in ("clusters", "samples", "codes"))
+
 
 def find(results: Mapping[str, Any], tables: Mapping[str, Any]) -> Findings:
     """Work out what is known and what is doubtful.
@@ -122,27 +151,40 @@ def find(results: Mapping[str, Any], tables: Mapping[str, Any]) -> Findings:
     told = [signal for signal in tables.get("signals") or [] if isinstance(signal, Mapping)]
     warnings = [signal for signal in told if signal.get("severity") != "note"]
     serious = {signal.get("name") for signal in told if signal.get("severity") == "serious"}
+    learned, held_out = _learned(tables), bool((tables.get("data") or {}).get("held_out"))
+
+    def rows_of(part: str) -> Learned:  # where nothing was held out, all learned from the same
+        return "all" if held_out and learned.get(part) == "all" else "train"
+
     return Findings(
         is_images=(tables.get("data") or {}).get("kind", "images") == "images",
         shaped=bool((tables.get("network") or {}).get("shaped_by_decoder", True)),
-        rebuilt=_rebuilt(results, same_codes=bool(serious & DOUBTS["codes"])),
+        parts_clusters=bool(learned.get("parts_clusters")),
+        network_rows=rows_of("network"),
+        decoder_rows=rows_of("decoder"),
+        rebuilt=_rebuilt(results, same_codes=bool(serious & DOUBTS["codes"]), seen=rows_of("decoder") == "all"),
         clustered=_clustered(results, tables, doubtful=bool(serious & DOUBTS["clusters"])),
         warnings=warnings,
         notes=[signal for signal in told if signal.get("severity") == "note"],
     )
 
 
-def nothing_to_see(results: Mapping[str, Any]) -> bool:
-    """Whether the rows that were rebuilt differ so little that no figure of their reconstruction says anything."""
-    variance = number(results, "reconstruction/variance")
-    least = ROUNDING_ERROR if number(results, "reconstruction/psnr") is not None else 0.0
-    return variance is not None and variance <= least
+def _learned(tables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return which rows were learned from, and whether codes were made to tell clusters apart.
+
+    Runs of former versions do not say so. Where a clustering trained the network, it and its decoder saw all rows.
+    """
+    learned = tables.get("learned")
+    if isinstance(learned, Mapping):
+        return learned
+    return {"network": "all", "decoder": "all", "parts_clusters": True} if "clusterings" in tables else {}
 
 
-def _rebuilt(results: Mapping[str, Any], *, same_codes: bool) -> Rebuilt:
+def _rebuilt(results: Mapping[str, Any], *, same_codes: bool, seen: bool) -> Rebuilt:
     kind: Kind = "variance" if number(results, "reconstruction/psnr") is None else "dB"
     short = "psnr" if kind == "dB" else "explained"
-    ours, baseline = number(results, f"reconstruction/{short}"), number(results, f"reconstruction/pca_{short}")
+    ours = number(results, f"reconstruction/{short}")
+    baseline = None if seen else number(results, f"reconstruction/pca_{short}")
     ratio = _error_ratio(results, kind, ours, baseline)
     if nothing_to_see(results):
         return Rebuilt("nothing to see", kind)
@@ -152,6 +194,8 @@ def _rebuilt(results: Mapping[str, Any], *, same_codes: bool) -> Rebuilt:
         return Rebuilt("unmeasured", kind)
     if _explained(results, kind, ours) <= 0:
         return Rebuilt("nothing", kind, ours, baseline)
+    if seen:
+        return Rebuilt("seen", kind, ours)
     if baseline is None:
         return Rebuilt("alone", kind, ours)
     return Rebuilt(_kept(ours, baseline, kind, ratio), kind, ours, baseline, ratio)
@@ -200,9 +244,13 @@ def _clustered(results: Mapping[str, Any], tables: Mapping[str, Any], *, doubtfu
     if accuracy is None or number(results, "data/classes") == 1:  # labels that are all the same agree with anything
         return Clustered("doubtful" if doubtful else "apart", count, silhouette, labelled=labelled, rows=rows)
     baseline = number(results, "clustering/pixels_accuracy")
-    judged = None if baseline is None else outcome(accuracy, baseline, "share", labelled or rows)
+    by_accuracy = None if baseline is None else outcome(accuracy, baseline, "share", labelled or rows)
+    nmi, raw = number(results, "clustering/nmi"), number(results, "clustering/pixels_nmi")
+    by_nmi = None if nmi is None or raw is None else outcome(nmi, raw, "score")
     grouped: Grouped = "doubtful" if doubtful else "scored"
-    return Clustered(grouped, count, silhouette, accuracy, baseline, judged, labelled, rows)
+    return Clustered(
+        grouped, count, silhouette, accuracy, baseline, nmi, raw, by_accuracy, by_nmi, labelled, rows
+    )  # fmt: skip
 
 
 def _labelled(results: Mapping[str, Any], tables: Mapping[str, Any]) -> int | None:

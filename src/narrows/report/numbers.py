@@ -132,7 +132,7 @@ def within(value: float, kind: Kind) -> float | None:
     low, high = DOMAINS[kind]
     if kind == "count" and value != round(value):
         return None
-    return min(max(value, low), high) if low - ROUNDING <= value <= high + ROUNDING else None
+    return min(max(value, low), high) + 0.0 if low - ROUNDING <= value <= high + ROUNDING else None  # 0 has no sign
 
 
 def written(value: Any, kind: Kind) -> str:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from narrows.evaluation.reconstruction import ROUNDING_ERROR
-from narrows.evaluation.signals import EPOCHS
+from narrows.evaluation.signals import EPOCHS, nothing_to_see
 from narrows.report.findings import Clustered, Findings, Rebuilt, find
 from narrows.report.numbers import Kind, is_lossless, number, outcome
 from narrows.wording import NBSP, fixed, plural, share, times, verb
 
 CLEAR = "Nothing stood out that calls for special care."
+CIRCULAR = "codes that were made to tell clusters apart are always apart to some degree"
 MUCH, MORE = 3.0, 1.0  # dB of squared error
 FEW = 100  # held-out rows, below which a figure is rough
 
@@ -45,7 +46,8 @@ def verdict(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]:
 def _kept(found: Findings, codes: str) -> str:
     rebuilt, rows = found.rebuilt, found.rows
     figures = _figures(rebuilt, rows)
-    made = "" if found.shaped else ", made to tell clusters apart,"
+    by = f" by a network that saw all {rows}" if found.network_rows == "all" else ""
+    made = "" if found.shaped else f", made to tell clusters apart{by},"
     against = f"{figures} for PCA at the same size" if rebuilt.baseline is not None else figures
     if rebuilt.kept == "nothing to see":
         return f", and those that were looked at are as good as equal, so there was nothing for {codes} to keep"
@@ -54,9 +56,13 @@ def _kept(found: Findings, codes: str) -> str:
         return f"{said}; {against}" if figures else said
     if rebuilt.kept == "unmeasured":
         return f"; nothing was rebuilt from {codes}, so how much they keep was not measured"
+    if rebuilt.kept == "seen":
+        return f", and from {codes}{made} {figures}; the decoder had learned from these very {rows}"
     if rebuilt.kept == "alone":
         return f", and from {codes} {figures}, with no baseline to hold that against"
     if rebuilt.kept == "nothing":
+        if not found.shaped:  # codes may tell apart what a decoder cannot draw from them
+            return f", and rebuilt from {codes}{made} they come no nearer than the average {found.row} does: {against}"
         as_well = f"the average {found.row} would do as well"
         return f", and {codes}{made} keep nothing that tells them apart: {against}, and {as_well}"
     if rebuilt.kept == "mixed":
@@ -134,29 +140,40 @@ def _sorted(found: Findings, results: Mapping[str, Any], tables: Mapping[str, An
     if lopsided:
         start += f", one of which holds {_largest(lopsided[0], 'more than half of')} all rows"
     silhouette = clustered.silhouette
-    if silhouette is not None:
-        start += f", {_separation(silhouette)} (silhouette {fixed(silhouette, 2)})"
+    if silhouette is not None and not found.parts_clusters:
+        written = fixed(silhouette, 2)
+        bare, named = f"with a silhouette of {written}", f"{_separation(silhouette)} (silhouette {written})"
+        start += f", {bare if found.doubts_separation else named}"
     if clustered.grouped == "scored":
-        how = {
-            None: "with no baseline to hold that against",
-            "better": f"so the codes group them better than {_raw(found)} do",
-            "same": f"so the codes group them no better than {_raw(found)} do",
-            "worse": f"so the codes group them worse than {_raw(found)} do",
-        }[clustered.judged]
-        return f"{start}, and these match the labels for {_matched(found)}, {how}"
+        return f"{start}, and these match the labels for {_matched(found)}, {_beside_raw(found)}"
+    if silhouette is not None and found.parts_clusters:
+        return f"{start}; their silhouette of {fixed(silhouette, 2)} shows little: {CIRCULAR}"
     if silhouette is None:
         unscored = {0: "no labels", 1: "labels of one class only"}.get(int(number(results, "data/classes") or 0))
         why = f", and there were {unscored} to score them by" if unscored else ""
         return f"{start}; how well separated they are was not measured{why}"
+    if found.doubts_separation:
+        return start
     if silhouette > 0.5:
-        if any(found.doubts(about) for about in ("clusters", "samples", "codes")):
-            return start
         suggests = "which suggests distinct groups"
     elif silhouette > 0.25:
         suggests = "which suggests groups that run into each other"
     else:
         suggests = "which suggests slices of a continuum rather than kinds of their own"
     return f"{start}, {suggests}"
+
+
+def _beside_raw(found: Findings) -> str:
+    """Say how the clusters stand to those of raw values; where two figures disagree, by which of them."""
+    clustered, raw = found.clustered, _raw(found)
+    if clustered.by_accuracy is None:
+        return "with no baseline to hold that against"
+    how = {"better": "better", "same": "no better", "worse": "worse"}
+    group = f"the codes group them {how[clustered.by_accuracy]} than {raw} do"
+    if clustered.judged != "mixed" or clustered.by_nmi is None:
+        return f"so {group}"
+    figures = f"{fixed(clustered.nmi or 0.0, 3)} against {fixed(clustered.baseline_nmi or 0.0, 3)}"
+    return f"so by accuracy {group}, but by NMI ({figures}) {how[clustered.by_nmi]}"
 
 
 def _matched(found: Findings) -> str:
@@ -243,7 +260,10 @@ def cautions(found: Findings, results: Mapping[str, Any], tables: Mapping[str, A
         points.append("nothing was held out, so the figures describe the data it was trained on")
     elif 0 < test < FEW:
         held_out = f"{plural(test, found.row)} {verb(test, 'was', 'were')}"
-        points.append(f"only {held_out} held out to test on, so the figures are rough")
+        whom = ""
+        if found.network_rows == "all":
+            whom = " from PCA" if found.decoder_rows == "all" else " from decoder and PCA"
+        points.append(f"only {held_out} held out{whom} to test on, so the figures are rough")
     if part := describe_limit(results, tables):
         points.append(part)
     skipped = number(results, "data/skipped")
@@ -268,13 +288,14 @@ def _about_codes(found: Findings) -> str:
     """Say what is wrong with the codes, unless they were never made to rebuild rows from."""
     if found.rebuilt.kept == "nothing to see":
         return f"the {found.rows} that were looked at hardly differ, so no figure of them says much"
-    if not found.shaped:
+    if not found.shaped and found.rebuilt.kept != "seen":
         return ""
     return {
         "nothing": f"what is rebuilt is no nearer than the average {found.row}",
         "same": "the autoencoder gains nothing over its PCA baseline",
         "worse": "the autoencoder does not reach its PCA baseline",
         "mixed": "whether the autoencoder reaches its PCA baseline depends on the figure",
+        "seen": f"the decoder had learned from the {found.rows} that it is tested on",
     }.get(found.rebuilt.kept, "")
 
 
@@ -284,6 +305,8 @@ def _about_clusters(found: Findings) -> str:
         return "there is only one cluster"
     if clustered.grouped == "each":
         return f"there are no fewer clusters than {found.rows}"
+    if clustered.judged == "mixed":
+        return f"whether the clusters match the labels better than k-means on {_raw(found)} depends on the figure"
     if clustered.judged in ("same", "worse") and not found.doubts("baselines"):
         how = "no better" if clustered.judged == "same" else "worse"
         return f"the clusters match the labels {how} than k-means on {_raw(found)}"
@@ -353,12 +376,12 @@ def signal_lines(tables: Mapping[str, Any]) -> list[str]:
 
 def looked_for(results: Mapping[str, Any]) -> str:
     """Return which troubles were looked for, as far as there are the figures to find them in; "" for none."""
-    epochs = number(results, "train/epochs") or 0
+    epochs = 0 if nothing_to_see(results) else number(results, "train/epochs") or 0
     scores = ("clustering/accuracy", "probe/linear_accuracy")
     kinds = {
         "clusters without members or with nearly everything": number(results, "clustering/n_clusters") is not None,
         "codes that carry nothing": number(results, "codes/dead") is not None,
-        "learning by heart": number(results, "train/valid_loss") is not None,
+        "learning by heart": number(results, "train/valid_loss") is not None and not nothing_to_see(results),
         "a loss that stopped improving": epochs >= EPOCHS,
         "a loss that was still falling": epochs >= 2,
         "scores that chance would explain": any(number(results, name) is not None for name in scores),

@@ -8,7 +8,8 @@ from narrows.wording import NBSP
 NOUNS = {
     "image": "images", "vector": "vectors", "row": "rows", "cluster": "clusters", "pair": "pairs", "file": "files",
     "number": "numbers", "epoch": "epochs", "class": "classes", "code": "codes", "warning sign": "warning signs",
-    "note": "notes", "generated sample": "generated samples", "label": "labels", "value": "values",
+    "note": "notes", "group": "groups", "copy": "copies",
+    "generated sample": "generated samples", "label": "labels", "value": "values",
 }  # fmt: skip
 COUNT = r"(?<![\d.,\u2212-])(\d{1,3}(?:,\d{3})+|\d+)"
 PRAISE = r"keep (much |slightly )?more|rebuilt better than by PCA"
@@ -21,10 +22,18 @@ CONTRADICTIONS = [
     (r"group them better", r"group them (worse|no better)|hardly tell anything apart|tell nothing apart"),
     (r"group them better", r"matching clusters with labels reaches .{0,80}k-means.{0,20}: (the simple|with|they are)"),
     (r"Nothing stood out", r"\b(Serious|Warning), |keep less|keep no more|keep nothing|group them (worse|no better)"),
-    (r"Nothing stood out", r"so nothing was|tell nothing|nothing for .* to keep|not what it seems"),
+    (r"Nothing stood out", r"so nothing was|tell nothing|nothing for [^.]* to keep|not what it seems"),
     (r"so nothing was (told apart|grouped)", r"separated|match the labels"),
-    (r"nothing for .* to keep", r"PSNR of|of the variance comes back"),
+    (r"nothing for [^.]* to keep", r"PSNR of|of the variance comes back"),
     (r"nothing was held out", r"only .{0,20} held out to test on|held out from training"),
+    (r"network[^.]{0,40} saw all", r"held out (from training|to test on)"),
+    (r"decoder had learned from these", r"for PCA at the same size|keep (much |slightly )?(more|less)|PCA, same size"),
+    (r"made to tell clusters apart", r"(clearly|reasonably|weakly|hardly) separated|which suggests"),
+    (r"one of which holds|keep nothing that|tell nothing about them", r"(clearly|reasonably) separated"),
+    (r"the number set beforehand", r"clusters were asked for, but|Only \d+ clusters? could be made"),
+    (r"no two images show the same", r"blank images? (is|are) set aside"),
+    (r"nothing for [^.]* to keep", r"longer training would|the loss was lowest|the loss never fell"),
+    (r"so the codes group them better", r"NMI[\s.]+[\d.\u2212]+[\s.]+[\d.\u2212]+[\s.]+[\d.]+ worse"),
 ]  # fmt: skip
 
 
@@ -63,7 +72,7 @@ def words_of(page: str) -> str:
     """Return what a report says, without the recipe, the machine and the list of all numbers at its end."""
     reader = _Words()
     reader.feed(page[: page.index('<section id="made"')])
-    return " ".join(" ".join(reader.words).split(" "))
+    return " ".join(" ".join(reader.words).split())
 
 
 class _Words(HTMLParser):
