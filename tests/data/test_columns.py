@@ -186,3 +186,12 @@ def test_an_estimator_fitted_to_a_file_checks_the_names_of_dataframes(tmp_path):
     with pytest.raises(ValueError, match="same order"):
         model.transform(frame[list("fedcba")])
     assert not hasattr(model.fit(narrows.open(PLAIN)), "feature_names_in_")
+
+
+def test_data_of_another_kind_than_the_models_are_refused_for_what_they_are():
+    like = narrows.open(FRAME).provenance["preprocessing"]
+    with pytest.raises(DataError, match="must be vectors, as the model's were; got 'images'"):
+        narrows.open(np.zeros((3, 8, 8), np.uint8), like=like)
+    like = narrows.open(np.zeros((3, 8, 8), np.uint8)).provenance["preprocessing"]
+    with pytest.raises(DataError, match="must be images of 8x8, as the model's were; got 'vectors'"):
+        narrows.open(PLAIN, like=like)

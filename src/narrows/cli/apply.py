@@ -185,8 +185,9 @@ def _column_of(novelty: Array | None, run: Run) -> dict[str, Array]:
     if novelty is None:
         typer.echo(f"note: {ABSENT}", err=True)
         return {}
-    typer.echo(sentence(novelty))
-    for note in run.fitted_novelty().notes:
+    known = run.fitted_novelty()
+    typer.echo(sentence(novelty, len(known.scores_)))
+    for note in known.notes:
         typer.echo(f"note: {note}", err=True)
     return {"novelty": novelty}
 

@@ -310,6 +310,8 @@ def _check_meaning(data: Dataset, options: Options) -> None:
     if not data.is_images and "size" in options.from_model and options.size != "auto":
         height, width = options.size
         raise DataError("data", f"must be images of {height}x{width}, as the model's were", value="vectors")
+    if data.is_images and options.like is not None and "columns" in options.like:
+        raise DataError("data", "must be vectors, as the model's were", value="images")
     for name, value in (of_tables if data.is_images else of_images).items():
         if value not in ("auto", ()):
             kinds = ("tables", "images") if data.is_images else ("images", "vectors")

@@ -18,12 +18,11 @@ from narrows.data.open import open as open_source
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array, write_arrays
 from narrows.model import Model
-from narrows.novelty import Novelty, evidence_of
+from narrows.novelty import NAME, Novelty, evidence_of
 from narrows.progress import Progress, for_this_terminal
 from narrows.sealed import Parts
 
 DTYPES = [np.float64, np.float32]  # that vectors may come in; others become the first
-NOVELTY = "novelty.safetensors"  # of a saved estimator, as of a run
 
 Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
 
@@ -120,7 +119,7 @@ class TellsNovelty(OpensSources):
         check_is_fitted(self)
         if self.novelty_ is None:
             raise RunFolderError(
-                "this estimator", "must have been saved with its novelty (novelty.safetensors)",
+                "this estimator", f"must have been saved with its novelty ({NAME})",
                 remedy="An earlier narrows saved it, without: fit it again.",
             )  # fmt: skip
         values = self._open(X).values
@@ -139,17 +138,17 @@ class TellsNovelty(OpensSources):
         """Write what tells novelty beside a saved model, and return the names of the files."""
         if self.novelty_ is None:
             return ()
-        write_arrays(folder / NOVELTY, self.novelty_.state())
-        return (NOVELTY,)
+        write_arrays(folder / NAME, self.novelty_.state())
+        return (NAME,)
 
     def _load_novelty(self, parts: Parts) -> None:
         self.novelty_ = None
-        if NOVELTY in parts:
-            arrays, _ = parts.arrays(NOVELTY)
+        if NAME in parts:
+            arrays, _ = parts.arrays(NAME)
             try:
                 self.novelty_ = Novelty.from_state(arrays)
             except Exception as error:
-                raise parts.damaged(NOVELTY, error) from error
+                raise parts.damaged(NAME, error) from error
 
 
 def without_torch(X: Source) -> Source:

@@ -28,6 +28,7 @@ from narrows.data.images import How, NeedsScale, Picture, Unreadable
 from narrows.data.labels import from_names, labels_file
 from narrows.data.scale import BYTES, Census, Scale
 from narrows.data.upright import Size
+from narrows.environment import usable_cores
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
 from narrows.wording import out_of, plural
@@ -200,7 +201,7 @@ def _pages(files: list[_File]) -> list[_File]:
         except Unreadable:
             return 1  # decoding it will say why
 
-    with images.quiet(), ThreadPoolExecutor(_workers()) as pool:
+    with images.quiet(), ThreadPoolExecutor(usable_cores()) as pool:
         counts = list(pool.map(pages, files))
     return [
         file if count == 1 else _File(file.path, f"{file.name}#{page}", page)
@@ -285,7 +286,7 @@ def _decode_or_recall(files: list[_File], root: Path, options: Options) -> tuple
     recalled = _recall(target)
     if recalled is not None:
         return recalled, []
-    with images.quiet(), ThreadPoolExecutor(_workers(), thread_name_prefix="decode") as pool:
+    with images.quiet(), ThreadPoolExecutor(usable_cores(), thread_name_prefix="decode") as pool:
         files = [file if options.page == "all" else replace(file, page=options.page) for file in files]
         size = _size_for(files, options, pool)
         try:
@@ -510,12 +511,6 @@ def _recall(target: Path) -> _Decoded | None:
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-
-
-def _workers() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _pair(sides: list[int]) -> Size:
