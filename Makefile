@@ -21,7 +21,7 @@ test-all: $(VENV)/tested ## the slow ones too
 	$(PYTEST) -m "slow or not slow"
 
 lint: $(VENV)/tested ## style and types
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

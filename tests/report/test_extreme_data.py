@@ -4,7 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from reading import contradictions, faults, words_of
 
 from narrows import pipeline
 from narrows.data.dataset import Dataset
@@ -12,6 +11,7 @@ from narrows.explorer.page import read
 from narrows.recipes import recipe as recipes
 from narrows.report.findings import find
 from narrows.report.verdict import signal_lines, verdict
+from reading import contradictions, faults, words_of
 
 QUICK = ("train.batch_size=16", "projection.name=pca", "clustering.n_clusters=3")
 
