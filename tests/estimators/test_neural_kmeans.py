@@ -172,3 +172,14 @@ def test_parameters_that_make_no_sense_are_refused(parameters, match):
 def test_classes_must_be_as_many_as_the_centres(digits):
     with pytest.raises(InputError, match="10 classes"):
         NeuralKMeans(9, init="labels").fit(*digits)
+
+
+def test_centres_that_rounding_alone_put_outside_are_taken():
+    images = np.random.default_rng(0).random((40, 4, 4)).astype(np.float32)
+    start = np.zeros((2, 16), np.float32)
+    start[0, 0], start[1, 1] = -1e-6, 1 + 1e-6
+    model = narrows.NeuralKMeans(2, init=start, epochs=1, random_state=0).fit(images)
+    same = narrows.NeuralKMeans(2, init=start.clip(0, 1), epochs=1, random_state=0).fit(images)
+    np.testing.assert_array_equal(model.cluster_centers_, same.cluster_centers_)
+    with pytest.raises(InputError, match=r"init must hold images in \[0, 1\]"):
+        narrows.NeuralKMeans(2, init=start - 0.01, epochs=1, random_state=0).fit(images)

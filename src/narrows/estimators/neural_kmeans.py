@@ -31,6 +31,7 @@ from narrows.training.schedule import Schedule
 __all__ = ["NeuralKMeans", "initial_centers"]
 
 INITS = ("k-means++", "random", "uniform", "labels")
+ROUNDING = 1e-4  # by which means of images in [0, 1] may lie outside: scikit-learn computes them about their own mean
 STEP = 0.2  # the first step of "auto", as a share of the way to the cell's mean
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 SEEDING_VALUES = 1 << 26  # float32 values k-means++ looks at: 256 MiB
@@ -319,12 +320,14 @@ def initial_centers(
         centers = np.asarray(init, dtype=np.float32)
         if centers.shape != (n_clusters, size) or not np.isfinite(centers).all():
             raise InputError("init", f"must hold {n_clusters} finite centres of {size} values", value=centers.shape)
-        if data.is_images and not (centers.min() >= 0 and centers.max() <= 1):
+        if not data.is_images:
+            return centers
+        if not (centers.min() >= -ROUNDING and centers.max() <= 1 + ROUNDING):
             raise InputError(
                 "init", "must hold images in [0, 1]", value=f"{centers.min():g} to {centers.max():g}",
                 remedy="Divide them by the value that stands for white in X.",
             )  # fmt: skip
-        return centers
+        return centers.clip(0, 1)
     if init not in INITS:
         raise InputError("init", "must be known, or an array", value=init, remedy=nearest(init, INITS))
     if init == "labels":
