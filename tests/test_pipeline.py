@@ -7,13 +7,16 @@ import shutil
 import numpy as np
 import pytest
 
-from narrows import pipeline, runs
+from narrows import codes as coding
+from narrows import making, pipeline, stages
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.files import sha256
 from narrows.interrupt import Interrupt
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
+from narrows.steps import train as training
+from narrows.steps.project import Project
 
 QUICK = ("train.epochs=2", "train.batch_size=128", "projection.name=pca", "data.limit=400")
 WANTED = [
@@ -98,9 +101,12 @@ def test_novelty_of_the_runs_own_rows_counts_those_held_out(run):
 def test_a_run_of_an_earlier_narrows_has_no_novelty_until_it_is_resumed(tmp_path, digits):
     pipeline.run(quick(), tmp_path / "r")
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
-    for files in (manifest["files"], manifest["stages"]["measure"]["files"]):
-        del files["novelty.safetensors"]
+    del manifest["files"]["novelty.safetensors"], manifest["stages"]["measure"]["files"]["novelty.safetensors"]
     (tmp_path / "r" / "manifest.json").write_text(json.dumps(manifest))
+    record = tmp_path / "r" / "steps" / "measure.json"
+    found = json.loads(record.read_text())
+    del found["files"]["novelty.safetensors"]
+    record.write_text(json.dumps(found))
     (tmp_path / "r" / "novelty.safetensors").unlink()
     old = Run(tmp_path / "r")
     assert not old.tells_novelty
@@ -142,16 +148,16 @@ def test_stopped_in_mid_epoch_and_resumed_it_gives_the_same_codes(run, tmp_path,
     assert (again.folder / "codes.npy").read_bytes() == (run.folder / "codes.npy").read_bytes()
 
 
-def test_resuming_redoes_what_was_damaged_and_nothing_before_it(tmp_path):
+def test_resuming_redoes_what_was_damaged_and_what_depends_on_it_and_nothing_else(tmp_path):
     first = pipeline.run(quick(), tmp_path / "r")
-    before = {name: (first.folder / name).stat().st_mtime_ns for name in ("model.safetensors", "codes.npy", "map.npy")}
+    names = ("model.safetensors", "codes.npy", "map.npy", "predictions.csv", "figures/map-clusters.png")
+    before = {name: (first.folder / name).stat().st_mtime_ns for name in names}
     content = (first.folder / "clusters.npy").read_bytes()
     (first.folder / "clusters.npy").write_bytes(content[:-8])
     pipeline.run(quick(), tmp_path / "r", resume=True)
     after = {name: (first.folder / name).stat().st_mtime_ns for name in before}
     assert (first.folder / "clusters.npy").read_bytes() == content
-    assert (after["model.safetensors"], after["codes.npy"]) == (before["model.safetensors"], before["codes.npy"])
-    assert after["map.npy"] > before["map.npy"]
+    assert {name: after[name] > before[name] for name in names} == dict(zip(names, (0, 0, 0, 1, 1), strict=True))
 
 
 def test_a_run_that_is_open_sees_what_another_process_made_of_it(run, tmp_path, digits):
@@ -173,24 +179,25 @@ def test_a_run_that_is_open_sees_what_another_process_made_of_it(run, tmp_path, 
 
 def test_the_manifest_knows_the_files_of_a_stage_as_soon_as_it_is_done(tmp_path, monkeypatch):
     hashed = []
-    monkeypatch.setattr(runs, "sha256", lambda path: hashed.append(path) or sha256(path))
+    for room in (stages, making):
+        monkeypatch.setattr(room, "sha256", lambda path: hashed.append(path) or sha256(path))
 
     def fails(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(pipeline._Job, "project", fails)
+        broken.setattr(Project, "do", fails)
         with pytest.raises(KeyboardInterrupt):
             pipeline.run(quick(), tmp_path / "r")
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
     done = [file for stage in manifest["stages"].values() for file in stage["files"]]
-    assert list(manifest["stages"]) == ["train", "encode", "cluster"]
+    assert list(manifest["stages"]) == ["open", "train", "encode", "cluster"]
     assert {*done, "recipe.toml", "environment.json", "results.json"} <= manifest["files"].keys()
     assert all(sha256(tmp_path / "r" / name) == digest for name, digest in manifest["files"].items())
     assert not any("checkpoints" in path.parts for path in hashed)  # larger than all else, and read by nobody else
     finished = pipeline.run(quick(), tmp_path / "r", resume=True)
     assert sum(path.name == "last.safetensors" for path in hashed) == 1
-    assert sum(path.name == "explorer.html" for path in hashed) == 3  # written, its stage, the whole run
+    assert sum(path.name == "explorer.html" for path in hashed) == 1
     listed = {path.relative_to(finished.folder).as_posix() for path in finished.folder.rglob("*") if path.is_file()}
     assert finished.manifest["files"].keys() == listed - {"manifest.json", ".lock"}
 
@@ -247,10 +254,11 @@ def test_resuming_runs_no_code_that_the_folder_names(run, tmp_path):
     config |= {"input_shape": ["touch", str(tmp_path / "owned")], "net": {"name": "subprocess:Popen"}}
     (tmp_path / "r" / "config.json").write_text(json.dumps(config))
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
-    manifest["stages"] = {"train": manifest["stages"]["train"]}
-    manifest["stages"]["train"]["files"]["config.json"] = sha256(tmp_path / "r" / "config.json")
-    manifest["files"]["config.json"] = manifest["stages"]["train"]["files"]["config.json"]
+    manifest["files"]["config.json"] = sha256(tmp_path / "r" / "config.json")
     (tmp_path / "r" / "manifest.json").write_text(json.dumps(manifest))
+    record = json.loads((tmp_path / "r" / "steps" / "train.json").read_text())
+    record["files"]["config.json"] = manifest["files"]["config.json"]
+    (tmp_path / "r" / "steps" / "train.json").write_text(json.dumps(record))
     with pytest.raises(RecipeError, match="must not choose which code runs"):
         pipeline.run(quick(), tmp_path / "r", resume=True)
     assert not (tmp_path / "owned").exists()
@@ -258,14 +266,14 @@ def test_resuming_runs_no_code_that_the_folder_names(run, tmp_path):
 
 def test_a_signal_after_the_last_step_of_training_stops_too(tmp_path, monkeypatch):
     interrupt = Interrupt()
-    train = pipeline.train
+    train = training.train
 
     def signalled(*arguments, **options):
         history = train(*arguments, **options)
         interrupt.signal = 15
         return history
 
-    monkeypatch.setattr(pipeline, "train", signalled)
+    monkeypatch.setattr(training, "train", signalled)
     with pytest.raises(Interrupted):
         pipeline.run(quick(), tmp_path / "r", interrupt=interrupt)
     assert not (tmp_path / "r" / "codes.npy").exists()
@@ -280,9 +288,9 @@ def test_resuming_with_other_data_is_refused(tmp_path):
 
 def test_two_runs_cannot_have_one_folder(tmp_path):
     with (
-        Run.create(tmp_path / "r"),
+        making.making(tmp_path / "r", {}),
         pytest.raises(RunFolderError, match=r"Process [0-9]+ on .* has had it"),
-        Run.create(tmp_path / "r", resume=True),
+        making.making(tmp_path / "r", {}, resume=True),
     ):
         pass
 
@@ -368,7 +376,7 @@ def test_an_unknown_recipe_offers_the_nearest():
 
 
 def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline.coding, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
+    monkeypatch.setattr(coding, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
     with pytest.raises(TrainingError, match=r"Lower train\.lr"):
         pipeline.run(quick(), tmp_path / "r")
     assert not (tmp_path / "r" / "codes.npy").exists()

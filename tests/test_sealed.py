@@ -19,6 +19,7 @@ from narrows.errors import NarrowsError, RunFolderError, TrainingError
 from narrows.evaluation.baseline import PCABaseline
 from narrows.explorer import page
 from narrows.files import read_arrays, sha256, write_arrays, write_text
+from narrows.making import making
 from narrows.model import Model
 from narrows.novelty import Novelty
 from narrows.projection.pca import PCA
@@ -200,7 +201,8 @@ def test_what_a_report_says_cannot_be_changed_by_hand(run, tmp_path, name):
 def test_a_run_that_is_not_finished_goes_on_and_says_so(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "run")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    del manifest["stages"]["explore"], manifest["files"]["map.npy"]
+    manifest["finished"] = False
+    del manifest["files"]["map.npy"]
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(RunFolderError, match=r"map\.npy must be a file that was saved.*--resume"):
         Run(tmp_path / "run").array("map")
@@ -226,7 +228,7 @@ def test_a_file_of_a_run_that_another_process_writes_is_left_alone(run, tmp_path
     before = (tmp_path / "run" / "report.html").read_bytes()
     monkeypatch.setattr(runs, "WAIT", 0.05)
     with (
-        Run.create(tmp_path / "run", resume=True),
+        making(tmp_path / "run", {}, resume=True),
         pytest.raises(RunFolderError, match=r"report\.html must not be written .* Process [0-9]+ on .* Wait until"),
     ):
         reader.renew("report.html", lambda: write_text(tmp_path / "run" / "report.html", "other"))

@@ -90,9 +90,9 @@ def _data_of(run: Run) -> Dataset | None:
     """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
     from narrows.data.open import CODE_PATH
     from narrows.errors import DataError
-    from narrows.pipeline import open_data
     from narrows.progress import for_this_terminal
     from narrows.recipes.recipe import data_of
+    from narrows.steps import open_data
 
     asked, seed = data_of(run.folder / "recipe.toml")
     if CODE_PATH.fullmatch(asked.source) and run.trust_code is not True:

@@ -8,11 +8,8 @@ of new rows, and those of a clusterer read from a file come from the same lines.
 from __future__ import annotations
 
 import hashlib
-import json
-import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -23,138 +20,20 @@ from narrows import __version__, wording
 from narrows import codes as coding
 from narrows.clustering import count_distinct
 from narrows.data.dataset import all_finite
-from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
-from narrows.files import Array, sha256, write_arrays, write_json
+from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.files import Array, sha256, write_arrays
 from narrows.model import PARTS, Model
-from narrows.progress import Progress
 from narrows.registry import Registry
-from narrows.sealed import AGAIN, HASHES, Parts, checked_state, new_place, seal
-from narrows.training.loop import Settings, train
+from narrows.sealed import AGAIN, Parts, checked_state, new_place, seal
+from narrows.training.stages import Stages
 from narrows.wording import plural, verb
 
 methods = Registry("narrows.deep", "deep clustering method")
-
-Arrays = dict[str, Array]
-Notes = tuple[str, ...]
 
 MOST_ESTIMATED = 100  # clusters, where their number is to be found
 SEEDS = 1 << 32  # there are so many
 
 ALONE = {"name": "neural-kmeans", "code_size": 1}  # the network of a single cluster, of which there is nothing to learn
-
-
-FRESH = "Choose another folder, or delete this one to start again."
-
-
-def _never() -> int:
-    return 0
-
-
-@dataclass(frozen=True)
-class Stages:
-    """Does the steps of a clustering one after the other, none twice; with a folder also after a stop.
-
-    A step counts as done once its last file is there, and every file is written in one step, so a kill at any moment
-    leaves a folder to go on from.
-
-    Parameters
-    ----------
-    folder : where results of steps and checkpoints are kept; None keeps nothing
-    progress : shows what is going on
-    stop : asked before every batch whether to stop; see ``narrows.training.loop.train``
-    histories : of each training, by its name: one row per epoch
-    held : arrays and notes of each step done, where there is no folder to keep them in
-    """
-
-    folder: Path | None = None
-    progress: Progress = field(default_factory=Progress)
-    stop: Callable[[], int] = _never
-    histories: dict[str, list[dict[str, float]]] = field(default_factory=dict, compare=False)
-    held: dict[str, tuple[Arrays, Notes]] = field(default_factory=dict, compare=False, repr=False)
-
-    def begin(self, asked: Mapping[str, Any]) -> None:
-        """Keep what is asked for; a folder that holds something must have been asked for the same.
-
-        Raises
-        ------
-        RunFolderError : the steps in the folder belong to another method, other arguments or other rows
-        """
-        self.held.clear()  # they are another clustering's
-        if self.folder is None:
-            return
-        path = self.folder / "stages.json"
-        asked = json.loads(json.dumps(asked, default=np.generic.item))  # NumPy's numbers are numbers, too
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()):
-                raise RunFolderError(
-                    str(self.folder), "must be empty or hold the steps of this clustering",
-                    value="other files, and no stages.json",
-                    remedy=FRESH,
-                )  # fmt: skip
-            write_json(path, asked)
-            return
-        before = Parts(self.folder, None, remedy=FRESH).json(path.name)
-        changed = sorted(key for key in asked.keys() | before.keys() if asked.get(key) != before.get(key))
-        if changed:
-            raise RunFolderError(
-                str(self.folder), "must hold the steps of this very clustering; changed", value=", ".join(changed),
-                remedy=FRESH,
-            )  # fmt: skip
-
-    def arrays(self, name: str, make: Callable[[], tuple[Mapping[str, Array], Sequence[str]]]) -> tuple[Arrays, Notes]:
-        """Return the arrays and the notes that ``make`` makes, or made before; Interrupted if ``stop`` says so."""
-        path = None if self.folder is None else self.folder / f"{name}.safetensors"
-        if path is not None and path.exists():
-            parts = Parts(path.parent, None, remedy="Delete it: this step is done again then.")
-            arrays, kept = parts.arrays(path.name)
-            return arrays, tuple(kept.get("notes", ()))
-        if name in self.held:
-            return self.held[name]
-        if signal := self.stop():
-            raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
-        with self.progress.task(name):
-            made, notes = make()
-        if path is not None:
-            write_arrays(path, made, {"notes": list(notes)})
-            return dict(made), tuple(notes)
-        self.held[name] = dict(made), tuple(notes)
-        return self.held[name]
-
-    def train(
-        self,
-        name: str,
-        model: Model,
-        values: Array,
-        settings: Settings,
-        *,
-        seed: int,
-        labels: Array | None = None,
-        rows: Array | None = None,
-        valid: Array | None = None,
-    ) -> Model:
-        """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before.
-
-        On the rows ``valid``, if there are any, the epoch is chosen.
-        """
-        folder = None if self.folder is None else self.folder / name
-        if folder is not None and (folder / HASHES).exists():  # the last file that is written
-            parts = Parts.of(folder, remedy="Delete this folder: the step is done again then.")
-            self.histories[name] = parts.json("history.json")["epochs"]
-            return Model.load(parts)
-        self.histories[name] = train(
-            model, values, np.arange(len(values)) if rows is None else rows, np.arange(0) if valid is None else valid,
-            settings, labels=labels, seed=seed, folder=None if folder is None else folder / "checkpoints",
-            progress=self.progress, stop=self.stop,
-        )  # fmt: skip
-        model = model.cpu()
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_json(folder / "history.json", {"epochs": self.histories[name]})
-            model.write(folder)
-            seal(folder, (*PARTS, "history.json"))
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        return model
 
 
 class DeepClusterer(ABC):
@@ -227,10 +106,16 @@ class DeepClusterer(ABC):
         self._preprocessing = dict(preprocessing or {})
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
         del arguments["notes"]
-        stages.begin({
-            "version": __version__, "method": type(self).__name__, **arguments, "rows": _digest(values),
-            "preprocessing": self._preprocessing,
-        })  # fmt: skip
+        with stages.held():
+            stages.begin({
+                "version": __version__, "method": type(self).__name__, **arguments,
+                "rows": stages.rows or _digest(values), "preprocessing": self._preprocessing,
+            })  # fmt: skip
+            self._settle(values, distinct, stages)
+        return self
+
+    def _settle(self, values: Array, distinct: int, stages: Stages) -> None:
+        """Learn clusters, of which there are at most as many as ``distinct`` rows, and number them by size."""
         self.training_ = ""
         if distinct == 1:
             self.model_ = _mean_of(values, self._preprocessing)
@@ -249,7 +134,6 @@ class DeepClusterer(ABC):
         empty = int((sizes == 0).sum())
         if empty:
             self.notes += (f"{empty} of {len(sizes)} clusters {verb(empty, 'holds', 'hold')} no row.",)
-        return self
 
     def assign(self, values: Array) -> Array:
         """Return the shares (N, M) float32 that rows have in the clusters; each row's add up to 1."""

@@ -10,13 +10,15 @@ import torch
 
 from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
-from narrows.deep import Arrays, DeepClusterer, Stages
+from narrows.deep import DeepClusterer
 from narrows.deep._autoencoder import pretrain, with_objective
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.objectives.student_t import target
+from narrows.stages import Arrays
 from narrows.training.loop import Settings
+from narrows.training.stages import Stages
 from narrows.wording import share, verb
 
 

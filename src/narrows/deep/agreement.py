@@ -15,7 +15,7 @@ from narrows import codes as coding
 from narrows import wording
 from narrows.clustering.kmeans import KMeans
 from narrows.clustering.mixture import Mixture
-from narrows.deep import Arrays, DeepClusterer, Stages
+from narrows.deep import DeepClusterer
 from narrows.deep._autoencoder import with_objective
 from narrows.deep._merging import join, link, mean_joint, numbers, settle, unknown
 from narrows.deep._spaces import GRIDS, SMALLEST, patch_space, pixel_space, side_by_side, to_directions
@@ -29,7 +29,9 @@ from narrows.manifold import layout
 from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.projection._placing import FEWEST, first_rows
+from narrows.stages import Arrays
 from narrows.training.loop import Settings
+from narrows.training.stages import Stages
 from narrows.views import Views
 from narrows.wording import fixed, plural, verb
 

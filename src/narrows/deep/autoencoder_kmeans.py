@@ -8,10 +8,11 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
-from narrows.deep import DeepClusterer, Stages
+from narrows.deep import DeepClusterer
 from narrows.deep._autoencoder import pretrain
 from narrows.errors import RecipeError
 from narrows.files import Array
+from narrows.training.stages import Stages
 
 __all__ = ["AutoencoderKMeans"]
 

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from narrows import codes as coding
-from narrows.deep import DeepClusterer, Stages
+from narrows.deep import DeepClusterer
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.training.loop import Settings
+from narrows.training.stages import Stages
 
 __all__ = ["IMSAT"]
 

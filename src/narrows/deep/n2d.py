@@ -8,12 +8,14 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.clustering.mixture import Mixture
-from narrows.deep import Arrays, DeepClusterer, Stages
+from narrows.deep import DeepClusterer
 from narrows.deep._autoencoder import pretrain
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.manifold import layout
 from narrows.projection._placing import BLOCK_ROWS, FEWEST, first_rows, place
+from narrows.stages import Arrays
+from narrows.training.stages import Stages
 from narrows.wording import distinct
 
 __all__ = ["N2D"]

@@ -10,12 +10,14 @@ import torch
 
 from narrows import codes as coding
 from narrows.clustering.mixture import Mixture
-from narrows.deep import Arrays, DeepClusterer, Stages
+from narrows.deep import DeepClusterer
 from narrows.deep._autoencoder import pretrain, with_objective
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
+from narrows.stages import Arrays
 from narrows.training.loop import Settings
+from narrows.training.stages import Stages
 
 __all__ = ["VaDE"]
 

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from narrows.claims import now
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array, write_text
-from narrows.runs import EDITS, EDITS_LOCK, now
+from narrows.runs import EDITS, EDITS_LOCK
 
 FORMAT = 1
 MOST_CLUSTERS = 10_000

@@ -14,7 +14,7 @@ import numpy as np
 
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
-from narrows.deep import DeepClusterer, Stages, methods
+from narrows.deep import DeepClusterer, methods
 from narrows.deep.agreement import Agreement, Found
 from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation import clustering as scores
@@ -23,6 +23,7 @@ from narrows.figures.tables import contingency as contingency_figure
 from narrows.files import Array, read_json, write_json, write_npy
 from narrows.jobs import Results, Work
 from narrows.registry import arguments_of
+from narrows.training.stages import Stages
 
 __all__ = ["clustering"]
 

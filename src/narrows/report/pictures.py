@@ -14,9 +14,9 @@ from narrows.data.scale import Eye
 from narrows.errors import InputError
 from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
 from narrows.files import Array
+from narrows.making import Making
 from narrows.model import Model
 from narrows.report.tables import listed_copies
-from narrows.runs import Run
 from narrows.wording import plural
 
 SHOWN = 12  # images in a strip
@@ -25,7 +25,7 @@ SHEETS = 50  # clusters that get a contact sheet
 LEAST = 8  # least typical images on it
 
 
-def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
+def draw(run: Making, data: Dataset, test: Array, seed: int) -> None:
     """Write every figure that the run has something for into ``figures/``.
 
     Parameters
@@ -72,7 +72,7 @@ def draw(run: Run, data: Dataset, test: Array, seed: int) -> None:
     _clusters(run, data, clusters, eye, folder)
 
 
-def _network(run: Run, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
+def _network(run: Making, model: Model, data: Dataset, test: Array, seed: int, folder: Path) -> None:
     """Draw the network, and of images what its first layer makes of them."""
     save(architecture.sketch(model.net, data.shape), folder / "architecture.png")
     objective = model.objective
@@ -88,7 +88,7 @@ def _network(run: Run, model: Model, data: Dataset, test: Array, seed: int, fold
         save(features.first_filters(model.net, data.shape), folder / "filters.png")
 
 
-def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: int, eye: Eye, folder: Path) -> None:
+def _reconstructions(run: Making, model: Model, data: Dataset, test: Array, seed: int, eye: Eye, folder: Path) -> None:
     rng = np.random.default_rng(seed)
     shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
     rows = {
@@ -103,7 +103,7 @@ def _reconstructions(run: Run, model: Model, data: Dataset, test: Array, seed: i
         save(images.comparison({title: eye.see(row) for title, row in rows.items()}), folder / "denoising.png")
 
 
-def _samples(run: Run, model: Model, seed: int, eye: Eye, folder: Path) -> None:
+def _samples(run: Making, model: Model, seed: int, eye: Eye, folder: Path) -> None:
     normal = coding.normal_codes(42, model.code_size, seed)
     fitted = run.code_distribution().sample(42, seed)
     save(images.gallery(eye.see(coding.decode(model, normal)), columns=7), folder / "samples-normal.png")
@@ -124,7 +124,7 @@ def _finds(data: Dataset, found: dict[str, Any], eye: Eye, folder: Path) -> None
         save(images.groups(shown, captions, [group["size"] for group in groups]), folder / "duplicates.png")
 
 
-def _clusters(run: Run, data: Dataset, clusters: Array, eye: Eye | None, folder: Path) -> None:
+def _clusters(run: Making, data: Dataset, clusters: Array, eye: Eye | None, folder: Path) -> None:
     """Draw a contact sheet of each cluster, and list the clusters."""
     typicality, examples = run.clusterer().typicality(run.array("codes")), run.examples()
     names = run.tables["data"]["label_names"]

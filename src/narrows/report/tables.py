@@ -16,22 +16,14 @@ from narrows.data.splits import Split
 from narrows.evaluation import summary
 from narrows.evaluation.copies import Copies
 from narrows.files import Array, write_text
-from narrows.runs import Run
+from narrows.making import Making
 
 OUTLIERS = 24
 GROUPS, IN_GROUP = 50, 12  # of copies, that the report lists; all are in duplicates.csv
 
 
-def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
-    """Write what is known before training: how much there is of what, and which files were left out."""
-    run.add_results(
-        {
-            "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
-            "data/train": len(rows.train), "data/valid": len(rows.valid),
-            "data/test": len(rows.test) if rows.held_out else 0,
-            "data/labelled": 0 if data.labels is None else int((data.labels >= 0).sum()),
-        }
-    )  # fmt: skip
+def describe_data(run: Making, name: str, data: Dataset, rows: Split) -> dict[str, float | None]:
+    """Write what is known before training: which rows there are, and which files were left out; return how many."""
     description: dict[str, Any] = {
         "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
         "shape": list(data.shape), "label_names": data.class_names, "held_out": rows.held_out,
@@ -42,10 +34,16 @@ def describe_data(run: Run, name: str, data: Dataset, rows: Split) -> None:
         description["notes"].append(note)
     skipped = [{"path": file.path, "reason": file.reason} for file in data.skipped]
     run.add_tables({"name": name, "data": description, "skipped": skipped})
+    return {
+        "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
+        "data/train": len(rows.train), "data/valid": len(rows.valid),
+        "data/test": len(rows.test) if rows.held_out else 0,
+        "data/labelled": 0 if data.labels is None else int((data.labels >= 0).sum()),
+    }  # fmt: skip
 
 
 def write_finds(
-    run: Run,
+    run: Making,
     data: Dataset,
     clusters: Array,
     distances: Array,
@@ -107,7 +105,7 @@ def listed_copies(tables: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def write_predictions(
-    run: Run, data: Dataset, rows: Split, clusters: Array, confidence: Array, novelty: Array, distances: Array,
+    run: Making, data: Dataset, rows: Split, clusters: Array, confidence: Array, novelty: Array, distances: Array,
     errors: Array | None,
 ) -> None:  # fmt: skip
     """Write predictions.csv: id, path, split, cluster, confidence, novelty, place on the map, distance, what is known.

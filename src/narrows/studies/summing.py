@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from narrows import environment
+from narrows.claims import now
 from narrows.errors import RunFolderError
-from narrows.files import sha256, write_json, write_text
-from narrows.runs import now
+from narrows.files import write_json, write_text
+from narrows.progress import Progress
 from narrows.sealed import Parts
+from narrows.stages import Stages
 from narrows.studies.plan import Figure, Row, Study, question
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
@@ -89,6 +90,22 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
     return out / safe / f"seed-{seed}"
 
 
+def step_name(run: str, seed: int) -> str:
+    """Return the name of the step of a study that does a run with a seed: its folder, from that of the study on."""
+    folder = run_folder(Path(), run, seed)
+    return folder.as_posix()
+
+
+def steps_of(out: Path, progress: Progress | None = None) -> Stages:
+    """Return the steps of a study: each run with each seed, whose record is its outcome."""
+    return Stages(out, progress, records="{}/outcome.json")
+
+
+def asked_of(row: Row, seed: int, *, quick: bool) -> dict[str, Any]:
+    """Return what a run is asked for."""
+    return {"job": row.job, "arguments": row.arguments, "seed": seed, "quick": quick}
+
+
 def outcome_of(folder: Path) -> dict[str, Any]:
     """Return what a run left in ``folder``."""
     found = Parts(folder, None, remedy="Delete this folder: the run is done again with --resume.").json("outcome.json")
@@ -99,30 +116,17 @@ def outcome_of(folder: Path) -> dict[str, Any]:
 
 def _outcomes(out: Path, row: Row, *, quick: bool) -> list[dict[str, Any]]:
     """Return what the seeds of a run left that are done, in their order; what was asked otherwise is left out."""
-    asked = json.loads(json.dumps({"job": row.job, "arguments": row.arguments, "quick": quick}))
-    found = [outcome_of(path.parent) for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json")]
-    same = [outcome for outcome in found if asked.items() <= outcome["asked"].items()]
-    current = [
-        outcome
-        for outcome in same
-        if not row.follows or outcome["asked"].get("after") == stamps(out, row, outcome["asked"]["seed"])
-    ]
-    return sorted(current, key=lambda outcome: int(outcome["asked"]["seed"]))
+    steps, found = steps_of(out), {}
+    for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json"):
+        seed = int(outcome_of(path.parent)["asked"]["seed"])
+        if steps.current(step_name(row.name, seed), before(steps, row, seed), asked_of(row, seed, quick=quick)):
+            found[seed] = outcome_of(path.parent)
+    return [found[seed] for seed in sorted(found)]
 
 
-def before(out: Path, row: Row, seed: int) -> tuple[Path, ...]:
-    """Return the folders of the runs that ``row`` goes on from: of that seed or, if it was not done, of the first."""
-    found = [(run_folder(out, name, seed), run_folder(out, name, 0)) for name in row.follows]
-    return tuple(own if (own / "outcome.json").is_file() else first for own, first in found)
-
-
-def stamps(out: Path, row: Row, seed: int) -> list[str]:
-    """Return the hash of what each run left that ``row`` goes on from; "" for one that is not done.
-
-    A hash and no time: two outcomes may be of the same second.
-    """
-    paths = [folder / "outcome.json" for folder in before(out, row, seed)]
-    return [sha256(path) if path.is_file() else "" for path in paths]
+def before(steps: Stages, row: Row, seed: int) -> list[str]:
+    """Return the steps that a run goes on from: of its own seed or, where that was not done, of the first."""
+    return [own if steps.digest(own := step_name(name, seed)) else step_name(name, 0) for name in row.follows]
 
 
 def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:

@@ -1,0 +1,344 @@
+"""Long work in steps, none of which is done twice: what a step is, when it is done, what doing it again discards.
+
+A step has a name, what it is asked for, the steps that it comes after, and the files that it owns. As it ends it leaves
+a record, which is its last file and is written at once::
+
+    {"asked": {..., "after": ["sha256 of a record", ...]}, "files": {"codes.npy": "sha256"}, "seconds": 1.2, ...}
+
+with whatever it found, its own numbers and tables, beside these. A step is done while its record answers what is asked,
+the records it comes after are those it came after, and its files have their hashes. So a stop at any moment leaves
+whole steps; a step that is done again discards those that depend on it, and no others; and nothing is written to by two
+of them. What is read as one (``results.json``) is merged from the records.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows.claims import LOCK
+from narrows.errors import Interrupted, RunFolderError
+from narrows.files import Array, sha256, write_arrays, write_json
+from narrows.progress import Progress
+from narrows.sealed import Parts
+
+OWN = frozenset({"asked", "files", "seconds"})  # of a record; whatever else is in one is what the step found
+FRESH = "Choose another folder, or delete this one to start again."
+
+Arrays = dict[str, Array]
+Notes = tuple[str, ...]
+
+
+def never() -> int:
+    """Answer that nothing asked to stop."""
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What a step left.
+
+    Parameters
+    ----------
+    asked : what it was asked for, the digests of the records it came after among it
+    files : the files it owns, by their names in the folder, and their sha256
+    seconds : it took, those of attempts that were stopped included
+    found : what it found
+    digest : sha256 of the record itself
+    """
+
+    asked: Mapping[str, Any]
+    files: Mapping[str, str]
+    seconds: float
+    found: Mapping[str, Any]
+    digest: str
+
+
+class Stages:
+    """Steps in a folder, or in memory where there is none.
+
+    Parameters
+    ----------
+    folder : of the files that steps own; None keeps everything in memory
+    progress : shows what is going on
+    stop : asked before every step whether to stop: the number of a signal, 0 for none
+    records : where in the folder the record of a step lies
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        progress: Progress | None = None,
+        stop: Callable[[], int] = never,
+        *,
+        records: str = "steps/{}.json",
+    ) -> None:
+        self.folder, self.progress, self.stop = folder, progress or Progress(), stop
+        self._where = records
+        self._records: dict[str, Record] = {}  # read or left by this process
+        self._held: dict[str, Arrays] = {}  # where there is no folder to keep them in
+        self._common: dict[str, Any] = {}
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes out of the folder while the block runs.
+
+        Raises
+        ------
+        RunFolderError : one is in it
+        """
+        from filelock import FileLock, Timeout
+
+        if self.folder is None:
+            yield
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunFolderError(
+                str(self.folder), "must not be in use by another process",
+                remedy="Wait until it has ended, or choose another folder.",
+            ) from error  # fmt: skip
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """Keep what all steps together are asked for; what a folder holds must have been asked for the same.
+
+        Raises
+        ------
+        RunFolderError : the steps in the folder are those of something else
+        """
+        self._records.clear()  # they are of what was asked before
+        self._held.clear()
+        self._common = _plain(asked)
+        if self.folder is None:
+            return
+        path = self.folder / "begun.json"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            others = sorted(found.name for found in self.folder.iterdir() if found.name[0] != ".")
+            if others:
+                raise RunFolderError(
+                    str(self.folder), "must be empty or hold the steps of this very work", value=", ".join(others[:5]),
+                    remedy=FRESH,
+                )  # fmt: skip
+            write_json(path, self._common)
+            return
+        before = Parts(self.folder, None, remedy=FRESH).json(path.name)
+        changed = sorted(key for key in self._common.keys() | before.keys() if self._common.get(key) != before.get(key))
+        if changed:
+            raise RunFolderError(
+                str(self.folder), "must hold the steps of this very work; changed", value=", ".join(changed),
+                remedy=FRESH,
+            )  # fmt: skip
+
+    def do(
+        self,
+        name: str,
+        work: Callable[[], Mapping[str, Any]],
+        *,
+        asked: Mapping[str, Any] | None = None,
+        after: Sequence[str] = (),
+        files: Sequence[str] = (),
+        began: float | None = None,
+        clear: Callable[[], object] | None = None,
+    ) -> Record:
+        """Do a step unless it is done, and return its record.
+
+        Parameters
+        ----------
+        name : of the step
+        work : does it, writes ``files``, and returns what it found, as plain values
+        asked : what it is asked for; a step that was asked for anything else is not this one
+        after : the steps whose results it uses, which are done
+        files : those it owns, by their names in the folder; ``*`` and ``**`` stand for those that match at the end
+        began : when its work began, by ``time.perf_counter``, if that was before
+        clear : called first where what lies there answers another question; what the same step left half done stays
+
+        Raises
+        ------
+        Interrupted : ``stop`` said so, or ``work`` raised it; done steps stay done
+        """
+        wanted = _plain(asked or {}) | ({"after": [self.digest(other) for other in after]} if after else {})
+        if (found := self.record(name)) is not None and self._answers(found, wanted, files):
+            return found
+        if signal := self.stop():
+            raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
+        if clear is not None and (found is None or found.asked != wanted) and self._spent(name, wanted) is None:
+            clear()
+        spent = self._begin(name, wanted)
+        start = time.perf_counter() if began is None else began
+        try:
+            made = _plain(work())
+        except BaseException:  # a signal above all: what a step has cost so far is part of what it costs
+            self._note(name, wanted, spent + time.perf_counter() - start)
+            raise
+        return self._leave(name, wanted, files, spent + time.perf_counter() - start, made)
+
+    def arrays(
+        self,
+        name: str,
+        make: Callable[[], tuple[Mapping[str, Array], Sequence[str]]],
+        *,
+        after: Sequence[str] | None = None,
+    ) -> tuple[Arrays, Notes]:
+        """Do a step that finds arrays and notes, and return them.
+
+        Parameters
+        ----------
+        after : the steps whose results it uses; None for all that are done
+        """
+        file = f"{name}.safetensors"
+
+        def work() -> Mapping[str, Any]:
+            with self.progress.task(name):
+                arrays, notes = make()
+            self._held[name] = dict(arrays)
+            if self.folder is not None:
+                write_arrays(self.folder / file, arrays)
+            return {"notes": list(notes)}
+
+        done = self.do(
+            name, work, after=self.done if after is None else after, files=[file] if self.folder is not None else []
+        )
+        if self.folder is None:
+            return self._held[name], tuple(done.found["notes"])
+        arrays = self._held.pop(name, None)
+        if arrays is None:
+            arrays, _ = Parts(self.folder, done.files).arrays(file)
+        return arrays, tuple(done.found["notes"])
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """The steps that this process did or found done, in this order."""
+        return tuple(self._records)
+
+    def record(self, name: str) -> Record | None:
+        """Return what a step left, whatever it was asked for; None if it is not done, or its record is damaged."""
+        if name in self._records or self.folder is None:
+            return self._records.get(name)
+        path = self.path(name)
+        try:
+            return _parsed(path.read_bytes())
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def current(self, name: str, after: Iterable[str], asked: Mapping[str, Any] | None = None) -> Record | None:
+        """Return what a step left, if it came after the very records that there are of the steps ``after``."""
+        found, digests = self.record(name), [self.digest(other) for other in after]
+        if found is None or found.asked.get("after", []) != digests:
+            return None
+        return found if _plain(asked or {}).items() <= found.asked.items() else None
+
+    def digest(self, name: str) -> str:
+        """Return the sha256 of a step's record; "" if it is not done."""
+        found = self.record(name)
+        return "" if found is None else found.digest
+
+    def path(self, name: str) -> Path:
+        """Return where a step's record lies.
+
+        Raises
+        ------
+        ValueError : there is no folder
+        """
+        if self.folder is None:
+            raise ValueError("steps in memory have no files")
+        return self.folder / self._where.format(name)
+
+    def renew(self, name: str, file: str) -> None:
+        """Keep the new hash of a file of a step that was written again by whoever may."""
+        found = self.record(name)
+        if found is not None and self.folder is not None and file in found.files:
+            files = dict(found.files) | {file: sha256(self.folder / file)}
+            self._write(name, found.asked, files, found.seconds, found.found)
+
+    def _answers(self, found: Record, wanted: Mapping[str, Any], files: Sequence[str]) -> bool:
+        if found.asked != wanted:
+            return False
+        if self.folder is None:
+            return True
+        if not {file for file in files if "*" not in file} <= found.files.keys():
+            return False  # an earlier version's, which wrote fewer files
+        paths = {self.folder / file: digest for file, digest in found.files.items()}
+        return all(path.is_file() and sha256(path) == digest for path, digest in paths.items())
+
+    def _begin(self, name: str, wanted: Mapping[str, Any]) -> float:
+        """Take back the record of a step that is about to be done; return the seconds that it has cost already."""
+        self._records.pop(name, None)
+        if self.folder is None:
+            return 0.0
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        spent = self._spent(name, wanted) or 0.0
+        self._note(name, wanted, spent)
+        return spent
+
+    def _spent(self, name: str, wanted: Mapping[str, Any]) -> float | None:
+        """Return the seconds that a step has cost which was asked for just this and stopped; None if none was."""
+        if self.folder is None:
+            return None
+        try:
+            before = json.loads(_begun(self.path(name)).read_bytes())
+            return float(before["seconds"]) if before["asked"] == wanted else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _note(self, name: str, wanted: Mapping[str, Any], seconds: float) -> None:
+        if self.folder is not None and self.path(name).parent.is_dir():
+            write_json(_begun(self.path(name)), {"asked": dict(wanted), "seconds": seconds})
+
+    def _leave(
+        self, name: str, asked: Mapping[str, Any], files: Sequence[str], seconds: float, found: Mapping[str, Any]
+    ) -> Record:
+        owned: dict[str, str] = {}
+        if self.folder is not None:
+            paths = {path for pattern in files for path in self.folder.glob(pattern) if path.is_file()}
+            owned = {path.relative_to(self.folder).as_posix(): sha256(path) for path in sorted(paths)}
+        return self._write(name, asked, owned, seconds, found)
+
+    def _write(
+        self, name: str, asked: Mapping[str, Any], files: Mapping[str, str], seconds: float, found: Mapping[str, Any]
+    ) -> Record:
+        content = {"asked": dict(asked), "files": dict(files), "seconds": seconds, **found}
+        if self.folder is not None:
+            write_json(self.path(name), content)
+            _begun(self.path(name)).unlink(missing_ok=True)
+            self._records[name] = _parsed(self.path(name).read_bytes())
+        else:
+            self._records[name] = _parsed(json.dumps(content).encode())
+        return self._records[name]
+
+
+def _begun(path: Path) -> Path:
+    """Return the file that says that a step was begun, and what it has cost so far."""
+    return path.with_suffix(".begun")
+
+
+def _parsed(content: bytes) -> Record:
+    found = json.loads(content)
+    files, seconds = found.get("files", {}), float(found["seconds"])
+    if not all(isinstance(digest, str) for digest in files.values()):
+        raise ValueError("files must have hashes")
+    rest = {key: value for key, value in found.items() if key not in OWN}
+    return Record(dict(found["asked"]), dict(files), seconds, rest, hashlib.sha256(content).hexdigest())
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as they are read from JSON again; NumPy's numbers are numbers, too."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=np.generic.item))
+    return plain

@@ -1,0 +1,148 @@
+"""The steps of a run, one file each: what it comes after, which files it owns, and what it does.
+
+A step reads what the steps before it wrote, and writes files of its own; the numbers and tables that it finds are its
+own as well. What steps share is in their ``Job``. Their order follows from what each comes after.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import replace
+from functools import cache
+from graphlib import TopologicalSorter
+from typing import ClassVar
+
+import numpy as np
+
+from narrows.data.dataset import Dataset
+from narrows.data.open import open as open_source
+from narrows.data.splits import Split, split
+from narrows.errors import DataError, RecipeError
+from narrows.files import Array
+from narrows.interrupt import Interrupt
+from narrows.making import Making
+from narrows.model import Model
+from narrows.progress import Progress
+from narrows.recipes.recipe import TRAINING, Data, Recipe
+from narrows.registry import Registry
+
+steps = Registry("narrows.steps", "step of a run")
+
+Results = dict[str, float | None]  # flat name -> number
+
+MEASURED = 10_000  # held-out rows at most on which reconstruction is measured
+FITTED_BYTES = 1 << 29  # of rows at most that are looked at together
+
+
+class Step(ABC):
+    """Part of a run that is done as a whole or not at all."""
+
+    #: The steps whose results it uses: when one of them is done again, so is this one.
+    after: ClassVar[tuple[str, ...]] = ()
+    #: The files it owns, by their names in the run folder; ``*`` stands for those that match at the end.
+    files: ClassVar[tuple[str, ...]] = ()
+    #: Whether its time is among the run's numbers. What shows these cannot show its own.
+    timed: ClassVar[bool] = True
+
+    @abstractmethod
+    def do(self, job: Job) -> Results:
+        """Do it: write ``files``, add tables and notes to ``job.run``, and return numbers under flat names."""
+
+
+@cache
+def in_order() -> dict[str, Step]:
+    """Return all steps by their names, each after those that it comes after, otherwise in the order of the alphabet."""
+    known: dict[str, Step] = {name: steps.get(name)() for name in steps.names()}
+    sorter = TopologicalSorter({name: step.after for name, step in known.items()})
+    sorter.prepare()
+    order: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready())
+        order += ready
+        sorter.done(*ready)
+    return {name: known[name] for name in order}
+
+
+class Job:
+    """What the steps of one run share.
+
+    Parameters
+    ----------
+    run : the folder, which is written
+    recipe : every setting
+    data : the rows, where they do not come from ``recipe.data.source``
+    progress : shows what is going on
+    interrupt : asked while training whether to stop
+
+    Attributes
+    ----------
+    recipe : with every default, and what follows from the data
+    split : which rows are trained on, validated on and measured on
+    test : of the latter those, at most so many, on which reconstruction is measured
+    untrained : the network as it starts
+
+    Raises
+    ------
+    DataError, RecipeError : rows that cannot be used, or a network that cannot be built for them
+    """
+
+    def __init__(
+        self, run: Making, recipe: Recipe, data: Dataset | None, progress: Progress, interrupt: Interrupt
+    ) -> None:
+        self.run, self.progress, self.interrupt = run, progress, interrupt
+        self.began = time.perf_counter()
+        self.data = open_data(recipe.data, recipe.seed, progress) if data is None else _without_empty_labels(data)
+        self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
+        self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
+        _check_obeyed(self.recipe, self.data, self.split)
+        row_bytes = self.data.values[:1].nbytes
+        self.test = some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
+        # Before anything of a former run is replaced: a network that cannot be built is found out here.
+        self.untrained = Model(
+            self.data.shape, self.recipe.net.model_dump(), self.recipe.objective.model_dump(), seed=recipe.seed,
+            preprocessing=self.data.provenance.get("preprocessing"),
+        )  # fmt: skip
+        self.fingerprint = self.data.fingerprint()
+
+
+def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Dataset:
+    """Return the rows that a recipe speaks of; labels none of which is known are left out.
+
+    Raises
+    ------
+    DataError : a source that cannot be opened, or fewer than two rows
+    """
+    data = open_source(asked.source, progress=progress, seed=seed, **asked.options())
+    if len(data) < 2:
+        raise DataError(
+            "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
+            remedy="Point --data at a folder with more of them.",
+        )  # fmt: skip
+    return _without_empty_labels(data)
+
+
+def some(rows: Array, most: int, seed: int) -> Array:
+    """Return ``rows``, or a seeded choice of ``most`` of them in order."""
+    if len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+
+
+def _without_empty_labels(data: Dataset) -> Dataset:
+    """Return data without labels where none is known, since there is nothing to score by."""
+    if data.labels is None or (data.labels >= 0).any():
+        return data
+    return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a label that is known."))
+
+
+def _check_obeyed(recipe: Recipe, data: Dataset, rows: Split) -> None:
+    """Refuse what is asked of the division of the rows where these do not allow it."""
+    if recipe.clustering.name not in TRAINING:
+        recipe.train.require_valid(len(rows.valid))
+    for part in ("valid", "test"):
+        share, default = getattr(recipe.data, part), getattr(Data(), part)
+        if share != default and data.split is not None and (data.split == part).any():
+            raise RecipeError(
+                f"data.{part}", f"must be left out: the source itself says which rows are its {part} rows", value=share
+            )

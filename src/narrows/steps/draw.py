@@ -1,0 +1,21 @@
+"""The pictures of the report."""
+
+from __future__ import annotations
+
+from narrows.report import pictures
+from narrows.steps import Job, Results, Step
+
+__all__ = ["Draw"]
+
+
+class Draw(Step):
+    """Draw all figures, and list the clusters."""
+
+    after = ("train", "encode", "cluster", "project", "measure")
+    files = ("figures/*.png",)
+
+    def do(self, job: Job) -> Results:
+        """See ``Step``."""
+        with job.progress.task("draw"):
+            pictures.draw(job.run, job.data, job.test, job.recipe.seed)
+        return {}

@@ -1,0 +1,39 @@
+"""The codes of all rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.data.dataset import all_finite
+from narrows.errors import TrainingError
+from narrows.evaluation import summary
+from narrows.files import atomic_file, write_npy
+from narrows.neighbours import nearest
+from narrows.steps import Job, Results, Step
+
+__all__ = ["Encode"]
+
+NEIGHBOURS = 15  # of each row, in code space: for outliers and UMAP
+
+
+class Encode(Step):
+    """Encode every row, find its neighbours among the codes, and fit what new codes are drawn from."""
+
+    after = ("train",)
+    files = ("codes.npy", "neighbours.npz", "sampler.safetensors")
+
+    def do(self, job: Job) -> Results:
+        """See ``Step``."""
+        folder = job.run.folder
+        codes = coding.encode(job.run.model(), job.data.values, job.progress)  # (N, K)
+        if not all_finite(codes):
+            raise TrainingError("Training diverged: codes are no longer finite. Lower train.lr, and start again.")
+        write_npy(folder / "codes.npy", codes)
+        with job.progress.task("neighbours"):
+            indices, distances = nearest(codes, NEIGHBOURS)  # (N, 15) each
+        with atomic_file(folder / "neighbours.npz") as file:
+            np.savez(file, indices=indices, distances=distances)
+        distribution = coding.CodeDistribution.fit(codes[job.split.train], seed=job.recipe.seed)
+        job.run.save_part("sampler", distribution.state(), {})
+        return summary.of_codes(codes)

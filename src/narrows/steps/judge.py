@@ -1,0 +1,43 @@
+"""What went wrong, if anything."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.evaluation import signals
+from narrows.steps import Job, Results, Step
+
+__all__ = ["Judge"]
+
+SAMPLES = 100  # generated to see whether they are all of one kind
+
+
+class Judge(Step):
+    """Look for signs that something went wrong, and keep them in tables.json."""
+
+    after = ("train", "encode", "cluster", "measure")
+
+    def do(self, job: Job) -> Results:
+        """See ``Step``."""
+        run, data, seed, model, clusterer = job.run, job.data, job.recipe.seed, job.run.model(), job.run.clusterer()
+        clusters = run.array("clusters")
+        centres = len(next(iter(clusterer.state().values())))  # those without members included
+        samples = None  # (M,)
+        if model.objective.trains_decoder:
+            if model.objective.normal_codes:
+                drawn = coding.normal_codes(SAMPLES, model.code_size, seed)
+            else:
+                drawn = run.code_distribution().sample(SAMPLES, seed)
+            made = coding.decode(model, drawn)
+            stored = np.rint(255 * made).astype(np.uint8) if data.is_images else made
+            samples = np.bincount(clusterer.predict(coding.encode(model, stored)), minlength=centres)
+        found = signals.of_run(
+            run.results, run.history, sizes=np.bincount(clusters, minlength=centres), samples=samples,
+            codes=run.array("codes"), kl=signals.kl_per_dimension(model, data.values[job.test]), labels=data.labels,
+            keep=job.recipe.train.keep,
+        )  # fmt: skip
+        run.add_tables({"signals": [asdict(signal) for signal in found]})
+        return {}

@@ -1,0 +1,88 @@
+"""The network: trained by the loop, or by the clustering where that trains its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from narrows.deep import methods as deep_clusterings
+from narrows.deep._autoencoder import with_decoder
+from narrows.model import Model
+from narrows.recipes.recipe import TRAINING
+from narrows.steps import Job, Results, Step
+from narrows.training.loop import train
+from narrows.training.stages import Stages
+
+__all__ = ["Train"]
+
+Learned = Literal["all", "train"]  # rows
+
+
+class Train(Step):
+    """Train the network that makes the codes; ``checkpoints/`` holds what it goes on from after a stop."""
+
+    after = ("open",)
+    files = ("model.safetensors", "config.json", "history.jsonl")
+
+    def do(self, job: Job) -> Results:
+        """See ``Step``."""
+        if job.recipe.clustering.name in TRAINING:
+            return _by_clustering(job)
+        recipe, rows, model = job.recipe, job.split, job.untrained
+        model.fit_scaling(job.data.values, rows.train)
+        with job.interrupt.deferred():
+            history = train(
+                model, job.data.values, rows.train, rows.valid, recipe.train, seed=recipe.seed,
+                folder=job.run.folder / "checkpoints", progress=job.progress, stop=job.interrupt,
+                on_save=job.run.write_history,
+            )  # fmt: skip
+        return _trained(job, model.cpu(), history, [history], network="train", decoder="train")
+
+
+def _by_clustering(job: Job) -> Results:
+    """Let the clustering train its network, on all rows; no label is looked at."""
+    chosen, data, run = job.recipe.clustering, job.data, job.run
+    clusterer = deep_clusterings.get(chosen.name)(seed=job.recipe.seed, **chosen.arguments())
+    stages = Stages(run.folder / "checkpoints", job.progress, job.interrupt, rows=job.fingerprint)
+    with job.interrupt.deferred():
+        clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
+        history = stages.histories.get(clusterer.training_, [])
+        model = clusterer.model_
+        if decodes := not model.objective.trains_decoder:
+            # Clusters need none; to see what lies between images does. It learns from the rows that PCA does.
+            model = with_decoder(model, data.values, job.split.train, job.split.valid, stages, job.recipe.seed)
+    run.add_notes((
+        f"The clustering {chosen.name} trained its own network, on all rows and without their labels.",
+        *clusterer.notes,
+    ))  # fmt: skip
+    run.add_tables(clusterer.evidence())
+    decoder: Learned = "train" if decodes else "all"
+    return _trained(job, model, history, stages.histories.values(), network="all", decoder=decoder)
+
+
+def _trained(
+    job: Job, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]], *,
+    network: Learned, decoder: Learned,
+) -> Results:  # fmt: skip
+    """Keep a model and the history of its training; ``trainings`` are all that there were.
+
+    From which rows the ``network`` that makes the codes and its ``decoder`` learned is kept beside them.
+    """
+    model.write(job.run.folder)
+    job.run.add_tables({
+        "learned": {"network": network, "decoder": decoder, "parts_clusters": model.objective.parts_clusters},
+    })  # fmt: skip
+    job.run.write_history(history)
+    if not history:
+        return {"train/parameters": model.n_parameters()}
+    last = history[-1]
+    speeds = sorted(row["images_per_s"] for row in history)
+    return {
+        "train/loss": last["train/loss"],
+        "train/valid_loss": min((row["valid/loss"] for row in history if "valid/loss" in row), default=None),
+        "train/epochs": len(history),
+        "train/steps": last["step"],
+        "train/images_per_s": speeds[len(speeds) // 2],
+        "train/seconds": sum(row["seconds"] for rows in trainings for row in rows),
+        "train/parameters": model.n_parameters(),
+    }

@@ -1,0 +1,93 @@
+"""Training as a step among others: done once, and gone on with after a stop."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from narrows import stages
+from narrows.files import Array
+from narrows.model import PARTS, Model
+from narrows.progress import Progress
+from narrows.sealed import Parts
+from narrows.training.loop import Settings, train
+
+__all__ = ["Stages"]
+
+
+class Stages(stages.Stages):
+    """Steps of which some train a network.
+
+    Parameters
+    ----------
+    folder, progress, stop : see ``narrows.stages.Stages``
+    rows : the fingerprint of the rows, where it is known
+
+    Attributes
+    ----------
+    histories : of each training, by the name of its step: one row per epoch
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        progress: Progress | None = None,
+        stop: Callable[[], int] = stages.never,
+        *,
+        rows: str | None = None,
+    ) -> None:
+        super().__init__(folder, progress, stop)
+        self.rows = rows
+        self.histories: dict[str, list[dict[str, float]]] = {}
+
+    def begin(self, asked: Mapping[str, Any]) -> None:
+        """See ``narrows.stages.Stages.begin``."""
+        super().begin(asked)
+        self.histories.clear()
+
+    def train(
+        self,
+        name: str,
+        model: Model,
+        values: Array,
+        settings: Settings,
+        *,
+        seed: int,
+        labels: Array | None = None,
+        rows: Array | None = None,
+        valid: Array | None = None,
+    ) -> Model:
+        """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before.
+
+        On the rows ``valid``, if there are any, the epoch is chosen.
+        """
+        folder = None if self.folder is None else self.folder / name
+        trained: Model | None = None
+
+        def work() -> Mapping[str, Any]:
+            nonlocal trained
+            history = train(
+                model, values, np.arange(len(values)) if rows is None else rows,
+                np.arange(0) if valid is None else valid, settings, labels=labels, seed=seed,
+                folder=None if folder is None else folder / "checkpoints", progress=self.progress, stop=self.stop,
+            )  # fmt: skip
+            trained = model.cpu()
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+                trained.write(folder)
+            return {"history": history}
+
+        files = [] if folder is None else [f"{name}/{part}" for part in PARTS]
+        done = self.do(name, work, after=self.done, files=files)
+        self.histories[name] = list(done.found["history"])
+        if folder is None:
+            return model
+        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if trained is None:
+            hashes = {part: done.files[f"{name}/{part}"] for part in PARTS}
+            trained = Model.load(Parts(folder, hashes))
+        return trained
