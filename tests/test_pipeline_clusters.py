@@ -16,6 +16,7 @@ from narrows.recipes import recipe as recipes
 from narrows.report import build
 from narrows.report.findings import find
 from narrows.report.verdict import signal_lines, verdict
+from narrows.steps import open_data
 from reading import PRAISE, contradictions, faults, words_of
 
 QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=20", "projection.name=pca")
@@ -31,7 +32,7 @@ def run(tmp_path_factory):
 
 
 def test_its_clusters_are_those_of_the_clustering_and_the_codes_tell_them(run):
-    values = pipeline.open_data(quick().data, quick().seed).values
+    values = open_data(quick().data, quick().seed).values
     alone = Agreement(10, 0, layouts=1, passes=2, epochs=20).fit(values)
     clusters = np.load(run.folder / "clusters.npy")
     assert np.array_equal(clusters, alone.labels_)
@@ -55,7 +56,7 @@ def test_it_says_what_it_found_on_the_way(run):
 
 
 def test_a_decoder_learns_to_draw_from_the_codes_it_is_given(run):
-    values = pipeline.open_data(quick().data, quick().seed).values / 255
+    values = open_data(quick().data, quick().seed).values / 255
     assert run.results["reconstruction/mse"] < 0.7 * values.var(0).mean()  # than the mean image everywhere
 
 

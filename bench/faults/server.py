@@ -29,6 +29,7 @@ from narrows.explorer.page import read
 from narrows.files import write_json, write_text
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
+from narrows.steps import open_data
 
 RESULTS = Path(__file__).parent.parent / "results" / "server.json"
 SECONDS, ASKED = 24.0, 0.02  # of each measurement, and between two honest requests
@@ -64,7 +65,7 @@ def main() -> None:
 
 def serve(folder: Path) -> None:
     run = Run(folder / "run")
-    data = pipeline.open_data(*recipes.data_of(run.folder / "recipe.toml"))
+    data = open_data(*recipes.data_of(run.folder / "recipe.toml"))
     opened = Opened(run, data, read(run.folder / "explorer.html"))
     serving.serve([opened], port=0, on_ready=lambda address: write_text(folder / "address", address))
 

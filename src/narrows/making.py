@@ -256,7 +256,8 @@ class Making(Run):
                 "--resume", "must find a run that this version of narrows began; its steps have no records",
                 value=str(self.folder), remedy=f"An earlier version began it. {AGAIN}",
             )  # fmt: skip
-        for name, digest in self._manifest["files"].items():
+        made = [file for stage in self._manifest["stages"].values() for file in stage["files"].items()]
+        for name, digest in made:
             path = self.folder / name
             if not path.is_file() or sha256(path) != digest:
                 raise RunFolderError(

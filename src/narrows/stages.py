@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ class Stages:
         """
         wanted = _plain(asked or {}) | ({"after": [self.digest(other) for other in after]} if after else {})
         if (found := self.record(name)) is not None and self._answers(found, wanted, files):
+            self._records[name] = found
             return found
         if signal := self.stop():
             raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
@@ -211,9 +213,8 @@ class Stages:
                 write_arrays(self.folder / file, arrays)
             return {"notes": list(notes)}
 
-        done = self.do(
-            name, work, after=self.done if after is None else after, files=[file] if self.folder is not None else []
-        )
+        files = [] if self.folder is None else [file]
+        done = self.do(name, work, after=self.before(name) if after is None else after, files=files)
         if self.folder is None:
             return self._held[name], tuple(done.found["notes"])
         arrays = self._held.pop(name, None)
@@ -221,10 +222,9 @@ class Stages:
             arrays, _ = Parts(self.folder, done.files).arrays(file)
         return arrays, tuple(done.found["notes"])
 
-    @property
-    def done(self) -> tuple[str, ...]:
-        """The steps that this process did or found done, in this order."""
-        return tuple(self._records)
+    def before(self, name: str) -> tuple[str, ...]:
+        """Return the steps that this process did, or found done, before it came to the step ``name``."""
+        return tuple(takewhile(lambda other: other != name, self._records))
 
     def record(self, name: str) -> Record | None:
         """Return what a step left, whatever it was asked for; None if it is not done, or its record is damaged."""

@@ -2,6 +2,7 @@ import pytest
 
 from narrows import pipeline
 from narrows.recipes import recipe as recipes
+from narrows.steps import open_data
 
 
 @pytest.fixture(scope="session")
@@ -17,4 +18,4 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def rows(finished):
     """The images of that run, as ``Dataset``."""
-    return pipeline.open_data(*recipes.data_of(finished.folder / "recipe.toml"))
+    return open_data(*recipes.data_of(finished.folder / "recipe.toml"))

@@ -26,6 +26,7 @@ from narrows.figures.sheets import percent
 from narrows.recipes import recipe as recipes
 from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import Run
+from narrows.steps import open_data
 
 ROWS = int(os.environ.get("NARROWS_BROWSER_ROWS", "1200"))
 DRAWN = min(ROWS / 2, 20_000)  # pixels of the map that its points cover, at least
@@ -108,7 +109,7 @@ class Served:
 
 def _opened(folder):
     run = Run(folder)
-    data = pipeline.open_data(*recipes.data_of(folder / "recipe.toml"))
+    data = open_data(*recipes.data_of(folder / "recipe.toml"))
     return Opened(run, data, read(folder / "explorer.html"))
 
 
@@ -515,7 +516,7 @@ def test_what_is_selected_and_corrected_is_exported(page, run, tmp_path):
     page.get_by_label("Rows:").select_option("all")
     (tmp_path / "labels.csv").write_bytes(exported(page, "labels.csv"))
     recipe = recipes.load(str(run.folder / "recipe.toml"), [f"data.labels={tmp_path / 'labels.csv'}"])
-    data = pipeline.open_data(recipe.data, recipe.seed)
+    data = open_data(recipe.data, recipe.seed)
     assert 'odd, "name"' in data.label_names
     assert (data.labels == data.label_names.index('odd, "name"')).sum() == chosen
     if page.form == "served":

@@ -16,6 +16,7 @@ from narrows.explorer.opened import Opened
 from narrows.explorer.page import asset, read, write
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
+from narrows.steps import open_data
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +220,6 @@ def test_vectors_have_a_map_and_no_pictures(tmp_path):
     assert header["kind"] == "vectors"
     assert header["pictures"] == {}
     assert (
-        pipeline.open_data(*recipes.data_of(done.folder / "recipe.toml")).fingerprint()
+        open_data(*recipes.data_of(done.folder / "recipe.toml")).fingerprint()
         == json.loads((done.folder / "environment.json").read_text())["data"]
     )

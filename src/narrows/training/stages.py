@@ -82,7 +82,7 @@ class Stages(stages.Stages):
             return {"history": history}
 
         files = [] if folder is None else [f"{name}/{part}" for part in PARTS]
-        done = self.do(name, work, after=self.done, files=files)
+        done = self.do(name, work, after=self.before(name), files=files)
         self.histories[name] = list(done.found["history"])
         if folder is None:
             return model

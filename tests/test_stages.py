@@ -1,0 +1,268 @@
+"""Steps: done once, while what they left is whole; what is stopped loses a step at most."""
+
+import contextlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from narrows import claims, files, making, pipeline, stages
+from narrows.claims import claimed
+from narrows.errors import Interrupted, RunFolderError
+from narrows.recipes import recipe as recipes
+from narrows.runs import Run
+from narrows.stages import Stages
+from narrows.steps import Step, in_order
+from narrows.steps.draw import Draw
+from narrows.steps.measure import Measure
+from narrows.steps.project import Project
+from narrows.steps.report import Report
+from narrows.studies import study as studies
+
+QUICK = ("train.epochs=1", "train.batch_size=128", "projection.name=pca", "data.limit=200", "clustering.n_clusters=3")
+FORMER = Path(__file__).parent / "former" / "made"
+
+
+def quick():
+    return recipes.load("digits", QUICK)
+
+
+class Work:
+    """Steps that write one file each, and count how often they were done."""
+
+    def __init__(self, folder):
+        self.folder, self.done = folder, []
+
+    def do(self, steps, name, after=(), **options):
+        def work():
+            self.done.append(name)
+            (self.folder / f"{name}.txt").write_text(name)
+            return {"results": {name: len(self.done)}}
+
+        return steps.do(name, work, after=after, files=[f"{name}.txt"], **options)
+
+    def all(self, **options):
+        steps = Stages(self.folder)
+        for name, after in (("a", ()), ("b", ("a",)), ("c", ("a",)), ("d", ("b",))):
+            self.do(steps, name, after, **options)
+        found, self.done = self.done, []
+        return found
+
+
+def test_a_step_is_done_once_and_again_with_those_that_depend_on_it_and_no_others(tmp_path):
+    work = Work(tmp_path)
+    assert work.all() == ["a", "b", "c", "d"]
+    assert work.all() == []
+    (tmp_path / "b.txt").write_text("changed")
+    assert work.all() == ["b", "d"]
+    (tmp_path / "c.txt").unlink()
+    assert work.all() == ["c"]
+    (tmp_path / "steps" / "a.json").write_text("{")  # a damaged record is none
+    assert work.all() == ["a", "b", "c", "d"]
+    assert work.all(asked={"seed": 1}) == ["a", "b", "c", "d"]
+
+
+def test_a_step_says_what_it_is_made_of(tmp_path):
+    Work(tmp_path).all()
+    record = json.loads((tmp_path / "steps" / "d.json").read_text())
+    assert record["files"] == {"d.txt": files.sha256(tmp_path / "d.txt")}
+    assert record["asked"] == {"after": [files.sha256(tmp_path / "steps" / "b.json")]}
+    assert record["results"] == {"d": 4}
+
+
+def test_a_stopped_step_is_not_done_and_its_time_counts(tmp_path, monkeypatch):
+    clock = iter([0.0, 5.0, 100.0, 102.0])
+    monkeypatch.setattr(stages.time, "perf_counter", lambda: next(clock))
+
+    def stopped():
+        raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        Stages(tmp_path).do("long", stopped)
+    assert Stages(tmp_path).record("long") is None
+    assert Stages(tmp_path).do("long", dict).seconds == 7.0
+
+
+def test_what_another_question_left_is_cleared_and_what_the_same_one_left_is_not(tmp_path):
+    cleared = []
+
+    def stopped():
+        raise Interrupted(15)
+
+    def ask(work, seed):
+        Stages(tmp_path).do("x", work, asked={"seed": seed}, clear=lambda: cleared.append(seed))
+
+    for work, seed in ((stopped, 0), (stopped, 0), (stopped, 1), (dict, 1), (dict, 1)):
+        with contextlib.suppress(Interrupted):
+            ask(work, seed)
+    assert cleared == [0, 1]
+
+
+def test_steps_in_memory_are_done_once_too():
+    steps, made = Stages(), []
+    steps.begin({})
+    for _ in range(2):
+        arrays, notes = steps.arrays("x", lambda: (made.append(1) or {"x": np.arange(3.0)}, ["said"]))
+    assert (arrays["x"].tolist(), notes, made) == ([0, 1, 2], ("said",), [1])
+    steps.begin({})  # of something else
+    steps.arrays("x", lambda: (made.append(1) or {}, []))
+    assert made == [1, 1]
+
+
+def test_a_folder_of_steps_has_one_process(tmp_path):
+    with Stages(tmp_path).held(), pytest.raises(RunFolderError, match="in use"), Stages(tmp_path).held():
+        pass
+
+
+# Runs
+
+
+@pytest.mark.parametrize("step", [Project, Measure, Draw, Report])
+def test_a_run_that_is_stopped_in_a_step_redoes_that_step_alone(step, tmp_path, monkeypatch):
+    done = []
+
+    def counted(name, do):
+        return lambda self, job: done.append(name) or do(self, job)
+
+    for name, one in in_order().items():
+        monkeypatch.setattr(type(one), "do", counted(name, type(one).do))
+    real = step.do
+
+    def stopped(self, job):
+        real(self, job)  # everything is written but the record
+        raise Interrupted(15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(step, "do", stopped)
+        with pytest.raises(Interrupted):
+            pipeline.run(quick(), tmp_path / "r")
+    names = list(in_order())
+    reached, done[:] = done[-1], []
+    run = pipeline.run(quick(), tmp_path / "r", resume=True)
+    assert done == names[names.index(reached) :]
+    whole = pipeline.run(quick(), tmp_path / "whole")
+    assert run.tables == whole.tables
+    assert (run.folder / "predictions.csv").read_bytes() == (whole.folder / "predictions.csv").read_bytes()
+
+
+def test_a_run_with_a_damaged_manifest_goes_on_and_can_be_replaced(tmp_path):
+    first = pipeline.run(quick(), tmp_path / "r")
+    trained = (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns
+    before = first.manifest["files"]
+    for damage in ("", "{", "[]", '{"files": 3}'):
+        (tmp_path / "r" / "manifest.json").write_text(damage)
+        with pytest.raises(RunFolderError, match=r"manifest\.json"):
+            Run(tmp_path / "r").results  # noqa: B018
+        again = pipeline.run(quick(), tmp_path / "r", resume=True)
+        assert again.finished
+        assert {name for name in before if again.manifest["files"][name] != before[name]} == {"environment.json"}
+    assert (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns == trained
+    (tmp_path / "r" / "manifest.json").write_text("{")
+    assert pipeline.run(quick(), tmp_path / "r", overwrite=True).finished
+    assert (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns > trained
+
+
+def test_a_full_disk_at_the_start_is_said_and_keeps_no_lock(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claims, "write_json", full)
+        with pytest.raises(RunFolderError, match=r"must be a folder that can be written.*No space left"):
+            pipeline.run(quick(), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(making, "write_json", full)
+        with pytest.raises(OSError, match="No space left"):
+            pipeline.run(quick(), tmp_path / "r")
+    assert not (tmp_path / "r").exists()
+    pipeline.run(quick(), tmp_path / "r")
+
+
+def test_each_file_and_the_rows_are_hashed_once(tmp_path, monkeypatch):
+    hashed, asked = [], []
+    for room in (stages, making):
+        monkeypatch.setattr(room, "sha256", lambda path: hashed.append(str(path)) or files.sha256(path))
+    from narrows.data.dataset import Dataset
+
+    once = Dataset.fingerprint
+    monkeypatch.setattr(Dataset, "fingerprint", lambda self: asked.append(1) or once(self))
+    run = pipeline.run(quick(), tmp_path / "r")
+    merged = {str(run.folder / name) for name in making.MERGED}
+    counts = {path: hashed.count(path) for path in hashed if path not in merged}
+    assert set(counts.values()) == {1}
+    assert asked == [1]
+
+
+def test_a_run_that_an_earlier_version_finished_is_left_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(FORMER)
+    shutil.copytree(FORMER / "run", tmp_path / "run")
+    recipe = recipes.load(tmp_path / "run" / "recipe.toml")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    assert pipeline.run(recipe, tmp_path / "run", resume=True).finished
+    assert {path: path.read_bytes() for path in before} == before
+    (tmp_path / "run" / "map.npy").write_bytes(b"")
+    with pytest.raises(RunFolderError, match=r"map\.npy.*earlier version.*--overwrite"):
+        pipeline.run(recipe, tmp_path / "run", resume=True)
+
+
+def test_a_run_that_an_earlier_version_began_is_refused_by_its_version(tmp_path, monkeypatch):
+    monkeypatch.chdir(FORMER)
+    shutil.copytree(FORMER / "unfinished", tmp_path / "run")
+    recipe = recipes.load(tmp_path / "run" / "recipe.toml")
+    with pytest.raises(RunFolderError, match="--resume must find a run that this version of narrows began"):
+        pipeline.run(recipe, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_steps_come_after_what_they_use():
+    order = list(in_order())
+    assert order[:2] == ["open", "train"]
+    assert order[-1] == "report"
+    for name, step in in_order().items():
+        assert isinstance(step, Step)
+        assert all(order.index(other) < order.index(name) for other in step.after)
+
+
+# Studies
+
+
+def few(tmp_path):
+    path = tmp_path / "few.toml"
+    path.write_text(
+        'name = "few"\ntitle = "Few"\ndescription = "One run."\nminutes = 1.0\n[[run]]\nname = "a"\njob = "autoencoder"\n'
+        'with = {recipe = "digits", set = ["train.epochs=1"]}\n'
+    )
+    return studies.load(path)
+
+
+def test_a_study_that_is_running_is_not_touched_by_another(tmp_path):
+    out = tmp_path / "out"
+    with claimed(out, "a study", studies.MARKER, came_about=lambda: True):
+        (out / studies.MARKER).write_text("{}")
+        (out / "a").mkdir()
+        for options in ({"overwrite": True}, {"resume": True}, {}):
+            with pytest.raises(RunFolderError, match=f"in use by another process.*Process {os.getpid()}"):
+                studies.run(few(tmp_path), out, quick=True, **options)
+        assert {path.name for path in out.iterdir()} == {studies.MARKER, "a", ".lock", ".holder"}
+
+
+def test_a_study_does_a_run_again_whose_files_are_damaged(tmp_path):
+    study, out = few(tmp_path), tmp_path / "out"
+    studies.run(study, out, quick=True)
+    outcome = next(out.glob("*/seed-0/outcome.json"))
+    before = json.loads(outcome.read_text())
+    stamp = outcome.stat().st_mtime_ns
+    studies.run(study, out, quick=True, resume=True)
+    assert outcome.stat().st_mtime_ns == stamp
+    codes = outcome.parent / "run" / "codes.npy"
+    content = codes.read_bytes()
+    codes.write_bytes(b"")
+    studies.run(study, out, quick=True, resume=True)
+    after = json.loads(outcome.read_text())
+    assert codes.read_bytes() == content
+    assert after["results"]["train/loss"] == before["results"]["train/loss"]
+    assert set(after["files"]) == set(before["files"])
