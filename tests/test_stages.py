@@ -233,8 +233,8 @@ def test_steps_come_after_what_they_use():
 def few(tmp_path):
     path = tmp_path / "few.toml"
     path.write_text(
-        'name = "few"\ntitle = "Few"\ndescription = "One run."\nminutes = 1.0\n[[run]]\nname = "a"\njob = "autoencoder"\n'
-        'with = {recipe = "digits", set = ["train.epochs=1"]}\n'
+        'name = "few"\ntitle = "Few"\ndescription = "One run."\nminutes = 1.0\n[[run]]\nname = "a"\n'
+        'job = "autoencoder"\nwith = {recipe = "digits", set = ["train.epochs=1"]}\n'
     )
     return studies.load(path)
 
