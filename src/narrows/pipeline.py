@@ -40,6 +40,7 @@ from narrows.projection import methods as projections
 from narrows.recipes.recipe import TRAINING, Data, Recipe, clusterings
 from narrows.report import card, pictures, tables
 from narrows.runs import Run
+from narrows.training.history import kept
 from narrows.training.loop import train
 
 NEIGHBOURS = 15  # of each row, in code space: for outliers and UMAP
@@ -171,7 +172,7 @@ class _Job:
         speeds = sorted(row["images_per_s"] for row in history)
         return {
             "train/loss": last["train/loss"],
-            "train/valid_loss": min((row["valid/loss"] for row in history if "valid/loss" in row), default=None),
+            "train/valid_loss": kept(history, self.recipe.train.keep).get("valid/loss"),
             "train/epochs": len(history),
             "train/steps": last["step"],
             "train/images_per_s": speeds[len(speeds) // 2],

@@ -29,7 +29,8 @@ from narrows.model import PARTS, Model
 from narrows.progress import Progress
 from narrows.registry import Registry
 from narrows.sealed import AGAIN, HASHES, Parts, checked_state, new_place, seal
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 from narrows.wording import plural, verb
 
 methods = Registry("narrows.deep", "deep clustering method")

@@ -13,7 +13,7 @@ import torch
 from narrows.deep import Stages
 from narrows.files import Array
 from narrows.model import Model
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 
 HIDDEN = (500, 500, 2000)  # of Xie, Girshick & Farhadi 2016, which later methods took over
 DECODED = 200_000  # rows seen in all while a decoder learns, and

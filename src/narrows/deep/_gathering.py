@@ -16,7 +16,7 @@ from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.objectives.student_t import target
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.wording import share, verb
 
 

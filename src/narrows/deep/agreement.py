@@ -29,7 +29,7 @@ from narrows.manifold import layout
 from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.projection._placing import FEWEST, first_rows
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.views import Views
 from narrows.wording import fixed, plural, verb
 

@@ -15,7 +15,7 @@ from narrows.deep._autoencoder import pretrain, with_objective
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 
 __all__ = ["VaDE"]
 
