@@ -31,7 +31,7 @@ from PIL.Image import Resampling, Transpose
 
 import narrows
 from narrows import environment
-from narrows.data.images import to_image, to_pixels
+from narrows.data.pixels import to_image, to_pixels
 from narrows.evaluation import copies
 from narrows.figures import save
 from narrows.figures.images import groups as draw_groups

@@ -39,7 +39,8 @@ from narrows.files import Array, write_json
 from narrows.model import Model
 from narrows.nets.conv import Conv
 from narrows.training.engine import Engine
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 from peak import TRAINING, flops_per_image, matrix_peak
 
 SHAPE, CODE = (1, 28, 28), 32

@@ -19,7 +19,8 @@ from narrows.codes import reconstructions
 from narrows.evaluation.reconstruction import psnr
 from narrows.files import write_json
 from narrows.model import Model
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 
 def measured_on() -> dict[str, Any]:

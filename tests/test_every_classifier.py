@@ -7,7 +7,8 @@ import torch
 from narrows.classifiers import classifiers
 from narrows.errors import RecipeError
 from narrows.model import Model
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 SHAPES = [(1, 28, 28), (3, 17, 12), (20,), (2,)]
 OBJECTIVE = {"name": "classification"}

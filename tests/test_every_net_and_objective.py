@@ -9,7 +9,8 @@ from narrows.errors import InputError, RecipeError
 from narrows.model import Model
 from narrows.nets import nets
 from narrows.objectives import objectives
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 SHAPES = [(1, 28, 28), (3, 17, 12), (20,)]
 

@@ -68,6 +68,15 @@ def test_the_numbers_have_flat_names_and_are_numbers(run):
     assert results["data/train"] + results["data/valid"] + results["data/test"] == 400
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_validation_loss_is_that_of_the_weights_kept(keep, tmp_path):
+    unsteady = (*QUICK[1:], "train.epochs=4", "train.lr=0.1", "train.schedule=constant", "train.clip=0")
+    found = pipeline.run(recipes.load("digits", [*unsteady, f"train.keep={keep}"]), tmp_path / "run")
+    losses = [row["valid/loss"] for row in found.history]
+    assert min(losses) < losses[-1]
+    assert found.results["train/valid_loss"] == (min(losses) if keep == "best" else losses[-1])
+
+
 def test_predictions_have_one_row_per_image(run):
     rows = list(csv.DictReader((run.folder / "predictions.csv").open()))
     assert len(rows) == 400

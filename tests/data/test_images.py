@@ -9,7 +9,11 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
 from narrows.data import images
-from narrows.data.images import How, Unreadable
+from narrows.data.images import Unreadable
+from narrows.data.pixels import to_pixels
+from narrows.data.reading import How, of_format
+from narrows.data.sizes import auto_size, check_geometry, convert, resize
+from narrows.errors import DataError
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -17,7 +21,7 @@ GREY = RNG.integers(0, 256, (20, 30), dtype=np.uint8)
 NATIVE = (20, 30)
 
 
-def how(size=NATIVE, fit="crop", channels="auto", scale=images.of_format, page=0):
+def how(size=NATIVE, fit="crop", channels="auto", scale=of_format, page=0):
     return How(size, fit, channels, scale, page)
 
 
@@ -143,7 +147,7 @@ def test_fits_against_the_reference(size):
         "stretch": image.resize((width, height), lanczos),
     }
     for fit, expected in reference.items():
-        found = np.asarray(images.resize(image, size, fit)).astype(int)
+        found = np.asarray(resize(image, size, fit)).astype(int)
         assert found.shape == (*size, 3)
         assert np.abs(found - np.asarray(expected)).mean() < 1.5
 
@@ -154,7 +158,7 @@ def test_arrays_are_converted_as_files_are(tmp_path, fit, channels):
     for array in (COLOUR, GREY):
         picture = decode(tmp_path / "x.png", Image.fromarray(array), (16, 12), fit, channels)
         stack = array[None, None] if array.ndim == 2 else array.transpose(2, 0, 1)[None]
-        assert np.array_equal(images.convert(stack, (16, 12), channels, fit)[0], picture.pixels)
+        assert np.array_equal(convert(stack, (16, 12), channels, fit)[0], picture.pixels)
 
 
 def test_draft_gives_nearly_the_same_picture(tmp_path):
@@ -162,7 +166,7 @@ def test_draft_gives_nearly_the_same_picture(tmp_path):
     smooth = np.stack([x * 255 // 640, y * 255 // 480, (x + y) % 256], -1).astype(np.uint8)
     Image.fromarray(smooth).save(tmp_path / "x.jpg", quality=95)
     with Image.open(tmp_path / "x.jpg") as image:
-        full = images.to_pixels(images.resize(image.convert("RGB"), (32, 32), "crop")).astype(int)
+        full = to_pixels(resize(image.convert("RGB"), (32, 32), "crop")).astype(int)
     with images.quiet():
         drafted = images.decode(tmp_path / "x.jpg", how((32, 32))).pixels
     assert np.abs(drafted - full).mean() < 3
@@ -182,7 +186,7 @@ def test_draft_gives_nearly_the_same_picture(tmp_path):
     ],
 )
 def test_auto_size(sizes, expected):
-    assert images.auto_size(sizes) == expected
+    assert auto_size(sizes) == expected
 
 
 def png(width, height):
@@ -220,8 +224,8 @@ def test_conversions_are_counted_in_words():
     ],
 )  # fmt: skip
 def test_geometry_that_makes_no_sense(size, channels, fit):
-    with pytest.raises(images.DataError, match="must be"):
-        images.check_geometry(size, channels, fit)
+    with pytest.raises(DataError, match="must be"):
+        check_geometry(size, channels, fit)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

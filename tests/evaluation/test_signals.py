@@ -443,6 +443,14 @@ def test_accuracies_in_the_history_are_compared():
     assert of_run({"data/valid": 6000}, [row | {"valid/accuracy": 0.98} for row in rows]) == []
 
 
+def test_accuracies_are_those_of_the_weights_kept():
+    rows = [{"epoch": 1, "train/loss": 0.1, "valid/loss": 0.0, "train/accuracy": 0.99, "valid/accuracy": 0.7}]
+    rows.append(rows[0] | {"epoch": 2, "valid/loss": 0.1, "valid/accuracy": 0.8})
+    for keep, valid in (("best", 0.7), ("last", 0.8)):  # a loss of 0 is the lowest there is
+        (found,) = (signal for signal in of_run({"data/valid": 600}, rows, keep=keep) if signal.name == "overfitting")
+        assert found.numbers["valid"] == valid
+
+
 @pytest.mark.parametrize("hole", [None, math.nan, "text"])
 def test_holes_are_no_signals(hole):
     assert of_run(dict.fromkeys(GOOD, hole), [{"epoch": 1, "train/loss": hole, "valid/loss": hole}]) == []

@@ -9,7 +9,8 @@ from narrows.errors import RecipeError
 from narrows.model import Model
 from narrows.nets.letters_autoencoder import LettersAutoencoder
 from narrows.reference.network import Network
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 
 def linears(net):

@@ -7,7 +7,7 @@ from narrows.deep import Stages
 from narrows.deep._autoencoder import with_decoder
 from narrows.model import Model
 from narrows.objectives import Batch
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 
 
 def taught(values):

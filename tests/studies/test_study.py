@@ -1,5 +1,6 @@
 import csv
 import math
+import shutil
 import textwrap
 
 import numpy as np
@@ -125,6 +126,83 @@ def test_means_spreads_bars_and_comparisons_in_closed_form(counting, tmp_path):
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").open()))
     assert [row["met"] for row in rows if row["metric"] == "value"] == ["yes", "yes", "no", "yes"]
     assert {row["metric"] for row in rows} == {"value", "seconds", "train/parameters"}
+
+
+AGAINST = """
+[[run]]
+name = "low"
+job = "counting_jobs:count"
+with.offset = -1.0
+sweep = {{ slope = [4.0, 2.0] }}
+
+[[figure]]
+run = "{run}"
+metric = "value"
+label = "beside"
+against = "{against}"
+bar = 0.0
+"""
+
+
+def beside(tmp_path, run, against, change=("", ""), **options):
+    """The lines of a figure of one run, or sweep, against another."""
+    file = tmp_path / "against.toml"
+    file.write_text(STUDY.replace(*change) + AGAINST.format(run=run, against=against))
+    found = studies.run(studies.load(file), tmp_path / "out", **options)
+    return [line for line in found["figures"] if line["label"] == "beside"]
+
+
+def test_a_sweep_is_compared_with_one_run_or_with_another_sweep_run_by_run(counting, tmp_path):
+    lines = beside(tmp_path, "steep", "low")
+    assert [(line["run"], line["against"]) for line in lines] == [
+        ("steep[slope=2.0]", "low[slope=2.0]"), ("steep[slope=4.0]", "low[slope=4.0]")
+    ]  # fmt: skip
+    assert [line["values"] for line in lines] == [[1.0] * 3] * 2
+    assert all(line["met"] for line in lines)
+    for against, values in (("plain", [0.0, 3.0, 6.0]), ("low[slope=4.0]", [1.0, 1.0, 1.0])):
+        assert beside(tmp_path, "steep", against, resume=True)[1]["values"] == values
+
+
+@pytest.mark.parametrize(("run", "against", "change"), [
+    ("plain", "low", ("", "")), ("steep", "low", ("[2.0, 4.0]", "[2.0, 8.0]")), ("plain", "steep", ("", "")),
+])  # fmt: skip
+def test_what_has_no_run_beside_it_in_a_sweep_is_not_compared_with_it(counting, tmp_path, run, against, change):
+    with pytest.raises(RecipeError, match=r"against must name one run, or a sweep .* one of: (low|steep)\[slope="):
+        beside(tmp_path, run, against, change)
+
+
+def test_a_seed_that_the_other_run_was_not_done_with_is_not_compared(counting, tmp_path):
+    (line,) = beside(tmp_path, "plain", "next", seeds=2)
+    assert line["values"] == [-1.0, -1.0]
+    (line,) = beside(tmp_path, "plain", "next", resume=True)  # whose plan has two seeds of the three
+    assert (line["n"], line["values"]) == (2, [-1.0, -1.0])
+    shutil.rmtree(tmp_path / "out" / "next" / "seed-1")
+    (line,) = beside(tmp_path, "plain", "next", resume=True, seeds=1)
+    assert (line["n"], line["values"]) == (1, [-1.0])  # with the first seed alone, which would do for none but itself
+
+
+def test_runs_without_a_seed_in_common_are_not_said_to_miss_the_bar(counting, tmp_path):
+    beside(tmp_path, "plain", "low[slope=2.0]")
+    for run, seed in (("plain", 0), ("low_slope=2.0", 1), ("low_slope=2.0", 2)):
+        shutil.rmtree(tmp_path / "out" / run / f"seed-{seed}")
+    found = summing.summarise(studies.load(tmp_path / "against.toml"), tmp_path / "out", quick=False)
+    assert "beside" not in [line["label"] for line in found["figures"]]
+
+
+def test_a_run_that_by_its_plan_has_one_seed_stands_for_all(counting, tmp_path):
+    (line,) = beside(tmp_path, "plain", "next", ("seeds = 2", "seeds = 1"))
+    assert line["values"] == [-1.0, 0.0, 1.0]
+
+
+def test_without_the_other_run_there_is_no_comparison(counting, tmp_path):
+    assert beside(tmp_path, "steep", "low", only=["steep"], seeds=1) == []
+
+
+def test_how_to_compare_needs_something_to_compare_with(counting, tmp_path):
+    for idle in ('how = "ratio"', 'against_metric = "other"'):
+        (tmp_path / "wrong.toml").write_text(STUDY.replace('against = "plain"', idle))
+        with pytest.raises(RecipeError, match=rf"figure of next\.{idle.split()[0]} needs a run to compare with"):
+            studies.load(tmp_path / "wrong.toml")
 
 
 def test_what_is_done_is_not_done_again_and_what_changed_is(counting, tmp_path):
@@ -405,7 +483,8 @@ def test_a_study_that_is_running_is_not_replaced_under_its_hands(counting, tmp_p
     (("slope = [", "slop = ["), "slope"),
     (('job = "counting_jobs:follow"', 'job = "folow"'), "known entries"),
     (('after = "plain"', 'after = "later"'), "stands before it"),
-    (('run = "next"', 'run = "nxt"'), "Did you mean 'next'"),
+    (('run = "next"', 'run = "nxt"'), r"figure\.run .* Did you mean 'next'"),
+    (('against = "plain"', 'against = "plan"'), r"figure\.against .* Did you mean 'plain'"),
     (("seeds = 3", "seed = 3"), "seed"),
     (("seeds = 3", "seeds = 0"), "seeds"),
     (('name = "next"', 'name = "plain"'), "name of its own"),

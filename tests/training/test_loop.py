@@ -11,10 +11,14 @@ from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError,
 from narrows.model import Model
 from narrows.objectives.reconstruction import Reconstruction
 from narrows.training import checkpoint
+from narrows.training.averaging import update_average
 from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine
-from narrows.training.loop import Settings, _Training, first_not_finite, make_optimizer, train, update_average
+from narrows.training.finite import first_not_finite
+from narrows.training.loop import _Training, train
+from narrows.training.optimizers import make_optimizer
 from narrows.training.schedule import rate
+from narrows.training.settings import Settings
 
 ROWS, VALID = np.arange(200), np.arange(200, 250)
 
@@ -285,6 +289,30 @@ def test_without_shuffling_batches_are_consecutive_rows_and_the_last_one_is_the_
     train(model("dense", "reconstruction"), values, ROWS, VALID[:0], settings)
     assert [len(x) for x in seen[:4]] == [64, 64, 64, 8]
     assert torch.equal(torch.cat(seen[:4]), torch.from_numpy(values[:200]).float() / 255)
+
+
+@pytest.mark.parametrize("objective", ["variational", "reconstruction"], ids=["two terms", "one"])
+def test_the_device_is_asked_for_numbers_once_in_a_step_and_once_after_a_validation(digits, monkeypatch, objective):
+    asked = []
+    for name in ("item", "tolist", "cpu", "numpy", "__float__", "__int__", "__bool__", "__index__", "__array__"):
+        method = getattr(torch.Tensor, name)
+
+        def counted(*given, _method=method, _name=name, **options):
+            asked.append(_name)
+            return _method(*given, **options)
+
+        monkeypatch.setattr(torch.Tensor, name, counted)
+    values, settings = digits[0], Settings(epochs=1, batch_size=20, average=0.9, keep="last")
+    data, valid = Batches(values, ROWS), Batches(values, VALID)
+    training = _Training(model("dense", objective), data, valid, settings, 0, None, None)
+    parts = training._parts(0)
+    asked.clear()
+    for raw, labels in data.iterate(parts):
+        training._step(training._batch(training.model, raw, labels))
+    assert asked == ["tolist"] * len(parts)
+    asked.clear()
+    training._validate()
+    assert asked == ["tolist"]
 
 
 def test_the_last_epoch_is_kept_when_asked_for(digits):

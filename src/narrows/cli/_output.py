@@ -116,7 +116,7 @@ def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
 
 
 def _write_pngs(folder: Path, images: Array, ids: Sequence[str]) -> None:
-    from narrows.data.images import to_image
+    from narrows.data.pixels import to_image
 
     width = len(str(len(images)))
     for row, (image, name) in enumerate(zip(images, ids, strict=True)):

@@ -1,29 +1,26 @@
-"""One image at a time: decoded safely, brought to 8 bits, to grey or colour, and to a size.
-
-Folders of pictures and arrays of pictures pass the same ``resize``, so that a model sees new data as it saw its own.
-"""
+"""One file at a time: decoded safely, brought to 8 bits, to grey or colour, and to a size."""
 
 from __future__ import annotations
 
 import logging
-import math
 import os
 import stat
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO
 
 import numpy as np
 
-from narrows.data import scale, tiff, upright
-from narrows.data.scale import BYTES, SIXTEEN_BITS, UNIT, Range, Scale, White
+from narrows.data import tiff, upright
+from narrows.data.pixels import Image, is_grey, to_image, to_pixels
+from narrows.data.reading import Channels, How, NeedsScale
+from narrows.data.scale import BYTES, Scale
+from narrows.data.sizes import draft_size, resize
 from narrows.data.upright import Size
-from narrows.errors import DataError
 from narrows.files import Array
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "DIB", "TIFF", "WEBP", "PPM")
@@ -34,13 +31,6 @@ EXTENSIONS = frozenset(
     }
 )  # fmt: skip
 MOST_PIXELS = 50_000_000  # checked in the header, before anything is decoded
-AUTO_SIDE = 64
-SMALLEST_SIDE = 8
-MOST_SIZES = 3  # that a sentence names
-
-Fit = Literal["crop", "pad", "stretch"]
-Channels = Literal["auto", 1, 3] | tuple[int, ...]  # a tuple: these of the file's own, by number from 0
-Image = Any  # PIL.Image.Image, which is imported only where a file is decoded
 
 # One image, several images, and what was done with them.
 CONVERSIONS = {
@@ -65,32 +55,6 @@ class Unreadable(Exception):
     """A file that cannot be used. Its text is the reason, in plain words."""
 
 
-class NeedsScale(Exception):
-    """A file holds deeper values than bytes, and nobody has said which of them are black and white."""
-
-
-@dataclass(frozen=True)
-class How:
-    """How images are read.
-
-    Parameters
-    ----------
-    size : height and width
-    fit : "crop" cuts the middle out at the target's aspect, "pad" adds black bars, "stretch" changes the aspect
-    channels : 1 converts colour to grey (ITU-R 601), 3 repeats grey, "auto" gives 1 where red, green and blue are
-        equal; a tuple takes these of the file's own channels, one or three
-    scale : the value that becomes black and the one that becomes white, given the type in which a file holds them; it
-        may raise ``NeedsScale``
-    page : which picture of a file that holds several, from 0
-    """
-
-    size: Size
-    fit: Fit
-    channels: Channels
-    scale: Callable[[np.dtype], Scale]
-    page: int = 0
-
-
 @dataclass(frozen=True)
 class Picture:
     """A decoded image: pixels uint8 (1, H, W) when it is grey in content, else (3, H, W).
@@ -101,69 +65,6 @@ class Picture:
     pixels: Array
     native: Size
     conversions: tuple[str, ...]
-
-
-def auto_size(sizes: set[Size]) -> Size:
-    """Return the size that fits images of these sizes: their own where all have one, at most 64 on the longer side.
-
-    Images of different sizes are brought to 64x64; images of one larger size keep their aspect. No side is below 8.
-    """
-    if len(sizes) != 1:
-        return AUTO_SIDE, AUTO_SIDE
-    ((height, width),) = sizes
-    scale = min(1.0, AUTO_SIDE / max(height, width))
-    return max(SMALLEST_SIDE, round(height * scale)), max(SMALLEST_SIDE, round(width * scale))
-
-
-def of_format(dtype: np.dtype) -> Scale:
-    """Return the scale that the type of the values stands for, where nothing else is known."""
-    if dtype == np.uint8:
-        return BYTES
-    return UNIT if dtype.kind in "fb" else SIXTEEN_BITS
-
-
-def scale_of(white: White, range_: Range, like: Mapping[str, Any] | None) -> Callable[[np.dtype], Scale] | None:
-    """Return the scale of files for each type of values, where it can be said before any is read; None where not.
-
-    Parameters
-    ----------
-    white, range_ : what a person asked for. Bytes keep their own white where the asked one is none of theirs
-    like : a model's ``preprocessing``, which decides where nobody asked
-    """
-    asked = scale.asked(white, range_)
-    if asked is not None:
-        wanted = asked
-        return lambda dtype: BYTES if dtype == np.uint8 and wanted.high > 255 else wanted
-    return None if like is None else partial(_of_model, like)
-
-
-def _of_model(like: Mapping[str, Any], dtype: np.dtype) -> Scale:
-    """Return the scale of a model's files. What the model has seen may be arrays, whose white says little of files."""
-    own = like.get("dtype")
-    if dtype == np.uint8 or own == dtype.name or ("range" in like and own is None):
-        return scale.of_model(dtype, like)
-    kept = scale.of_preprocessing(like)
-    # White at 1 or 100 is a scale of floats, and white at 4095 one of 16 bits; white at 255 is one of bytes. A range
-    # that was measured on one type of values says nothing of another.
-    its = "white" in like and (kept.high > 255 if dtype.kind in "ui" else kept != BYTES)
-    return kept if its else of_format(dtype)
-
-
-def how_of(preprocessing: Mapping[str, Any]) -> How:
-    """Return how a model's images were read, given its ``preprocessing``; of files with several pages, the first."""
-    height, width = preprocessing["size"]
-    channels, page = preprocessing["channels"], preprocessing.get("page", 0)
-    return How(
-        (height, width), preprocessing["fit"], tuple(channels) if isinstance(channels, list | tuple) else channels,
-        partial(_of_model, preprocessing), 0 if page == "all" else page,
-    )  # fmt: skip
-
-
-def page_of(name: str, preprocessing: Mapping[str, Any]) -> int:
-    """Return the page of a row's file, given the row's id and how its data were opened."""
-    page = preprocessing.get("page", 0)
-    number = name.rpartition("#")[2]
-    return page if page != "all" else int(number) if number.isdecimal() else 0
 
 
 def measure(path: Path, page: int = 0) -> Size:
@@ -256,7 +157,7 @@ def _loaded(path: Path, how: How, seen: list[Array] | None = None) -> tuple[Imag
             native = upright.size_of(stored_image, orientation)
             if stored_image.format in ("JPEG", "MPO"):
                 # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
-                stored_image.draft(None, _draft_size(stored_image.size, how.size, how.fit, turned=orientation >= 5))
+                stored_image.draft(None, draft_size(stored_image.size, how.size, how.fit, turned=orientation >= 5))
             image, found = _to_grey_or_rgb(stored_image, how, seen)
             if orientation > 1:
                 # Pillow turns a TIFF upright as it loads it.
@@ -305,96 +206,6 @@ def _as_image(planes: Array, how: How, seen: list[Array] | None) -> Image:
             "range says otherwise"
         )
     return to_image(wanted.to_bytes(planes))
-
-
-def resize(image: Image, size: Size, fit: Fit) -> Image:
-    """Bring a grey or RGB image to height and width; pixels are untouched where it has that size already."""
-    from PIL.Image import Resampling, new
-
-    height, width = size
-    if image.size == (width, height):
-        return image
-    method = {"resample": Resampling.LANCZOS, "reducing_gap": 3.0}
-    if fit == "stretch":
-        return image.resize((width, height), **method)
-    across, down = width / image.width, height / image.height
-    if fit == "crop":
-        scale = max(across, down)
-        left, top = (image.width - width / scale) / 2, (image.height - height / scale) / 2
-        box = (max(left, 0), max(top, 0), image.width - max(left, 0), image.height - max(top, 0))
-        return image.resize((width, height), box=box, **method)
-    scale = min(across, down)
-    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    framed = new(image.mode, (width, height))
-    framed.paste(image.resize(inner, **method), (round((width - inner[0]) / 2), round((height - inner[1]) / 2)))
-    return framed
-
-
-def to_pixels(image: Image) -> Array:
-    """Return a grey or RGB image as uint8 (C, H, W)."""
-    pixels = np.asarray(image)
-    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-
-
-def to_image(pixels: Array) -> Image:
-    """Return pixels uint8 (C, H, W) as a grey or RGB image."""
-    from PIL import Image
-
-    return Image.fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
-
-
-def is_grey(pixels: Array) -> bool:
-    """Whether images (..., C, H, W) are grey in content: red, green and blue are equal everywhere."""
-    if pixels.shape[-3] == 1:
-        return True
-    red, green, blue = (pixels[..., channel, :, :] for channel in range(3))
-    return bool((red == green).all() and (red == blue).all())
-
-
-def convert(values: Array, size: Size, channels: int, fit: Fit) -> Array:
-    """Bring images uint8 (N, C, H, W) to another size and number of channels, exactly as ``decode`` does.
-
-    Returns
-    -------
-    uint8 (N, channels, *size); ``values`` itself where nothing changes
-    """
-    if values.shape[1:] == (channels, *size):
-        return values
-    if values.shape[2:] == size and values.shape[1] == 1:
-        return np.repeat(values, channels, axis=1)
-    from PIL.Image import fromarray
-
-    converted = np.empty((len(values), channels, *size), dtype=np.uint8)
-    for row, pixels in enumerate(values):
-        image = fromarray(np.ascontiguousarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)))
-        if channels == 1:
-            image = image.convert("L")
-        converted[row] = to_pixels(resize(image, size, fit))  # grey spreads over the channels
-    return converted
-
-
-def about_size(sizes: Counter[Size], size: Size, fit: Fit) -> list[str]:
-    """Return a sentence about the images that had another size than ``size``, if any: how many of which sizes.
-
-    Parameters
-    ----------
-    sizes : how many images had which size
-    size : that all of them have now
-    fit : how they took on its aspect, where theirs was another
-    """
-    others = Counter({native: count for native, count in sizes.items() if native != size})
-    if not others:
-        return []
-    n, most = others.total(), others.most_common(MOST_SIZES)
-    named = ", ".join(f"{count:,} of {height}x{width}" for (height, width), count in most)
-    rest = n - sum(count for _, count in most)
-    named += f", {rest:,} of other sizes" if rest else ""
-    # Half a pixel of the target is rounding and no other aspect.
-    distorted = any(2 * abs(height * size[1] - width * size[0]) > max(height, width) for height, width in others)
-    how = {"crop": "the middle cut out", "pad": "with black bars", "stretch": "aspect changed"}[fit]
-    fate = f"brought to {size[0]}x{size[1]}" + (f" ({how})" if distorted else "")
-    which = f"{n:,} of {sizes.total():,} images" if n < sizes.total() else f"All {n:,} images" if n > 1 else "The image"
-    return [f"{which} {'was' if n == 1 else 'were'} {fate}: {named}."]
 
 
 def describe(conversions: Counter[str]) -> list[str]:
@@ -495,16 +306,6 @@ def _too_large(pixels: int | None) -> str:
     return f"{found}, above the limit of {MOST_PIXELS // 1_000_000} megapixels"
 
 
-def _draft_size(stored: tuple[int, int], size: Size, fit: Fit, *, turned: bool) -> tuple[int, int]:
-    """Return the least (width, height) to decode at: twice what ``resize`` needs."""
-    height, width = (size[1], size[0]) if turned else size
-    across, down = 2 * width / stored[0], 2 * height / stored[1]
-    if fit == "stretch":
-        return 2 * width, 2 * height
-    scale = max(across, down) if fit == "crop" else min(across, down)
-    return math.ceil(stored[0] * scale), math.ceil(stored[1] * scale)
-
-
 def _to_grey_or_rgb(image: Image, how: How, seen: list[Array] | None) -> tuple[Image, list[str]]:
     """Return the frame in mode L or RGB, scaled and with the channels asked for, and which conversions that took."""
     found = []
@@ -542,36 +343,3 @@ def _of_8_bits(image: Image) -> tuple[Image, list[str]]:
         return layered.convert("RGB"), found
     found.append({"P": "palette", "CMYK": "cmyk"}.get(mode, "other"))
     return image.convert("RGB"), found
-
-
-def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["auto"], Channels, Fit]:
-    """Check what a person asked for, and return the size as height and width.
-
-    Raises
-    ------
-    DataError : anything else than "auto", a side, or two; 1 or 3 channels, or the numbers of one or three; crop, pad or
-        stretch
-    """
-    if isinstance(size, int | np.integer) and not isinstance(size, bool):
-        size = (size, size)
-    if size != "auto":
-        sides = tuple(size) if isinstance(size, list | tuple) else ()
-        whole = all(isinstance(side, int | np.integer) and 1 <= side <= 4096 for side in sides)
-        if len(sides) != 2 or not whole:
-            raise DataError("size", 'must be "auto", one side or (height, width), each from 1 to 4096', value=size)
-        size = (int(sides[0]), int(sides[1]))
-    if isinstance(channels, list | tuple):
-        whole = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in channels)
-        if len(channels) not in (1, 3) or not whole or not all(0 <= number < tiff.MOST_CHANNELS for number in channels):
-            raise DataError(
-                "channels", "must name one or three of a file's channels by their numbers from 0", value=channels
-            )
-        channels = tuple(int(number) for number in channels)
-    elif isinstance(channels, bool) or channels not in ("auto", 1, 3):
-        raise DataError(
-            "channels", 'must be "auto", 1 (grey), 3 (colour), or a list of a file\'s own channels, such as [0]',
-            value=channels,
-        )  # fmt: skip
-    if fit not in ("crop", "pad", "stretch"):
-        raise DataError("fit", "must be crop, pad or stretch", value=fit)
-    return size, channels, fit

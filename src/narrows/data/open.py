@@ -18,13 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import frames, images, label_tables, scale
+from narrows.data import frames, label_tables, scale, sizes
 from narrows.data.arrays import as_array, as_values
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
-from narrows.data.images import Fit
 from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.data.named import named
+from narrows.data.reading import Fit
 from narrows.data.scale import White, check_range, check_white
 from narrows.errors import DataError, nearest
 from narrows.files import Array
@@ -113,7 +113,7 @@ def open(
     DataError : a source that does not exist, cannot be read, or does not hold what it should
     """
     kept = like or {}
-    size_, channels_, fit_ = images.check_geometry(
+    size_, channels_, fit_ = sizes.check_geometry(
         kept.get("size", size) if size == "auto" else size,
         kept.get("channels", channels) if channels == "auto" else channels, fit or kept.get("fit", "crop"),
     )  # fmt: skip
@@ -347,10 +347,10 @@ def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: 
             "images", "must be grey, as the model's were", value="three channels",
             remedy="To have them made grey: narrows.open(images, channels=1), or --resize on the command line.",
         )  # fmt: skip
-    values = images.convert(data.values, size, channels, options.fit)
+    values = sizes.convert(data.values, size, channels, options.fit)
     named = list(own) if isinstance(own, list | tuple) and len(own) else channels
     preprocessing = {"size": list(size), "channels": named, "fit": options.fit, **kept}
-    notes = (*data.notes, *images.about_size(Counter({native: len(data)}), size, options.fit))
+    notes = (*data.notes, *sizes.about_size(Counter({native: len(data)}), size, options.fit))
     return replace(data, values=values, notes=notes, provenance=data.provenance | {"preprocessing": preprocessing})
 
 

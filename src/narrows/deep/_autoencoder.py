@@ -12,7 +12,7 @@ import torch
 
 from narrows.files import Array
 from narrows.model import Model
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 
 HIDDEN = (500, 500, 2000)  # of Xie, Girshick & Farhadi 2016, which later methods took over

@@ -17,7 +17,7 @@ from narrows.files import Array
 from narrows.model import Model
 from narrows.objectives.student_t import target
 from narrows.stages import Arrays
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import share, verb
 

@@ -30,7 +30,7 @@ from narrows.model import Model
 from narrows.neighbours import nearest
 from narrows.projection._placing import FEWEST, first_rows
 from narrows.stages import Arrays
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.views import Views
 from narrows.wording import fixed, plural, verb

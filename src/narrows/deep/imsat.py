@@ -13,7 +13,7 @@ from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.neighbours import nearest
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 
 __all__ = ["IMSAT"]

@@ -16,7 +16,7 @@ from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.stages import Arrays
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 
 __all__ = ["VaDE"]

@@ -41,7 +41,7 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
     objective : an objective's name, or with arguments, such as ``{"name": "denoising", "noise": "masking:0.3"}``
     epochs, batch_size : of training; "auto" fits them to the number of rows
     lr : peak learning rate
-    train_options : further settings of ``narrows.training.loop.Settings``, such as ``{"patience": 5}``
+    train_options : further settings of ``narrows.training.settings.Settings``, such as ``{"patience": 5}``
     valid : share of the rows held out to choose the best epoch (none of fewer than 20 rows)
     random_state : seed of weights, order and noise
     verbose : show progress

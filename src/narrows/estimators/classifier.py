@@ -22,7 +22,8 @@ from narrows.estimators._training import with_options
 from narrows.files import Array, write_json
 from narrows.model import PARTS, Model
 from narrows.sealed import Parts, new_place, seal
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 __all__ = ["Classifier"]
 
@@ -41,7 +42,7 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
     lr : peak learning rate
     views : random changes of the images in training that leave the class as it is, such as ``["flip:1"]``
     smoothing : share of the target spread evenly over all classes
-    train_options : further settings of ``narrows.training.loop.Settings``, such as ``{"weight_decay": 0.01}``
+    train_options : further settings of ``narrows.training.settings.Settings``, such as ``{"weight_decay": 0.01}``
     valid : share of the rows held out to choose the best epoch (none of fewer than 20 rows)
     random_state : seed of weights, order and views
     verbose : show progress

@@ -25,8 +25,9 @@ from narrows.evaluation import signals
 from narrows.files import Array, write_json
 from narrows.model import PARTS, Model
 from narrows.sealed import Parts, new_place, seal
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
 from narrows.training.schedule import Schedule
+from narrows.training.settings import Settings
 
 __all__ = ["NeuralKMeans", "initial_centers"]
 

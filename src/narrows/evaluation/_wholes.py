@@ -16,7 +16,8 @@ import numpy as np
 
 from narrows.data import images
 from narrows.data.dataset import Dataset
-from narrows.data.images import How, Unreadable
+from narrows.data.images import Unreadable
+from narrows.data.reading import How, how_of, page_of
 from narrows.data.upright import Size
 from narrows.environment import usable_cores
 from narrows.files import Array, sha256
@@ -167,10 +168,10 @@ class Wholes:
 
     def _how_whole(self, row: int, size: Size) -> How:
         """Return how to read the whole picture of a row: black, white and channels as its data were read."""
-        return replace(images.how_of(self._opened), size=size, fit="stretch", page=self._page(row))
+        return replace(how_of(self._opened), size=size, fit="stretch", page=self._page(row))
 
     def _page(self, row: int) -> int:
-        return images.page_of(self.data.ids[row], self._opened)
+        return page_of(self.data.ids[row], self._opened)
 
 
 def _smoothed(values: Array, side: int, blur: float, *, grey: bool) -> Array:

@@ -17,13 +17,13 @@ import numpy as np
 from narrows.errors import InputError
 from narrows.evaluation.reconstruction import ROUNDING_ERROR
 from narrows.files import Array
+from narrows.training.history import Keep, kept
 from narrows.wording import change, fall, figure, out_of, plural, points, share, times, verb
 
 if TYPE_CHECKING:
     from narrows.model import Model
 
 Severity = Literal["serious", "warning", "note"]
-Keep = Literal["best", "last"]
 Outcome = Literal["better", "same", "worse"]
 
 #: A classifier is as good as constant when all other classes together get less than this share of the answers due to
@@ -296,15 +296,15 @@ def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "be
     if not len(aside):
         return None
     best, last = int(aside.argmin()), len(aside) - 1
-    kept = best if keep == "best" else last
-    if 0 < seen[kept] < math.inf and aside[kept] > OVERFIT * seen[kept]:
-        ratio = float(aside[kept] / seen[kept])
+    chosen = best if keep == "best" else last
+    if 0 < seen[chosen] < math.inf and aside[chosen] > OVERFIT * seen[chosen]:
+        ratio = float(aside[chosen] / seen[chosen])
         return Signal(
             "overfitting", "warning",
-            f"On rows kept aside the loss is {figure(aside[kept])}, {times(ratio)} the {figure(seen[kept])} on the "
+            f"On rows kept aside the loss is {figure(aside[chosen])}, {times(ratio)} the {figure(seen[chosen])} on the "
             "rows trained on: in part, the network has learned its examples by heart. More data, a smaller network, "
             "noise or fewer epochs help.",
-            {"train": float(seen[kept]), "valid": float(aside[kept]), "ratio": ratio},
+            {"train": float(seen[chosen]), "valid": float(aside[chosen]), "ratio": ratio},
         )  # fmt: skip
     rise = float((aside[last] - aside[best]) / _level(aside))
     if rise > RISE and seen[last] < seen[best]:
@@ -570,10 +570,10 @@ def _of_training(results: Mapping[str, Any], history: Sequence[Mapping[str, Any]
     found = [gap, shape, still_improving(judged)]
     rows = [row for row in history if _share_of(row, "valid/accuracy") is not None]
     if rows and gap is None:
-        kept = min(rows, key=lambda row: _number(row, "valid/loss") or math.inf) if keep == "best" else rows[-1]
-        right, count = _share_of(kept, "train/accuracy"), _number(results, "data/valid")
+        chosen = kept(rows, keep)
+        right, count = _share_of(chosen, "train/accuracy"), _number(results, "data/valid")
         if right is not None and count:
-            found.append(accuracy_gap(right, kept["valid/accuracy"], count))
+            found.append(accuracy_gap(right, chosen["valid/accuracy"], count))
     return found
 
 

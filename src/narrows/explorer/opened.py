@@ -68,7 +68,8 @@ class Opened:
         ------
         InputError : no such row, or no images
         """
-        from narrows.data.images import Channels, Unreadable, decode, how_of, measure, page_of
+        from narrows.data.images import Unreadable, decode, measure
+        from narrows.data.reading import Channels, how_of, page_of
 
         self._check_rows([row])
         data = self._images()
@@ -137,7 +138,8 @@ class Opened:
         ------
         InputError, DataError : no images, or a file that cannot be read as one
         """
-        from narrows.data.images import Unreadable, decode, how_of
+        from narrows.data.images import Unreadable, decode
+        from narrows.data.reading import how_of
 
         how = self.model.preprocessing
         if not self.model.is_images or not {"size", "fit", "channels"} <= how.keys():
@@ -294,7 +296,7 @@ class Opened:
 
 def png(pixels: Array) -> bytes:
     """Return an image uint8 (C, H, W) as the bytes of a PNG."""
-    from narrows.data.images import to_image
+    from narrows.data.pixels import to_image
 
     file = io.BytesIO()
     to_image(pixels).save(file, "PNG")

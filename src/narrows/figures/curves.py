@@ -19,8 +19,8 @@ from narrows.files import Array
 def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *, loss: str = "loss") -> Figure:
     """Draw training and validation loss, the loss's terms, and the learning rate, against the epoch.
 
-    The epoch with the lowest validation loss, whose weights are kept, is marked. The axis is logarithmic when the
-    losses span more than a factor of 20.
+    The epoch with the lowest validation loss is marked. The axis is logarithmic when the losses span more than a factor
+    of 20.
 
     Parameters
     ----------

@@ -23,7 +23,8 @@ from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.progress import Progress
 from narrows.registry import Registry
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

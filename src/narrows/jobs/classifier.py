@@ -13,11 +13,12 @@ from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
 from narrows.errors import DataError, RecipeError
 from narrows.evaluation import classification
-from narrows.evaluation.signals import Keep, of_run
+from narrows.evaluation.signals import of_run
 from narrows.figures.learning import confusion, curves_by_rate
 from narrows.files import Array
 from narrows.jobs import Results, Work
 from narrows.model import Model
+from narrows.training.history import Keep
 
 __all__ = ["classifier"]
 

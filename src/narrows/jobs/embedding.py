@@ -34,7 +34,7 @@ from narrows.patches import PatchCodes
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
 from narrows.registry import arguments_of
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 
 __all__ = ["embedding"]
 

@@ -16,7 +16,8 @@ from narrows.files import Array
 from narrows.jobs import QUICK_STEPS, Results, Work
 from narrows.jobs._kmeans import cell_means, nearest, parts, start
 from narrows.model import Model
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 from narrows.worked import bias_variance as theory
 
 __all__ = ["kmeans_noise"]

@@ -12,6 +12,7 @@ from narrows.figures.curves import loss_curves
 from narrows.jobs import Results, Work
 from narrows.jobs._letters import images_of, measure
 from narrows.model import Model
+from narrows.training.history import kept
 
 __all__ = ["letters_autoencoder"]
 
@@ -52,7 +53,7 @@ def letters_autoencoder(
     results: Results = {
         "train/parameters": model.n_parameters(), "train/epochs": len(history),
         "train/seconds": sum(row["seconds"] for row in history),
-        "train/loss": history[-1]["train/loss"], "valid/loss": history[-1]["valid/loss"],
+        "train/loss": history[-1]["train/loss"], "valid/loss": kept(history, settings["keep"])["valid/loss"],
         "codes/size": model.code_size,
     }  # fmt: skip
     results |= measure(

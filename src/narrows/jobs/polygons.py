@@ -21,7 +21,7 @@ from narrows.jobs import Results, Work, few
 from narrows.jobs.classifier import known
 from narrows.model import Model
 from narrows.polygons import PENTAGONS, SIDE, Sampling, ThresholdNetwork, draw, inside, load, threshold_network
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -25,7 +25,7 @@ from narrows.objectives import objectives
 from narrows.projection import methods as projections
 from narrows.registry import Registry, arguments_of
 from narrows.sealed import Parts
-from narrows.training.loop import Settings
+from narrows.training.settings import Settings
 
 #: Clusterings that train the network of a run themselves; the sections UNUSED then say nothing, and may not be set.
 TRAINING = ("agreement",)

@@ -10,6 +10,7 @@ from narrows.deep._autoencoder import with_decoder
 from narrows.model import Model
 from narrows.recipes.recipe import TRAINING
 from narrows.steps import Job, Results, Step
+from narrows.training.history import kept
 from narrows.training.loop import train
 from narrows.training.stages import Stages
 
@@ -79,7 +80,7 @@ def _trained(
     speeds = sorted(row["images_per_s"] for row in history)
     return {
         "train/loss": last["train/loss"],
-        "train/valid_loss": min((row["valid/loss"] for row in history if "valid/loss" in row), default=None),
+        "train/valid_loss": kept(history, job.recipe.train.keep).get("valid/loss"),
         "train/epochs": len(history),
         "train/steps": last["step"],
         "train/images_per_s": speeds[len(speeds) // 2],

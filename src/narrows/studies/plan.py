@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import tomllib
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -79,7 +80,8 @@ class Figure(_Section):
     run, metric : which number of which run; a run with a sweep stands for all its combinations, and in a file a list
         of runs stands for a figure of each
     label : what it is called
-    against, against_metric, how : compare it, seed by seed, with a number of another run: their "difference" or "ratio"
+    against, against_metric, how : compare it, seed by seed, with a number of another run: their "difference" or
+        "ratio". A sweep is compared with another sweep over the same values run by run
     statistic : "mean" over the seeds, or their "median", where a few of them are of another kind
     reported : a figure of somebody else to compare with; two are the ends of a range
     attribution, source : whether that figure stands "as reported" by who did this first, was "computed from what was
@@ -231,15 +233,46 @@ def _check(study: Study) -> list[Row]:
                     f"study {study.name}: {row.name}.after", "must name a run that stands before it", value=before
                 )
         _check_arguments(study.name, row)
-    known = {*names, *(row.name for row in study.run)}
     for figure in study.figure:
         _check_source(study.name, figure)
-        for run, valid in ((figure.run, known), (figure.against, set(names))):
-            if run is not None and run not in valid:
-                raise RecipeError(
-                    f"study {study.name}: figure.run", "must name a run", value=run, remedy=nearest(run, valid)
-                )
+        _check_runs(study.name, figure, spread)
     return spread
+
+
+def named(runs: Sequence[Row], name: str) -> list[Row]:
+    """Return the runs that a name stands for: the one that has it, or all of the sweep that has it."""
+    return [row for row in runs if row.name == name or row.name.startswith(f"{name}[")]
+
+
+def opponent(runs: Sequence[Row], figure: Figure, row: Row) -> Row | None:
+    """Return the run that a figure compares ``row`` with: the one it names, or the one of a sweep at the same place."""
+    found = [] if figure.against is None else named(runs, figure.against)
+    return next((other for other in found if other.name == figure.against or other.at == row.at), None)
+
+
+def _check_runs(study: str, figure: Figure, runs: Sequence[Row]) -> None:
+    """A figure is of runs that there are, and each of them has one to be compared with, if that is asked for."""
+    for key, name in (("run", figure.run), ("against", figure.against)):
+        if name is not None and not named(runs, name):
+            every = {one for row in runs for one in (row.name, row.name.partition("[")[0])}
+            remedy = nearest(name, every)
+            raise RecipeError(f"study {study}: figure.{key}", "must name a run", value=name, remedy=remedy)
+    where = f"study {study}: figure of {figure.run}"
+    if figure.against is None:
+        for idle in ("against_metric", "how"):
+            if idle in figure.model_fields_set:
+                raise RecipeError(
+                    f"{where}.{idle}", "needs a run to compare with", value=getattr(figure, idle),
+                    remedy="Name it (against), or leave this out.",
+                )  # fmt: skip
+        return
+    alone = [row.name for row in named(runs, figure.run) if opponent(runs, figure, row) is None]
+    if alone:
+        raise RecipeError(
+            f"{where}.against", "must name one run, or a sweep over the same values", value=figure.against,
+            remedy=f"It has no run beside {alone[0]}; one of: "
+            f"{', '.join(row.name for row in named(runs, figure.against))}.",
+        )  # fmt: skip
 
 
 def _check_source(study: str, figure: Figure) -> None:

@@ -19,7 +19,7 @@ from narrows.files import write_json, write_text
 from narrows.progress import Progress
 from narrows.sealed import Parts
 from narrows.stages import Stages
-from narrows.studies.plan import Figure, Row, Study, question
+from narrows.studies.plan import Figure, Row, Study, named, opponent, question
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
 TINY = 1e-13  # the spread of a number that rounding alone moves
@@ -144,29 +144,30 @@ def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
 
 
 def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return a line of results for each run that a figure speaks of and that is done."""
+    """Return a line of results for each run that a figure speaks of and that is done, with what it is compared with."""
     known = {entry["run"]: entry for entry in entries}
-    named = [row for row in study.run if row.name == figure.run or row.name.startswith(f"{figure.run}[")]
     lines = []
-    for row in named:
+    for row in named(study.run, figure.run):
         if row.name not in known:
             continue
         values = _by_seed(known[row.name], figure.metric)
+        other = opponent(study.run, figure, row)
         if figure.against is not None:
-            others = _by_seed(known.get(figure.against), figure.against_metric or figure.metric)
-            # A seed that the other run was not done with is not compared, unless that run has one seed for all.
-            alone = others.get(0) if len(others) == 1 else None
-            values = {
-                seed: _compare(figure, value, others.get(seed, alone))
-                for seed, value in values.items()
-                if others.get(seed, alone) is not None
-            }
+            if other is None or other.name not in known:
+                continue
+            others = _by_seed(known[other.name], figure.against_metric or figure.metric)
+            if (other.seeds or study.seeds) == 1 and 0 in others:  # its one seed stands for all
+                others = dict.fromkeys(values, others[0])
+            both = [seed for seed in values if seed in others]
+            if not both:
+                continue
+            values = {seed: _compare(figure, values[seed], others[seed]) for seed in both if others[seed] is not None}
         found = _spread_of(list(values.values()))
         ours = found[figure.statistic]
         lines.append(
             {
                 "run": row.name, "title": row.title or row.name, "metric": figure.metric, "label": figure.label,
-                "against": figure.against, "how": figure.how if figure.against else None, "kind": figure.kind,
+                "against": other.name if other else None, "how": figure.how if other else None, "kind": figure.kind,
                 "statistic": figure.statistic, **found, "reported": figure.reported,
                 "attribution": figure.attribution, "source": figure.source, "better": figure.better,
                 "bar": figure.bar, "met": _met(figure, ours), "verdict": _verdict(figure, found),
@@ -176,13 +177,11 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
     return lines
 
 
-def _by_seed(entry: Entry | None, metric: str) -> dict[int, float | None]:
+def _by_seed(entry: Entry, metric: str) -> dict[int, float | None]:
     """Return the number of each seed, None where it has none.
 
     Where it is not known which seeds the numbers are of, they stand under numbers that no seed has.
     """
-    if entry is None:
-        return {}
     values = entry["metrics"].get(metric, {"values": []})["values"]
     if len(values) != len(entry["seed_numbers"]):
         return dict.fromkeys(entry["seed_numbers"]) if not values else {-1 - i: v for i, v in enumerate(values)}

@@ -5,167 +5,32 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim import Optimizer
+from torch import Tensor, nn
 
-from narrows.errors import Interrupted, RecipeError, TrainingError, nearest
+from narrows.errors import Interrupted, TrainingError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.objectives import Batch
 from narrows.progress import Progress
 from narrows.training import checkpoint
+from narrows.training.averaging import update_average
 from narrows.training.batches import Batches, partition
-from narrows.training.engine import Engine, Precision
-from narrows.training.schedule import Schedule, rate
+from narrows.training.engine import Engine
+from narrows.training.finite import first_not_finite
+from narrows.training.history import means
+from narrows.training.optimizers import make_optimizer
+from narrows.training.schedule import rate
+from narrows.training.settings import Settings
 
 SAVE_SECONDS = 2.0  # short epochs are not each saved: what a kill can cost stays below this
 
 ORDER, STEP, VALID = 1, 2, 3  # what a random number is for, beside the seed
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Parameters
-    ----------
-    epochs : passes over the training rows; "auto" takes as many as make 2,000 steps, from 10 to 300
-    batch_size : rows per step, at most; "auto" takes a power of two near a twentieth of the rows, from 16 to 256
-    optimizer : "adamw" (Loshchilov & Hutter 2019), "adam" (Kingma & Ba 2015) or "sgd"
-    lr : peak learning rate
-    weight_decay : decoupled for adamw, as an L2 term for the others
-    momentum, nesterov : of sgd: its decay, and whether the gradient is looked at ahead (Sutskever et al. 2013)
-    schedule : "cosine", "linear", "step" or "constant", after the warm-up
-    step_epochs, step_factor : the "step" schedule multiplies the learning rate by ``step_factor`` after each
-        ``step_epochs``; 0 is half of all epochs
-    warmup : share of all steps over which the learning rate rises
-    average : decay of an exponential moving average of the weights, which then is what is evaluated and kept; 0: none
-    clip : largest norm of the gradient; 0 for none
-    patience : stop after so many epochs without a better validation loss, whichever weights are kept; 0 trains all
-        epochs
-    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last one; without
-        rows to validate on "best" is the last one too
-    shuffle : draw a new order of the rows for each epoch, in batches of equal size. Without it batches are consecutive
-        rows in their own order, and the last one of an epoch is what is left
-    precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
-    compile : use torch.compile
-    device : "auto", "cpu", "cuda", ...
-    checkpoint_steps : save every so many steps as well as after each epoch; 0 for epochs only. Of epochs shorter than
-        two seconds not every one is saved
-
-    Raises
-    ------
-    RecipeError : a value of the wrong kind or out of range, or a setting of what was not chosen (``momentum`` and
-        ``nesterov`` belong to sgd, ``step_epochs`` and ``step_factor`` to the schedule "step")
-    """
-
-    epochs: int | Literal["auto"] = "auto"
-    batch_size: int | Literal["auto"] = "auto"
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = 2e-3
-    weight_decay: float = 0.0
-    momentum: float = 0.9
-    nesterov: bool = False
-    schedule: Schedule = "cosine"
-    step_epochs: int = 0
-    step_factor: float = 0.1
-    warmup: float = 0.05
-    average: float = 0.0
-    clip: float = 1.0
-    patience: int = 0
-    keep: Literal["best", "last"] = "best"
-    shuffle: bool = True
-    precision: Precision = "auto"
-    compile: bool = False
-    device: str = "auto"
-    checkpoint_steps: int = 0
-
-    def __post_init__(self) -> None:
-        """Check kinds, ranges, and that every setting has an effect."""
-        self._check_kinds()
-        rules = {
-            "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
-            "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
-            "lr": (0 < self.lr < math.inf, "must be > 0"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "must be >= 0"),
-            "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),
-            "nesterov": (not self.nesterov or self.momentum > 0, "needs train.momentum > 0"),
-            "step_epochs": (self.step_epochs >= 0, "must be >= 0"),
-            "step_factor": (0 < self.step_factor < math.inf, "must be > 0"),
-            "warmup": (0 <= self.warmup <= 1, "must be a share from 0 to 1"),
-            "average": (0 <= self.average < 1, "must be from 0 to below 1"),
-            "clip": (self.clip >= 0, "must be >= 0"),
-            "patience": (self.patience >= 0, "must be >= 0"),
-            "checkpoint_steps": (self.checkpoint_steps >= 0, "must be >= 0"),
-        }
-        for name, (holds, rule) in rules.items():
-            if not holds:
-                raise RecipeError(f"train.{name}", rule, value=getattr(self, name))
-        belongs = {"momentum": ("optimizer", "sgd"), "nesterov": ("optimizer", "sgd")}
-        belongs |= {"step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step")}
-        defaults = {field.name: field.default for field in fields(self)}
-        for name, (other, value) in belongs.items():
-            if getattr(self, name) != defaults[name] and getattr(self, other) != value:
-                raise RecipeError(
-                    f"train.{name}", f"needs train.{other}={value}; it is {getattr(self, other)}",
-                    value=getattr(self, name), remedy=f"Set train.{other}={value}, or leave train.{name} out.",
-                )  # fmt: skip
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any], parameter: str = "train") -> Settings:
-        """Return the settings that ``options`` name; ``parameter`` is what a message calls them.
-
-        Raises
-        ------
-        RecipeError : one that is none; and as the settings themselves
-        """
-        known = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise RecipeError(f"{parameter}.{name}", "is no setting of training", remedy=nearest(str(name), known))
-        return cls(**options)
-
-    def require_valid(self, count: int) -> None:
-        """Raise RecipeError where a setting needs rows to validate on and their ``count`` is 0."""
-        if self.patience and not count:
-            raise RecipeError(
-                "train.patience", "needs rows to validate on, and there are none", value=self.patience,
-                remedy="Hold some out (data.valid above 0, of at least 20 rows; valid in Python), or leave it out.",
-            )  # fmt: skip
-
-    def _check_kinds(self) -> None:
-        """Check the kind of every value: recipes do so as well, and Python does not."""
-        hints = get_type_hints(type(self))
-        for name, hint in hints.items():
-            value = getattr(self, name)
-            kinds = get_args(hint) if get_origin(hint) is not Literal and get_args(hint) else (hint,)
-            words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
-            if isinstance(value, str) and (value in words or str in kinds):
-                continue
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            fits = (bool in kinds and isinstance(value, bool | np.bool_)) or (int in kinds and whole)
-            fits = fits or (float in kinds and (whole or isinstance(value, float | np.floating)))
-            if not fits:
-                named = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-                wanted = [*(named[kind] for kind in kinds if kind in named), *words]
-                remedy = nearest(value, words) if isinstance(value, str) and words else None
-                raise RecipeError(f"train.{name}", f"must be {' or '.join(wanted)}", value=value, remedy=remedy)
-
-    def resolve(self, rows: int) -> tuple[int, int]:
-        """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""
-        # Few rows need small batches, or there would be hardly any steps; many rows keep the cores busy.
-        fitting = min(256, max(16, 2 ** int(math.log2(max(1, rows / 20)))))
-        batch_size = fitting if self.batch_size == "auto" else self.batch_size
-        steps_per_epoch = -(-rows // batch_size)
-        epochs = min(300, max(10, -(-2000 // steps_per_epoch))) if self.epochs == "auto" else self.epochs
-        return epochs, batch_size
 
 
 def train(
@@ -185,8 +50,8 @@ def train(
     """Train ``model`` in place and return its history, one row per epoch.
 
     The order of the rows and all noise follow from ``seed`` and the step's number alone, so a run that was killed and
-    goes on from its checkpoint ends with the same bits as one that was not. When there are validation rows, the weights
-    kept at the end are those of the epoch with the lowest validation loss.
+    goes on from its checkpoint ends with the same bits as one that was not. Which weights are kept at the end,
+    ``settings.keep`` says.
 
     Parameters
     ----------
@@ -327,28 +192,28 @@ class _Training:
         with self.engine.autocast():
             terms = self.model.objective.terms(self.model.net, batch, generator)
         loss = self.model.objective.loss(terms)
-        value = loss.item()
-        if not math.isfinite(value):
-            self._diverged(f"the loss became {value}")
         self.optimizer.zero_grad(set_to_none=True)
         self.engine.backward(loss)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf).item()
-        if not math.isfinite(norm):
-            self._diverged(f"the gradient's norm became {norm}")
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf)
+        # A GPU is waited for here, and nowhere else in a step: for all its numbers at once.
+        value, steepness, *totals = _numbers([loss, norm, *(term.sum() for term in terms.values())])
+        if not math.isfinite(value):
+            self._diverged(f"the loss became {value}")
+        if not math.isfinite(steepness):
+            self._diverged(f"the gradient's norm became {steepness}")
         self.optimizer.step()
         if self.averaged is not None:
             update_average(self.averaged, self.model, settings.average, self.step)
         self.step += 1
         self._last = batch
-        for name, term in terms.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(term.detach().sum())
+        _add(self.sums, list(terms), totals)
         return value
 
     def _end_epoch(self, epoch: int, seconds: float) -> None:
         """Validate, note the epoch in the history, and save."""
         self._check_state()  # first, as it names what the losses below would only suffer from
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
-        row |= self._means("train", self.sums, len(self.data))
+        row |= means("train", self.sums, len(self.data), self.model.objective.watched)
         self.sums, self.seconds = {}, 0.0
         improved = False
         if len(self.valid):
@@ -372,16 +237,19 @@ class _Training:
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         model = (self.averaged or self.model).eval()
-        sums: dict[str, float] = {}
+        names: list[str] = []
+        totals: list[Tensor] = []
         # The same noise in every epoch, so that epochs compare.
         generator = self.engine.generator(self.seed, VALID)
         for raw, labels in self.valid.iterate(partition(np.arange(len(self.valid)), self.batch_size)):
             batch = self._batch(model, raw, labels)
             with self.engine.autocast():
                 terms = model.objective.terms(model.net, batch, generator)
-            for name, term in terms.items():
-                sums[name] = sums.get(name, 0.0) + float(term.sum())
-        return self._means("valid", sums, len(self.valid))
+            names += terms
+            totals += [term.sum() for term in terms.values()]
+        sums: dict[str, float] = {}
+        _add(sums, names, _numbers(totals))
+        return means("valid", sums, len(self.valid), model.objective.watched)
 
     @torch.no_grad()
     def _check_state(self) -> None:
@@ -413,14 +281,6 @@ class _Training:
             self.model.load_state_dict(self._best_weights)
         elif self.averaged is not None:
             self.model.load_state_dict(self.averaged.state_dict())
-
-    def _means(self, prefix: str, sums: dict[str, float], count: int) -> dict[str, float]:
-        """Return the loss, and the means of its terms and of what is watched, under their names in the history."""
-        means = {name: total / count for name, total in sums.items()}
-        watched = {name: means.pop(name) for name in self.model.objective.watched}
-        # With a single term the term is the loss.
-        named = {"loss": sum(means.values())} | (means if len(means) > 1 else {}) | watched
-        return {f"{prefix}/{name}": value for name, value in named.items()}
 
     def _save(self) -> None:
         if self.folder is not None and self.engine.is_main:
@@ -470,44 +330,14 @@ class _Training:
         )
 
 
-def first_not_finite(state: Mapping[str, torch.Tensor]) -> str | None:
-    """Return the name of the first tensor that holds NaN or infinity; None where all are finite."""
-    floating = {name: tensor for name, tensor in state.items() if tensor.is_floating_point() and tensor.numel()}
-    if not floating:
-        return None
-    # The greatest magnitude is NaN or infinite where any value is. One answer per device: a GPU is waited for once.
-    largest = {name: tensor.detach().abs().max() for name, tensor in floating.items()}
-    by_device: dict[torch.device, list[str]] = {}
-    for name, value in largest.items():
-        by_device.setdefault(value.device, []).append(name)
-    for names in by_device.values():
-        finite = torch.stack([largest[name].isfinite() for name in names]).tolist()
-        if not all(finite):
-            return names[finite.index(False)]
-    return None
-
-
-def make_optimizer(module: nn.Module, settings: Settings) -> Optimizer:
-    """Return the optimiser for a module's parameters, in its fused form where the device has one."""
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    fused = parameters[0].device.type in ("cpu", "cuda")
-    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": fused}
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, momentum=settings.momentum, nesterov=settings.nesterov, **common)
-    if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, **common)
-    return torch.optim.AdamW(parameters, **common)
-
-
 @torch.no_grad()
-def update_average(averaged: nn.Module, module: nn.Module, decay: float, step: int) -> None:
-    """Move ``averaged`` towards ``module``: a <- d a + (1 - d) w, with d = min(decay, (1 + step) / (10 + step)).
+def _numbers(scalars: Sequence[Tensor]) -> list[float]:
+    """Return the numbers of tensors () of one device, which is asked once."""
+    numbers: list[float] = torch.stack(list(scalars)).tolist()
+    return numbers
 
-    The smaller decay of the first steps keeps the initial weights from lingering in the average.
-    """
-    decay = min(decay, (1 + step) / (10 + step))
-    for mean, value in zip(averaged.state_dict().values(), module.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(value, 1 - decay)
-        else:
-            mean.copy_(value)
+
+def _add(sums: dict[str, float], names: Sequence[str], numbers: Sequence[float]) -> None:
+    """Add to each of ``sums`` the numbers that stand at its name."""
+    for name, number in zip(names, numbers, strict=True):
+        sums[name] = sums.get(name, 0.0) + number

@@ -14,7 +14,8 @@ from narrows.files import Array
 from narrows.model import PARTS, Model
 from narrows.progress import Progress
 from narrows.sealed import Parts
-from narrows.training.loop import Settings, train
+from narrows.training.loop import train
+from narrows.training.settings import Settings
 
 __all__ = ["Stages"]
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from narrows import data
 from narrows.data import images
-from narrows.data.formats import folder as folders
+from narrows.data.formats import _decoding, _image_cache
 from narrows.errors import DataError
 from narrows.files import cache_folder
 
@@ -97,7 +97,7 @@ def test_grey_folders_have_one_channel(tmp_path, monkeypatch, in_memory):
 
 
 def test_more_images_than_one_block(tmp_path, monkeypatch):
-    monkeypatch.setattr(folders, "BLOCK", 4)
+    monkeypatch.setattr(_decoding, "BLOCK", 4)
     pixels = [photo(tmp_path / f"{i:02}.png", grey=True) for i in range(11)]
     assert np.array_equal(data.open(tmp_path).values[:, 0], np.stack(pixels))
     (tmp_path / "05.png").write_bytes(b"")
@@ -369,7 +369,7 @@ def test_a_full_disk_keeps_images_in_memory(tmp_path, monkeypatch):
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folders, "write_json", full)
+    monkeypatch.setattr(_image_cache, "write_json", full)
     opened = data.open(tmp_path)
     assert np.array_equal(opened.values[0], pixels.transpose(2, 0, 1))
     assert "no space left on device" in opened.notes[0]
@@ -377,11 +377,11 @@ def test_a_full_disk_keeps_images_in_memory(tmp_path, monkeypatch):
 
 def test_header_of_our_own_is_numpys(tmp_path):
     for shape in ((1, 1, 1, 1), (10**9, 3, 4096, 4096)):
-        (tmp_path / "x.npy").write_bytes(folders._npy_header(shape))
+        (tmp_path / "x.npy").write_bytes(_decoding.npy_header(shape))
         with open(tmp_path / "x.npy", "rb") as file:
             assert np.lib.format.read_magic(file) == (1, 0)
             assert np.lib.format.read_array_header_1_0(file) == (shape, False, np.dtype("u1"))
-            assert file.tell() == folders.HEADER_BYTES
+            assert file.tell() == _decoding.HEADER_BYTES
 
 
 def test_everything_is_listed_relative_to_the_folder(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from narrows.data.dataset import Skipped
-from narrows.data.images import Channels, Fit
+from narrows.data.reading import Channels, Fit
 from narrows.data.scale import Range, White
 from narrows.data.upright import Size
 from narrows.errors import DataError

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from narrows.data.formats import Options, Raw
-from narrows.data.images import SMALLEST_SIDE
 from narrows.data.scale import OVERSHOOT
+from narrows.data.sizes import SMALLEST_SIDE
 from narrows.errors import DataError
 from narrows.files import Array
 

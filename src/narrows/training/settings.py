@@ -1,0 +1,153 @@
+"""How to train: every setting that a person may choose, checked as it is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from narrows.errors import RecipeError, nearest
+from narrows.training.engine import Precision
+from narrows.training.history import Keep
+from narrows.training.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Parameters
+    ----------
+    epochs : passes over the training rows; "auto" takes as many as make 2,000 steps, from 10 to 300
+    batch_size : rows per step, at most; "auto" takes a power of two near a twentieth of the rows, from 16 to 256
+    optimizer : "adamw" (Loshchilov & Hutter 2019), "adam" (Kingma & Ba 2015) or "sgd"
+    lr : peak learning rate
+    weight_decay : decoupled for adamw, as an L2 term for the others
+    momentum, nesterov : of sgd: its decay, and whether the gradient is looked at ahead (Sutskever et al. 2013)
+    schedule : "cosine", "linear", "step" or "constant", after the warm-up
+    step_epochs, step_factor : the "step" schedule multiplies the learning rate by ``step_factor`` after each
+        ``step_epochs``; 0 is half of all epochs
+    warmup : share of all steps over which the learning rate rises
+    average : decay of an exponential moving average of the weights, which then is what is evaluated and kept; 0: none
+    clip : largest norm of the gradient; 0 for none
+    patience : stop after so many epochs without a better validation loss, whichever weights are kept; 0 trains all
+        epochs
+    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last one; without
+        rows to validate on "best" is the last one too
+    shuffle : draw a new order of the rows for each epoch, in batches of equal size. Without it batches are consecutive
+        rows in their own order, and the last one of an epoch is what is left
+    precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
+    compile : use torch.compile
+    device : "auto", "cpu", "cuda", ...
+    checkpoint_steps : save every so many steps as well as after each epoch; 0 for epochs only. Of epochs shorter than
+        two seconds not every one is saved
+
+    Raises
+    ------
+    RecipeError : a value of the wrong kind or out of range, or a setting of what was not chosen (``momentum`` and
+        ``nesterov`` belong to sgd, ``step_epochs`` and ``step_factor`` to the schedule "step")
+    """
+
+    epochs: int | Literal["auto"] = "auto"
+    batch_size: int | Literal["auto"] = "auto"
+    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
+    lr: float = 2e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.9
+    nesterov: bool = False
+    schedule: Schedule = "cosine"
+    step_epochs: int = 0
+    step_factor: float = 0.1
+    warmup: float = 0.05
+    average: float = 0.0
+    clip: float = 1.0
+    patience: int = 0
+    keep: Keep = "best"
+    shuffle: bool = True
+    precision: Precision = "auto"
+    compile: bool = False
+    device: str = "auto"
+    checkpoint_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Check kinds, ranges, and that every setting has an effect."""
+        self._check_kinds()
+        rules = {
+            "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
+            "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
+            "lr": (0 < self.lr < math.inf, "must be > 0"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "must be >= 0"),
+            "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),
+            "nesterov": (not self.nesterov or self.momentum > 0, "needs train.momentum > 0"),
+            "step_epochs": (self.step_epochs >= 0, "must be >= 0"),
+            "step_factor": (0 < self.step_factor < math.inf, "must be > 0"),
+            "warmup": (0 <= self.warmup <= 1, "must be a share from 0 to 1"),
+            "average": (0 <= self.average < 1, "must be from 0 to below 1"),
+            "clip": (self.clip >= 0, "must be >= 0"),
+            "patience": (self.patience >= 0, "must be >= 0"),
+            "checkpoint_steps": (self.checkpoint_steps >= 0, "must be >= 0"),
+        }
+        for name, (holds, rule) in rules.items():
+            if not holds:
+                raise RecipeError(f"train.{name}", rule, value=getattr(self, name))
+        belongs = {"momentum": ("optimizer", "sgd"), "nesterov": ("optimizer", "sgd")}
+        belongs |= {"step_epochs": ("schedule", "step"), "step_factor": ("schedule", "step")}
+        defaults = {field.name: field.default for field in fields(self)}
+        for name, (other, value) in belongs.items():
+            if getattr(self, name) != defaults[name] and getattr(self, other) != value:
+                raise RecipeError(
+                    f"train.{name}", f"needs train.{other}={value}; it is {getattr(self, other)}",
+                    value=getattr(self, name), remedy=f"Set train.{other}={value}, or leave train.{name} out.",
+                )  # fmt: skip
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], parameter: str = "train") -> Settings:
+        """Return the settings that ``options`` name; ``parameter`` is what a message calls them.
+
+        Raises
+        ------
+        RecipeError : one that is none; and as the settings themselves
+        """
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise RecipeError(f"{parameter}.{name}", "is no setting of training", remedy=nearest(str(name), known))
+        return cls(**options)
+
+    def require_valid(self, count: int) -> None:
+        """Raise RecipeError where a setting needs rows to validate on and their ``count`` is 0."""
+        if self.patience and not count:
+            raise RecipeError(
+                "train.patience", "needs rows to validate on, and there are none", value=self.patience,
+                remedy="Hold some out (data.valid above 0, of at least 20 rows; valid in Python), or leave it out.",
+            )  # fmt: skip
+
+    def _check_kinds(self) -> None:
+        """Check the kind of every value: recipes do so as well, and Python does not."""
+        hints = get_type_hints(type(self))
+        for name, hint in hints.items():
+            value = getattr(self, name)
+            kinds = get_args(hint) if get_origin(hint) is not Literal and get_args(hint) else (hint,)
+            words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+            if isinstance(value, str) and (value in words or str in kinds):
+                continue
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            fits = (bool in kinds and isinstance(value, bool | np.bool_)) or (int in kinds and whole)
+            fits = fits or (float in kinds and (whole or isinstance(value, float | np.floating)))
+            if not fits:
+                named = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+                wanted = [*(named[kind] for kind in kinds if kind in named), *words]
+                remedy = nearest(value, words) if isinstance(value, str) and words else None
+                raise RecipeError(f"train.{name}", f"must be {' or '.join(wanted)}", value=value, remedy=remedy)
+
+    def resolve(self, rows: int) -> tuple[int, int]:
+        """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""
+        # Few rows need small batches, or there would be hardly any steps; many rows keep the cores busy.
+        fitting = min(256, max(16, 2 ** int(math.log2(max(1, rows / 20)))))
+        batch_size = fitting if self.batch_size == "auto" else self.batch_size
+        steps_per_epoch = -(-rows // batch_size)
+        epochs = min(300, max(10, -(-2000 // steps_per_epoch))) if self.epochs == "auto" else self.epochs
+        return epochs, batch_size
