@@ -34,7 +34,7 @@ def run(folder, *arguments):
 
 def test_there_is_one_example_of_each_kind(copy):
     rooms = [Path(name).parts[2] for name in copy[1]]
-    assert sorted(rooms) == ["clustering", "data", "nets", "objectives", "recipes"]
+    assert sorted(rooms) == ["clustering", "data", "nets", "objectives", "recipes", "steps"]
 
 
 def test_the_examples_work_together_from_the_command_line(copy):
@@ -43,6 +43,9 @@ def test_the_examples_work_together_from_the_command_line(copy):
     results = json.loads((folder / "made" / "results.json").read_text())
     assert results["codes/size"] == 4
     assert results["clustering/n_clusters"] >= 2
+    assert {"medoids/distance", "time/medoids_s"} <= results.keys()
+    lines = (folder / "made" / "medoids.csv").read_text().splitlines()
+    assert len(lines) == 1 + results["clustering/n_clusters"]
     assert results["reconstruction/explained" if "reconstruction/explained" in results else "reconstruction/psnr"] > 0
 
 
