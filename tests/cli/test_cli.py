@@ -18,7 +18,7 @@ from PIL import Image
 
 from narrows.cli import main, printable
 from narrows.cli.run import folder_name
-from narrows.runs import Run
+from resealing import reseal
 
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
 QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
@@ -128,7 +128,7 @@ def test_noise_is_called_unlike_what_was_fitted(folder):
 def test_a_run_of_an_earlier_narrows_answers_without_novelty_and_says_why(folder):
     shutil.copytree(folder / "run", folder / "old")
     (folder / "old" / "novelty.safetensors").unlink()
-    Run(folder / "old").seal()
+    reseal(folder / "old")
     said = narrows("cluster", "old", "digits", "--out", "old.csv", cwd=folder, notes=True)
     assert "no novelty: an earlier narrows made this run" in said
     assert (folder / "old.csv").read_text().splitlines()[0] == "id,cluster,confidence"

@@ -113,8 +113,8 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
 
 def test_a_folder_that_does_not_say_whose_steps_it_holds_is_refused(tmp_path):
     Stages(tmp_path).begin({"method": "a"})
-    (tmp_path / "stages.json").unlink()
+    (tmp_path / "begun.json").unlink()
     Stages(tmp_path).begin({"method": "b"})  # an empty folder may be there
-    (tmp_path / "stages.json").rename(tmp_path / "views.safetensors")
-    with pytest.raises(RunFolderError, match=r"no stages\.json"):
+    (tmp_path / "begun.json").rename(tmp_path / "views.safetensors")
+    with pytest.raises(RunFolderError, match=r"must be empty or hold"):
         Stages(tmp_path).begin({"method": "a"})

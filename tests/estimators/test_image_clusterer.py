@@ -122,7 +122,7 @@ def test_a_folder_takes_the_same_call_up_again(fitted, folder):
     clusterer, images, _ = fitted
     again = narrows.ImageClusterer(3, layouts=1, random_state=0, folder=folder).fit(images)
     assert np.array_equal(again.predict_proba(images), clusterer.predict_proba(images))
-    with pytest.raises(RunFolderError, match="this very clustering"):
+    with pytest.raises(RunFolderError, match="this very work"):
         narrows.ImageClusterer(4, layouts=1, random_state=0, folder=folder).fit(images)
 
 

@@ -17,6 +17,7 @@ from narrows.explorer.page import asset, read, write
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from narrows.steps import open_data
+from resealing import reseal
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +130,7 @@ def test_the_page_knows_the_copies_of_a_run(finished, tmp_path):
     lines = ["group,id,row,path,kind,difference", "0,a,8,,first,0", "0,b,3,,exact,0", "1,c,5,,first,0",
              "1,d,6,,mirrored,0.01", ",e,7,,blank,"]  # fmt: skip
     (folder / "duplicates.csv").write_text("\n".join(lines) + "\n")
-    Run(folder).seal()
+    reseal(folder)
     bundle = gather(Run(folder), None)
     known = bundle.header["copies"]
     assert (known["groups"], known["rows"]) == (2, 4)
@@ -150,7 +151,7 @@ def test_a_table_of_a_stranger_is_one_clear_error_that_names_the_file(finished, 
     text = (folder / file).read_text()
     assert old in text
     (folder / file).write_text(text.replace(old, new, 1))
-    Run(folder).seal()
+    reseal(folder)
     with pytest.raises(RunFolderError, match=file.replace(".", r"\.")):
         gather(Run(folder), None)
 
@@ -167,7 +168,7 @@ def test_arrays_of_a_stranger_that_do_not_fit_the_rows_are_refused_by_name(finis
         np.save(folder / file, array)
     else:
         np.savez(folder / file, indices=array, distances=array.astype(float))
-    Run(folder).seal()
+    reseal(folder)
     with pytest.raises(RunFolderError, match=file.replace(".", r"\.")):
         gather(Run(folder), None)
 
@@ -179,7 +180,7 @@ def test_a_run_of_a_former_version_has_pairs(finished, tmp_path):
     del tables["copies"]
     pair = {"a": "1", "b": "4", "rows": [1, 4], "difference": 0.01, "exact": False}
     (folder / "tables.json").write_text(json.dumps(tables | {"duplicates": [pair]}))
-    Run(folder).seal()
+    reseal(folder)
     bundle = gather(Run(folder), None)
     known = bundle.header["copies"]
     assert (known["groups"], known["rows"]) == (1, 2)
