@@ -5,7 +5,7 @@ from pathlib import Path
 
 ORDER = [
     "errors", "wording", "registry", "files", "sealed", "progress", "interrupt", "environment", "data", "noise",
-    "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours", "manifold", "principal",
+    "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours", "placing", "distinct", "manifold", "principal",
     "patches", "clustering", "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked",
     "polygons", "runs", "recipes", "report", "explorer", "pipeline", "estimators", "jobs", "studies", "cli",
 ]  # fmt: skip

@@ -9,21 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from narrows import codes as coding
 from narrows import explorer, report
-from narrows.clustering import Clusterer
-from narrows.clustering.linear import Linear
+from narrows.clustering import methods as clusterings
 from narrows.data.dataset import Dataset, all_finite
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
 from narrows.deep import Stages
-from narrows.deep import methods as deep_clusterings
-from narrows.deep._autoencoder import with_decoder
 from narrows.errors import DataError, RecipeError, TrainingError
 from narrows.evaluation import copies, signals, summary
 from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
@@ -37,7 +35,7 @@ from narrows.novelty import NAME as NOVELTY
 from narrows.novelty import Novelty
 from narrows.progress import Progress
 from narrows.projection import methods as projections
-from narrows.recipes.recipe import TRAINING, Data, Recipe, clusterings
+from narrows.recipes.recipe import Data, Recipe
 from narrows.report import card, pictures, tables
 from narrows.runs import Run
 from narrows.training.loop import train
@@ -101,12 +99,17 @@ class _Job:
         self, run: Run, recipe: Recipe, data: Dataset | None, progress: Progress, interrupt: Interrupt
     ) -> None:
         self.run, self.progress, self.interrupt = run, progress, interrupt
+        self.stages = Stages(run.folder / "checkpoints", progress, interrupt)  # of a clustering that trains
         start = time.perf_counter()
         self.data = open_data(recipe.data, recipe.seed, progress) if data is None else _without_empty_labels(data)
         self.open_seconds = time.perf_counter() - start
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
-        _check_obeyed(self.recipe, self.data, self.split)
+        chosen = self.recipe.clustering
+        self.clusterer = clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+        if not self.clusterer.trains_network:
+            self.recipe.train.require_valid(len(self.split.valid))
+        _check_obeyed(self.recipe, self.data)
         row_bytes = self.data.values[:1].nbytes
         self.test = _some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
         # Before anything of a former run is replaced: a network that cannot be built is found out here.
@@ -118,7 +121,7 @@ class _Job:
         tables.describe_data(run, recipe.name, self.data, self.split)
 
     def train(self) -> summary.Results:
-        if self.recipe.clustering.name in TRAINING:
+        if self.clusterer.trains_network:
             return self._train_by_clustering()
         recipe, rows = self.recipe, self.split
         model = self.untrained
@@ -133,24 +136,27 @@ class _Job:
 
     def _train_by_clustering(self) -> summary.Results:
         """Let the clustering train its network, on all rows; no label is looked at."""
-        chosen, data = self.recipe.clustering, self.data
-        clusterer = deep_clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
-        stages = Stages(self.run.folder / "checkpoints", self.progress, self.interrupt)
+        stages, rows, values = self.stages, self.split, self.data.values
+        clusterer = self.fitted_to_rows
         with self.interrupt.deferred():
-            clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
-            history = stages.histories.get(clusterer.training_, [])
-            model = clusterer.model_
-            if decodes := not model.objective.trains_decoder:
-                # Clusters need none; to see what lies between images does. It learns from the rows that PCA does.
-                rows = self.split
-                model = with_decoder(model, data.values, rows.train, rows.valid, stages, self.recipe.seed)
+            # Clusters need no decoder; to see what lies between images does. It learns from the rows that PCA does.
+            model = clusterer.with_decoder(values, rows.train, rows.valid, stages)
         self.run.add_notes((
-            f"The clustering {chosen.name} trained its own network, on all rows and without their labels.",
+            f"The clustering {self.recipe.clustering.name} trained its own network, on all rows and without their "
+            "labels.",
             *clusterer.notes,
         ))  # fmt: skip
         self.run.add_tables(clusterer.evidence())
-        decoder: Learned = "train" if decodes else "all"
+        decoder: Learned = "all" if clusterer.model_.objective.trains_decoder else "train"
+        history = stages.histories.get(clusterer.training_, [])
         return self._trained(model, history, stages.histories.values(), network="all", decoder=decoder)
+
+    @cached_property
+    def fitted_to_rows(self) -> Any:
+        """The clustering, of those that train a network, fitted to all rows; no label is looked at."""
+        with self.interrupt.deferred():
+            preprocessing = self.data.provenance.get("preprocessing")
+            return self.clusterer.fit(self.data.values, self.stages, preprocessing=preprocessing)
 
     def _trained(
         self, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]], *,
@@ -196,13 +202,11 @@ class _Job:
     def cluster(self) -> summary.Results:
         chosen, codes = self.recipe.clustering, self._codes()
         with self.progress.task("cluster"):
-            if chosen.name in TRAINING:
-                clusterer: Clusterer = Linear.of_head(*_head(self.run.model()), codes)
-                made_by = {"name": "linear", "n_clusters": clusterer.n_clusters}
+            if self.clusterer.trains_network:
+                clusterer = self.fitted_to_rows.reader(codes)
+                made_by = {"name": clusterings.name_of(type(clusterer)), "n_clusters": clusterer.n_clusters_}
             else:
-                clusterer = clusterings(chosen.name).get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
-                clusterer.fit(codes)
-                made_by = chosen.model_dump()
+                clusterer, made_by = self.clusterer.fit(codes), chosen.model_dump()
         asked = chosen.arguments().get("n_clusters")  # of which there may be fewer
         asked = None if isinstance(asked, str) else asked
         write_npy(self.run.folder / "clusters.npy", clusterer.labels_)
@@ -260,7 +264,7 @@ class _Job:
     def _learn_novelty(self, model: Model, codes: Array, errors: Array | None) -> Array:
         """Learn and keep what tells how unlike the fitted rows others are; return what it says of the run's own."""
         values, rows = self.data.values, np.arange(len(self.data))
-        if self.recipe.clustering.name in TRAINING:  # all rows trained
+        if self.clusterer.trains_network:  # with all rows
             fitted, held_out = rows, rows[:0]
         else:
             fitted, held_out = self.split.train, self.split.test if self.split.held_out else self.split.valid
@@ -275,7 +279,7 @@ class _Job:
         """Look for what went wrong, and keep it in tables.json."""
         run, data, model, clusterer = self.run, self.data, self.run.model(), self.run.clusterer()
         clusters = run.array("clusters")
-        centres = len(next(iter(clusterer.state().values())))  # those without members included
+        centres = clusterer.n_clusters_  # those without members included
         samples = None  # (M,)
         if model.objective.trains_decoder:
             if model.objective.normal_codes:
@@ -310,24 +314,14 @@ class _Job:
         return self.run.neighbours()
 
 
-def _check_obeyed(recipe: Recipe, data: Dataset, rows: Split) -> None:
+def _check_obeyed(recipe: Recipe, data: Dataset) -> None:
     """Refuse what is asked of the division of the rows where these do not allow it."""
-    if recipe.clustering.name not in TRAINING:
-        recipe.train.require_valid(len(rows.valid))
     for part in ("valid", "test"):
         share, default = getattr(recipe.data, part), getattr(Data(), part)
         if share != default and data.split is not None and (data.split == part).any():
             raise RecipeError(
                 f"data.{part}", f"must be left out: the source itself says which rows are its {part} rows", value=share
             )
-
-
-def _head(model: Model) -> tuple[Array, Array]:
-    """Return the linear layer (M, K) and (M,) by which a network tells clusters apart; of a single one, zeros."""
-    head = getattr(model.objective, "head", None)
-    if head is None:
-        return np.zeros((1, model.code_size)), np.zeros(1)
-    return head.weight.detach().numpy(), head.bias.detach().numpy()
 
 
 def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Dataset:
