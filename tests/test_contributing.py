@@ -72,8 +72,8 @@ def test_the_registry_wide_tests_take_the_examples_up(copy):
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     output = run(
         folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "markers=slow",
-        "tests/test_every_net_and_objective.py", "tests/clustering",
-        "tests/deep/test_every_deep_clustering.py", "-k", "linear and sparse or farthest or denoising-kmeans and not stopped",
+        "tests/test_every_net_and_objective.py", "tests/clustering", "tests/deep/test_every_deep_clustering.py",
+        "-k", "linear and sparse or farthest or denoising-kmeans and not stopped",
     )  # fmt: skip
     assert re.search(r"^[1-9][0-9]* passed", output, re.MULTILINE), output
 

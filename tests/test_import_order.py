@@ -4,10 +4,11 @@ import ast
 from pathlib import Path
 
 ORDER = [
-    "errors", "wording", "registry", "files", "sealed", "progress", "interrupt", "environment", "data", "noise",
-    "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours", "placing", "distinct", "manifold", "principal",
-    "patches", "clustering", "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked",
-    "polygons", "runs", "recipes", "report", "explorer", "pipeline", "estimators", "jobs", "studies", "cli",
+    "errors", "wording", "registry", "files", "sealed", "progress", "interrupt", "environment", "data",
+    "noise", "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours",
+    "placing", "distinct", "manifold", "principal", "patches", "clustering", "projection", "evaluation",
+    "novelty", "deep", "figures", "reference", "worked", "polygons", "runs", "recipes", "report", "explorer",
+    "pipeline", "estimators", "jobs", "studies", "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 
@@ -40,6 +41,19 @@ def test_imports_point_one_way():
             for other in imports_of(path)
             if ORDER.index(other) > ORDER.index(room)
         ]
+    assert not wrong
+
+
+def test_private_modules_stay_in_their_room():
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("narrows."):
+                _, other, *parts = [*node.module.split("."), *(alias.name for alias in node.names)]
+                wrong += [f"{path.relative_to(SOURCE)} imports {node.module}"] * (
+                    other != room and any(part.startswith("_") for part in parts)
+                )
     assert not wrong
 
 

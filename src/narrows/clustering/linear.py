@@ -57,5 +57,6 @@ class Linear(CodeClusterer):
 
     def _relative(self, codes: Array) -> Array:
         """Return the functions (B, M) of ``codes`` (B, K), less the greatest of each code."""
-        values: Array = codes @ self.weights_.T + self.offsets_
-        return values - values.max(1, keepdims=True)
+        values = codes @ self.weights_.T + self.offsets_
+        relative: Array = values - values.max(1, keepdims=True)
+        return relative

@@ -126,7 +126,7 @@ class Mixture(CodeClusterer):
 
     def _shares(self, codes: Array) -> Array:
         log, _ = self._log_joint(codes)
-        shares = np.exp(log - log.max(axis=1, keepdims=True))
+        shares: Array = np.exp(log - log.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
         return shares
 

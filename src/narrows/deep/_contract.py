@@ -224,7 +224,7 @@ def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
         )  # fmt: skip
     if shape is not None and values.shape[1:] != shape:
         raise InputError("values", f"must have rows of shape {shape}, as the fitted ones", value=values.shape[1:])
-    if not all_finite(values):
+    if values.dtype.kind == "f" and not all_finite(values):  # bytes are, and need not be read for it
         raise InputError("values", "must be finite", value="NaN or infinity")
 
 

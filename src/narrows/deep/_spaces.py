@@ -78,7 +78,7 @@ def to_directions(rows: Array) -> Array:
 
 def _components(values: Array, rows: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:
     """Return principal components (N, K) of what ``encode`` makes of ``rows`` (N,); the axes are those of a sample."""
-    sample = values[_some(rows, seed)]
+    sample = values[_some(rows, seed, SAMPLE)]
     encoded = [encode(sample[block]) for block in coding.blocks(len(sample), values.shape[1:])]
     mean, axes = principal_axes(lambda: iter(encoded), max(1, min(n_axes, len(sample) - 1, encoded[0].shape[1])))
     found = np.empty((len(rows), len(axes)), np.float32)
@@ -87,7 +87,7 @@ def _components(values: Array, rows: Array, encode: Callable[[Array], Array], n_
     return found
 
 
-def _some(rows: Array, seed: int, most: int = SAMPLE) -> Array:
+def _some(rows: Array, seed: int, most: int) -> Array:
     if len(rows) <= most:
         return rows
     return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]

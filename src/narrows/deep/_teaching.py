@@ -130,7 +130,8 @@ class Teaching:
         )
 
     def _answers(self, model: Model) -> Array:
-        return shares_of(model, self.values)[self.rows].argmax(1)
+        answers: Array = shares_of(model, self.values)[self.rows].argmax(1)
+        return answers
 
     def _judge(self, clusters: Array) -> float:
         return neighbour_information(clusters, self.judges, self.n_clusters)

@@ -91,7 +91,7 @@ class Agreement(DeepClusterer):
     information_ : what the clusters told about those of neighbours before and after that, in nats
     """
 
-    quick: ClassVar = {"layouts": 1, "passes": 1, "epochs": 1}
+    quick: ClassVar = {"layouts": 1, "epochs": 1, "spaces": ["pixels"]}
 
     rows_: Array
     found_: Sequence[Found] = ()

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows.clustering import methods
 from narrows.data.dataset import Dataset
-from narrows.deep import Stages
+from narrows.deep import DeepClusterer, Stages
 from narrows.errors import RecipeError, RunFolderError, nearest
 from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import Source, TellsNovelty
@@ -64,6 +64,8 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     >>> clusterer.predict(digits.values[:3])  # doctest: +SKIP
     array([3, 8, 7])
     """
+
+    clusterer_: DeepClusterer
 
     def __init__(
         self,
@@ -194,7 +196,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
                 raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
         return own | options
 
-    def _take(self, clusterer: Any) -> None:
+    def _take(self, clusterer: DeepClusterer) -> None:
         self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes
         self.n_clusters_ = clusterer.n_clusters_
 

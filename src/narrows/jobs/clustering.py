@@ -16,7 +16,7 @@ from narrows.clustering import Clusterer, methods
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.deep import Stages
-from narrows.deep.agreement import Agreement, Found
+from narrows.deep.agreement import Agreement
 from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.images import gallery
@@ -195,7 +195,7 @@ def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
     return results
 
 
-def _scored(clusterings: Iterable[Found], labels: Array) -> list[dict[str, Any]]:
+def _scored(clusterings: Iterable[Any], labels: Array) -> list[dict[str, Any]]:
     """Return a line for each of those clusterings that sort the rows with these ``labels`` (N,)."""
     return [
         {
