@@ -34,7 +34,7 @@ def run(folder, *arguments):
 
 def test_there_is_one_example_of_each_kind(copy):
     rooms = [Path(name).parts[2] for name in copy[1]]
-    assert sorted(rooms) == ["clustering", "data", "nets", "objectives", "recipes", "steps"]
+    assert sorted(rooms) == ["clustering", "data", "deep", "nets", "objectives", "recipes", "steps"]
 
 
 def test_the_examples_work_together_from_the_command_line(copy):
@@ -49,12 +49,34 @@ def test_the_examples_work_together_from_the_command_line(copy):
     assert results["reconstruction/explained" if "reconstruction/explained" in results else "reconstruction/psnr"] > 0
 
 
+def test_a_clustering_that_trains_is_a_run_and_an_estimator_as_it_is(copy):
+    folder, _ = copy
+    asked = [
+        "clustering.name=denoising-kmeans",
+        "clustering.epochs=2",
+        "clustering.n_clusters=4",
+        "projection.name=pca",
+    ]
+    code = "import sys; from narrows.cli import main; main()"
+    run(folder, "-c", code, "run", "stripes", *(text for one in asked for text in ("--set", one)), "--out", "trained")
+    assert json.loads((folder / "trained" / "results.json").read_text())["clustering/n_clusters"] >= 2
+    answers = run(
+        folder, "-c",
+        "import narrows; run = narrows.Run('trained'); found = run.assign('stripes'); print(len(found[0]))\n"
+        "from narrows.data.named.stripes import stripes\n"
+        "made = narrows.ImageClusterer(4, method='denoising-kmeans', options={'epochs': 1}, random_state=0)\n"
+        "print(len(made.fit(stripes()).labels_))",
+    )  # fmt: skip
+    assert answers.split() == ["400", "400"]
+
+
 def test_the_registry_wide_tests_take_the_examples_up(copy):
     folder, _ = copy
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     output = run(
         folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "markers=slow",
-        "tests/test_every_net_and_objective.py", "tests/clustering", "-k", "linear and sparse or farthest",
+        "tests/test_every_net_and_objective.py", "tests/clustering", "tests/deep/test_every_deep_clustering.py",
+        "-k", "linear and sparse or farthest or denoising-kmeans and not stopped",
     )  # fmt: skip
     assert re.search(r"^[1-9][0-9]* passed", output, re.MULTILINE), output
 

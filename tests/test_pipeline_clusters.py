@@ -147,8 +147,6 @@ def test_its_arguments_are_checked_before_anything_is_done():
         quick("clustering.n_clusters=ten")
     with pytest.raises(RecipeError, match="Did you mean 'agreement'"):
         recipes.load("clusters", ["clustering.name=agreemint"])
-    with pytest.raises(RecipeError, match=r'narrows\.deep\.methods\.get\("idec"\)\(n_clusters=10\)'):
-        recipes.load("clusters", ["clustering.name=idec"])
 
 
 def test_a_number_that_nobody_gave_is_estimated_with_its_evidence(tmp_path):

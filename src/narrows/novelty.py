@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 from narrows import codes as coding
-from narrows.clustering._checks import checked_codes
+from narrows.clustering import checked_codes
 from narrows.errors import InputError, RunFolderError
 from narrows.evaluation.baseline import PCABaseline
 from narrows.files import Array

@@ -23,23 +23,22 @@ Trust = bool | Collection[str]
 
 
 class Registry:
-    """The entries of one package folder.
+    """The entries of one package folder, or of several.
 
     Parameters
     ----------
     package : dotted name of the folder's package, such as ``"narrows.nets"``
     kind : what an entry is called in messages, such as ``"network"``
+    more : further packages, whose entries have names of their own
     """
 
-    def __init__(self, package: str, kind: str) -> None:
-        self.package = package
+    def __init__(self, package: str, kind: str, *more: str) -> None:
+        self.packages = (package, *more)
         self.kind = kind
 
     def names(self) -> list[str]:
         """Return the names of all entries, sorted, without importing them."""
-        folder = importlib.import_module(self.package)
-        found = (module.name for module in pkgutil.iter_modules(folder.__path__))
-        return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
+        return sorted(self._places())
 
     def get(self, name: str, *, trusted: Trust = True) -> Any:
         """Return the entry called ``name``, or the object at ``"package.module:attribute"`` when trusted.
@@ -52,14 +51,29 @@ class Registry:
         """
         if ":" in name:
             return self._from_path(name, trusted)
-        if name not in self.names():
+        places = self._places()
+        if name not in places:
             raise RecipeError(
-                self.kind, f"must name one of the known entries ({self.package})", value=name,
-                remedy=nearest(name, self.names()),
+                self.kind, f"must name one of the known entries ({', '.join(self.packages)})", value=name,
+                remedy=nearest(name, sorted(places)),
             )  # fmt: skip
-        module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
+        module = importlib.import_module(places[name])
         (public,) = module.__all__
         return getattr(module, public)
+
+    def name_of(self, entry: type) -> str:
+        """Return the name under which ``get`` finds a class."""
+        places = {module: name for name, module in self._places().items()}
+        return places.get(entry.__module__, f"{entry.__module__}:{entry.__qualname__}")
+
+    def _places(self) -> dict[str, str]:
+        """Return name -> module of all entries."""
+        return {
+            module.name.replace("_", "-"): f"{package}.{module.name}"
+            for package in self.packages
+            for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+            if not module.name.startswith("_")
+        }
 
     def _from_path(self, path: str, trusted: Trust) -> Any:
         if not (trusted if isinstance(trusted, bool) else path in trusted):

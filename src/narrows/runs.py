@@ -33,7 +33,7 @@ from narrows.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
 from narrows.stages import Stages
 
 if TYPE_CHECKING:
-    from narrows.clustering import Clusterer
+    from narrows.clustering import CodeClusterer
     from narrows.codes import CodeDistribution
     from narrows.data.dataset import Dataset
     from narrows.evaluation.baseline import PCABaseline
@@ -189,11 +189,11 @@ class Run:
             raise self.parts.damaged("neighbours.npz", f"it holds {sorted(found)}")
         return found["indices"], found["distances"]
 
-    def clusterer(self) -> Clusterer:
+    def clusterer(self) -> CodeClusterer:
         """Return the fitted clusterer."""
         from narrows.clustering import methods
 
-        clusterer: Clusterer = self._load_part("clusterer", methods)
+        clusterer: CodeClusterer = self._load_part("clusterer", methods)
         return clusterer
 
     def examples(self) -> Examples:

@@ -10,7 +10,8 @@ from narrows.clustering import methods
 from narrows.errors import InputError, RecipeError
 from narrows.evaluation.clustering import accuracy
 
-every_method = pytest.mark.parametrize("name", methods.names())
+NAMES = [name for name in methods.names() if not methods.get(name).trains_network]
+every_method = pytest.mark.parametrize("name", NAMES)
 
 
 def blobs(sizes=(120, 60, 30), spread=0.3, seed=0):
@@ -55,8 +56,8 @@ def test_confidence_is_a_share_and_least_between_groups(name):
     assert clusterer.confidence(near[None]) > 0.9
     # Nowhere on the way from one group to the other is a code less clear than where the cluster changes.
     way = np.linspace(0, 8, 401)[:, None] * [1, 0, 0] + near
-    changes = np.flatnonzero(np.diff(clusterer.predict(way)))
-    assert abs(int(clusterer.confidence(way).argmin()) - int(changes[0])) <= 1
+    change, confidence = int(np.flatnonzero(np.diff(clusterer.predict(way)))[0]), clusterer.confidence(way)
+    assert confidence.min() == confidence[change - 1 : change + 3].min()
 
 
 @every_method
@@ -65,7 +66,9 @@ def test_typicality_falls_with_the_distance_from_the_core(name):
     clusterer = methods.get(name)(n_clusters=3).fit(codes)
     core = codes[clusterer.labels_ == 0].mean(axis=0)
     typicality = clusterer.typicality(core + np.linspace(0, 1.5, 6)[:, None] * [0, 0, 1])
-    assert (np.diff(typicality) < 0).all()
+    assert typicality[0] > typicality[1:].max()
+    if name != "layout":  # in which distances are those between neighbours
+        assert (np.diff(typicality) < 0).all()
 
 
 @every_method
@@ -110,7 +113,9 @@ def test_few_rows_give_as_many_clusters_as_there_can_be(name, rows, asked, made)
         warnings.simplefilter("error")
         clusterer = methods.get(name)(n_clusters=asked).fit(codes)
     assert len(set(clusterer.labels_.tolist())) == clusterer.labels_.max() + 1 == made
-    assert (f"only {rows} different code" in " ".join(clusterer.notes)) == (rows < asked)
+    assert any("were asked for" in note and f"only {rows} different code" in note for note in clusterer.notes) == (
+        rows < asked
+    )
     assert np.isfinite(clusterer.confidence(codes)).all()
     assert np.isfinite(clusterer.typicality(codes)).all()
 

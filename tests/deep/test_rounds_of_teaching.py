@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from narrows.deep import Stages
-from narrows.deep import agreement as module
+from narrows.deep import _teaching as module
 from narrows.deep.agreement import Agreement
 from narrows.wording import share
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from narrows.deep import Stages
-from narrows.deep.agreement import Agreement, _graphs
+from narrows.deep._graphs import graphs_of
+from narrows.deep.agreement import Agreement
 from narrows.evaluation.clustering import accuracy
 
 
@@ -12,7 +13,7 @@ from narrows.evaluation.clustering import accuracy
 )
 def test_no_row_is_asked_for_more_neighbours_than_half_a_cluster(rows, n_clusters, count):
     points = np.random.default_rng(0).normal(size=(rows, 4)).astype(np.float32)
-    indices, distances = _graphs("graph", {"points": points}, n_clusters, Stages())["points"]
+    indices, distances = graphs_of("graph", {"points": points}, n_clusters, Stages())["points"]
     assert indices.shape == distances.shape == (rows, count)
 
 

@@ -10,8 +10,12 @@ from narrows.evaluation.clustering import accuracy
 from narrows.neighbours import nearest
 
 
+def pixel_space(values):
+    return spaces.pixel_space(values, np.arange(len(values)), 0)
+
+
 def test_pixels_are_principal_components(digits):
-    rows = spaces.pixel_space(digits[0], 0)
+    rows = pixel_space(digits[0])
     flat = digits[0].reshape(1797, 64) / 255
     expected = PCA(50, svd_solver="full").fit_transform(flat)
     np.testing.assert_allclose(np.abs(rows), np.abs(expected), atol=1e-4)
@@ -21,16 +25,16 @@ def test_large_images_are_compared_small():
     rng = np.random.default_rng(0)
     small = rng.integers(256, size=(60, 3, 32, 32), dtype=np.uint8)
     large = small.repeat(3, axis=2).repeat(2, axis=3)
-    np.testing.assert_allclose(np.abs(spaces.pixel_space(large, 0)), np.abs(spaces.pixel_space(small, 0)), atol=1e-3)
+    np.testing.assert_allclose(np.abs(pixel_space(large)), np.abs(pixel_space(small)), atol=1e-3)
 
 
 def test_vectors_count_alike_whatever_their_units_and_constants_count_nothing():
     rng = np.random.default_rng(0)
     values = rng.normal(size=(200, 6)).astype(np.float32)
     units = values * np.float32([1, 10, 1e3, 1e-3, 1, 1]) + np.float32([0, 5, 1e4, 0, 0, 0])
-    rows, other = spaces.pixel_space(values, 0), spaces.pixel_space(units, 0)
+    rows, other = pixel_space(values), pixel_space(units)
     np.testing.assert_allclose(np.abs(rows), np.abs(other), atol=1e-2)
-    constant = spaces.pixel_space(np.hstack([values, np.full((200, 1), 7, np.float32)]), 0)
+    constant = pixel_space(np.hstack([values, np.full((200, 1), 7, np.float32)]))
     np.testing.assert_allclose(np.linalg.norm(constant, axis=1), np.linalg.norm(rows, axis=1), rtol=1e-4)
 
 
@@ -38,7 +42,7 @@ def test_vectors_count_alike_whatever_their_units_and_constants_count_nothing():
 def test_patches_of_any_images(shape, size):
     images = np.random.default_rng(0).integers(256, size=(200, *shape), dtype=np.uint8)
     for grid in spaces.GRIDS:
-        assert spaces.patch_space(images, grid, 0).shape == (200, size)
+        assert spaces.patch_space(images, np.arange(200), grid, 0).shape == (200, size)
 
 
 def test_side_by_side_every_space_has_the_same_say():
@@ -97,7 +101,7 @@ def test_no_step_is_done_twice_and_none_is_left_to_another_clustering():
 
 def test_flat_images_lie_in_a_row_and_rounding_is_no_space():
     flat = np.repeat(np.arange(256, dtype=np.uint8), 64).reshape(-1, 1, 8, 8)
-    seen = {"pixels": spaces.to_directions(spaces.pixel_space(flat, 0)), "line": np.linspace(1, 2, 256)[:, None]}
+    seen = {"pixels": spaces.to_directions(pixel_space(flat)), "line": np.linspace(1, 2, 256)[:, None]}
     assert np.abs(spaces.side_by_side(seen)).max() < 10
 
 

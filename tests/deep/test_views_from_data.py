@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from narrows.deep._views import suited_views
+from narrows.deep import _views
+
+
+def suited_views(images, seed=0):
+    return _views.suited_views(images, np.arange(len(images)), seed)
 
 
 def arrows(n=300, both_ways=False, seed=0):

@@ -6,6 +6,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
+from narrows.clustering import methods
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, InputError, RecipeError, RunFolderError
 from narrows.evaluation.clustering import accuracy
@@ -138,6 +139,32 @@ def test_an_archive_that_could_be_larger_than_it_looks_is_refused(fitted, tmp_pa
             archive.write(part, part.name)
     with pytest.raises(RunFolderError, match="is compressed"):
         narrows.ImageClusterer.load(tmp_path / "packed.zip")
+
+
+@pytest.mark.parametrize("method", ["dec", "imsat", "n2d"])
+def test_any_method_that_trains_a_network_takes_its_place(method, three_kinds, tmp_path):
+    images = three_kinds[0][:90]
+    made = narrows.ImageClusterer(3, method=method, options=methods.get(method).quick, random_state=0).fit(images)
+    assert np.array_equal(made.predict(images), made.labels_)
+    assert made.predict_proba(images).shape == (90, made.n_clusters_)
+    assert made.embedding_.shape[1] == len(made.get_feature_names_out())
+    made.save(tmp_path / "c.zip")
+    loaded = narrows.ImageClusterer.load(tmp_path / "c.zip")
+    assert loaded.method == method
+    assert np.array_equal(loaded.predict_proba(images), made.predict_proba(images))
+    assert np.array_equal(loaded.novelty(images), made.novelty(images))
+
+
+def test_settings_that_a_method_does_not_have_are_named():
+    for wrong, words in (
+        ({"method": "kmeans"}, r"method must train a network .*agreement, autoencoder-kmeans, dec.*kmeans"),
+        ({"method": "dek"}, "Did you mean 'dec'"), ({"method": "dec", "views": ["flip:1"]}, "views is no setting"),
+        ({"method": "dec", "options": {"eposch": 3}}, "Did you mean 'epochs'"),
+        ({"layouts": 1, "options": {"layouts": 2}}, "layouts must be given once"),
+        ({"options": {"seed": 2}}, "is no setting"), ({"n_clusters": True}, "n_clusters"),
+    ):  # fmt: skip
+        with pytest.raises(RecipeError, match=words):
+            narrows.ImageClusterer(**{"random_state": 0} | wrong).fit(np.zeros((9, 8, 8), np.uint8))
 
 
 def test_wrong_input_is_named(fitted):

@@ -31,7 +31,7 @@ class ClassifierNet(nn.Module, ABC):
     """
 
     encoder: nn.Module
-    head: nn.Module
+    head: nn.Linear
 
     def __init__(self, input_shape: tuple[int, ...], n_classes: int) -> None:
         super().__init__()
@@ -41,10 +41,19 @@ class ClassifierNet(nn.Module, ABC):
         self.n_classes = n_classes
         self.is_images = len(self.input_shape) == 3
 
+    @property
+    def code_size(self) -> int:
+        """F, the number of features: they are the code of a classifier."""
+        return self.head.in_features
+
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, F) of ``x`` (N, *input_shape)."""
         features: Tensor = self.encoder(x)
         return features
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the code (N, F) of ``x`` (N, *input_shape), from which the head reads: its features."""
+        return self.features(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (N, n_classes), float32."""

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from narrows.clustering import Clusterer
-from narrows.errors import RecipeError
+from narrows.clustering import CodeClusterer, whole_number
 from narrows.files import Array
 
 __all__ = ["KMeans"]
@@ -16,7 +15,7 @@ SEEDING_ROWS = 100_000  # seeding on more costs as much as all of the iterations
 ELKAN_FROM = 5_000  # K x clusters from which the distances Elkan's bounds save cost more than the bounds
 
 
-class KMeans(Clusterer):
+class KMeans(CodeClusterer):
     """k-means: each code belongs to the nearest of ``n_clusters`` centres (Lloyd 1982; scikit-learn's implementation).
 
     Seeded by k-means++ (Arthur and Vassilvitskii 2007). Large problems use Elkan's variant (2003), which finds the same
@@ -37,11 +36,8 @@ class KMeans(Clusterer):
 
     def __init__(self, n_clusters: int = 10, seed: int = 0, n_init: int = 10, max_iter: int = 300) -> None:
         super().__init__(n_clusters, seed)
-        for name, value in (("n_init", n_init), ("max_iter", max_iter)):
-            if value < 1:
-                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=value)
-        self.n_init = n_init
-        self.max_iter = max_iter
+        self.n_init = whole_number("clustering.n_init", n_init)
+        self.max_iter = whole_number("clustering.max_iter", max_iter)
 
     def _fit(self, codes: Array, n_clusters: int) -> None:
         import warnings

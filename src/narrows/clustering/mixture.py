@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from narrows.clustering import Clusterer
+from narrows.clustering import CodeClusterer, whole_number
 from narrows.clustering.kmeans import KMeans
 from narrows.errors import RecipeError, RunFolderError
 from narrows.files import Array
@@ -20,11 +20,12 @@ Covariance = Literal["full", "tied", "diag", "spherical"]
 ROWS_PER_VALUE = 2  # a full covariance from fewer codes per code value than this is mostly noise
 
 
-class Mixture(Clusterer):
+class Mixture(CodeClusterer):
     """A mixture of Gaussians fitted by expectation-maximisation (Dempster et al. 1977; scikit-learn's implementation).
 
-    Clusters may differ in size, shape and share. Starts from the clusters of k-means. Confidence is the posterior
-    probability of the winning component; typicality is minus the Mahalanobis distance to its mean. Works in float64.
+    Clusters may differ in size, shape and share. Starts from the clusters of k-means. Shares are the posterior
+    probabilities of the components, and confidence is that of the winning one; typicality is minus the Mahalanobis
+    distance to its mean. Works in float64.
 
     Parameters
     ----------
@@ -60,13 +61,10 @@ class Mixture(Clusterer):
             )
         if not 0 < reg < np.inf:
             raise RecipeError("clustering.reg", "must be a number > 0", value=reg)
-        for name, value in (("max_iter", max_iter), ("max_rows", max_rows)):
-            if value < 1:
-                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=value)
         self.covariance_type = covariance_type
         self.reg = reg
-        self.max_iter = max_iter
-        self.max_rows = max_rows
+        self.max_iter = whole_number("clustering.max_iter", max_iter)
+        self.max_rows = whole_number("clustering.max_rows", max_rows)
 
     def _fit(self, codes: Array, n_clusters: int) -> None:
         import warnings
@@ -118,7 +116,7 @@ class Mixture(Clusterer):
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
-        """See ``Clusterer.from_state``."""
+        """See ``CodeClusterer.from_state``."""
         mixture = super().from_state(arrays, **arguments)
         widths = np.diagonal(mixture.factors_, axis1=1, axis2=2)
         if not (mixture.weights_ >= 0).all() or not mixture.weights_.any() or not (widths > 0).all():
@@ -126,12 +124,11 @@ class Mixture(Clusterer):
             raise RunFolderError("the saved clustering", rule, value=(mixture.weights_.min(), widths.min()))
         return mixture
 
-    def posterior(self, codes: Array) -> Array:
-        """Return the probability (N, M) of each component for ``codes`` (N, K)."""
-        log, _ = self._log_joint(np.asarray(codes, dtype=np.float64))
-        shares = np.exp(log - log.max(axis=1, keepdims=True))
-        posterior: Array = shares / shares.sum(axis=1, keepdims=True)
-        return posterior
+    def _shares(self, codes: Array) -> Array:
+        log, _ = self._log_joint(codes)
+        shares: Array = np.exp(log - log.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares
 
     def _score(self, codes: Array) -> tuple[Array, Array, Array]:
         log, squares = self._log_joint(codes)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from narrows import codes as coding
+from narrows.clustering import CodeClusterer, whole_number
 from narrows.clustering.kmeans import KMeans
-from narrows.deep import DeepClusterer
-from narrows.deep._autoencoder import pretrain, with_objective
+from narrows.clustering.student_t import StudentT
+from narrows.deep._decoder import with_objective
+from narrows.deep._pretrained import Pretrained
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
@@ -22,7 +24,7 @@ from narrows.training.stages import Stages
 from narrows.wording import share, verb
 
 
-class Gathering(DeepClusterer):
+class Gathering(Pretrained):
     """An autoencoder learns to reconstruct; then its codes gather around centres that start as those of k-means.
 
     In each round the shares of *all* rows in the clusters are computed and sharpened to targets, and the network and
@@ -31,7 +33,7 @@ class Gathering(DeepClusterer):
 
     Parameters
     ----------
-    n_clusters, seed : see ``DeepClusterer``
+    n_clusters, seed : see ``Clusterer``
     code_size : values of a code, lowered to the number of values of a row where these are fewer
     epochs : of the autoencoder
     rounds : the most rounds
@@ -39,6 +41,8 @@ class Gathering(DeepClusterer):
     lr : of the rounds
     reconstruction, weight : of the reconstruction error and of the divergence from the targets, in the rounds
     """
+
+    quick: ClassVar = {"epochs": 1, "rounds": 1}
 
     def __init__(
         self,
@@ -52,23 +56,17 @@ class Gathering(DeepClusterer):
         reconstruction: float,
         weight: float,
     ) -> None:
-        super().__init__(n_clusters, seed)
-        for name, count in (("code_size", code_size), ("epochs", epochs), ("rounds", rounds)):
-            if count < 1:
-                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=count)
+        super().__init__(n_clusters, seed, code_size, epochs)
         for name, value in (("lr", lr), ("weight", weight)):
             if not 0 < value < math.inf:
                 raise RecipeError(f"clustering.{name}", "must be a number > 0", value=value)
         if not 0 <= tol < 1:
             raise RecipeError("clustering.tol", "must be from 0 to below 1", value=tol)
-        self.code_size, self.epochs, self.rounds, self.tol, self.lr = code_size, epochs, rounds, tol, lr
+        self.rounds, self.tol, self.lr = whole_number("clustering.rounds", rounds), tol, lr
         self.reconstruction, self.weight = reconstruction, weight
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
-        encoder = pretrain(
-            values, stages, code_size=self.code_size, epochs=self.epochs, seed=self.seed,
-            preprocessing=self._preprocessing,
-        )  # fmt: skip
+        encoder = self._pretrain(values, stages, self.epochs)
         objective = {
             "name": "student-t", "n_clusters": n_clusters, "weight": self.weight, "reconstruction": self.reconstruction,
         }  # fmt: skip
@@ -83,7 +81,7 @@ class Gathering(DeepClusterer):
         for turn in range(self.rounds):
             before, goals = shares.argmax(1), target(torch.from_numpy(shares)).numpy()
             seed = int(np.random.SeedSequence([self.seed, turn + 1]).generate_state(1)[0])
-            model = stages.train(f"round-{turn:03d}", model, values, settings, seed=seed, labels=goals)
+            model = self._train(f"round-{turn:03d}", model, values, settings, stages, seed=seed, labels=goals)
             shares = _assign(model, values)
             moved = float((shares.argmax(1) != before).mean())
             if moved <= self.tol:
@@ -96,6 +94,10 @@ class Gathering(DeepClusterer):
 
     def _shares(self, values: Array) -> Array:
         return _assign(self.model_, values)
+
+    def _reader(self, codes: Array) -> CodeClusterer:
+        objective: Any = self.model_.objective
+        return StudentT.of_parameters({"centers": objective.centers.detach().numpy().astype(np.float64)}, codes)
 
 
 def _centers(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple[Arrays, list[str]]:

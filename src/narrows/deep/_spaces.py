@@ -25,33 +25,34 @@ ROUNDING = 1e-6  # of rows of length 1: distances below it say nothing
 SCALE = 10  # the neighbour whose distance is one unit of a space
 
 
-def pixel_space(values: Array, seed: int) -> Array:
-    """Return principal components (N, <= 50) of pixels, or of the standardised columns of vectors."""
+def pixel_space(values: Array, rows: Array, seed: int) -> Array:
+    """Return principal components (N, <= 50) of pixels, or of the standardised columns of vectors, of ``rows`` (N,)."""
     if values.ndim == 2:
         mean, sd = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
         sd[sd <= 1e-7 * np.abs(mean)] = math.inf  # a column that never changes tells nothing
-        return _components(values, lambda block: (block - mean) / sd, PIXEL_AXES, seed)
+        return _components(values, rows, lambda block: (block - mean) / sd, PIXEL_AXES, seed)
     height, width = (min(side, PIXEL_SIDE) for side in values.shape[2:])
 
     def shrink(block: Array) -> Array:
         x = torch.from_numpy(np.ascontiguousarray(block)).float() / 255
-        rows: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
-        return rows
+        small: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
+        return small
 
-    return _components(values, shrink, PIXEL_AXES, seed)
+    return _components(values, rows, shrink, PIXEL_AXES, seed)
 
 
-def patch_space(images: Array, grid: str, seed: int) -> Array:
-    """Return principal components (N, <= 128) of the square roots of patch codes on a "coarse" or a "fine" grid.
+def patch_space(images: Array, rows: Array, grid: str, seed: int) -> Array:
+    """Return principal components (N, <= 128) of the square roots of patch codes of ``rows`` (N,) of the images.
 
-    The root makes much of whether a kind of patch is there, and less of how often.
+    Codes are those on a "coarse" or a "fine" grid. The root makes much of whether a kind of patch is there, and less of
+    how often.
     """
     fields, centers = GRIDS[grid]
     side = min(images.shape[2:])
     patch = min(6, max(3, side // 5))
     codes = PatchCodes(centers, side=patch, stride=2 if patch == 6 else 1, grid=fields, seed=seed)
-    codes.fit(_some(images, seed, PATCHED))
-    return _components(images, lambda block: np.sqrt(codes.encode(block)), PATCH_AXES, seed)
+    codes.fit(images[_some(rows, seed, PATCHED)])
+    return _components(images, rows, lambda block: np.sqrt(codes.encode(block)), PATCH_AXES, seed)
 
 
 def side_by_side(spaces: Mapping[str, Array]) -> Array:
@@ -75,18 +76,18 @@ def to_directions(rows: Array) -> Array:
     return directions
 
 
-def _components(values: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:
-    """Return principal components (N, K) of what ``encode`` makes of rows; the axes are those of a sample."""
-    sample = _some(values, seed)
+def _components(values: Array, rows: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:
+    """Return principal components (N, K) of what ``encode`` makes of ``rows`` (N,); the axes are those of a sample."""
+    sample = values[_some(rows, seed, SAMPLE)]
     encoded = [encode(sample[block]) for block in coding.blocks(len(sample), values.shape[1:])]
     mean, axes = principal_axes(lambda: iter(encoded), max(1, min(n_axes, len(sample) - 1, encoded[0].shape[1])))
-    rows = np.empty((len(values), len(axes)), np.float32)
-    for block in coding.blocks(len(values), values.shape[1:]):
-        rows[block] = (encode(values[block]) - mean) @ axes.T
-    return rows
+    found = np.empty((len(rows), len(axes)), np.float32)
+    for block in coding.blocks(len(rows), values.shape[1:]):
+        found[block] = (encode(values[rows[block]]) - mean) @ axes.T
+    return found
 
 
-def _some(values: Array, seed: int, most: int = SAMPLE) -> Array:
-    if len(values) <= most:
-        return values
-    return values[np.sort(np.random.default_rng(seed).choice(len(values), most, replace=False))]
+def _some(rows: Array, seed: int, most: int) -> Array:
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]

@@ -22,14 +22,14 @@ PLAIN = 0.4  # share of pixels that have the commonest value in drawings; photog
 STROKE_SIDE = 28  # the side at which a full stroke view is as it should be
 
 
-def suited_views(images: Array, seed: int = 0) -> tuple[list[str], list[str]]:
-    """Return views for ``images`` uint8 (N, C, H, W), as ``narrows.views`` takes them, and a sentence on each choice.
+def suited_views(images: Array, rows: Array, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Return views for the ``rows`` (M,) of ``images`` uint8 (N, C, H, W), as ``narrows.views`` takes them, and why.
 
     Moving and erasing suit all images. Mirroring does if mirrored images are about as near to the other images as the
     images themselves are. Drawings on a plain ground get thicker and thinner strokes; all others more and less light.
     """
     rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.permutation(len(images))[:LOOKED_AT])
+    chosen = rows[np.sort(rng.permutation(len(rows))[:LOOKED_AT])]
     looked_at = np.ascontiguousarray(images[chosen])
     ratio = _farther(looked_at, looked_at[..., ::-1])
     views, why = ["affine:1"], []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 import torch
 
 from narrows import codes as coding
+from narrows.clustering import CodeClusterer, whole_number
 from narrows.deep import DeepClusterer
+from narrows.deep._planes import by_planes
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
@@ -27,11 +30,13 @@ class IMSAT(DeepClusterer):
 
     Parameters
     ----------
-    n_clusters, seed : see ``DeepClusterer``
+    n_clusters, seed : see ``Clusterer``
     epochs : of training
     lr : learning rate
     weight, mu, reach : see the objective ``imsat``
     """
+
+    quick: ClassVar = {"epochs": 1}
 
     def __init__(
         self,
@@ -44,9 +49,10 @@ class IMSAT(DeepClusterer):
         reach: float = 0.25,
     ) -> None:
         super().__init__(n_clusters, seed)
-        if epochs < 1 or not 0 < lr < math.inf:
-            raise RecipeError("clustering.epochs and clustering.lr", "must be >= 1 and > 0", value=(epochs, lr))
-        self.epochs, self.lr, self.weight, self.mu, self.reach = epochs, lr, weight, mu, reach
+        if not 0 < lr < math.inf:
+            raise RecipeError("clustering.lr", "must be a number > 0", value=lr)
+        self.epochs = whole_number("clustering.epochs", epochs)
+        self.lr, self.weight, self.mu, self.reach = lr, weight, mu, reach
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         model = Model(
@@ -57,19 +63,17 @@ class IMSAT(DeepClusterer):
         model.fit_scaling(values)
         reach, _ = stages.arrays("reach", lambda: ({"distances": _reach(model, values)}, ()))
         settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, schedule="constant", keep="last")
-        self.model_ = stages.train("network", model, values, settings, seed=self.seed, labels=reach["distances"])
-
-    def embed(self, values: Array) -> Array:
-        """Return the features (N, F) float32 from which the clusters are read."""
-        if not len(values) or self._is_alone():
-            return super().embed(values)
-        return coding.embed(self.model_, values, "features")
+        self.model_ = self._train("network", model, values, settings, stages, labels=reach["distances"])
 
     def _shares(self, values: Array) -> Array:
         from scipy.special import softmax
 
         shares: Array = softmax(coding.logits(self.model_, values).astype(np.float64), axis=1)
         return shares
+
+    def _reader(self, codes: Array) -> CodeClusterer:
+        head = self.model_.net.head
+        return by_planes(head.weight.detach().numpy(), head.bias.detach().numpy(), codes)
 
 
 def _reach(model: Model, values: Array) -> Array:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from narrows import codes as coding
+from narrows.clustering import CodeClusterer, whole_number
 from narrows.clustering.mixture import Mixture
-from narrows.deep import DeepClusterer
-from narrows.deep._autoencoder import pretrain, with_objective
+from narrows.deep._decoder import with_objective
+from narrows.deep._pretrained import Pretrained
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
@@ -24,7 +25,7 @@ __all__ = ["VaDE"]
 BLOCK_ROWS = 8192
 
 
-class VaDE(DeepClusterer):
+class VaDE(Pretrained):
     """VaDE (Jiang et al. 2017): a variational autoencoder whose prior is a mixture, one Gaussian for each cluster.
 
     Starts from an autoencoder that reconstructs and from a mixture fitted to its codes. A row's cluster is the
@@ -32,12 +33,14 @@ class VaDE(DeepClusterer):
 
     Parameters
     ----------
-    n_clusters, seed : see ``DeepClusterer``
+    n_clusters, seed : see ``Clusterer``
     code_size : values of a code
     pretrain_epochs : of the autoencoder it starts from
     epochs : of the variational one
     lr : peak learning rate of the latter
     """
+
+    quick: ClassVar = {"pretrain_epochs": 1, "epochs": 1}
 
     def __init__(
         self,
@@ -48,20 +51,13 @@ class VaDE(DeepClusterer):
         epochs: int = 50,
         lr: float = 2e-3,
     ) -> None:
-        super().__init__(n_clusters, seed)
-        counts = {"code_size": code_size, "pretrain_epochs": pretrain_epochs, "epochs": epochs}
-        for name, value in counts.items():
-            if value < 1:
-                raise RecipeError(f"clustering.{name}", "must be a whole number >= 1", value=value)
+        super().__init__(n_clusters, seed, code_size, epochs)
         if not 0 < lr < math.inf:
             raise RecipeError("clustering.lr", "must be a number > 0", value=lr)
-        self.code_size, self.pretrain_epochs, self.epochs, self.lr = code_size, pretrain_epochs, epochs, lr
+        self.pretrain_epochs, self.lr = whole_number("clustering.pretrain_epochs", pretrain_epochs), lr
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
-        encoder = pretrain(
-            values, stages, code_size=self.code_size, epochs=self.pretrain_epochs, seed=self.seed,
-            preprocessing=self._preprocessing,
-        )  # fmt: skip
+        encoder = self._pretrain(values, stages, self.pretrain_epochs)
         loss = "bce" if encoder.is_images else "mse"
         objective = {"name": "mixture-prior", "n_clusters": n_clusters, "loss": loss}
         model = with_objective(encoder, objective, self.seed)
@@ -71,7 +67,7 @@ class VaDE(DeepClusterer):
             for name, parameter in model.objective.named_parameters():
                 parameter.copy_(torch.from_numpy(start[name]))
         settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, keep="last")
-        self.model_ = stages.train("variational", model, values, settings, seed=self.seed)
+        self.model_ = self._train("variational", model, values, settings, stages)
 
     def _shares(self, values: Array) -> Array:
         objective: Any = self.model_.objective
@@ -79,6 +75,15 @@ class VaDE(DeepClusterer):
         starts = range(0, len(codes), BLOCK_ROWS)
         with torch.inference_mode():
             return torch.cat([objective.assign(codes[start : start + BLOCK_ROWS]) for start in starts]).numpy()
+
+    def _reader(self, codes: Array) -> CodeClusterer:
+        objective: Any = self.model_.objective
+        with torch.no_grad():
+            arrays = {
+                "weights": objective.logits.double().softmax(0), "means": objective.means.double(),
+                "factors": torch.diag_embed((-0.5 * objective.log_variances.double()).exp()),
+            }  # fmt: skip
+        return Mixture.of_parameters({name: array.numpy() for name, array in arrays.items()}, codes)
 
 
 def _mixture(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple[Arrays, tuple[str, ...]]:

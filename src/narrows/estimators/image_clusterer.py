@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,12 +12,14 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from narrows.clustering import methods
 from narrows.data.dataset import Dataset
-from narrows.deep.agreement import Agreement
-from narrows.errors import RecipeError, RunFolderError
+from narrows.deep import DeepClusterer
+from narrows.errors import RecipeError, RunFolderError, nearest
 from narrows.estimators._saved import axes_and_history
 from narrows.estimators._source import Source, TellsNovelty
 from narrows.files import Array, atomic_file, write_json
+from narrows.registry import Trust, arguments_of
 from narrows.sealed import Parts, new_place, seal
 from narrows.training.stages import Stages
 
@@ -25,18 +27,20 @@ __all__ = ["ImageClusterer"]
 
 
 class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """Sort images or vectors into clusters without any label; see ``narrows.deep.agreement`` for how.
+    """Sort images or vectors into clusters without any label, by a network that is trained for it.
 
     ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
     or a path or name that ``narrows.open`` takes. Labels, if there are any, are never looked at.
 
     Parameters
     ----------
-    n_clusters : the number of clusters; "auto" estimates it, and ``notes_`` and ``clusterer_.numbers_`` say how clear
-        the case is and what comes next to it
-    views : random changes that leave what an image shows as it is, such as ``["affine:1", "flip:1"]``; None finds out
-        from the images which suit them
-    layouts : of the neighbour graph; more of them find better clusters, and take longer
+    n_clusters : the number of clusters; with the method "agreement" also "auto", which estimates it, and ``notes_`` and
+        ``clusterer_.numbers_`` say how clear the case is and what comes next to it
+    method : the clustering: one of ``narrows.clustering.methods`` that trains a network of its own
+    options : of the method; see there
+    views : the option of that name: random changes that leave what an image shows as it is, such as ``["affine:1",
+        "flip:1"]``; None leaves it to the method
+    layouts : the option of that name: of the neighbour graph; more of them find better clusters, and take longer
     folder : where finished stages are kept, so that the same call goes on after a stop; None keeps nothing
     random_state : seed of everything random
     verbose : show progress
@@ -47,7 +51,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     confidence_ : (N,) float32, the share of each row in its cluster, from 0 to 1
     embedding_ : (N, K) float32, the codes from which the clusters are read
     n_clusters_ : the clusters there are
-    clusterer_ : the fitted ``narrows.deep.agreement.Agreement``, with everything it found on the way
+    clusterer_ : the fitted method, such as ``narrows.deep.agreement.Agreement``, with everything it found on the way
     novelty_ : what ``novelty`` compares with. All rows teach the network, so a fifth of them, which it knows, stands
         for held-out rows: those are a little less odd than new ones. None if it was saved without
     notes_ : sentences on what was chosen, and on what was done differently from what was asked
@@ -62,17 +66,23 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     array([3, 8, 7])
     """
 
+    clusterer_: DeepClusterer
+
     def __init__(
         self,
         n_clusters: int | Literal["auto"] = 10,
         *,
+        method: str = "agreement",
+        options: Mapping[str, Any] | None = None,
         views: Sequence[str] | None = None,
-        layouts: int = 3,
+        layouts: int | None = None,
         folder: str | Path | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.n_clusters = n_clusters
+        self.method = method
+        self.options = options
         self.views = views
         self.layouts = layouts
         self.folder = folder
@@ -95,7 +105,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
                 remedy="Without one the next call has another seed, and cannot go on with what is there.",
             )  # fmt: skip
         data = self._open(_without_labels(X), fitting=True)
-        clusterer = Agreement(self.n_clusters, self._seed(), views=self.views, layouts=self.layouts)
+        clusterer = _method(self.method)(self.n_clusters, self._seed(), **self._arguments())
         folder = None if self.folder is None else Path(self.folder)
         clusterer.fit(data.values, Stages(folder, self._progress()), preprocessing=data.provenance.get("preprocessing"))
         self._take(clusterer)
@@ -142,31 +152,54 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
                         archive.write(part, part.name)
             return
         self.clusterer_.write(new_place(path))
-        write_json(path / "image-clusterer.json", {"axes": self._axes})
-        seal(path, (*Agreement.parts, "image-clusterer.json", *self._save_novelty(path)))
+        write_json(
+            path / "image-clusterer.json", {"axes": self._axes, "method": methods.name_of(type(self.clusterer_))}
+        )
+        seal(path, (*self.clusterer_.parts, "image-clusterer.json", *self._save_novelty(path)))
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, trust_code: bool = False) -> Self:
         """Read what ``save`` wrote; it predicts the same bits. What it says of the fitted rows is not kept.
+
+        Parameters
+        ----------
+        path : folder or .zip
+        trust_code : whether a method from outside narrows, which the file names, may run
 
         Raises
         ------
         RunFolderError : files missing, changed or damaged
+        RecipeError : the method is from outside narrows, and ``trust_code`` is False
         """
         parts, name = Parts.of(path), "image-clusterer.json"
-        clusterer = Agreement.load(parts)
         if name not in parts:
             raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)")
-        axes, _ = axes_and_history(parts, name, parts.json(name), clusterer.model_)
-        self = cls(clusterer.n_clusters, random_state=clusterer.seed)
+        kept = parts.json(name)
+        method = str(kept.get("method", "agreement"))  # of former versions, which had no other
+        clusterer = _method(method, trusted=trust_code).load(parts)
+        axes, _ = axes_and_history(parts, name, kept, clusterer.model_)
+        self = cls(clusterer.n_clusters, method=method, random_state=clusterer.seed)
         self._take(clusterer)
         self._remember(clusterer.model_, axes)
         self._load_novelty(parts)
         return self
 
-    def _take(self, clusterer: Agreement) -> None:
+    def _arguments(self) -> dict[str, Any]:
+        """Return the arguments of the method beside the number of clusters and the seed; each is set once."""
+        options = dict(self.options or {})
+        own = {name: value for name in ("views", "layouts") if (value := getattr(self, name)) is not None}
+        known = arguments_of(_method(self.method), given_by_us=("n_clusters", "seed"))
+        for name in own | options:
+            if name not in known:
+                where = name if name in own else f"options[{name!r}]"
+                raise RecipeError(where, f"is no setting of {self.method!r}", remedy=nearest(name, known))
+            if name in own and name in options:
+                raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
+        return own | options
+
+    def _take(self, clusterer: DeepClusterer) -> None:
         self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes
-        self.n_clusters_ = len(clusterer.order_)
+        self.n_clusters_ = clusterer.n_clusters_
 
     @property
     def _n_features_out(self) -> int:
@@ -177,6 +210,23 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
+
+
+def _method(name: str, *, trusted: Trust = True) -> Any:
+    """Return the clustering of that name, which must train a network.
+
+    Raises
+    ------
+    RecipeError : an unknown name, or a clustering of codes
+    """
+    found = methods.get(name, trusted=trusted)
+    if not getattr(found, "trains_network", False):
+        known = [other for other in methods.names() if methods.get(other).trains_network]
+        raise RecipeError(
+            "method", f"must train a network of its own ({', '.join(known)}); this one clusters codes", value=name,
+            remedy="Fit it to the codes of an estimator: narrows.clustering.methods.get(name)(n_clusters).fit(codes).",
+        )  # fmt: skip
+    return found
 
 
 def _without_labels(X: Source) -> Source:

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from narrows.clustering import Clusterer, methods
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
-from narrows.deep import DeepClusterer, methods
-from narrows.deep.agreement import Agreement, Found
+from narrows.deep.agreement import Agreement
 from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.images import gallery
@@ -31,11 +31,6 @@ TIMED_ROWS = 60_000  # predicted in one go, to see how long that takes; rows are
 TIMED_SINGLES = 20  # rows predicted one by one
 SHOWN = 10  # images of each cluster in a picture, and
 SHOWN_CLUSTERS = 12  # clusters in it at most
-QUICK = {
-    "agreement": {"layouts": 1, "epochs": 1, "passes": 1}, "dec": {"epochs": 1, "rounds": 1},
-    "idec": {"epochs": 1, "rounds": 1}, "vade": {"pretrain_epochs": 1, "epochs": 1}, "n2d": {"epochs": 1},
-    "imsat": {"epochs": 1}, "autoencoder-kmeans": {"epochs": 1},
-}  # fmt: skip
 
 
 def clustering(
@@ -53,7 +48,8 @@ def clustering(
     ----------
     source : the data
     n_clusters : how many
-    method : its name in ``narrows.deep``, or "pixels" for k-means on the rows as they are, and its arguments
+    method : its name in ``narrows.clustering.methods`` and its arguments; to one that clusters codes, the rows are
+        codes. Or "pixels": the k-means on the rows that every method is compared with
     part : cluster "all" rows, or the "test" rows alone
     data : further arguments of ``narrows.open``
 
@@ -63,8 +59,8 @@ def clustering(
         "time/fit_s", "time/predict_one_ms", "time/predict_60000_s"; "memory/peak_mb", what the process held at most
         while it fitted; of the method "agreement" also what it found on the way, each with its accuracy
     """
-    if work.quick:
-        method = {**method, **QUICK.get(method["name"], {})}
+    if work.quick and method["name"] != "pixels":
+        method = {**method, **methods.get(method["name"]).quick}
     found = work.open(source, **(data or {}))
     if part == "test":
         if found.split is None or not (found.split == "test").any():
@@ -73,7 +69,8 @@ def clustering(
     if found.labels is None:
         raise DataError("data", "must have labels to score clusters by")
     labels = found.labels
-    pixels = KMeans(n_clusters, work.seed).fit(_rows(found.values)).labels_
+    as_codes = _rows(found.values)
+    pixels = KMeans(n_clusters, work.seed).fit(as_codes).labels_
     results: Results = {"clustering/pixels_accuracy": scores.accuracy(pixels, labels), "data/rows": len(found)}
     if method["name"] == "pixels":
         return results | _scores(work, found, pixels)
@@ -82,7 +79,9 @@ def clustering(
     with _peak_memory() as peak:
         start = time.perf_counter() - spent["fit"]
         try:
-            clusterer = _fit(work, found, n_clusters, method)
+            clusterer = _clusterer(work, n_clusters, method)
+            rows = found.values if clusterer.trains_network else as_codes
+            _fit(work, clusterer, rows)
         except Interrupted:
             write_json(before, {"fit": time.perf_counter() - start, "peak": max(peak[0], spent["peak"])})
             raise
@@ -92,31 +91,38 @@ def clustering(
     for note in clusterer.notes:
         work.note(note)
     results |= _scores(work, found, clusterer.labels_)
-    results |= _timed(clusterer, found.values)
-    again = clusterer.predict(found.values)
+    results |= _timed(clusterer, rows)
+    again = clusterer.predict(rows)
     results["predict/agrees"] = float((again == clusterer.labels_).mean())
     if isinstance(clusterer, Agreement):
         results |= _on_the_way(work, clusterer, found)
     return results
 
 
-def _fit(work: Work, data: Dataset, n_clusters: int, method: Mapping[str, Any]) -> DeepClusterer:
+def _clusterer(work: Work, n_clusters: int, method: Mapping[str, Any]) -> Any:
     made = methods.get(method["name"])
     arguments = {name: value for name, value in method.items() if name != "name"}
     unknown = sorted(arguments.keys() - arguments_of(made, given_by_us=("n_clusters", "seed")).keys())
     if unknown:
         raise RecipeError("method", f"must be arguments of {method['name']!r}", value=unknown)
+    return made(n_clusters=n_clusters, seed=work.seed, **arguments)
+
+
+def _fit(work: Work, clusterer: Any, rows: Array) -> None:
+    """Fit and keep a clusterer; one that trains a network goes on where an attempt that was stopped came to."""
     folder = work.folder / "stages"
     with work.interrupt.deferred():
-        clusterer: DeepClusterer = made(n_clusters=n_clusters, seed=work.seed, **arguments)
-        clusterer.fit(data.values, Stages(folder, work.progress, work.interrupt))
+        if clusterer.trains_network:
+            clusterer.fit(rows, Stages(folder, work.progress, work.interrupt))
+        else:
+            clusterer.fit(rows)
     clusterer.save(work.folder / "clusterer")
     write_npy(work.folder / "clusters.npy", clusterer.labels_)
-    done = folder.with_name("stages-done")  # a folder half deleted would be taken for another clustering's
-    shutil.rmtree(done, ignore_errors=True)
-    folder.rename(done)
-    shutil.rmtree(done)
-    return clusterer
+    if folder.exists():
+        done = folder.with_name("stages-done")  # a folder half deleted would be taken for another clustering's
+        shutil.rmtree(done, ignore_errors=True)
+        folder.rename(done)
+        shutil.rmtree(done)
 
 
 def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
@@ -149,7 +155,7 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
     }  # fmt: skip
 
 
-def _timed(clusterer: DeepClusterer, values: Array) -> Results:
+def _timed(clusterer: Clusterer, values: Array) -> Results:
     """Say how long it takes to predict one row, and 60,000."""
     clusterer.predict(values[:1])
     start = time.perf_counter()
@@ -189,7 +195,7 @@ def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
     return results
 
 
-def _scored(clusterings: Iterable[Found], labels: Array) -> list[dict[str, Any]]:
+def _scored(clusterings: Iterable[Any], labels: Array) -> list[dict[str, Any]]:
     """Return a line for each of those clusterings that sort the rows with these ``labels`` (N,)."""
     return [
         {

@@ -75,6 +75,13 @@ class Objective(nn.Module, ABC):
         """Return the input as the encoder sees it in training (N, *input_shape): the same, unless it is corrupted."""
         return x
 
+    def decoding(self) -> dict[str, Any]:
+        """Return the objective by which a decoder learns once codes are finished: its name, and its arguments.
+
+        It takes from this one what it has under the same name.
+        """
+        return {"name": "decoding"}
+
 
 def check_loss(net: Network, loss: str) -> None:
     """Raise a clear error unless ``loss`` is one that fits the network's outputs."""

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from narrows.nets import Network
-from narrows.objectives import Batch, pixel_loss
-from narrows.objectives.taught import Taught
+from narrows.objectives import Batch, Objective, pixel_loss
 
 __all__ = ["Decoding"]
 
 
-class Decoding(Taught):
-    """Mean squared error of what the decoder makes of codes that do not change; the clusters stay as they were taught.
+class Decoding(Objective):
+    """Mean squared error of what the decoder makes of codes that do not change.
 
     Parameters
     ----------
     net : the network, whose encoder is finished
-    n_clusters : M, of the linear layer on the code, which is kept
+    n_clusters : M, of the linear layer that reads clusters from the code, which is kept; None where there is none
     """
 
-    trains_decoder = True
+    only_in_methods = True
+    parts_clusters = True
     shaped_by_decoder = False
-    watched: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, net: Network, n_clusters: int) -> None:
-        super().__init__(net, n_clusters)
+    def __init__(self, net: Network, n_clusters: int | None = None) -> None:
+        super().__init__()
+        self.head = None if n_clusters is None else nn.Linear(net.code_size, n_clusters)
 
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"reconstruction": (N,)}."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,10 @@ class Taught(Objective):
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return a random view of ``x`` in training, if there are views."""
         return self.views(x, generator) if self.views is not None and self.training else x
+
+    def decoding(self) -> dict[str, Any]:
+        """See ``Objective.decoding``; the linear layer is kept."""
+        return {"name": "decoding", "n_clusters": self.head.out_features}
 
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"cross_entropy": (N,), "accuracy": (N,)}."""

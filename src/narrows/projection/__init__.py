@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from narrows.clustering._checks import checked_codes
+from narrows.clustering import checked_codes
 from narrows.errors import InputError
 from narrows.files import Array
 from narrows.registry import Registry

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from narrows.distinct import first_rows
 from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.files import Array
 from narrows.principal import with_fixed_signs
 from narrows.projection import Projection
-from narrows.projection._placing import first_rows
 from narrows.wording import plural
 
 __all__ = ["KernelPCA"]

@@ -7,7 +7,7 @@ import numpy as np
 from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.neighbours import nearest
-from narrows.projection._placing import NeighbourMap
+from narrows.projection._neighbour_map import NeighbourMap
 from narrows.projection.pca import PCA
 
 __all__ = ["TSNE"]

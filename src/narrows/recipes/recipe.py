@@ -17,8 +17,8 @@ from typing import Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from narrows.clustering import methods as clusterings_of_codes
-from narrows.deep import methods as deep_clusterings
+from narrows.clustering import Clusterer
+from narrows.clustering import methods as clusterings
 from narrows.errors import NarrowsError, RecipeError, nearest
 from narrows.nets import nets
 from narrows.objectives import objectives
@@ -27,8 +27,7 @@ from narrows.registry import Registry, arguments_of
 from narrows.sealed import Parts
 from narrows.training.settings import Settings
 
-#: Clusterings that train the network of a run themselves; the sections UNUSED then say nothing, and may not be set.
-TRAINING = ("agreement",)
+#: Where a clustering trains the network of a run itself, these sections say nothing, and may not be set.
 UNUSED = ("net", "objective", "train")
 
 
@@ -86,7 +85,7 @@ class Recipe(_Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values of what has an effect; what is None is left out, since TOML has no such thing."""
-        unused = UNUSED if self.clustering.name in TRAINING else ()
+        unused = UNUSED if _clustering(self.clustering.name).trains_network else ()
         content: dict[str, Any] = _without_none(self.model_dump(exclude=set(unused)))
         return content
 
@@ -143,7 +142,7 @@ class Recipe(_Section):
         """Check the arguments of objective, clustering and projection, and fill in those that were not given."""
         sections: tuple[tuple[str, Registry, tuple[str, ...]], ...] = (
             ("objective", objectives, ("net",)),
-            ("clustering", clusterings(self.clustering.name), ("seed",)),
+            ("clustering", clusterings, ("seed",)),
             ("projection", projections, ("seed",)),
         )
         checked = {
@@ -151,27 +150,6 @@ class Recipe(_Section):
             for section, registry, given_by_us in sections
         }
         return self.model_copy(update=checked)
-
-
-def clusterings(name: str) -> Registry:
-    """Return the registry that ``clustering.name`` is of: clusterings of codes, or those that train a network.
-
-    Of the latter, those whose clusters are read from the code by one linear layer: a run keeps that as its clusterer.
-
-    Raises
-    ------
-    RecipeError : no clustering is called ``name``, or none that a run can keep
-    """
-    if name in TRAINING:
-        return deep_clusterings
-    kept = [*clusterings_of_codes.names(), *TRAINING]
-    if name in deep_clusterings.names():
-        raise RecipeError(
-            "clustering.name", f"must be one that a run keeps ({', '.join(sorted(kept))})", value=name,
-            remedy=f'To compare with it, in Python: narrows.deep.methods.get("{name}")(n_clusters=10).fit(values).',
-        )  # fmt: skip
-    _check_known("clustering", name, kept)
-    return clusterings_of_codes
 
 
 def builtin() -> list[str]:
@@ -254,12 +232,20 @@ def check(content: Mapping[str, Any]) -> Recipe:
             net.pop("code_size", None)
         recipe = recipe.model_copy(update={"net": Named(**net)})
     recipe = recipe.with_defaults()
-    if recipe.clustering.name in TRAINING:
+    clustering = _clustering(recipe.clustering.name)
+    if clustering.trains_network:
         _check_unused(recipe)
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
-    clusterings(recipe.clustering.name).get(recipe.clustering.name)(**recipe.clustering.arguments())
+    clustering(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
+
+
+def _clustering(name: str) -> type[Clusterer]:
+    found = clusterings.get(name)
+    if not (isinstance(found, type) and issubclass(found, Clusterer)):
+        raise RecipeError("clustering.name", "must name a Clusterer (narrows.clustering)", value=name)
+    return found
 
 
 def _check_unused(recipe: Recipe) -> None:

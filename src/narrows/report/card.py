@@ -27,7 +27,7 @@ def write(run: Run) -> None:
 
 {" ".join(verdict(results, tables))}
 
-A `{model["net"]["name"]}` network with a code of {plural(model["net"]["code_size"], "value")}, trained with the
+A `{model["net"]["name"]}` network with a code of {plural(int(results["codes/size"] or 0), "value")}, trained with the
 `{model["objective"]["name"]}` objective on {tables["data"]["kind"]} of {shape}
 from `{tables["data"]["source"]}`, seed {recipe["seed"]}.
 

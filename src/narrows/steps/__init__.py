@@ -9,12 +9,13 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from functools import cache
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from narrows.clustering import methods as clusterings
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
@@ -24,8 +25,9 @@ from narrows.interrupt import Interrupt
 from narrows.making import Making
 from narrows.model import Model
 from narrows.progress import Progress
-from narrows.recipes.recipe import TRAINING, Data, Recipe
+from narrows.recipes.recipe import Data, Recipe
 from narrows.registry import Registry
+from narrows.training.stages import Stages
 
 steps = Registry("narrows.steps", "step of a run")
 
@@ -80,7 +82,9 @@ class Job:
     recipe : with every default, and what follows from the data
     split : which rows are trained on, validated on and measured on
     test : of the latter those, at most so many, on which reconstruction is measured
+    clusterer : the clustering as it starts
     untrained : the network as it starts
+    stages : what a clustering that trains its own network has done of it
 
     Raises
     ------
@@ -95,7 +99,11 @@ class Job:
         self.data = open_data(recipe.data, recipe.seed, progress) if data is None else _without_empty_labels(data)
         self.split: Split = split(self.data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
-        _check_obeyed(self.recipe, self.data, self.split)
+        chosen = self.recipe.clustering
+        self.clusterer = clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
+        if not self.clusterer.trains_network:
+            self.recipe.train.require_valid(len(self.split.valid))
+        _check_obeyed(self.recipe, self.data)
         row_bytes = self.data.values[:1].nbytes
         self.test = some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
         # Before anything of a former run is replaced: a network that cannot be built is found out here.
@@ -104,6 +112,14 @@ class Job:
             preprocessing=self.data.provenance.get("preprocessing"),
         )  # fmt: skip
         self.fingerprint = self.data.fingerprint()
+        self.stages = Stages(run.folder / "checkpoints", progress, interrupt, rows=self.fingerprint)
+
+    @cached_property
+    def fitted_to_rows(self) -> Any:
+        """The clustering, of those that train a network, fitted to all rows; no label is looked at."""
+        preprocessing = self.data.provenance.get("preprocessing")
+        with self.interrupt.deferred():
+            return self.clusterer.fit(self.data.values, self.stages, preprocessing=preprocessing)
 
 
 def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Dataset:
@@ -136,10 +152,8 @@ def _without_empty_labels(data: Dataset) -> Dataset:
     return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a label that is known."))
 
 
-def _check_obeyed(recipe: Recipe, data: Dataset, rows: Split) -> None:
+def _check_obeyed(recipe: Recipe, data: Dataset) -> None:
     """Refuse what is asked of the division of the rows where these do not allow it."""
-    if recipe.clustering.name not in TRAINING:
-        recipe.train.require_valid(len(rows.valid))
     for part in ("valid", "test"):
         share, default = getattr(recipe.data, part), getattr(Data(), part)
         if share != default and data.split is not None and (data.split == part).any():

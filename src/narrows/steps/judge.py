@@ -24,7 +24,7 @@ class Judge(Step):
         """See ``Step``."""
         run, data, seed, model, clusterer = job.run, job.data, job.recipe.seed, job.run.model(), job.run.clusterer()
         clusters = run.array("clusters")
-        centres = len(next(iter(clusterer.state().values())))  # those without members included
+        centres = clusterer.n_clusters_  # those without members included
         samples = None  # (M,)
         if model.objective.trains_decoder:
             if model.objective.normal_codes:

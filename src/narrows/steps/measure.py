@@ -11,7 +11,6 @@ from narrows.evaluation.neighbours import outlier_scores
 from narrows.files import Array
 from narrows.model import Model
 from narrows.novelty import NAME, Novelty
-from narrows.recipes.recipe import TRAINING
 from narrows.report import tables
 from narrows.steps import FITTED_BYTES, Job, Results, Step, some
 
@@ -65,7 +64,7 @@ class Measure(Step):
 def _learn_novelty(job: Job, model: Model, codes: Array, errors: Array | None) -> Array:
     """Learn and keep what tells how unlike the fitted rows others are; return what it says of the run's own."""
     values, rows = job.data.values, np.arange(len(job.data))
-    if job.recipe.clustering.name in TRAINING:  # all rows trained
+    if job.clusterer.trains_network:  # with all rows
         fitted, held_out = rows, rows[:0]
     else:
         fitted, held_out = job.split.train, job.split.test if job.split.held_out else job.split.valid

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from narrows.deep import methods as deep_clusterings
-from narrows.deep._autoencoder import with_decoder
 from narrows.model import Model
-from narrows.recipes.recipe import TRAINING
 from narrows.steps import Job, Results, Step
 from narrows.training.history import kept
 from narrows.training.loop import train
-from narrows.training.stages import Stages
 
 __all__ = ["Train"]
 
@@ -27,7 +23,7 @@ class Train(Step):
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
-        if job.recipe.clustering.name in TRAINING:
+        if job.clusterer.trains_network:
             return _by_clustering(job)
         recipe, rows, model = job.recipe, job.split, job.untrained
         model.fit_scaling(job.data.values, rows.train)
@@ -42,22 +38,17 @@ class Train(Step):
 
 def _by_clustering(job: Job) -> Results:
     """Let the clustering train its network, on all rows; no label is looked at."""
-    chosen, data, run = job.recipe.clustering, job.data, job.run
-    clusterer = deep_clusterings.get(chosen.name)(seed=job.recipe.seed, **chosen.arguments())
-    stages = Stages(run.folder / "checkpoints", job.progress, job.interrupt, rows=job.fingerprint)
+    clusterer, stages, rows = job.fitted_to_rows, job.stages, job.split
     with job.interrupt.deferred():
-        clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
-        history = stages.histories.get(clusterer.training_, [])
-        model = clusterer.model_
-        if decodes := not model.objective.trains_decoder:
-            # Clusters need none; to see what lies between images does. It learns from the rows that PCA does.
-            model = with_decoder(model, data.values, job.split.train, job.split.valid, stages, job.recipe.seed)
-    run.add_notes((
-        f"The clustering {chosen.name} trained its own network, on all rows and without their labels.",
+        # Clusters need no decoder; to see what lies between images does. It learns from the rows that PCA does.
+        model = clusterer.with_decoder(job.data.values, rows.train, rows.valid, stages)
+    job.run.add_notes((
+        f"The clustering {job.recipe.clustering.name} trained its own network, on all rows and without their labels.",
         *clusterer.notes,
     ))  # fmt: skip
-    run.add_tables(clusterer.evidence())
-    decoder: Learned = "train" if decodes else "all"
+    job.run.add_tables(clusterer.evidence())
+    decoder: Learned = "all" if clusterer.model_.objective.trains_decoder else "train"
+    history = stages.histories.get(clusterer.training_, [])
     return _trained(job, model, history, stages.histories.values(), network="all", decoder=decoder)
 
 

@@ -1,0 +1,143 @@
+"""What every clustering can do, whatever its rows are."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from narrows.errors import NarrowsError, RecipeError, RunFolderError
+from narrows.files import Array, write_arrays
+from narrows.sealed import AGAIN, Parts, new_place, seal
+
+SEEDS = 1 << 32  # there are so many
+
+
+class Clusterer(ABC):
+    """A way to sort rows into clusters, numbered by size with the largest first.
+
+    A subclass is a ``CodeClusterer`` (``narrows.clustering``), whose rows are codes, or a ``DeepClusterer``
+    (``narrows.deep``), which trains a network and whose rows are images or vectors as they are stored. A constructor
+    takes ``n_clusters`` and ``seed``, then its own arguments, which all have defaults.
+
+    Parameters
+    ----------
+    n_clusters : the number of clusters; lowered, with a note, where there are fewer distinct rows
+    seed : of everything random
+
+    Attributes
+    ----------
+    labels_ : (N,) int64, the cluster of each fitted row
+    notes : sentences about what was done differently from what was asked
+    """
+
+    #: Whether it trains a network of its own, and so takes rows as they are stored rather than codes.
+    trains_network: ClassVar[bool] = False
+    #: The arrays ``fit`` learns (each with an underscore added), floating-point numbers, and their axes, a letter each;
+    #: the same letter is the same length.
+    learned: ClassVar[Mapping[str, str]] = {}
+    #: Arguments with which it takes seconds, to see whether it works at all.
+    quick: ClassVar[Mapping[str, Any]] = {}
+    #: The files of a saved one.
+    parts: ClassVar[tuple[str, ...]] = ("clusterer.safetensors",)
+
+    labels_: Array
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, n_clusters: int = 10, seed: int = 0) -> None:
+        self.n_clusters: Any = whole_number("clustering.n_clusters", n_clusters)
+        self.seed = whole_number("seed", seed, 0, SEEDS - 1)
+
+    @property
+    @abstractmethod
+    def n_clusters_(self) -> int:
+        """M, the clusters there are, those without a row included."""
+
+    @abstractmethod
+    def fit(self, rows: Array) -> Self:
+        """Find clusters in ``rows`` (N, ...)."""
+
+    @abstractmethod
+    def assign(self, rows: Array) -> Array:
+        """Return the shares (N, M) float32 that rows have in the clusters; each row's add up to 1."""
+
+    @abstractmethod
+    def predict(self, rows: Array) -> Array:
+        """Return the cluster (N,) int64 of each row."""
+
+    @abstractmethod
+    def confidence(self, rows: Array) -> Array:
+        """Return how clearly each row belongs to its cluster rather than another: (N,) float32 in [0, 1]."""
+
+    @abstractmethod
+    def embed(self, rows: Array) -> Array:
+        """Return the codes (N, K) in which the clusters lie."""
+
+    def evidence(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what was found on the way, as tables, name -> lines."""
+        return {}
+
+    def state(self) -> dict[str, Array]:
+        """Return the learned arrays."""
+        return {name: getattr(self, f"{name}_") for name in self.learned}
+
+    def save(self, folder: str | Path) -> None:
+        """Write the fitted clusterer into ``folder``, and the hashes of its files."""
+        folder = new_place(folder)
+        self.write(folder)
+        seal(folder, self.parts)
+
+    def write(self, folder: Path) -> None:
+        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
+        made_by = {
+            "method": type(self).__name__, "n_clusters": self.n_clusters, "seed": self.seed, "notes": list(self.notes),
+        }  # fmt: skip
+        write_arrays(folder / "clusterer.safetensors", self.state(), made_by | self._beside(folder))
+
+    @classmethod
+    def load(cls, place: str | Path | Parts) -> Self:
+        """Read what ``save`` wrote; it answers as the saved one did. ``labels_`` and how it was fitted are not kept.
+
+        Raises
+        ------
+        RunFolderError : files missing, changed, damaged, of another method, or of two different clusterers
+        """
+        parts = place if isinstance(place, Parts) else Parts.of(place)
+        arrays, made_by = parts.arrays("clusterer.safetensors")
+        try:
+            if made_by["method"] != cls.__name__:
+                raise ValueError(f"made by {made_by['method']}")
+            self = cls(n_clusters=made_by["n_clusters"], seed=made_by["seed"])
+            self.notes = tuple(made_by["notes"])
+            self._take(arrays, parts, made_by)
+        except NarrowsError:
+            raise
+        except Exception as error:
+            raise RunFolderError(
+                str(parts.place), "must hold a saved clusterer of this method", value=str(error), remedy=AGAIN
+            ) from error
+        return self
+
+    @abstractmethod
+    def _take(self, arrays: dict[str, Array], parts: Parts, made_by: Mapping[str, Any]) -> None:
+        """Take on saved ``arrays``, and what else there is in ``parts``; any error says that they do not fit."""
+
+    def _beside(self, folder: Path) -> dict[str, Any]:
+        """Write what is kept beside the arrays, and return what is to be known of it."""
+        return {}
+
+
+def whole_number(setting: str, value: Any, least: int = 1, most: float = np.inf) -> int:
+    """Return ``value`` as an int; NumPy's integers are whole numbers, and truth values are none.
+
+    Raises
+    ------
+    RecipeError : it is no whole number from ``least`` to ``most``
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        limits = f">= {least}" if most == np.inf else f"from {least} to {most}"
+        raise RecipeError(setting, f"must be a whole number {limits}", value=value)
+    return int(value)
