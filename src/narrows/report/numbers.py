@@ -103,8 +103,7 @@ METRICS = {
     "train/loss": Metric("Loss at the end", "error", "What training made smaller, on the rows it trained on."),
     "train/valid_loss": Metric(
         "Validation loss", "error",
-        "The same on rows kept aside, with the weights that were kept. Far above the training loss means the network "
-        "learned its examples by heart.",
+        "The same on rows kept aside. Far above the training loss means the network learned its examples by heart.",
     ),
     "train/epochs": Metric("Epochs", "count", "How often training went through the data."),
     "train/steps": Metric("Steps", "count", "How often the weights were changed."),
