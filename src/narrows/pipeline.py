@@ -24,9 +24,12 @@ from narrows.data.splits import Split, split
 from narrows.deep import Stages
 from narrows.deep import methods as deep_clusterings
 from narrows.deep._autoencoder import with_decoder
+from narrows.encoder import Encoder
+from narrows.encoders import FittedEncoder, encoders
+from narrows.encoders.pca import PCACodes
 from narrows.errors import DataError, RecipeError, TrainingError
 from narrows.evaluation import copies, signals, summary
-from narrows.evaluation.baseline import PCABaseline, kmeans_on_pixels
+from narrows.evaluation.baseline import kmeans_on_pixels
 from narrows.evaluation.neighbours import outlier_scores
 from narrows.evaluation.projection import trustworthiness
 from narrows.files import Array, atomic_file, write_npy
@@ -78,8 +81,8 @@ def run(
     """
     with Run.create(folder, resume=resume, overwrite=overwrite) as done:
         job = _Job(done, recipe, data, progress or Progress(), interrupt or Interrupt())
-        done.stage("train", job.train, ["model.safetensors", "config.json", "history.jsonl"])
-        done.stage("encode", job.encode, ["codes.npy", "neighbours.npz", "sampler.safetensors"])
+        done.stage("train" if job.trains else "fit", job.train, job.learned)
+        done.stage("encode", job.encode, ["codes.npy", "neighbours.npz", *job.drawn_from])
         done.stage("cluster", job.cluster, ["clusters.npy", "clusterer.safetensors"])
         done.stage("project", job.project, ["map.npy", "projector.safetensors"])
         done.stage("measure", job.measure, ["predictions.csv", copies.NAME, "baseline.safetensors", NOVELTY])
@@ -109,19 +112,33 @@ class _Job:
         _check_obeyed(self.recipe, self.data, self.split)
         row_bytes = self.data.values[:1].nbytes
         self.test = _some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
-        # Before anything of a former run is replaced: a network that cannot be built is found out here.
-        self.untrained = Model(
-            self.data.shape, self.recipe.net.model_dump(), self.recipe.objective.model_dump(), seed=recipe.seed,
-            preprocessing=self.data.provenance.get("preprocessing"),
-        )  # fmt: skip
+        self.preprocessing = self.data.provenance.get("preprocessing")
+        self.trains = self.recipe.trains_network
+        # Before anything of a former run is replaced: an encoder that cannot be built is found out here.
+        self.encoder = self._new_encoder()
+        self.learned = [*self.encoder.files, *(["history.jsonl"] if self.trains else [])]
+        self.drawn_from = ["sampler.safetensors"] if self.trains or self.encoder.decodes else []
         run.begin(self.recipe.as_dict(), self.recipe.as_toml(), self.data.fingerprint())
         tables.describe_data(run, recipe.name, self.data, self.split)
+
+    def _new_encoder(self) -> Model | FittedEncoder:
+        """Return the encoder as it is before it has learned from any row."""
+        recipe = self.recipe
+        if self.trains:
+            return Model(
+                self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
+                preprocessing=self.preprocessing,
+            )  # fmt: skip
+        fitted: FittedEncoder = encoders.get(recipe.encoder.name)(seed=recipe.seed, **recipe.encoder.arguments())
+        fitted.check_rows(self.data.shape, len(self.split.train))
+        return fitted
 
     def train(self) -> summary.Results:
         if self.recipe.clustering.name in TRAINING:
             return self._train_by_clustering()
-        recipe, rows = self.recipe, self.split
-        model = self.untrained
+        if isinstance(self.encoder, FittedEncoder):
+            return self._fit(self.encoder)
+        recipe, rows, model = self.recipe, self.split, self.encoder
         model.fit_scaling(self.data.values, rows.train)
         with self.interrupt.deferred():
             history = train(
@@ -179,9 +196,22 @@ class _Job:
             "train/parameters": model.n_parameters(),
         }
 
+    def _fit(self, encoder: FittedEncoder) -> summary.Results:
+        """Let an encoder that is no network learn from the training rows, or from as many as can be looked at."""
+        values = self.data.values
+        rows = _some(self.split.train, max(1, FITTED_BYTES // values[:1].nbytes), self.recipe.seed)
+        with self.progress.task("fit"):
+            encoder.fit(values[rows], preprocessing=self.preprocessing)
+        encoder.write(self.run.folder)
+        self.run.add_tables({
+            "learned": {"network": "train", "decoder": "train", "parts_clusters": False},
+            "encoder": {"title": encoder.title, "is_baseline": encoder.is_baseline},
+        })  # fmt: skip
+        return {}
+
     def encode(self) -> summary.Results:
         folder = self.run.folder
-        codes = coding.encode(self.run.model(), self.data.values, self.progress)  # (N, K)
+        codes = self._trained_encoder().encode(self.data.values, self.progress)  # (N, K)
         if not all_finite(codes):
             raise TrainingError("Training diverged: codes are no longer finite. Lower train.lr, and start again.")
         write_npy(folder / "codes.npy", codes)
@@ -189,8 +219,9 @@ class _Job:
             indices, distances = nearest(codes, NEIGHBOURS)  # (N, 15) each
         with atomic_file(folder / "neighbours.npz") as file:
             np.savez(file, indices=indices, distances=distances)
-        distribution = coding.CodeDistribution.fit(codes[self.split.train], seed=self.recipe.seed)
-        self.run.save_part("sampler", distribution.state(), {})
+        if self.drawn_from:
+            distribution = coding.CodeDistribution.fit(codes[self.split.train], seed=self.recipe.seed)
+            self.run.save_part("sampler", distribution.state(), {})
         return summary.of_codes(codes)
 
     def cluster(self) -> summary.Results:
@@ -221,7 +252,7 @@ class _Job:
         return {"projection/trustworthiness": trustworthiness(codes, projection.map_, seed=self.recipe.seed)}
 
     def measure(self) -> summary.Results:
-        data, seed, model = self.data, self.recipe.seed, self.run.model()
+        data, seed, encoder = self.data, self.recipe.seed, self._trained_encoder()
         codes, clusters, clusterer = self._codes(), self.run.array("clusters"), self.run.clusterer()
         _, distances = self._neighbours()
         loneliness = outlier_scores(distances)  # (N,)
@@ -229,26 +260,27 @@ class _Job:
         copies.write_csv(found, data, self.run.folder / copies.NAME)
         errors = None  # (N,)
         with self.progress.task("measure", 5) as task:
-            fitted = _some(self.split.train, max(model.code_size, FITTED_BYTES // data.values[:1].nbytes), seed)
-            baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[fitted])
+            fitted = _some(self.split.train, max(encoder.code_size, FITTED_BYTES // data.values[:1].nbytes), seed)
+            baseline = PCACodes(encoder.code_size, seed=seed).fit(data.values[fitted])
             self.run.save_part("baseline", baseline.state(), {"shape": list(data.shape)})
             results: summary.Results = found.results()
-            if model.objective.trains_decoder:
+            compared = None if encoder.is_baseline else baseline
+            if encoder.decodes:
                 held_out = data.values[self.test]
-                results |= summary.of_reconstruction(model, baseline, held_out)
-                if model.objective.corrupts:
-                    results |= summary.of_denoising(model, held_out, seed)
-                errors = coding.errors(model, data.values)
+                results |= summary.of_reconstruction(encoder, compared, held_out)
+                if encoder.corrupts:
+                    results |= summary.of_denoising(encoder, held_out, seed)
+                errors = encoder.errors(data.values)
                 results["reconstruction/error"] = float(errors.mean(dtype=np.float64))
             task.advance(text="novelty")
-            novelty = self._learn_novelty(model, codes, errors)  # (N,)
+            novelty = self._learn_novelty(encoder, codes, errors)  # (N,)
             task.advance(text="clusters")
             results |= summary.of_clustering(clusters, codes, data.labels, seed)
             pixels = kmeans_on_pixels(data.values, int(clusters.max()) + 1, seed)
             results |= summary.of_clustering(pixels, data.values, data.labels, seed, "pixels_")
             task.advance(text="probe")
             if data.labels is not None:
-                linear_codes = baseline.encode(data.values)
+                linear_codes = None if compared is None else compared.encode(data.values)
                 results |= summary.of_probe(codes, linear_codes, data.labels, self.split.train, self.split.test)
             task.advance(text="tables")
             tables.write_finds(self.run, data, clusters, loneliness, errors, novelty, found)
@@ -257,7 +289,7 @@ class _Job:
             task.advance()
         return results
 
-    def _learn_novelty(self, model: Model, codes: Array, errors: Array | None) -> Array:
+    def _learn_novelty(self, encoder: Encoder, codes: Array, errors: Array | None) -> Array:
         """Learn and keep what tells how unlike the fitted rows others are; return what it says of the run's own."""
         values, rows = self.data.values, np.arange(len(self.data))
         if self.recipe.clustering.name in TRAINING:  # all rows trained
@@ -265,29 +297,30 @@ class _Job:
         else:
             fitted, held_out = self.split.train, self.split.test if self.split.held_out else self.split.valid
         known = Novelty(self.recipe.seed).fit(
-            model, values, lambda some: (codes[some], None if errors is None else errors[some]), fitted, held_out
+            encoder, values, lambda some: (codes[some], None if errors is None else errors[some]), fitted, held_out
         )
         self.run.save_part("novelty", known.state(), {})
         self.run.add_notes(known.notes)
-        return known.novelty(model, values, codes, errors, rows)
+        return known.novelty(encoder, values, codes, errors, rows)
 
     def judge(self) -> summary.Results:
         """Look for what went wrong, and keep it in tables.json."""
-        run, data, model, clusterer = self.run, self.data, self.run.model(), self.run.clusterer()
+        run, data, encoder, clusterer = self.run, self.data, self._trained_encoder(), self.run.clusterer()
         clusters = run.array("clusters")
         centres = len(next(iter(clusterer.state().values())))  # those without members included
         samples = None  # (M,)
-        if model.objective.trains_decoder:
-            if model.objective.normal_codes:
-                drawn = coding.normal_codes(SAMPLES, model.code_size, self.recipe.seed)
+        if encoder.decodes:
+            if encoder.normal_codes:
+                drawn = coding.normal_codes(SAMPLES, encoder.code_size, self.recipe.seed)
             else:
                 drawn = run.code_distribution().sample(SAMPLES, self.recipe.seed)
-            made = coding.decode(model, drawn)
+            made = encoder.decode(drawn)
             stored = np.rint(255 * made).astype(np.uint8) if data.is_images else made
-            samples = np.bincount(clusterer.predict(coding.encode(model, stored)), minlength=centres)
+            samples = np.bincount(clusterer.predict(encoder.encode(stored)), minlength=centres)
+        kl = signals.kl_per_dimension(run.model(), data.values[self.test]) if encoder.trains_network else None
         found = signals.of_run(
             run.results, run.history, sizes=np.bincount(clusters, minlength=centres), samples=samples,
-            codes=self._codes(), kl=signals.kl_per_dimension(model, data.values[self.test]), labels=data.labels,
+            codes=self._codes(), kl=kl, labels=data.labels,
             keep=self.recipe.train.keep,
         )  # fmt: skip
         run.add_tables({"signals": [asdict(signal) for signal in found]})
@@ -303,6 +336,9 @@ class _Job:
             explorer.write(self.run, self.data)
         return {}
 
+    def _trained_encoder(self) -> Encoder:
+        return self.run.encoder(self.recipe.train.device)
+
     def _codes(self) -> Array:
         return self.run.array("codes")
 
@@ -312,7 +348,7 @@ class _Job:
 
 def _check_obeyed(recipe: Recipe, data: Dataset, rows: Split) -> None:
     """Refuse what is asked of the division of the rows where these do not allow it."""
-    if recipe.clustering.name not in TRAINING:
+    if recipe.trains_network and recipe.clustering.name not in TRAINING:
         recipe.train.require_valid(len(rows.valid))
     for part in ("valid", "test"):
         share, default = getattr(recipe.data, part), getattr(Data(), part)

@@ -61,6 +61,12 @@ class Registry:
         (public,) = module.__all__
         return getattr(module, public)
 
+    def name_of(self, entry: type) -> str:
+        """Return the name by which ``get`` finds ``entry``: that of its file, or its path where it is no own entry."""
+        package, _, module = entry.__module__.rpartition(".")
+        own = package == self.package and not module.startswith("_")
+        return module.replace("_", "-") if own else f"{entry.__module__}:{entry.__qualname__}"
+
     def _from_path(self, path: str, trusted: Trust) -> Any:
         if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from narrows import codes as coding
 from narrows.deep import DeepClusterer, Stages
@@ -73,7 +72,4 @@ class IMSAT(DeepClusterer):
 
 def _reach(model: Model, values: Array) -> Array:
     """Return the distance (N, 1) of each row, as the network sees it, to its tenth neighbour (or the last there is)."""
-    rows = np.empty((len(values), math.prod(values.shape[1:])), np.float32)
-    for block in coding.blocks(len(values), values.shape[1:]):
-        rows[block] = model.prepare(torch.from_numpy(np.array(values[block]))).flatten(1).numpy()
-    return nearest(rows, NEIGHBOUR)[1][:, -1:]
+    return nearest(coding.apply(model, values, lambda _, x: x.flatten(1)), NEIGHBOUR)[1][:, -1:]

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from narrows.clustering import methods as clusterings_of_codes
 from narrows.deep import methods as deep_clusterings
+from narrows.encoders import encoders, usual_code_size
 from narrows.errors import NarrowsError, RecipeError, nearest
 from narrows.nets import nets
 from narrows.objectives import objectives
@@ -27,7 +28,8 @@ from narrows.registry import Registry, arguments_of
 from narrows.sealed import Parts
 from narrows.training.loop import Settings
 
-#: Clusterings that train the network of a run themselves; the sections UNUSED then say nothing, and may not be set.
+#: Clusterings that train the network of a run themselves; the sections UNUSED then say nothing, and may not be set,
+#: and nor do they where the encoder of a run is no network.
 TRAINING = ("agreement",)
 UNUSED = ("net", "objective", "train")
 
@@ -78,6 +80,7 @@ class Recipe(_Section):
     description: str = ""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     data: Data = Data()
+    encoder: Named = Named(name="network")
     net: Named = Named(name="auto")
     objective: Named = Named(name="reconstruction")
     train: Settings = Settings()
@@ -86,9 +89,21 @@ class Recipe(_Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values of what has an effect; what is None is left out, since TOML has no such thing."""
-        unused = UNUSED if self.clustering.name in TRAINING else ()
-        content: dict[str, Any] = _without_none(self.model_dump(exclude=set(unused)))
+        # Of a network, which the sections net, objective and train speak of, there is nothing more to say.
+        unused = {"encoder"} if self.trains_network else set(UNUSED)
+        if self.clustering.name in TRAINING:
+            unused = {"encoder", *UNUSED}
+        content: dict[str, Any] = _without_none(self.model_dump(exclude=unused))
         return content
+
+    @property
+    def trains_network(self) -> bool:
+        """Whether the encoder is a network that the training loop trains."""
+        return bool(self._encoder().trains_network)
+
+    def _encoder(self) -> Any:
+        _check_known("encoder", self.encoder.name, encoders.names())
+        return encoders.get(self.encoder.name)
 
     def as_toml(self) -> str:
         """Return the recipe as TOML; a comment names each setting that is not set."""
@@ -122,15 +137,12 @@ class Recipe(_Section):
         ``net.name`` "auto" takes "conv" for images with sides from 8 to 256 and "dense" otherwise; a code size that is
         not given is 32, or a quarter of the values when there are fewer than 128 of them.
         """
-        values = 1
-        for side in shape:
-            values *= side
         net = {"name": self.net.name, **self.net.arguments()}
         if net["name"] == "auto":
             is_image = len(shape) == 3 and all(8 <= side <= 256 for side in shape[1:])
             net["name"] = "conv" if is_image else "dense"
         if "code_size" not in net:
-            net["code_size"] = 32 if values >= 128 else max(min(2, values), values // 4)
+            net["code_size"] = usual_code_size(shape)
         epochs, batch_size = self.train.resolve(rows)
         return self.with_defaults().model_copy(
             update={
@@ -140,8 +152,9 @@ class Recipe(_Section):
         )
 
     def with_defaults(self) -> Recipe:
-        """Check the arguments of objective, clustering and projection, and fill in those that were not given."""
+        """Check the arguments of encoder, objective, clustering and projection, and fill in those not given."""
         sections: tuple[tuple[str, Registry, tuple[str, ...]], ...] = (
+            ("encoder", encoders, self._encoder().given_by_run),
             ("objective", objectives, ("net",)),
             ("clustering", clusterings(self.clustering.name), ("seed",)),
             ("projection", projections, ("seed",)),
@@ -255,24 +268,32 @@ def check(content: Mapping[str, Any]) -> Recipe:
         recipe = recipe.model_copy(update={"net": Named(**net)})
     recipe = recipe.with_defaults()
     if recipe.clustering.name in TRAINING:
-        _check_unused(recipe)
+        _check_unused(
+            recipe, ("encoder", *UNUSED), f"the clustering {recipe.clustering.name} trains its own network",
+            "choose another clustering (clustering.name=kmeans)",
+        )  # fmt: skip
+    elif not recipe.trains_network:
+        _check_unused(
+            recipe, UNUSED, f"the encoder {recipe.encoder.name} trains no network",
+            "choose that which does (encoder.name=network)",
+        )  # fmt: skip
+        encoders.get(recipe.encoder.name)(**recipe.encoder.arguments())
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
     clusterings(recipe.clustering.name).get(recipe.clustering.name)(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
 
 
-def _check_unused(recipe: Recipe) -> None:
-    """Refuse settings of what a clustering that trains its own network makes no use of."""
+def _check_unused(recipe: Recipe, sections: Sequence[str], why: str, otherwise: str) -> None:
+    """Refuse settings in ``sections`` of which no use is made, and say why."""
     untouched = Recipe().with_defaults()
-    for section in UNUSED:
+    for section in sections:
         own, default = (_plain(getattr(one, section)) for one in (recipe, untouched))
         changed = sorted(key for key in own.keys() | default.keys() if own.get(key) != default.get(key))
         if changed:
             raise RecipeError(
-                f"{section}.{changed[0]}", f"has no effect: the clustering {recipe.clustering.name} trains its own "
-                "network", value=own.get(changed[0]),
-                remedy="Leave it out, or choose another clustering (clustering.name=kmeans).",
+                f"{section}.{changed[0]}", f"has no effect: {why}", value=own.get(changed[0]),
+                remedy=f"Leave it out, or {otherwise}.",
             )  # fmt: skip
 
 
