@@ -207,8 +207,8 @@ def load(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     content = read(name)
     _check_once(overrides)
-    # A name comes first: with another entry the arguments of the former one go.
-    for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
+    # A name comes first: with another entry the arguments of the former one go, and with another encoder its network.
+    for override in sorted(overrides, key=_rank):
         _apply(content, override)
     return check(content)
 
@@ -311,6 +311,11 @@ def _check_once(overrides: Sequence[str]) -> None:
                 raise RecipeError(key, "must be given once", value=both, remedy="Leave one of them out.")
 
 
+def _rank(override: str) -> int:
+    key = override.partition("=")[0]
+    return 0 if key == "encoder.name" else 1 if key.endswith(".name") else 2
+
+
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
@@ -328,6 +333,9 @@ def _apply(content: dict[str, Any], override: str) -> None:
     # Another entry takes other arguments: those of the one it replaces would be refused.
     if last == "name" and sections and target.get("name") not in (None, value):
         target.clear()
+    if key == "encoder.name" and value != "network":
+        for section in UNUSED:
+            content.pop(section, None)
     target[last] = value
 
 
