@@ -14,6 +14,7 @@ from narrows.errors import DataError, InputError, NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays, write_json
 from narrows.registry import Trust
 from narrows.sealed import Parts, checked_state
+from narrows.wording import plural
 
 __all__ = ["Encoder", "FittedEncoder", "checked_whole", "encoders", "load", "usual_code_size"]
 
@@ -75,8 +76,8 @@ class FittedEncoder(Encoder):
         return encoder
 
     def describe(self) -> str:
-        """Return what it is and how long its codes are."""
-        return f"{self.title[0].upper()}{self.title[1:]}: codes of {self.code_size:,} values, without any training,\n"
+        """Return how long its codes are, and what they come from."""
+        return f"Codes of {plural(self.code_size, 'value')} from {self.title}, without a network to train,"
 
     def write(self, folder: Path) -> None:
         """Write ``encoder.safetensors`` and ``config.json`` into ``folder``."""

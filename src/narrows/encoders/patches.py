@@ -57,7 +57,7 @@ class PatchCodes(FittedEncoder):
     (1797, 64)
     """
 
-    title = "codes of patches"
+    title = "k-means on patches"
     learned: ClassVar = {"centers": "KD", "whiten": "DD", "whitened_mean": "D"}
 
     centers_: Array

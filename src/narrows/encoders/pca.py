@@ -44,7 +44,7 @@ class PCACodes(FittedEncoder):
     """
 
     is_baseline = True
-    title = "principal components (PCA)"
+    title = "principal components"
     learned: ClassVar = {"mean": "D", "components": "CD"}
 
     mean_: Array

@@ -503,7 +503,7 @@ COMPARED = [
     ("probe/linear_accuracy", "probe/majority_accuracy", "a linear classifier on the codes",
      "always answering the commonest label", True),
     ("probe/linear_accuracy", "probe/pca_linear_accuracy", "a linear classifier on the codes",
-     "the same classifier on PCA codes of the same size", False),
+     "the same classifier on PCA codes", False),
 ]  # fmt: skip
 
 
@@ -600,7 +600,7 @@ def _judged(judged: Outcome, figures: str, why: str, numbers: dict[str, float]) 
         )
     return Signal(
         "no better than the baseline", "warning",
-        f"{start}: {why}, so nothing shows that the network helps here.", numbers,
+        f"{start}: {why}, so nothing shows that more is gained than by the simple method.", numbers,
     )  # fmt: skip
 
 

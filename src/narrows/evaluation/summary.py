@@ -93,6 +93,8 @@ def of_probe(codes: Array, linear_codes: Array | None, labels: Array, train: Arr
         "probe/rows": len(test),
         "probe/majority_accuracy": probe.majority(labels[train], labels[test]),
     }
+    if linear_codes is not None and linear_codes.shape[1] < codes.shape[1]:  # a row has no more values
+        results["probe/pca_size"] = linear_codes.shape[1]
     for prefix, space in (("", codes), ("pca_", linear_codes)):
         if space is None:
             continue
