@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -94,13 +93,9 @@ class FittedEncoder(Encoder):
         config, (arrays, _) = checked_config(parts), parts.arrays(ARRAYS)
         try:
             named = dict(config["encoder"])
-            if encoders.get(named.pop("name"), trusted=trust_code) is not cls:
-                raise ValueError(f"{config['encoder']} is not read by {cls.__name__}")
+            if (name := named.pop("name")) != encoders.name_of(cls):
+                raise ValueError(f"{name!r} is not read by {cls.__name__}")
             encoder = cls.from_state(arrays, config["input_shape"], **named)
-        except NarrowsError as error:
-            if ":" in str(config["encoder"]):  # it names code
-                raise
-            raise parts.damaged(CONFIG, error) from error
         except Exception as error:
             raise parts.damaged(CONFIG, error) from error
         encoder.preprocessing = dict(config["preprocessing"])
@@ -110,9 +105,9 @@ class FittedEncoder(Encoder):
     def _fit(self, values: Array) -> None:
         """Learn the arrays from rows (N, *input_shape), of which ``check_rows`` approves."""
 
+    @abstractmethod
     def _fits(self) -> bool:
         """Whether saved arrays, of which each is what ``learned`` says, fit the arguments and the shape of the rows."""
-        return math.prod(self.input_shape) > 0
 
 
 def load(place: str | Path | Parts, *, trust_code: Trust = False) -> Encoder:

@@ -201,7 +201,7 @@ def _fields(places: int, grid: int) -> Array:
 
 def _scaled(images: Array) -> Tensor:
     """Return images in [0, 1], float32."""
-    x = torch.from_numpy(np.ascontiguousarray(images))
+    x = torch.from_numpy(np.array(images))  # a copy: they may be read-only
     return x.float() / 255 if x.dtype == torch.uint8 else x.float()
 
 

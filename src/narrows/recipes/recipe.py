@@ -289,7 +289,10 @@ def _check_unused(recipe: Recipe, sections: Sequence[str], why: str, otherwise: 
     untouched = Recipe().with_defaults()
     for section in sections:
         own, default = (_plain(getattr(one, section)) for one in (recipe, untouched))
-        changed = sorted(key for key in own.keys() | default.keys() if own.get(key) != default.get(key))
+        changed = sorted(
+            (key for key in own.keys() | default.keys() if own.get(key) != default.get(key)),
+            key=lambda key: (key != "name", key),  # the name says most
+        )
         if changed:
             raise RecipeError(
                 f"{section}.{changed[0]}", f"has no effect: {why}", value=own.get(changed[0]),
