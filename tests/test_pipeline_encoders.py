@@ -173,3 +173,22 @@ def test_another_encoder_beside_a_clustering_that_trains_its_own_is_refused():
 def test_the_recipe_of_a_network_says_nothing_new():
     assert "encoder" not in recipes.load("digits").as_dict()
     assert recipes.check(recipes.load("digits").as_dict()).encoder.name == "network"
+
+
+def test_new_rows_are_drawn_from_codes_that_can_be_decoded(runs, tmp_path):
+    command("generate", runs["pca"].folder, "-n", "5", "--out", tmp_path / "new.npy")
+    assert np.load(tmp_path / "new.npy").shape == (5, 1, 8, 8)
+    with pytest.raises(InputError, match="decode"):
+        runs["patches"].encoder().require_decoder()
+
+
+@every_encoder
+def test_a_probe_reads_the_codes_of_any_encoder(runs, name):
+    data = narrows.open("digits")
+    encoder = runs[name].encoder()
+    probe = narrows.LinearProbe(encoder, lr=1e-2, epochs=30, random_state=0).fit(data)
+    assert probe.score(data) > 0.6
+    np.testing.assert_array_equal(probe.transform(data.values), encoder.encode(data.values))
+    for wrong in ({"space": "features"}, {"views": ["shift:1"]}):
+        with pytest.raises(InputError, match="network"):
+            narrows.LinearProbe(encoder, epochs=1, **wrong).fit(data)

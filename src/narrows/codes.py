@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from narrows.encoder import Encoder, blocks
-from narrows.errors import RunFolderError
+from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
 from narrows.model import Model, apply
 from narrows.progress import Progress
@@ -23,8 +23,8 @@ from narrows.sealed import checked_state
 from narrows.views import Views
 
 __all__ = [
-    "CodeDistribution", "apply", "blocks", "decode", "embed", "encode", "errors", "logits", "normal_codes",
-    "reconstruct", "reconstructions",
+    "CodeDistribution", "apply", "blocks", "decode", "draw_codes", "embed", "encode", "errors", "logits",
+    "normal_codes", "reconstruct", "reconstructions",
 ]  # fmt: skip
 
 
@@ -160,6 +160,25 @@ class CodeDistribution:
         if not (found["weights"] >= 0).all() or found["weights"].sum() <= 0:
             raise RunFolderError("the saved sampler", "must have weights that are shares", value=found["weights"])
         return cls(**found)
+
+
+def draw_codes(encoder: Encoder, distribution: CodeDistribution, n: int, origin: str = "auto", seed: int = 0) -> Array:
+    """Draw ``n`` codes (n, K) float32 for ``encoder`` to decode.
+
+    Parameters
+    ----------
+    distribution : that was fitted to the codes of training
+    origin : "codes" draws from it; "normal" from N(0, I), which is what losses with noise on the code ask for;
+        "doubled" from 2 N(0, I), which is what the literal Gaussian autoencoder draws. "auto" takes "normal" where
+        codes are made to be distributed so, and "codes" elsewhere
+    """
+    if origin == "auto":
+        origin = "normal" if encoder.normal_codes else "codes"
+    if origin == "codes":
+        return distribution.sample(n, seed)
+    if origin not in ("normal", "doubled"):
+        raise InputError("origin", "must be auto, codes, normal or doubled", value=origin)
+    return normal_codes(n, encoder.code_size, seed, 2.0 if origin == "doubled" else 1.0)
 
 
 def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:

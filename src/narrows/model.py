@@ -6,6 +6,7 @@ On disk a model is ``model.safetensors`` (numbers) and ``config.json`` (names an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Self
 
@@ -227,8 +228,12 @@ class Model(nn.Module, Encoder):
 
     @torch.inference_mode()
     def _computed(self, rows: Array, what: Callable[[Tensor], Tensor]) -> Array:
-        # A copy: the rows may be read-only, and blocks are small.
-        made: Array = what(torch.from_numpy(np.array(rows)).to(self.shift.device)).float().cpu().numpy()
+        device = self.shift.device
+        # A GPU would take numbers of 19 bits for convolutions; what is computed must not depend on the machine's own.
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+        with exact:
+            # A copy: the rows may be read-only, and blocks are small.
+            made: Array = what(torch.from_numpy(np.array(rows)).to(device)).float().cpu().numpy()
         return made
 
 

@@ -160,17 +160,20 @@ def generate(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw new images or vectors from the model."""
-    from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
-    from narrows.estimators.autoencoder import Autoencoder
-    from narrows.runs import Run
+    import numpy as np
 
-    loaded = Autoencoder.load(Run(run).folder, trust_code=trust_code)
-    images = loaded.model_.is_images
-    out = out or Path("generated.png" if images else "generated.csv")
-    check_out(out, IMAGES if images else VECTORS, overwrite)
-    outputs = loaded.sample(n, origin=origin, random_state=seed)  # type: ignore[arg-type]
-    names = loaded.model_.preprocessing.get("columns")
-    write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), names)
+    from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
+    from narrows.codes import draw_codes
+    from narrows.data.columns import with_offsets
+
+    opened, encoder = _open_run(run, trust_code)
+    out = out or Path("generated.png" if encoder.is_images else "generated.csv")
+    check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
+    encoder.require_decoder()
+    drawn = int(np.random.RandomState(seed).randint(2**31 - 1))  # the seed that Autoencoder.sample draws by, too
+    codes = draw_codes(encoder, opened.code_distribution(), n, origin, drawn)
+    outputs = with_offsets(encoder.decode(codes), encoder.preprocessing)
+    write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), encoder.preprocessing.get("columns"))
     typer.echo(f"{n:,} drawn: {out}")
 
 
