@@ -12,6 +12,7 @@ from narrows.data.dataset import Dataset
 from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.files import sha256
 from narrows.interrupt import Interrupt
+from narrows.model import Model
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 
@@ -368,7 +369,7 @@ def test_an_unknown_recipe_offers_the_nearest():
 
 
 def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline.coding, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
+    monkeypatch.setattr(Model, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
     with pytest.raises(TrainingError, match=r"Lower train\.lr"):
         pipeline.run(quick(), tmp_path / "r")
     assert not (tmp_path / "r" / "codes.npy").exists()

@@ -213,7 +213,9 @@ class _Job:
         folder = self.run.folder
         codes = self._trained_encoder().encode(self.data.values, self.progress)  # (N, K)
         if not all_finite(codes):
-            raise TrainingError("Training diverged: codes are no longer finite. Lower train.lr, and start again.")
+            remedy = "Lower train.lr, and start again." if self.trains else "Another encoder may do better."
+            what = "Training diverged: codes are no longer finite" if self.trains else "Codes are no finite numbers"
+            raise TrainingError(f"{what}. {remedy}")
         write_npy(folder / "codes.npy", codes)
         with self.progress.task("neighbours"):
             indices, distances = nearest(codes, NEIGHBOURS)  # (N, 15) each
