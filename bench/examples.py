@@ -22,7 +22,7 @@ import numpy as np
 
 import narrows
 from narrows.clustering.kmeans import KMeans
-from narrows.evaluation.baseline import PCABaseline
+from narrows.encoders.pca import PCACodes
 from narrows.evaluation.examples import SHOWN, examples
 from narrows.files import Array, write_json
 
@@ -36,7 +36,7 @@ Pick = Callable[[int], tuple[Array, Array]]  # of a cluster: rows, and the share
 def spaces(values: Array, seed: int) -> Iterator[tuple[str, Array]]:
     """Yield the rows (N, D) as pixels, and as codes of PCA."""
     yield "pixels", values.reshape(len(values), -1).astype(np.float32) / 255
-    yield f"codes of PCA, {CODE}", PCABaseline(CODE, seed=seed).fit(values).encode(values)
+    yield f"codes of PCA, {CODE}", PCACodes(CODE, seed=seed).fit(values).encode(values)
 
 
 def scores(pick: Pick, clusters: Array, labels: Array) -> dict[str, float]:

@@ -34,7 +34,7 @@ def run(folder, *arguments):
 
 def test_there_is_one_example_of_each_kind(copy):
     rooms = [Path(name).parts[2] for name in copy[1]]
-    assert sorted(rooms) == ["clustering", "data", "deep", "nets", "objectives", "recipes", "steps"]
+    assert sorted(rooms) == ["clustering", "data", "deep", "encoders", "nets", "objectives", "recipes", "steps"]
 
 
 def test_the_examples_work_together_from_the_command_line(copy):
@@ -70,13 +70,24 @@ def test_a_clustering_that_trains_is_a_run_and_an_estimator_as_it_is(copy):
     assert answers.split() == ["400", "400"]
 
 
+def test_a_run_encodes_by_the_encoder_that_was_added_and_so_do_new_data(copy):
+    folder, _ = copy
+    narrows = ("-c", "from narrows.cli import main; main()")
+    run(folder, *narrows, "run", "stripes", "--set", "encoder.name=random-axes", "--set", "encoder.n_axes=3",
+        "--set", "projection.name=pca", "--out", "coded")  # fmt: skip
+    assert json.loads((folder / "coded" / "results.json").read_text())["codes/size"] == 3
+    run(folder, *narrows, "encode", "coded", "stripes", "--out", "codes.npy")
+    assert (folder / "codes.npy").read_bytes() == (folder / "coded" / "codes.npy").read_bytes()
+
+
 def test_the_registry_wide_tests_take_the_examples_up(copy):
     folder, _ = copy
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     output = run(
         folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "markers=slow",
-        "tests/test_every_net_and_objective.py", "tests/clustering", "tests/deep/test_every_deep_clustering.py",
-        "-k", "linear and sparse or farthest or denoising-kmeans and not stopped",
+        "tests/test_every_net_and_objective.py", "tests/clustering", "tests/encoders",
+        "tests/deep/test_every_deep_clustering.py",
+        "-k", "linear and sparse or farthest or random-axes or denoising-kmeans and not stopped",
     )  # fmt: skip
     assert re.search(r"^[1-9][0-9]* passed", output, re.MULTILINE), output
 

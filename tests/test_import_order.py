@@ -5,10 +5,10 @@ from pathlib import Path
 
 ORDER = [
     "errors", "wording", "registry", "files", "sealed", "claims", "progress", "interrupt", "stages", "environment",
-    "data", "noise", "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours",
-    "placing", "distinct", "manifold", "principal", "patches", "clustering", "projection", "evaluation", "novelty",
-    "deep", "figures", "reference", "worked", "polygons", "runs", "making", "recipes", "report", "explorer", "steps",
-    "pipeline", "estimators", "jobs", "studies", "cli",
+    "data", "noise", "views", "nets", "classifiers", "objectives", "encoder", "model", "training", "codes",
+    "neighbours", "placing", "distinct", "manifold", "principal", "encoders", "clustering", "projection",
+    "evaluation", "novelty", "deep", "figures", "reference", "worked", "polygons", "runs", "making", "recipes",
+    "report", "explorer", "steps", "pipeline", "estimators", "jobs", "studies", "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 

@@ -7,12 +7,12 @@ import shutil
 import numpy as np
 import pytest
 
-from narrows import codes as coding
 from narrows import making, pipeline, stages
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.files import sha256
 from narrows.interrupt import Interrupt
+from narrows.model import Model
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from narrows.steps import train as training
@@ -297,9 +297,9 @@ def test_resuming_with_other_data_is_refused(tmp_path):
 
 def test_two_runs_cannot_have_one_folder(tmp_path):
     with (
-        making.making(tmp_path / "r", {}),
+        making.making(tmp_path / "r"),
         pytest.raises(RunFolderError, match=r"Process [0-9]+ on .* has had it"),
-        making.making(tmp_path / "r", {}, resume=True),
+        making.making(tmp_path / "r", resume=True),
     ):
         pass
 
@@ -385,7 +385,7 @@ def test_an_unknown_recipe_offers_the_nearest():
 
 
 def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
-    monkeypatch.setattr(coding, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
+    monkeypatch.setattr(Model, "encode", lambda *_: np.full((400, 10), np.nan, np.float32))
     with pytest.raises(TrainingError, match=r"Lower train\.lr"):
         pipeline.run(quick(), tmp_path / "r")
     assert not (tmp_path / "r" / "codes.npy").exists()

@@ -15,8 +15,8 @@ from narrows.clustering.kmeans import KMeans
 from narrows.clustering.mixture import Mixture
 from narrows.codes import CodeDistribution
 from narrows.deep.agreement import Agreement
+from narrows.encoders.pca import PCACodes
 from narrows.errors import NarrowsError, RunFolderError, TrainingError
-from narrows.evaluation.baseline import PCABaseline
 from narrows.explorer import page
 from narrows.files import read_arrays, sha256, write_arrays, write_text
 from narrows.making import making
@@ -228,7 +228,7 @@ def test_a_file_of_a_run_that_another_process_writes_is_left_alone(run, tmp_path
     before = (tmp_path / "run" / "report.html").read_bytes()
     monkeypatch.setattr(runs, "WAIT", 0.05)
     with (
-        making(tmp_path / "run", {}, resume=True),
+        making(tmp_path / "run", resume=True),
         pytest.raises(RunFolderError, match=r"report\.html must not be written .* Process [0-9]+ on .* Wait until"),
     ):
         reader.renew("report.html", lambda: write_text(tmp_path / "run" / "report.html", "other"))
@@ -295,9 +295,9 @@ def ones(*shape):
     (PCA.from_state, {"mean": ones(3), "axes": ones(2, 4)}),
     (CodeDistribution.from_state, {"weights": ones(2), "means": ones(3, 4), "factors": ones(3, 4, 4)}),
     (CodeDistribution.from_state, {"weights": -ones(3), "means": ones(3, 4), "factors": ones(3, 4, 4)}),
-    (lambda a: PCABaseline.from_state(a, [2, 2]), {"mean": ones(5), "components": ones(2, 5)}),
-    (lambda a: PCABaseline.from_state(a, [-2, -2]), {"mean": ones(4), "components": ones(2, 4)}),
-    (lambda a: PCABaseline.from_state(a, [4]), {"mean": ones(4), "components": ones(2, 5)}),
+    (lambda a: PCACodes.from_state(a, [2, 2]), {"mean": ones(5), "components": ones(2, 5)}),
+    (lambda a: PCACodes.from_state(a, [-2, -2]), {"mean": ones(4), "components": ones(2, 4)}),
+    (lambda a: PCACodes.from_state(a, [4]), {"mean": ones(4), "components": ones(2, 5)}),
     (Novelty.from_state, {"codes": ones(2, 3)}),
 ])  # fmt: skip
 def test_parts_that_do_not_fit_together_are_refused(build_, arrays):

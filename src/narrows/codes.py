@@ -1,4 +1,4 @@
-"""From a model to NumPy: codes, logits, reconstructions, new images, in bounded memory.
+"""From an encoder to NumPy: codes, logits, reconstructions, new images, in bounded memory.
 
 Everything here runs in float32 whatever the precision of training, so that results do not depend on the machine's
 number formats. From here on nothing needs torch.
@@ -6,33 +6,31 @@ number formats. From here on nothing needs torch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from narrows.encoder import Encoder, blocks
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
-from narrows.model import Model
+from narrows.model import Model, apply
 from narrows.progress import Progress
 from narrows.sealed import checked_state
 from narrows.views import Views
 
-BLOCK_VALUES = 1 << 21  # of input in one block: 8 MiB of float32, and a small multiple of it in the network
+__all__ = [
+    "CodeDistribution", "apply", "blocks", "decode", "draw_codes", "embed", "encode", "errors", "logits",
+    "normal_codes", "reconstruct", "reconstructions",
+]  # fmt: skip
 
 
-def encode(model: Model, values: Array, progress: Progress | None = None) -> Array:
+def encode(encoder: Encoder, values: Array, progress: Progress | None = None) -> Array:
     """Return the codes (N, K) float32 of images uint8 (N, C, H, W) or vectors float32 (N, D)."""
-    _check(model, values)
-    codes = np.empty((len(values), model.code_size), dtype=np.float32)
-    with (progress or Progress()).task("encode", len(values)) as task:
-        for block in blocks(len(values), model.input_shape):
-            codes[block] = _encode(model, values[block])
-            task.advance(block.stop - block.start)
-    return codes
+    return encoder.encode(values, progress)
 
 
 def embed(
@@ -52,105 +50,47 @@ def embed(
     views : changes to draw, such as ``["flip:1"]``; none by default
     seed : of the changes
     """
-    _check(model, values)
     change = Views(views, images=model.is_images) if views else None
     generator = torch.Generator().manual_seed(seed)
-    parts = []
-    for block in blocks(len(values), model.input_shape):
-        with torch.inference_mode():
-            x = model.prepare(_stored(values[block]))
-            net = model.net.cpu()
-            read = net.encode if space == "code" else net.features
-            parts.append(read(x if change is None else change(x, generator)).numpy())
-    return np.concatenate(parts)
+
+    def read(net: Any, x: Tensor) -> Tensor:
+        if change is not None:  # drawn on the processor, so that the same seed draws the same everywhere
+            x = change(x.cpu(), generator).to(x.device)
+        made: Tensor = net.encode(x) if space == "code" else net.features(x)
+        return made
+
+    return apply(model, values, read)
 
 
 def logits(model: Model, values: Array, progress: Progress | None = None) -> Array:
     """Return a classifier's logits (N, n_classes) float32 of images uint8 (N, C, H, W) or vectors float32 (N, D)."""
-    _check(model, values)
-    found = np.empty((len(values), model.net.n_classes), dtype=np.float32)
-    with (progress or Progress()).task("classify", len(values)) as task:
-        for block in blocks(len(values), model.input_shape):
-            with torch.inference_mode():
-                found[block] = model.net.cpu()(model.prepare(_stored(values[block]))).numpy()
-            task.advance(block.stop - block.start)
-    return found
+    return apply(model, values, lambda net, x: net(x), progress, "classify")
 
 
-def decode(model: Model, codes: Array) -> Array:
-    """Return what the decoder draws for ``codes`` (N, K): images float32 (N, C, H, W) in [0, 1], or vectors (N, D)."""
-    require_decoder(model)
-    codes = np.asarray(codes, dtype=np.float32)
-    if codes.ndim != 2 or codes.shape[1] != model.code_size:
-        raise InputError("codes", f"must have shape (N, {model.code_size})", value=codes.shape)
-    outputs = np.empty((len(codes), *model.input_shape), dtype=np.float32)
-    for block in blocks(len(codes), model.input_shape):
-        outputs[block] = _decode(model, codes[block])
-    return outputs
+def decode(encoder: Encoder, codes: Array) -> Array:
+    """Return what ``codes`` (N, K) stand for: images float32 (N, C, H, W) in [0, 1], or vectors (N, D)."""
+    return encoder.decode(codes)
 
 
-def reconstruct(model: Model, values: Array) -> Array:
+def reconstruct(encoder: Encoder, values: Array) -> Array:
     """Return the reconstructions of images uint8 (N, C, H, W), as float32 in [0, 1], or of vectors (N, D).
 
     A denoising model's reconstruction of a corrupted image is the cleaned image.
     """
-    outputs = np.empty((len(values), *model.input_shape), dtype=np.float32)
-    done = 0
-    for _, output in reconstructions(model, values):
-        outputs[done : done + len(output)] = output
-        done += len(output)
-    return outputs
+    return encoder.reconstruct(values)
 
 
-def reconstructions(model: Model, values: Array) -> Iterator[tuple[Array, Array]]:
+def reconstructions(encoder: Encoder, values: Array) -> Iterator[tuple[Array, Array]]:
     """Yield (input, reconstruction) block by block, both float32; images in [0, 1], vectors in their own units."""
-    require_decoder(model)
-    _check(model, values)
-    for block in blocks(len(values), model.input_shape):
-        output = _decode(model, _encode(model, values[block]))
+    encoder.require_decoder()
+    for block in blocks(len(values), encoder.input_shape):
         raw = np.asarray(values[block], dtype=np.float32)
-        yield (raw / 255 if model.is_images else raw), output
+        yield (raw / 255 if encoder.is_images else raw), encoder.reconstruct(values[block])
 
 
-def errors(model: Model, values: Array) -> Array:
-    """Return each row's mean squared error (N,), in the network's units: images [0, 1], vectors standardised."""
-    require_decoder(model)
-    _check(model, values)
-    found = np.empty(len(values), dtype=np.float32)
-    for block in blocks(len(values), model.input_shape):
-        with torch.inference_mode():
-            x = model.prepare(_stored(values[block]))
-            found[block] = (model.net.cpu()(x) - x).square().flatten(1).mean(1).numpy()
-    return found
-
-
-def corrupted_reconstructions(model: Model, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-    """Yield (input, the input corrupted as in training, its reconstruction) block by block, images in [0, 1]."""
-    require_decoder(model)
-    _check(model, values)
-    generator = torch.Generator().manual_seed(seed)
-    for block in blocks(len(values), model.input_shape):
-        with torch.inference_mode():
-            x = model.prepare(_stored(values[block]))
-            corrupted = model.objective.corrupt(x, generator)
-            output = model.net.cpu()(corrupted)
-            yield tuple(model.restore(t).numpy() for t in (x, corrupted, output))  # type: ignore[misc]
-
-
-def require_decoder(model: Model) -> None:
-    """Raise a clear error when the objective taught the decoder nothing."""
-    if not model.objective.trains_decoder:
-        raise InputError(
-            "this model", "must have a trained decoder to reconstruct, denoise or generate; its objective trains the "
-            "encoder alone", value=model.config["objective"],
-            remedy="Train with --set objective.reconstruction=1, or with another objective.",
-        )  # fmt: skip
-
-
-def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield slices of at most 1024 rows and BLOCK_VALUES values that cover ``rows`` rows of ``shape``."""
-    size = max(1, min(1024, BLOCK_VALUES // math.prod(shape)))
-    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+def errors(encoder: Encoder, values: Array) -> Array:
+    """Return each row's mean squared error (N,), in the encoder's units: images [0, 1], a network's vectors scaled."""
+    return encoder.errors(values)
 
 
 @dataclass(frozen=True)
@@ -222,31 +162,26 @@ class CodeDistribution:
         return cls(**found)
 
 
+def draw_codes(encoder: Encoder, distribution: CodeDistribution, n: int, origin: str = "auto", seed: int = 0) -> Array:
+    """Draw ``n`` codes (n, K) float32 for ``encoder`` to decode.
+
+    Parameters
+    ----------
+    distribution : that was fitted to the codes of training
+    origin : "codes" draws from it; "normal" from N(0, I), which is what losses with noise on the code ask for;
+        "doubled" from 2 N(0, I), which is what the literal Gaussian autoencoder draws. "auto" takes "normal" where
+        codes are made to be distributed so, and "codes" elsewhere
+    """
+    if origin == "auto":
+        origin = "normal" if encoder.normal_codes else "codes"
+    if origin == "codes":
+        return distribution.sample(n, seed)
+    if origin not in ("normal", "doubled"):
+        raise InputError("origin", "must be auto, codes, normal or doubled", value=origin)
+    return normal_codes(n, encoder.code_size, seed, 2.0 if origin == "doubled" else 1.0)
+
+
 def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:
     """Draw ``n`` codes (n, K) float32 from ``scale`` N(0, I): the same draws, times ``scale``."""
     drawn: Array = np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)
     return drawn
-
-
-@torch.inference_mode()
-def _encode(model: Model, raw: Array) -> Array:
-    code: Array = model.net.cpu().encode(model.prepare(_stored(raw))).numpy()
-    return code
-
-
-@torch.inference_mode()
-def _decode(model: Model, codes: Array) -> Array:
-    output: Array = model.restore(model.net.cpu().decode(torch.from_numpy(codes))).numpy()
-    return output
-
-
-def _stored(raw: Array) -> torch.Tensor:
-    return torch.from_numpy(np.array(raw))  # a copy: the source may be read-only, and blocks are small
-
-
-def _check(model: Model, values: Array) -> None:
-    if tuple(values.shape[1:]) != model.input_shape:
-        raise InputError(
-            "data", f"must have rows of shape {model.input_shape}, as the model was trained on",
-            value=tuple(values.shape[1:]),
-        )  # fmt: skip

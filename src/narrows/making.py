@@ -30,16 +30,11 @@ MERGED = ("results.json", "tables.json")
 
 
 @contextmanager
-def making(
-    folder: str | Path, order: Mapping[str, Sequence[str]], *, untimed: Collection[str] = (), resume: bool = False,
-    overwrite: bool = False,
-) -> Iterator[Making]:  # fmt: skip
+def making(folder: str | Path, *, resume: bool = False, overwrite: bool = False) -> Iterator[Making]:
     """Open ``folder`` for writing while the block runs, and keep every other process out.
 
     Parameters
     ----------
-    order : the steps of the run, one after the other, and the steps that each comes after
-    untimed : those of them whose time is none of the run's numbers
     resume, overwrite : whether a run that is there is gone on with, or replaced
 
     Raises
@@ -51,17 +46,24 @@ def making(
     with claimed(
         path, "a run", MANIFEST, resume=resume, overwrite=overwrite, came_about=lambda: _came_about(path)
     ) as present:
-        yield Making(path, order, untimed, replaces=present and overwrite)
+        yield Making(path, replaces=present and overwrite)
 
 
 class Making(Run):
-    """A run folder that this process writes; see ``making``."""
+    """A run folder that this process writes; see ``making``.
 
-    def __init__(
-        self, folder: Path, order: Mapping[str, Sequence[str]], untimed: Collection[str], *, replaces: bool
-    ) -> None:
+    Attributes
+    ----------
+    order : the steps of the run, one after the other, and the steps that each comes after
+    untimed : those of them whose time is none of the run's numbers
+    """
+
+    order: Mapping[str, Sequence[str]]
+    untimed: Collection[str]
+
+    def __init__(self, folder: Path, *, replaces: bool) -> None:
         self.folder, self.trust_code = folder, False
-        self.order, self.untimed, self.replaces = order, untimed, replaces
+        self.order, self.untimed, self.replaces = {}, (), replaces
         self.steps = Stages(folder)
         self._asked: dict[str, Any] = {}
         self._own: dict[str, str] = {}  # hashes of the files that are no step's

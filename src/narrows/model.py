@@ -5,31 +5,33 @@ On disk a model is ``model.safetensors`` (numbers) and ``config.json`` (names an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from narrows.data.columns import rounding_of
-from narrows.data.open import KEPT
-from narrows.errors import NarrowsError, RunFolderError
+from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, in_blocks, parts_of
+from narrows.errors import InputError, NarrowsError, RunFolderError
 from narrows.files import Array, not_finite, write_arrays, write_json
 from narrows.nets import nets
 from narrows.objectives import Objective, objectives
+from narrows.progress import Progress
 from narrows.registry import Trust
-from narrows.sealed import Parts, new_place, seal
+from narrows.sealed import Parts
+from narrows.wording import plural
 
-FORMAT = 1  # of config.json; raised when an older narrows could not read it
-PARTS = ("model.safetensors", "config.json")  # of a saved model
+PARTS = ("model.safetensors", CONFIG)  # of a saved model
 
 Named = Mapping[str, Any]  # {"name": an entry of a registry, ...its arguments}
 
 
-class Model(nn.Module):
-    """Scaling, network and objective for one kind of input.
+class Model(nn.Module, Encoder):
+    """Scaling, network and objective for one kind of input: the encoder that is trained.
 
     Parameters
     ----------
@@ -42,6 +44,11 @@ class Model(nn.Module):
         that vectors were read from and their offsets, so that new ones are too
     trusted : whether the names come from a person rather than from a file (see ``registry``)
     """
+
+    trains_network = True
+    title = "autoencoder"
+    files = PARTS
+    given_by_run = ("input_shape", "net", "objective", "seed", "preprocessing", "trusted")
 
     scale: Tensor
     shift: Tensor
@@ -69,6 +76,7 @@ class Model(nn.Module):
             networks = getattr(objectives.get(objective["name"], trusted=trusted), "networks", nets)
             self.net: Any = _build(networks, net, tuple(input_shape), trusted=trusted)
             self.objective: Objective = _build(objectives, objective, self.net, trusted=trusted)
+        self.input_shape, self.preprocessing = self.net.input_shape, dict(preprocessing or {})
         # Images are divided by 255; vectors are standardised by what ``fit_scaling`` finds.
         size = (1,) if self.net.is_images else tuple(input_shape)
         self.register_buffer("shift", torch.zeros(size))
@@ -79,25 +87,24 @@ class Model(nn.Module):
         self.eval()
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """(C, H, W) or (D,)."""
-        shape: tuple[int, ...] = self.net.input_shape
-        return shape
-
-    @property
-    def preprocessing(self) -> dict[str, Any]:
-        """How its data were opened: what ``narrows.open`` takes as ``like``."""
-        return dict(self.config["preprocessing"])
-
-    @property
-    def is_images(self) -> bool:
-        """Whether inputs are images."""
-        return bool(self.net.is_images)
-
-    @property
     def code_size(self) -> int:
         """The number of values in a code."""
         return int(self.net.code_size)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the decoder was trained."""
+        return self.objective.trains_decoder
+
+    @property
+    def corrupts(self) -> bool:
+        """Whether the objective corrupts what the network sees, so that it learns to clean."""
+        return self.objective.corrupts
+
+    @property
+    def normal_codes(self) -> bool:
+        """Whether the objective trains codes towards N(0, I)."""
+        return self.objective.normal_codes
 
     def n_parameters(self) -> int:
         """Count the parameters of the network."""
@@ -128,19 +135,59 @@ class Model(nn.Module):
         """Turn network outputs back: images stay float32 in [0, 1], vectors return to their own units."""
         return x if self.is_images else x * self.scale + self.shift
 
-    def save(self, folder: str | Path) -> None:
-        """Write ``model.safetensors`` and ``config.json`` into ``folder``, and their hashes."""
-        folder = new_place(folder)
-        self.write(folder)
-        seal(folder, PARTS)
+    def compute(self, values: Array, what: Callable[[Any, Tensor], Tensor]) -> Array:
+        """Return ``what(net, x)`` as float32, x (B, *input_shape) a block of rows as the network sees it.
+
+        Computed where the model is: the scaling goes wherever the network does.
+        """
+        return self._computed(values, lambda raw: what(self.net, self.prepare(raw)))
+
+    def prepared(self, values: Array) -> Array:
+        """Return rows (N, D) float32 as the network sees them: images in [0, 1], vectors standardised."""
+        return self.compute(values, lambda _, x: x.flatten(1))
+
+    def errors(self, values: Array) -> Array:
+        """Return each row's mean squared error (N,) float32, as the network sees them."""
+        self.require_decoder()
+        return apply(self, values, lambda net, x: (net(x) - x).square().flatten(1).mean(1))
+
+    def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield (rows, the same corrupted as in training, their reconstruction) block by block, images in [0, 1]."""
+        self.require_decoder()
+        generator = torch.Generator().manual_seed(seed)
+
+        def clean(net: Any, x: Tensor) -> Tensor:
+            # Drawn on the processor, so that a seed draws the same wherever the model is.
+            corrupted = self.objective.corrupt(x.cpu(), generator).to(x.device)
+            return torch.stack([self.restore(shown) for shown in (x, corrupted, net(corrupted))], 1)
+
+        for block in self.blocks(len(values)):
+            made = self.compute(values[block], clean)  # (B, 3, *input_shape)
+            yield made[:, 0], made[:, 1], made[:, 2]
+
+    def require_decoder(self) -> None:
+        """Raise a clear InputError when the objective taught the decoder nothing."""
+        if not self.decodes:
+            raise InputError(
+                "this model", "must have a trained decoder to reconstruct, denoise or generate; its objective trains "
+                "the encoder alone", value=self.config["objective"],
+                remedy="Train with --set objective.reconstruction=1, or with another objective.",
+            )  # fmt: skip
+
+    def describe(self) -> str:
+        """Return the network, its code and its objective by their names."""
+        return (
+            f"A `{self.config['net']['name']}` network with a code of {plural(self.code_size, 'value')}, trained with "
+            f"the\n`{self.config['objective']['name']}` objective"
+        )
 
     def write(self, folder: Path) -> None:
         """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
         write_arrays(folder / "model.safetensors", state_arrays(self), {"format": FORMAT})
-        write_json(folder / "config.json", self.config)
+        write_json(folder / CONFIG, self.config)
 
     @classmethod
-    def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Model:
+    def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Self:
         """Read a saved model from its folder, that of a run, or the parts of something saved.
 
         Raises
@@ -148,35 +195,65 @@ class Model(nn.Module):
         RunFolderError : files missing, changed, damaged, or not fitting each other; weights that are no finite numbers
         RecipeError : the model names code outside narrows and ``trust_code`` is False
         """
-        parts = place if isinstance(place, Parts) else Parts.of(place)
-        if not all(name in parts for name in PARTS):
+        parts = parts_of(place, CONFIG, what="a saved encoder")
+        config = checked_config(parts)
+        if "encoder" in config:
             raise RunFolderError(
-                str(parts.place), "must hold a saved model (config.json and model.safetensors)",
-                remedy="Was the run finished? `narrows run --resume` goes on with one that was not.",
+                parts.path(CONFIG), "must be that of a network", value=config["encoder"],
+                remedy="Another encoder is read by narrows.Run(folder).encoder(), or narrows.encoders.load(folder).",
             )  # fmt: skip
-        config, (arrays, _) = parts.json("config.json"), parts.arrays("model.safetensors")
-        if config.get("format") != FORMAT:
-            raise RunFolderError(
-                parts.path("config.json"), f"must be of format {FORMAT}", value=config.get("format"),
-                remedy="Open it with the version of narrows that wrote it.",
-            )  # fmt: skip
-        preprocessing = checked_preprocessing(parts, config)
+        arrays, _ = parts_of(parts, *PARTS, what="a saved model").arrays("model.safetensors")
         try:
             # Built without memory first: only weights that the file really holds are given any.
             with torch.device("meta"):
                 model = cls(
-                    tuple(config["input_shape"]), config["net"], config["objective"], preprocessing=preprocessing,
-                    trusted=trust_code,
+                    tuple(config["input_shape"]), config["net"], config["objective"],
+                    preprocessing=config["preprocessing"], trusted=trust_code,
                 )  # fmt: skip
         except NarrowsError:
             raise
         except Exception as error:
-            raise parts.damaged("config.json", error) from error
+            raise parts.damaged(CONFIG, error) from error
         source = parts.path("model.safetensors")
         check_state(model, arrays, source)
         model = model.to_empty(device="cpu")
         load_state(model, arrays, source)
         return model
+
+    def _encode(self, values: Array) -> Array:
+        return self.compute(values, lambda net, x: net.encode(x))
+
+    def _decode(self, codes: Array) -> Array:
+        return self._computed(codes, lambda z: self.restore(self.net.decode(z)))
+
+    @torch.inference_mode()
+    def _computed(self, rows: Array, what: Callable[[Tensor], Tensor]) -> Array:
+        device = self.shift.device
+        # A GPU would take numbers of 19 bits for convolutions; what is computed must not depend on the machine's own.
+        exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+        with exact:
+            # A copy: the rows may be read-only, and blocks are small.
+            made: Array = what(torch.from_numpy(np.array(rows)).to(device)).float().cpu().numpy()
+        return made
+
+
+def apply(
+    model: Model, values: Array, what: Callable[[Any, Tensor], Tensor], progress: Progress | None = None,
+    doing: str = "",
+) -> Array:  # fmt: skip
+    """Return ``what(net, x)`` of all rows as one float32 array, block by block where the model is.
+
+    Parameters
+    ----------
+    values : images uint8 (N, C, H, W) or vectors float32 (N, D), in memory or mapped from a file
+    what : from the network and rows as it sees them (B, *input_shape) to as many rows of whatever shape
+    progress, doing : shows how far it is, under that title
+
+    Raises
+    ------
+    InputError : rows of another shape
+    """
+    return in_blocks(model, values, lambda block: model.compute(block, what), progress, doing)
 
 
 def state_arrays(module: nn.Module) -> dict[str, Array]:
@@ -202,19 +279,6 @@ def check_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> 
             source, "must hold finite weights", value=f"NaN or infinity in {name!r}",
             remedy="What it was trained to has diverged: train again with a lower learning rate.",
         )  # fmt: skip
-
-
-def checked_preprocessing(parts: Parts, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the images or columns of the model in ``parts`` were read: what ``narrows.open`` takes as ``like``.
-
-    Raises
-    ------
-    RunFolderError : its ``config`` says anything else
-    """
-    found = config.get("preprocessing")
-    if not isinstance(found, dict) or not found.keys() <= KEPT:
-        raise parts.damaged("config.json", f"preprocessing must say how data are opened, not {found!r}")
-    return found
 
 
 def _build(registry: Any, named: Named, *positional: Any, trusted: Trust) -> Any:

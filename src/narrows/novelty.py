@@ -29,14 +29,13 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
 import numpy as np
-import torch
 
 from narrows import codes as coding
 from narrows.clustering import checked_codes
+from narrows.encoder import Encoder
+from narrows.encoders.pca import PCACodes
 from narrows.errors import InputError, RunFolderError
-from narrows.evaluation.baseline import PCABaseline
 from narrows.files import Array
-from narrows.model import Model
 from narrows.neighbours import nearest_in
 from narrows.sealed import checked_state
 from narrows.wording import figure, out_of, plural, verb
@@ -105,7 +104,7 @@ class Novelty:
         """Choose rows by ``seed``, where there are too many."""
         self.seed = seed
 
-    def fit(self, model: Model, values: Array, evidence: Evidence, fitted: Array, held_out: Array) -> Self:
+    def fit(self, encoder: Encoder, values: Array, evidence: Evidence, fitted: Array, held_out: Array) -> Self:
         """Learn what is usual of the rows ``fitted``, and how odd those ``held_out`` are.
 
         Of fewer than 20 held-out rows nothing could be told. Then a fifth of the fitted rows is not compared with and
@@ -114,7 +113,7 @@ class Novelty:
 
         Parameters
         ----------
-        model : brings values to the units that its network sees
+        encoder : brings values to the units in which it sees them
         values : images uint8 (N, C, H, W) or vectors float32 (N, D)
         evidence : from row numbers (n,) to the codes (n, K) of those rows, and to the errors (n,) of their
             reconstruction; None where nothing is rebuilt, and the residual is taken for it
@@ -135,13 +134,13 @@ class Novelty:
             fitted = held_out = np.union1d(fitted, held_out)
         self.held_out_ = np.array([0.0 if learned_from else 1.0])
         rows = rng.permutation(fitted)[:REFERENCE]
-        codes, errors = _in_blocks(model, evidence, rows)
+        codes, errors = _in_blocks(encoder, evidence, rows)
         most = max(FEWEST_COMPARED, REFERENCE_VALUES // codes.shape[1])
         rows, codes, errors = rows[:most], codes[:most], None if errors is None else errors[:most]
 
         self.codes_, self.rows_ = checked_codes(codes).astype(np.float32), rows.astype(np.float64)
-        self.mean_, self.axes_ = _plane(model, values, rows, self.seed)
-        seen = residual, spread, _ = self._seen(model, values, rows)
+        self.mean_, self.axes_ = _plane(encoder, values, rows, self.seed)
+        seen = residual, spread, _ = self._seen(encoder, values, rows)
         rebuilt = residual if errors is None else np.asarray(errors, np.float64)
         distance = self._nearest(self.codes_, self.codes_, rows)[1]
         self.units_ = np.array([_usual(found) for found in (distance, rebuilt, residual, spread)])
@@ -156,18 +155,18 @@ class Novelty:
         parts = self._parts(found, rows)
         self.location_, self.scale_ = np.median(parts, axis=0), np.sqrt(parts.var(axis=0) + TINY**2)
         counted = rng.permutation(held_out)[:COUNTED]
-        seen = self._seen(model, values, counted)
-        self.scores_ = np.sort(self._oddness(seen, *_in_blocks(model, evidence, counted), counted))
+        seen = self._seen(encoder, values, counted)
+        self.scores_ = np.sort(self._oddness(seen, *_in_blocks(encoder, evidence, counted), counted))
         return self
 
     def oddness(
-        self, model: Model, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
+        self, encoder: Encoder, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
     ) -> Array:
         """Return how odd rows are, (N,) float64, at least 0.
 
         Parameters
         ----------
-        model, values : as in ``fit``
+        encoder, values : as in ``fit``
         codes : (N, K), where they lie
         errors : (N,), of their reconstruction; None as in ``fit``
         rows : (N,), where they are among the rows given to ``fit``, so that none is compared with itself; None for new
@@ -183,16 +182,16 @@ class Novelty:
                 "novelty", f"must be asked of rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
                 value=f"{math.prod(values.shape[1:])} and {codes.shape[1]}",
             )  # fmt: skip
-        return self._oddness(self._seen(model, values), codes, errors, rows)
+        return self._oddness(self._seen(encoder, values), codes, errors, rows)
 
     def novelty(
-        self, model: Model, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
+        self, encoder: Encoder, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
     ) -> Array:
         """Return, from 0 to 1, the share (N,) float32 of held-out rows that are odder, as ``oddness`` is asked.
 
         Near 0: unlike what was fitted. At most 0.05 for one in twenty rows like the held-out ones.
         """
-        return self.share_odder(self.oddness(model, values, codes, errors, rows))
+        return self.share_odder(self.oddness(encoder, values, codes, errors, rows))
 
     def share_odder(self, oddness: Array) -> Array:
         """Return (1 + number of held-out rows at least as odd) / (1 + number of held-out rows), (N,) float32."""
@@ -208,7 +207,7 @@ class Novelty:
         notes: tuple[str, ...] = ()
         if not self.held_out_[0]:
             notes += (
-                f"Novelty is counted on {plural(count, 'row')} that the network learned from, since fewer than "
+                f"Novelty is counted on {plural(count, 'row')} that the codes were learned from, since fewer than "
                 f"{FEWEST} were held out from it: of new rows like them somewhat more than 5 % may be called odd.",
             )
         if 1 / (1 + count) > ODD:
@@ -256,12 +255,12 @@ class Novelty:
         together = self._nearest(whitened, self.evidence_, rows)[1]
         return np.column_stack([np.log(together + TINY), evidence[:, :3]])
 
-    def _seen(self, model: Model, values: Array, rows: Array | None = None) -> Seen:
+    def _seen(self, encoder: Encoder, values: Array, rows: Array | None = None) -> Seen:
         """Return residual, spread and level of ``rows`` (all by default), in the units of the network."""
         count = len(values) if rows is None else len(rows)
         found = np.empty((3, count))
-        for block in coding.blocks(count, model.input_shape):
-            x = _prepared(model, values[block if rows is None else rows[block]])  # (B, D)
+        for block in coding.blocks(count, encoder.input_shape):
+            x = encoder.prepared(values[block if rows is None else rows[block]])  # (B, D)
             with np.errstate(over="ignore", invalid="ignore"):  # beyond all numbers is as odd as can be
                 away = x - self.mean_
                 away -= (away @ self.axes_.T) @ self.axes_
@@ -281,14 +280,14 @@ class Novelty:
         return indices[:, :NEAREST], _mean(distances[:, :NEAREST])
 
 
-def evidence_of(model: Model, values: Array) -> tuple[Array, Array | None]:
-    """Return what ``Novelty`` asks of rows of a model: their codes (N, K), and errors (N,) if it rebuilds rows."""
-    return coding.encode(model, values), errors_of(model, values)
+def evidence_of(encoder: Encoder, values: Array) -> tuple[Array, Array | None]:
+    """Return what ``Novelty`` asks of rows: their codes (N, K), and errors (N,) if it rebuilds rows."""
+    return encoder.encode(values), errors_of(encoder, values)
 
 
-def errors_of(model: Model, values: Array) -> Array | None:
-    """Return the reconstruction errors (N,) of rows; None where the decoder was taught nothing."""
-    return coding.errors(model, values) if model.objective.trains_decoder else None
+def errors_of(encoder: Encoder, values: Array) -> Array | None:
+    """Return the reconstruction errors (N,) of rows; None where codes cannot be decoded."""
+    return encoder.errors(values) if encoder.decodes else None
 
 
 def count_odd(novelty: Array) -> int:
@@ -334,32 +333,27 @@ def most_odd(rows: int, counted: int | None = None) -> int:
     return int(betabinom.ppf(0.975, rows, least, counted + 1 - least)) if least else 0
 
 
-def _in_blocks(model: Model, evidence: Evidence, rows: Array) -> tuple[Array, Array | None]:
+def _in_blocks(encoder: Encoder, evidence: Evidence, rows: Array) -> tuple[Array, Array | None]:
     """Return the codes (n, K) and errors (n,) of ``rows``, a few at a time."""
-    codes, errors = zip(*(evidence(rows[block]) for block in coding.blocks(len(rows), model.input_shape)), strict=True)
+    codes, errors = zip(
+        *(evidence(rows[block]) for block in coding.blocks(len(rows), encoder.input_shape)), strict=True
+    )
     return np.concatenate(codes), None if errors[0] is None else np.concatenate(errors)
 
 
-def _plane(model: Model, values: Array, rows: Array, seed: int) -> tuple[Array, Array]:
+def _plane(encoder: Encoder, values: Array, rows: Array, seed: int) -> tuple[Array, Array]:
     """Return the mean (D,) and first principal components (Q, D) float32 of ``rows``, or of as many as are enough."""
-    size = math.prod(model.input_shape)
+    size = math.prod(encoder.input_shape)
     rows = rows[: max(FEWEST_IN_PLANE, PLANE_WORK // size**2)]
     rows = np.sort(rows[: max(AXES, PLANE_VALUES // size)])
     held = np.empty((len(rows), size), np.float32)
-    for block in coding.blocks(len(rows), model.input_shape):
-        held[block] = _prepared(model, values[rows[block]])
-    plane = PCABaseline(max(1, min(AXES, size - 1, len(rows) // 4, AXES_VALUES // size)), seed).fit(held)
+    for block in coding.blocks(len(rows), encoder.input_shape):
+        held[block] = encoder.prepared(values[rows[block]])
+    plane = PCACodes(max(1, min(AXES, size - 1, len(rows) // 4, AXES_VALUES // size)), seed).fit(held)
     held -= plane.mean_.astype(np.float32)
     along = (held @ plane.components_.T).var(axis=0).cumsum()  # (Q,)
     enough = 1 + int((along < EXPLAINED * held.var(axis=0, dtype=np.float64).sum()).sum())
     return plane.mean_.astype(np.float32), plane.components_[:enough].astype(np.float32)
-
-
-def _prepared(model: Model, values: Array) -> Array:
-    """Return rows (B, D) float32 in the units of the network."""
-    with torch.inference_mode():
-        x: Array = model.prepare(torch.from_numpy(np.array(values))).flatten(1).numpy()
-    return x
 
 
 def _mean(rows: Array) -> Array:

@@ -44,13 +44,13 @@ def run(
     TrainingError : training diverged
     Interrupted : stopped by a signal; ``resume`` goes on
     """
-    steps = in_order()
-    order = {name: step.after for name, step in steps.items()}
-    untimed = [name for name, step in steps.items() if not step.timed]
-    with making(folder, order, untimed=untimed, resume=resume, overwrite=overwrite) as done:
+    with making(folder, resume=resume, overwrite=overwrite) as done:
         job = Job(done, recipe, data, progress or Progress(), interrupt or Interrupt())
+        steps = {name: step for name, step in in_order().items() if step.wanted(job)}
+        done.order = {name: [other for other in step.after if other in steps] for name, step in steps.items()}
+        done.untimed = [name for name, step in steps.items() if not step.timed]
         if done.begin(job.recipe.as_dict(), job.recipe.as_toml(), job.fingerprint):
             for name, step in steps.items():
-                done.step(name, partial(step.do, job), step.files, job.began if name == "open" else None)
+                done.step(name, partial(step.do, job), step.owns(job), job.began if name == "open" else None)
             done.seal()
     return Run(done.folder)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from narrows.claims import LOCK, holder
 from narrows.data.labels import labels_file
-from narrows.data.open import open as open_source
+from narrows.data.open import open_like
 from narrows.errors import DataError, RecipeError, RunFolderError
 from narrows.files import Array, sha256, write_json
 from narrows.registry import Registry, Trust
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from narrows.clustering import CodeClusterer
     from narrows.codes import CodeDistribution
     from narrows.data.dataset import Dataset
-    from narrows.evaluation.baseline import PCABaseline
+    from narrows.encoder import Encoder
+    from narrows.encoders.pca import PCACodes
     from narrows.evaluation.examples import Examples
     from narrows.model import Model
     from narrows.novelty import Novelty
@@ -172,8 +173,25 @@ class Run:
 
     # What the run learned
 
+    def encoder(self, device: str = "cpu") -> Encoder:
+        """Return what turns rows into the codes of this run.
+
+        Parameters
+        ----------
+        device : where it is to compute: "auto" (a GPU if there is one), or a name torch knows
+        """
+        from narrows.encoders import load
+        from narrows.training.engine import Engine
+
+        return load(self.parts, trust_code=self.trust_code).to(Engine(device).device)
+
     def model(self) -> Model:
-        """Return the trained model."""
+        """Return the trained model.
+
+        Raises
+        ------
+        RunFolderError : the run's encoder is no network; ``encoder`` returns it
+        """
         from narrows.model import Model
 
         return Model.load(self.parts, trust_code=self.trust_code)
@@ -210,11 +228,11 @@ class Run:
         projection: Projection = self._load_part("projector", methods)
         return projection
 
-    def baseline(self) -> PCABaseline:
-        """Return the PCA that the model is compared with."""
-        from narrows.evaluation.baseline import PCABaseline
+    def baseline(self) -> PCACodes:
+        """Return the PCA that the encoder is compared with."""
+        from narrows.encoders.pca import PCACodes
 
-        return self._part("baseline", lambda arrays, made_by: PCABaseline.from_state(arrays, made_by["shape"]))
+        return self._part("baseline", lambda arrays, made_by: PCACodes.from_state(arrays, made_by["shape"]))
 
     def code_distribution(self) -> CodeDistribution:
         """Return the distribution fitted to the training codes."""
@@ -252,9 +270,9 @@ class Run:
         """
         from narrows.novelty import evidence_of
 
-        known, model = self.fitted_novelty(), self.model()
+        known, encoder = self.fitted_novelty(), self.encoder("auto")
         values = self.open_source(source, **options).values
-        return known.novelty(model, values, *evidence_of(model, values))
+        return known.novelty(encoder, values, *evidence_of(encoder, values))
 
     def assign(self, source: Any, **options: Any) -> Assigned:
         """Return the clusters of new rows, how clearly they belong there, and how unlike the run's own rows they are.
@@ -268,57 +286,66 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run is not finished, or damaged
         """
-        model = self.model()
-        return self.assign_values(model, self.open_source(source, **options).values)
+        encoder = self.encoder("auto")
+        return self.assign_values(encoder, self.open_source(source, **options).values)
 
-    def assign_values(self, model: Model, values: Array, codes: Array | None = None) -> Assigned:
+    def assign_values(self, encoder: Encoder, values: Array, codes: Array | None = None) -> Assigned:
         """Return what ``assign`` does, of rows that are open already.
 
         Parameters
         ----------
-        model : of the run
+        encoder : of the run
         values : images uint8 (N, C, H, W) or vectors float32 (N, D), as ``open_source`` opens them
         codes : (N, K), where they are known
         """
-        from narrows.codes import encode
-
         clusterer = self.clusterer()
-        codes = encode(model, values) if codes is None else codes
-        novelty = self.novelty_of_values(model, values, codes)
+        codes = encoder.encode(values) if codes is None else codes
+        novelty = self.novelty_of_values(encoder, values, codes)
         return Assigned(clusterer.predict(codes), clusterer.confidence(codes), novelty)
 
-    def novelty_of_values(self, model: Model, values: Array, codes: Array) -> Array | None:
+    def novelty_of_values(self, encoder: Encoder, values: Array, codes: Array) -> Array | None:
         """Return the novelty (N,) of rows as ``assign_values`` takes them; None where the run has none."""
         from narrows.novelty import errors_of
 
         if not self.tells_novelty:
             return None
-        return self.fitted_novelty().novelty(model, values, codes, errors_of(model, values))
+        return self.fitted_novelty().novelty(encoder, values, codes, errors_of(encoder, values))
 
-    def open_source(self, source: Any, **options: Any) -> Dataset:
+    def open_source(self, source: Any, *, resize: bool = False, **options: Any) -> Dataset:
         """Open new data as the run's own were opened.
 
-        The same size, channels, fit, black and white, page and columns, the same key and label column. ``options`` are
-        those of ``narrows.open`` and come before the run's own. Labels that the new data lack are done without.
-        """
-        from narrows.model import checked_preprocessing
+        The same size, channels, fit, black and white, page and columns, the same key and label column. Labels that the
+        new data lack are done without.
 
-        own: dict[str, Any] = {"like": checked_preprocessing(self.parts, self.parts.json("config.json"))}
-        recipe = self.recipe
+        Parameters
+        ----------
+        source : as ``narrows.open`` takes it
+        resize : bring arrays of another size, or in colour, to the run's; files always are
+        options : of ``narrows.open``, which come before the run's own
+
+        Raises
+        ------
+        DataError : data that cannot be opened, or rows of another shape than the run's
+        """
+        from narrows.encoder import checked_config
+
+        config, recipe = checked_config(self.parts), self.recipe
+        shape, like = config["input_shape"], config["preprocessing"]
+        own: dict[str, Any] = {"resize": resize}
         path = Path(source) if isinstance(source, str | os.PathLike) else None
         if path is not None and path.suffix in (".npz", ".mat") and "key" in recipe["data"]:
             own["key"] = recipe["data"]["key"]
-        if recipe["data"].get("size", "auto") != "auto":
-            own["size"] = own["like"]["size"]  # the run's own were resized, so arrays of another size are too
+        if recipe["data"].get("size", "auto") != "auto" and not resize:
+            own["size"] = like["size"]  # the run's own were resized, so arrays of another size are too
         labels = recipe["data"]["labels"]
         if labels in ("none", "folders") or labels_file(labels) is not None:
             labels = "auto"  # these speak of the run's own rows
         try:
-            return open_source(source, **(own | {"labels": labels} | options))
+            return open_like(source, shape, like, **(own | {"labels": labels} | options))
         except DataError as error:
             if error.parameter != "labels" or "labels" in options:
                 raise
-            return open_source(source, **(own | {"labels": "none"} | options))
+            return open_like(source, shape, like, **(own | {"labels": "none"} | options))
 
     def _load_part(self, name: str, registry: Registry) -> Any:
         def build(arrays: dict[str, Any], made_by: dict[str, Any]) -> Any:

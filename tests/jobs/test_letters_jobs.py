@@ -10,8 +10,8 @@ from torch.nn import functional
 import narrows
 from narrows import pipeline
 from narrows.data.splits import split
+from narrows.encoders.pca import PCACodes
 from narrows.errors import DataError, RecipeError
-from narrows.evaluation.baseline import PCABaseline
 from narrows.evaluation.reconstruction import psnr
 from narrows.jobs import Work
 from narrows.jobs.from_scratch import few_rows, flat, from_scratch
@@ -142,7 +142,7 @@ def test_momentum_is_measured_beside_plain_descent_and_pca(tmp_path):
     data = narrows.open("digits")
     rows = split(data)
     truth = (data.values[rows.valid] / 255).astype(np.float32)
-    baseline = PCABaseline(8).fit(data.values[rows.train])  # as many components as the narrowest layer has units
+    baseline = PCACodes(8).fit(data.values[rows.train])  # as many components as the narrowest layer has units
     assert found["valid/pca_psnr"] == pytest.approx(psnr(truth, baseline.reconstruct(data.values[rows.valid])).mean())
     assert found["valid/pca_psnr_pooled"] < found["valid/pca_psnr"]
     assert set(w.figures) == {"momentum", "reconstruction"}

@@ -322,7 +322,7 @@ function isW(event: KeyboardEvent): boolean {
 
 function withoutDecoder(served: boolean): HTMLElement {
   const why = served
-    ? "This run’s network has no trained decoder, so there is nothing to draw with."
+    ? "This run has no decoder, so there is nothing to draw with."
     : "A file cannot run the network. `narrows explore RUN` opens this page with its decoder.";
   return h("section", { class: "panel", "aria-label": "Decoder" }, h("h2", {}, "Decoder"), h("p", { class: "hint" }, why));
 }

@@ -12,8 +12,8 @@ from narrows.wording import plural
 
 if TYPE_CHECKING:
     from narrows.data.dataset import Dataset
+    from narrows.encoder import Encoder
     from narrows.files import Array
-    from narrows.model import Model
     from narrows.runs import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
@@ -46,17 +46,16 @@ def encode(
 
     Novelty is the share of held-out rows that are odder than a row; near 0: unlike what was fitted.
     """
-    from narrows import codes
     from narrows.cli._output import TABLES, check_out, write_table
 
     check_out(out, TABLES, overwrite)
-    opened, model = _open_run(run, trust_code)
-    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
-    found = codes.encode(model, data.values)
-    novelty = opened.novelty_of_values(model, data.values, found)
-    columns = {f"code{i}": found[:, i] for i in range(model.code_size)}
+    opened, encoder = _open_run(run, trust_code)
+    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    found = encoder.encode(data.values)
+    novelty = opened.novelty_of_values(encoder, data.values, found)
+    columns = {f"code{i}": found[:, i] for i in range(encoder.code_size)}
     write_table(out, columns | _column_of(novelty, opened), data.ids, alone=list(columns))
-    typer.echo(f"{plural(len(found), 'code')} of {plural(model.code_size, 'value')}: {out}")
+    typer.echo(f"{plural(len(found), 'code')} of {plural(encoder.code_size, 'value')}: {out}")
 
 
 def reconstruct(
@@ -64,16 +63,15 @@ def reconstruct(
     white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write what the model draws from the codes of new data: a folder of .png, one .png, .npy or .npz."""
-    from narrows import codes
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
     from narrows.data.columns import with_offsets
 
-    opened, model = _open_run(run, trust_code)
-    check_out(out, IMAGES if model.is_images else VECTORS, overwrite)
-    codes.require_decoder(model)
-    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
-    rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
-    write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
+    opened, encoder = _open_run(run, trust_code)
+    check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
+    encoder.require_decoder()
+    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    rows = with_offsets(encoder.reconstruct(data.values), encoder.preprocessing)
+    write_rows(out, rows, data.ids, encoder.preprocessing.get("columns"))
     typer.echo(f"{plural(len(data), 'reconstruction')}: {out}")
 
 
@@ -82,21 +80,20 @@ def denoise(
     white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
-    from narrows import codes
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
     from narrows.data.columns import with_offsets
     from narrows.errors import InputError
 
-    opened, model = _open_run(run, trust_code)
-    check_out(out, IMAGES if model.is_images else VECTORS, overwrite)
-    if not model.objective.corrupts:
+    opened, encoder = _open_run(run, trust_code)
+    check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
+    if not encoder.corrupts:
         raise InputError(
-            "this run", "must have been trained to denoise", value=model.config["objective"]["name"],
+            "this run", "must have been trained to denoise", value=encoder.title,
             remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",
         )  # fmt: skip
-    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
-    rows = with_offsets(codes.reconstruct(model, data.values), model.preprocessing)
-    write_rows(out, rows, data.ids, model.preprocessing.get("columns"))
+    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    rows = with_offsets(encoder.reconstruct(data.values), encoder.preprocessing)
+    write_rows(out, rows, data.ids, encoder.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} cleaned: {out}")
 
 
@@ -112,10 +109,10 @@ def cluster(
     from narrows.cli._output import TABLES, check_out, write_table
 
     check_out(out, TABLES, overwrite)
-    opened, model = _open_run(run, trust_code)
+    opened, encoder = _open_run(run, trust_code)
     opened.clusterer()  # a run that has none is refused before data are opened
-    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
-    found = opened.assign_values(model, data.values)
+    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    found = opened.assign_values(encoder, data.values)
     columns = {"cluster": found.clusters, "confidence": found.confidence}
     write_table(out, columns | _column_of(found.novelty, opened), data.ids, alone="cluster")
     counted = plural(len(set(found.clusters.tolist())), "cluster")
@@ -130,15 +127,14 @@ def project(
 
     Novelty is the share of held-out rows that are odder than a row; near 0: unlike what was fitted.
     """
-    from narrows import codes
     from narrows.cli._output import TABLES, check_out, write_table
 
     check_out(out, TABLES, overwrite)
-    opened, model = _open_run(run, trust_code)
+    opened, encoder = _open_run(run, trust_code)
     projection = opened.projection()
-    data = _open_data(opened, model, source, key=key, labels=labels, white=white, resize=resize)
-    found = codes.encode(model, data.values)
-    novelty = opened.novelty_of_values(model, data.values, found)
+    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    found = encoder.encode(data.values)
+    novelty = opened.novelty_of_values(encoder, data.values, found)
     points = projection.transform(found)
     columns = {"x": points[:, 0], "y": points[:, 1]}
     write_table(out, columns | _column_of(novelty, opened), data.ids, alone=["x", "y"])
@@ -164,17 +160,20 @@ def generate(
     overwrite: Overwrite = False,
 ) -> None:
     """Draw new images or vectors from the model."""
-    from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
-    from narrows.estimators.autoencoder import Autoencoder
-    from narrows.runs import Run
+    import numpy as np
 
-    loaded = Autoencoder.load(Run(run).folder, trust_code=trust_code)
-    images = loaded.model_.is_images
-    out = out or Path("generated.png" if images else "generated.csv")
-    check_out(out, IMAGES if images else VECTORS, overwrite)
-    outputs = loaded.sample(n, origin=origin, random_state=seed)  # type: ignore[arg-type]
-    names = loaded.model_.preprocessing.get("columns")
-    write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), names)
+    from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
+    from narrows.codes import draw_codes
+    from narrows.data.columns import with_offsets
+
+    opened, encoder = _open_run(run, trust_code)
+    out = out or Path("generated.png" if encoder.is_images else "generated.csv")
+    check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
+    encoder.require_decoder()
+    drawn = int(np.random.RandomState(seed).randint(2**31 - 1))  # the seed that Autoencoder.sample draws by, too
+    codes = draw_codes(encoder, opened.code_distribution(), n, origin, drawn)
+    outputs = with_offsets(encoder.decode(codes), encoder.preprocessing)
+    write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), encoder.preprocessing.get("columns"))
     typer.echo(f"{n:,} drawn: {out}")
 
 
@@ -192,32 +191,26 @@ def _column_of(novelty: Array | None, run: Run) -> dict[str, Array]:
     return {"novelty": novelty}
 
 
-def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Model]:
-    """Open a run and its model."""
+def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Encoder]:
+    """Open a run and its encoder, on a GPU where there is one."""
     from narrows.runs import Run
 
     run = Run(folder, trust_code=trust_code)
-    return run, run.model()
+    return run, run.encoder("auto")
 
 
 def _open_data(
-    run: Run, model: Model, source: str, *, key: str | None, labels: str | None, white: float | None, resize: bool
+    run: Run, encoder: Encoder, source: str, *, key: str | None, labels: str | None, white: float | None, resize: bool
 ) -> Dataset:
-    """Open new data in the model's shape; say what had to be left out."""
-    from narrows.errors import DataError, InputError
+    """Open new data in the encoder's shape; say what had to be left out."""
+    from narrows.errors import InputError
     from narrows.progress import for_this_terminal
 
-    asked: dict[str, Any] = {"key": key, "labels": labels, "white": white}
-    if resize and not model.is_images:
+    if resize and not encoder.is_images:
         raise InputError("--resize", "has a meaning for a run of images only, and this is one of vectors")
-    if resize:
-        asked |= {"size": model.input_shape[1:], "channels": model.preprocessing.get("channels", model.input_shape[0])}
+    asked: dict[str, Any] = {"key": key, "labels": labels, "white": white}
     given = {name: value for name, value in asked.items() if value is not None}
-    data = run.open_source(source, progress=for_this_terminal(), **given)
-    if data.shape != model.input_shape:
-        raise DataError(
-            "SOURCE", f"must have rows of shape {model.input_shape}, as the run was trained on", value=data.shape
-        )
+    data = run.open_source(source, resize=resize, progress=for_this_terminal(), **given)
     for file in data.skipped:
         typer.echo(f"skipped {printable(f'{file.path}: {file.reason}')}", err=True)
     for note in data.notes:

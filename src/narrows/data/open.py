@@ -148,6 +148,31 @@ def open(
     return _finish(Raw(array), f"array {array.shape} {array.dtype}", "array", _without_page(options))
 
 
+def open_like(
+    source: Any, shape: Sequence[int], like: Mapping[str, Any], *, resize: bool = False, **options: Any
+) -> Dataset:
+    """Open new rows as those that an encoder learned from were opened, and in their shape.
+
+    Parameters
+    ----------
+    source, options : as ``open`` takes them; options come before what ``like`` says
+    shape, like : of the encoder: ``input_shape`` and ``preprocessing``
+    resize : bring arrays of another size, or in colour, to its; files always are
+
+    Raises
+    ------
+    DataError : a source that cannot be opened, or rows of another shape
+    """
+    if resize:
+        options = {"size": tuple(shape[1:]), "channels": like.get("channels", shape[0])} | options
+    data = open(source, like=like, **options)
+    if data.shape != tuple(shape):
+        raise DataError(
+            "source", f"must have rows of shape {tuple(shape)}, as those learned from", value=data.shape
+        )  # fmt: skip
+    return data
+
+
 def _check_page(page: Any) -> int | Literal["all"]:
     if page is None:
         return 0

@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 
 from narrows import codes as coding
+from narrows.encoders.patches import PatchCodes
 from narrows.files import Array
 from narrows.neighbours import nearest
-from narrows.patches import PatchCodes
 from narrows.principal import principal_axes
 
 SAMPLE = 5_000  # rows from which axes and units are found

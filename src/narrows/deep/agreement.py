@@ -47,7 +47,7 @@ COMPARED = 10_000  # rows on which spaces are compared
 class Agreement(DeepClusterer):
     """Clusters that tell the most about the clusters of neighbours, taught to a network.
 
-    1. Spaces: principal components of pixels; codes of patches, on a coarse and on a fine grid (``narrows.patches``);
+    1. Spaces: principal components of pixels; codes of patches, on a coarse and on a fine grid (``encoders.patches``);
        codes of a network that learned to know images again in other views (Chen et al. 2020); and all of them side by
        side, each in units of its own neighbours' distance.
     2. In each space 15 neighbours (half as many as a cluster has rows, where those are few), UMAP in 5 dimensions, and

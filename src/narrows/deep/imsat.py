@@ -6,7 +6,6 @@ import math
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from narrows import codes as coding
 from narrows.clustering import CodeClusterer, whole_number
@@ -78,7 +77,4 @@ class IMSAT(DeepClusterer):
 
 def _reach(model: Model, values: Array) -> Array:
     """Return the distance (N, 1) of each row, as the network sees it, to its tenth neighbour (or the last there is)."""
-    rows = np.empty((len(values), math.prod(values.shape[1:])), np.float32)
-    for block in coding.blocks(len(values), values.shape[1:]):
-        rows[block] = model.prepare(torch.from_numpy(np.array(values[block]))).flatten(1).numpy()
-    return nearest(rows, NEIGHBOUR)[1][:, -1:]
+    return nearest(coding.apply(model, values, lambda _, x: x.flatten(1)), NEIGHBOUR)[1][:, -1:]

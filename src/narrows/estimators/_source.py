@@ -15,6 +15,7 @@ from narrows.data.arrays import as_array, as_values
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
+from narrows.data.open import open_like
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array, write_arrays
 from narrows.model import Model
@@ -54,10 +55,7 @@ class OpensSources:
             return data
         if isinstance(X, Dataset) and X.is_images and X.shape == self.model_.input_shape:
             return X
-        data = open_source(X, like=self.model_.preprocessing)
-        if data.shape != self.model_.input_shape:
-            raise InputError("X", f"must have rows of shape {self.model_.input_shape}, as in fit", value=data.shape)
-        return data
+        return open_like(X, self.model_.input_shape, self.model_.preprocessing)
 
     def _table(self, X: Array, *, fitting: bool) -> Dataset:
         """Return vectors (N, D), which scikit-learn has checked, as data; names of columns are kept with the model."""

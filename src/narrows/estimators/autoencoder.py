@@ -163,14 +163,7 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
         if n < 1:
             raise InputError("n", "must be at least 1", value=n)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
-        if origin == "auto":
-            origin = "normal" if self.model_.objective.normal_codes else "codes"
-        if origin in ("normal", "doubled"):
-            scale = 2.0 if origin == "doubled" else 1.0
-            return self.inverse_transform(coding.normal_codes(n, self.code_size_, seed, scale))
-        if origin == "codes":
-            return self.inverse_transform(self.code_distribution_.sample(n, seed))
-        raise InputError("origin", "must be auto, codes, normal or doubled", value=origin)
+        return self.inverse_transform(coding.draw_codes(self.model_, self.code_distribution_, n, origin, seed))
 
     def score_samples(self, X: Source) -> Array:
         """Return minus each row's mean squared reconstruction error (N,): greater is better, outliers are lowest.

@@ -10,6 +10,8 @@ from sklearn.exceptions import NotFittedError
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
+from narrows.data.open import open_like
+from narrows.encoder import Encoder
 from narrows.errors import InputError
 from narrows.estimators.autoencoder import Autoencoder
 from narrows.estimators.classifier import Classifier
@@ -26,7 +28,7 @@ class LinearProbe:
 
     Parameters
     ----------
-    encoder : a fitted ``narrows.Autoencoder``, or the model of a run (``narrows.Run(folder).model()``)
+    encoder : a fitted ``narrows.Autoencoder``, or the encoder of a run (``narrows.Run(folder).encoder()``)
     space : read the "code", or the "features" that the code is computed from
     epochs, batch_size, lr, train_options : of the linear layer's training, as in ``Classifier``
     views, passes : with views the layer learns from the codes of ``passes`` randomly changed copies of each image
@@ -51,7 +53,7 @@ class LinearProbe:
 
     def __init__(
         self,
-        encoder: Autoencoder | Model,
+        encoder: Autoencoder | Encoder,
         *,
         space: Literal["code", "features"] = "code",
         epochs: int = 20,
@@ -100,7 +102,7 @@ class LinearProbe:
         if self.views:
             seed = 0 if self.random_state is None else self.random_state
             changed = [
-                coding.embed(self._model, data.values, self.space, views=self.views, seed=seed + i)
+                coding.embed(self._network, data.values, self.space, views=self.views, seed=seed + i)
                 for i in range(self.passes)
             ]
             codes = np.concatenate([codes, *changed])
@@ -115,7 +117,8 @@ class LinearProbe:
 
     def transform(self, X: Source) -> Array:
         """Return the codes or features (N, K) that the layer reads."""
-        return coding.embed(self._model, self._open(X).values, self.space)
+        values = self._open(X).values
+        return coding.embed(self._network, values, self.space) if self.space != "code" else self._model.encode(values)
 
     def predict(self, X: Source) -> Array:
         """Return the likeliest class (N,) of each row."""
@@ -136,19 +139,27 @@ class LinearProbe:
         return self.classifier_
 
     @property
-    def _model(self) -> Model:
+    def _network(self) -> Model:
+        """The encoder, where what is asked for needs a network."""
+        if isinstance(self._model, Model):
+            return self._model
+        rule = "must be a network: others have no features, and views are not drawn for them"
+        raise InputError("encoder", rule, value=self._model.title)
+
+    @property
+    def _model(self) -> Encoder:
         if self.space not in ("code", "features"):
             raise InputError("space", "must be code or features", value=self.space)
         if self.passes < 1:
             raise InputError("passes", "must be >= 1", value=self.passes)
-        return self.encoder if isinstance(self.encoder, Model) else self.encoder.model_
+        return self.encoder if isinstance(self.encoder, Encoder) else self.encoder.model_
 
     def _open(self, X: Source) -> Dataset:
-        model = self._model
-        if isinstance(X, Dataset) and X.shape == model.input_shape:
+        if isinstance(X, Dataset) and X.shape == self._model.input_shape:
             return X
-        reader = self.encoder if isinstance(self.encoder, Autoencoder) else _reader(model)
-        return reader._open(X)
+        if isinstance(self.encoder, Autoencoder):
+            return self.encoder._open(X)
+        return open_like(X, self._model.input_shape, self._model.preprocessing)
 
     def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:
         data = self._open(X)
@@ -161,11 +172,3 @@ class LinearProbe:
         data = data.take(data.labels >= 0)
         labels = np.asarray(data.labels)
         return data, labels if data.label_names is None else np.array(data.label_names)[labels]
-
-
-def _reader(model: Model) -> Autoencoder:
-    """Return an estimator that opens data as the model's run did."""
-    reader = Autoencoder()
-    reader.model_, reader._axes = model, "NCHW"
-    reader.n_features_in_ = int(np.prod(model.input_shape))
-    return reader

@@ -261,20 +261,17 @@ def kl_per_dimension(model: Model, values: Array) -> Array | None:
 
     Kingma & Welling (2014), appendix B: KL_k = 1/2 (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1).
     """
-    import torch
-
-    from narrows.codes import blocks
-
     head = getattr(model.objective, "to_log_variance", None)
     if head is None:
         return None
-    total = np.zeros(model.code_size)
-    for block in blocks(len(values), model.input_shape):
-        with torch.inference_mode():
-            features = model.net.cpu().features(model.prepare(torch.from_numpy(np.array(values[block]))))
-            mean, log_variance = model.net.to_code(features).double(), head(features).double().clamp(-10, 10)  # (B, K)
-            total += 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(0).numpy()
-    return total / len(values)
+    from narrows.model import apply
+
+    def divergence(net: Any, x: Any) -> Any:
+        features = net.features(x)
+        mean, log_variance = net.to_code(features).double(), head(features).double().clamp(-10, 10)  # (B, K)
+        return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1)
+
+    return np.asarray(apply(model, values, divergence).mean(axis=0, dtype=np.float64))
 
 
 # Training
@@ -506,7 +503,7 @@ COMPARED = [
     ("probe/linear_accuracy", "probe/majority_accuracy", "a linear classifier on the codes",
      "always answering the commonest label", True),
     ("probe/linear_accuracy", "probe/pca_linear_accuracy", "a linear classifier on the codes",
-     "the same classifier on PCA codes of the same size", False),
+     "the same classifier on PCA codes", False),
 ]  # fmt: skip
 
 
@@ -603,7 +600,7 @@ def _judged(judged: Outcome, figures: str, why: str, numbers: dict[str, float]) 
         )
     return Signal(
         "no better than the baseline", "warning",
-        f"{start}: {why}, so nothing shows that the network helps here.", numbers,
+        f"{start}: {why}, so nothing shows that more is gained than by the simple method.", numbers,
     )  # fmt: skip
 
 

@@ -6,51 +6,47 @@ from typing import Any
 
 import numpy as np
 
-from narrows.codes import corrupted_reconstructions, reconstructions
+from narrows.codes import reconstructions
+from narrows.encoder import Encoder
 from narrows.evaluation import clustering, probe, reconstruction, signals
-from narrows.evaluation.baseline import PCABaseline
 from narrows.files import Array
-from narrows.model import Model
 
 Results = dict[str, float | None]
 
 
-def of_reconstruction(model: Model, baseline: PCABaseline, values: Array) -> Results:
-    """Compare the model's reconstructions of held-out ``values`` with those of PCA at the same code size.
+def of_reconstruction(encoder: Encoder, baseline: Encoder | None, values: Array) -> Results:
+    """Compare reconstructions of held-out ``values`` with those of PCA at the same code size, where it is given.
 
     Images: mean squared error on values in [0, 1], PSNR in dB as the mean over images and pooled, SSIM. Vectors: mean
     squared error in their own units, and the share of variance explained. Of both the variance, in the unit of the mean
     squared error, which that of answering with the mean of these rows is; 0 where they are all the same.
     """
-    ours: list[Results] = []
-    theirs: list[Results] = []
-    for x, output in reconstructions(model, values):
-        start = sum(int(part["rows"] or 0) for part in ours)
-        ours.append(_block(x, output, images=model.is_images))
-        linear = baseline.reconstruct(values[start : start + len(x)])
-        theirs.append(_block(x, linear, images=model.is_images))
-    results = _pool(ours, "reconstruction/") | _pool(theirs, "reconstruction/pca_")
+    results: Results = {}
+    for prefix, one in (("reconstruction/", encoder), ("reconstruction/pca_", baseline)):
+        if one is not None:
+            blocks = reconstructions(one, values)
+            results |= _pool([_block(x, output, images=one.is_images) for x, output in blocks], prefix)
     results["reconstruction/rows"] = len(values)
-    results["reconstruction/variance"] = reconstruction.variance(values, 255.0 if model.is_images else 1.0)
-    if not model.is_images:
-        for prefix in ("reconstruction/", "reconstruction/pca_"):
+    results["reconstruction/variance"] = reconstruction.variance(values, 255.0 if encoder.is_images else 1.0)
+    for prefix in ("reconstruction/", "reconstruction/pca_"):
+        if not encoder.is_images and f"{prefix}mse" in results:
             results[f"{prefix}explained"] = reconstruction.explained(results[f"{prefix}mse"] or 0.0, values)
     return results
 
 
-def of_denoising(model: Model, values: Array, seed: int) -> Results:
-    """Say how near held-out ``values`` corrupted as in training are to clean ones, and what the model makes of them.
+def of_denoising(encoder: Encoder, values: Array, seed: int) -> Results:
+    """Say how near held-out ``values`` corrupted as in training are to clean ones, and what is made of them.
 
     Images: PSNR in dB as the mean over images. Vectors: the share of the clean rows' variance that is explained.
     """
-    measure = reconstruction.psnr if model.is_images else reconstruction.mse
+    measure = reconstruction.psnr if encoder.is_images else reconstruction.mse
     before: list[Array] = []
     after: list[Array] = []
-    for x, corrupted, output in corrupted_reconstructions(model, values, seed):
+    for x, corrupted, output in encoder.denoised(values, seed):
         before.append(measure(x, corrupted))
         after.append(measure(x, output))
     corrupted_mean, cleaned_mean = (float(np.concatenate(parts).mean()) for parts in (before, after))
-    if model.is_images:
+    if encoder.is_images:
         return {"denoising/corrupted_psnr": corrupted_mean, "denoising/psnr": cleaned_mean}
     return {
         "denoising/corrupted_explained": reconstruction.explained(corrupted_mean, values),
@@ -79,12 +75,12 @@ def of_clustering(clusters: Array, space: Array, labels: Array | None, seed: int
     return results
 
 
-def of_probe(codes: Array, linear_codes: Array, labels: Array, train: Array, test: Array) -> Results:
+def of_probe(codes: Array, linear_codes: Array | None, labels: Array, train: Array, test: Array) -> Results:
     """Classify held-out rows from their codes by the labels of the training rows, and likewise from PCA's codes.
 
     Parameters
     ----------
-    codes, linear_codes : (N, K), the model's and PCA's
+    codes, linear_codes : (N, K), the run's and PCA's; None where there are none to compare with
     labels : (N,), -1 where unknown
     train, test : row indices
     """
@@ -97,7 +93,11 @@ def of_probe(codes: Array, linear_codes: Array, labels: Array, train: Array, tes
         "probe/rows": len(test),
         "probe/majority_accuracy": probe.majority(labels[train], labels[test]),
     }
+    if linear_codes is not None and linear_codes.shape[1] < codes.shape[1]:  # a row has no more values
+        results["probe/pca_size"] = linear_codes.shape[1]
     for prefix, space in (("", codes), ("pca_", linear_codes)):
+        if space is None:
+            continue
         four = (space[train], labels[train], space[test], labels[test])
         results |= {
             f"probe/{prefix}linear_accuracy": probe.linear(*four),

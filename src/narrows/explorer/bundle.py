@@ -16,11 +16,11 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
+from narrows.encoder import Encoder
 from narrows.errors import RunFolderError
 from narrows.evaluation import copies
 from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
-from narrows.model import Model
 from narrows.novelty import MEANING
 from narrows.principal import principal_axes
 from narrows.report.tables import listed_copies
@@ -98,11 +98,11 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     ids = table["id"]
     clusters, points = table["cluster"], _map(run, len(ids))
     indices, distances = (array[:, :NEIGHBOURS] for array in _neighbours(run, len(ids)))
-    tables, model = run.tables, run.model()
+    tables, encoder = run.tables, run.encoder()
     described = tables.get("data") or {}
     bundle = Bundle({
         "format": FORMAT, "name": tables.get("name") or run.folder.name, "run": _identity(run), "rows": len(ids),
-        "kind": described.get("kind", "images"), "decodes": model.objective.trains_decoder,
+        "kind": described.get("kind", "images"), "decodes": encoder.decodes,
     })  # fmt: skip
     header = bundle.header
     header["points"] = bundle.add(in_square(points, points))
@@ -119,7 +119,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     # Thumbnails in the same order: those that are looked at together lie on the same sheets.
     header["order"] = header["examples"]["order"]
     order = bundle.array(header["order"])
-    header["pictures"] = _pictures(bundle, model, data, order) if data is not None and data.is_images else {}
+    header["pictures"] = _pictures(bundle, encoder, data, order) if data is not None and data.is_images else {}
     return bundle
 
 
@@ -244,7 +244,7 @@ def in_square(points: Array, known: Array) -> Array:
     return moved
 
 
-def _pictures(bundle: Bundle, model: Model, data: Dataset, order: Array) -> dict[str, Any]:
+def _pictures(bundle: Bundle, encoder: Encoder, data: Dataset, order: Array) -> dict[str, Any]:
     """Return the sheets of the images themselves, and of what the decoder makes of them, in ``order`` (N,) of rows."""
     rows, (_, height, width) = len(data), data.shape
     longest = next(side for most, side in THUMBNAILS if rows <= most)
@@ -258,20 +258,20 @@ def _pictures(bundle: Bundle, model: Model, data: Dataset, order: Array) -> dict
             yield block, eye.see(np.asarray(data.values[order[block]]))
 
     pictures = {"images": _sheets(bundle, as_stored, rows, size)}
-    if model.objective.trains_decoder and rows <= REBUILT:
+    if encoder.decodes and rows <= REBUILT:
 
         def rebuilt() -> Iterator[Block]:
             for block in coding.blocks(rows, data.shape):
-                made = coding.reconstruct(model, data.values[order[block]])
+                made = encoder.reconstruct(data.values[order[block]])
                 yield block, eye.see(np.rint(255 * made).astype(np.uint8))
 
         pictures["rebuilt"] = _sheets(bundle, rebuilt, rows, size)
-    if model.objective.trains_decoder and model.objective.corrupts and rows <= REBUILT:
+    if encoder.decodes and encoder.corrupts and rows <= REBUILT:
 
         def cleaned() -> Iterator[Block]:
             for block in coding.blocks(rows, data.shape):
                 chosen = data.values[order[block]]
-                noisy = next(iter(coding.corrupted_reconstructions(model, chosen, seed=block.start)))
+                noisy = next(encoder.denoised(chosen, seed=block.start))
                 yield block, eye.see(np.rint(255 * noisy[2]).astype(np.uint8))
 
         pictures["cleaned"] = _sheets(bundle, cleaned, rows, size)

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
@@ -45,7 +44,7 @@ class Opened:
 
     def __init__(self, run: Run, data: Dataset | None, bundle: Bundle, *, read_only: bool = False) -> None:
         self.run, self.data, self.bundle = run, data, bundle
-        self.model = run.model()
+        self.encoder = run.encoder()
         self.eye = Eye.of(data.values) if data is not None and data.is_images else Eye(0, 255)
         self.codes = run.array("codes")  # (N, K)
         if "examples" not in bundle.header:  # of a page that an earlier version wrote
@@ -76,8 +75,8 @@ class Opened:
         path = None if data.paths is None else Path(data.paths[row])
         if path is not None and path.is_file():
             try:
-                own = how_of(self.model.preprocessing)
-                page = page_of(self.ids[row], self.model.preprocessing)
+                own = how_of(self.encoder.preprocessing)
+                page = page_of(self.ids[row], self.encoder.preprocessing)
                 channels: Channels = own.channels if isinstance(own.channels, tuple) else "auto"
                 whole = replace(own, size=measure(path, page), fit="stretch", channels=channels, page=page)
                 return png(self.eye.see(decode(path, whole).pixels))  # upright, 8 bits, and no metadata
@@ -95,16 +94,16 @@ class Opened:
 
         Raises
         ------
-        InputError : anything else, or a model without a decoder
+        InputError : anything else, or codes that cannot be decoded
         """
         codes = self._codes_of(asked)
-        made = coding.decode(self.model, codes)
+        made = self.encoder.decode(codes)
         return codes, self._shown(made)
 
     def _shown(self, made: Array) -> Array:
         """Return images as they are shown, and vectors in their units."""
-        if not self.model.is_images:
-            return with_offsets(made, self.model.preprocessing)
+        if not self.encoder.is_images:
+            return with_offsets(made, self.encoder.preprocessing)
         stored = np.rint(255 * made).astype(np.uint8)
         return self.eye.see(stored)
 
@@ -141,8 +140,8 @@ class Opened:
         from narrows.data.images import Unreadable, decode
         from narrows.data.reading import how_of
 
-        how = self.model.preprocessing
-        if not self.model.is_images or not {"size", "fit", "channels"} <= how.keys():
+        how = self.encoder.preprocessing
+        if not self.encoder.is_images or not {"size", "fit", "channels"} <= how.keys():
             raise InputError("image", "can be placed on the map of a run of images only")
         with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
             path = Path(folder) / "image"
@@ -152,8 +151,8 @@ class Opened:
             except Unreadable as error:
                 raise DataError("image", "must be one that can be read", value=str(error)) from error
         values = decoded.pixels[None]  # (1, C, H, W)
-        code = coding.encode(self.model, values)  # (1, K)
-        found = self.run.assign_values(self.model, values, code)
+        code = self.encoder.encode(values)  # (1, K)
+        found = self.run.assign_values(self.encoder, values, code)
         x, y = in_square(self.run.projection().transform(code), self.run.array("map"))[0]
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]

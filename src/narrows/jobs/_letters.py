@@ -6,9 +6,9 @@ import numpy as np
 
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split
+from narrows.encoders.pca import PCACodes
 from narrows.errors import DataError
 from narrows.evaluation import reconstruction
-from narrows.evaluation.baseline import PCABaseline
 from narrows.figures.images import comparison
 from narrows.files import Array
 from narrows.jobs import Results, Work
@@ -29,7 +29,7 @@ def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], c
     results : "valid/psnr", the mean over images in dB, "valid/psnr_pooled" from the mean squared error of all images,
         the same of PCA ("valid/pca_psnr"), clipped to [0, 1] and "valid/pca_psnr_unclipped", and "valid/gain", in dB
     """
-    baseline = PCABaseline(code_size, seed=work.seed).fit(data.values[rows.train])
+    baseline = PCACodes(code_size, seed=work.seed).fit(data.values[rows.train])
     truth = images_of(data, rows.valid)
     linear = baseline.reconstruct(data.values[rows.valid])
     ours = next(iter(rebuilt.values()))

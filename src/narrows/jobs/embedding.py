@@ -21,16 +21,16 @@ from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
+from narrows.encoders.patches import PatchCodes
+from narrows.encoders.pca import PCACodes
 from narrows.errors import DataError, RecipeError, nearest
 from narrows.evaluation import clustering as scores
-from narrows.evaluation.baseline import PCABaseline
 from narrows.figures.curves import loss_curves
 from narrows.figures.embedding import labelled_over_all, loss_against_accuracy
 from narrows.figures.images import comparison
 from narrows.files import Array, read_json, write_json, write_text
 from narrows.jobs import Results, Work
 from narrows.model import Model
-from narrows.patches import PatchCodes
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
 from narrows.registry import arguments_of
@@ -77,7 +77,7 @@ def embedding(
     checkpoints : epochs after which loss and accuracy (of the first reduction) are measured, with the first seed only;
         the last epoch is always one of them. The schedule must be constant, so that the first epochs of a long training
         are a short one
-    patches : arguments of ``narrows.patches.PatchCodes``, whose codes then take the place of a network's
+    patches : arguments of ``narrows.encoders.patches.PatchCodes``, whose codes then take the place of a network's
     data : further arguments of ``narrows.open``
 
     Returns
@@ -193,7 +193,7 @@ def _reduce(codes: Array, step: re.Match[str], work: Work) -> Array:
         return made
     if step["name"] == "kpca":
         return kernel_components(codes, min(_size(step, work), len(codes)), work.seed)
-    return PCABaseline(_size(step, work), work.seed).fit(codes).encode(codes)
+    return PCACodes(_size(step, work), work.seed).fit(codes).encode(codes)
 
 
 def _size(step: re.Match[str], work: Work) -> int:
@@ -381,7 +381,7 @@ def _pixels(work: Work, data: Dataset, rows: Split, chains: Mapping[str, list[re
     step = next((step for steps in chains.values() for step in steps if step["name"] == "pca"), None)
     if step is None:
         return {"train/parameters": 0}
-    pca = PCABaseline(_size(step, work), work.seed).fit(data.values[rows.train])
+    pca = PCACodes(_size(step, work), work.seed).fit(data.values[rows.train])
 
     def loss(values: Array) -> float:
         return SCALE * float(np.square(pca.reconstruct(values) - values / np.float32(255)).mean(dtype=np.float64))

@@ -10,9 +10,9 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
+from narrows.encoders.pca import PCACodes
 from narrows.errors import InputError
 from narrows.evaluation import reconstruction
-from narrows.evaluation.baseline import PCABaseline
 from narrows.figures.curves import loss_curves
 from narrows.figures.features import feature_maps
 from narrows.figures.images import comparison
@@ -72,7 +72,7 @@ def encoder(
 
 def _reconstruction(model: Model, data: Dataset, train: Any, test: Any, seed: int) -> Results:
     """Compare held-out reconstructions with PCA's."""
-    baseline = PCABaseline(model.code_size, seed=seed).fit(data.values[train])
+    baseline = PCACodes(model.code_size, seed=seed).fit(data.values[train])
     sums = np.zeros(2)
     for x, output in coding.reconstructions(model, data.values[test]):
         sums[0] += reconstruction.mse(x, output).sum()
@@ -87,7 +87,7 @@ def _draw(work: Work, model: Model, data: Dataset, shown: Any) -> None:
     if model.objective.trains_decoder:
         lines = {"held out": images}
         if model.objective.corrupts:
-            _, corrupted, cleaned = next(iter(coding.corrupted_reconstructions(model, images, work.seed)))
+            _, corrupted, cleaned = next(model.denoised(images, work.seed))
             lines |= {"corrupted": corrupted, "cleaned": cleaned}
         lines |= {"rebuilt": coding.reconstruct(model, images)}
         work.figure("reconstruction", comparison(lines), "Held-out images and what the decoder makes of their codes.")

@@ -11,14 +11,14 @@ import numpy as np
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
+from narrows.encoders.patches import PatchCodes
+from narrows.encoders.pca import PCACodes
 from narrows.errors import RecipeError
-from narrows.evaluation.baseline import PCABaseline
 from narrows.evaluation.classification import accuracy
 from narrows.files import Array
 from narrows.jobs import Results, Work
 from narrows.jobs.classifier import known, labelled, learn
 from narrows.model import Model
-from narrows.patches import PatchCodes
 
 __all__ = ["probe"]
 
@@ -47,7 +47,7 @@ def probe(
         "pixels"
     space : the "code" or the "features" it is computed from
     net : of the random encoder
-    patches : arguments of ``narrows.patches.PatchCodes``
+    patches : arguments of ``narrows.encoders.patches.PatchCodes``
     train : settings of the linear layer's training
     views, passes : the layer also learns from the codes of ``passes`` randomly changed copies of every training image
     standardise : bring each value of the codes to mean 0 and standard deviation 1 over the training rows
@@ -83,7 +83,7 @@ def probe(
 
     started = time.perf_counter()
     if encoder == "pca":
-        baseline = PCABaseline(code_size, seed=work.seed).fit(data.values[rows.train])
+        baseline = PCACodes(code_size, seed=work.seed).fit(data.values[rows.train])
     elif encoder == "patches":
         typical = PatchCodes(**dict(patches or {}), seed=work.seed).fit(data.values[rows.train])
     elif encoder == "random":

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from narrows.clustering import Clusterer
 from narrows.clustering import methods as clusterings
+from narrows.encoders import encoders, usual_code_size
 from narrows.errors import NarrowsError, RecipeError, nearest
 from narrows.nets import nets
 from narrows.objectives import objectives
@@ -27,7 +28,8 @@ from narrows.registry import Registry, arguments_of
 from narrows.sealed import Parts
 from narrows.training.settings import Settings
 
-#: Where a clustering trains the network of a run itself, these sections say nothing, and may not be set.
+#: Where a clustering trains the network of a run itself, or its encoder is no network, these say nothing and may not be
+#: set.
 UNUSED = ("net", "objective", "train")
 
 
@@ -77,6 +79,7 @@ class Recipe(_Section):
     description: str = ""
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
     data: Data = Data()
+    encoder: Named = Named(name="network")
     net: Named = Named(name="auto")
     objective: Named = Named(name="reconstruction")
     train: Settings = Settings()
@@ -85,9 +88,21 @@ class Recipe(_Section):
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values of what has an effect; what is None is left out, since TOML has no such thing."""
-        unused = UNUSED if _clustering(self.clustering.name).trains_network else ()
-        content: dict[str, Any] = _without_none(self.model_dump(exclude=set(unused)))
+        # Of a network, which the sections net, objective and train speak of, there is nothing more to say.
+        unused = {"encoder"} if self.trains_network else set(UNUSED)
+        if _clustering(self.clustering.name).trains_network:
+            unused = {"encoder", *UNUSED}
+        content: dict[str, Any] = _without_none(self.model_dump(exclude=unused))
         return content
+
+    @property
+    def trains_network(self) -> bool:
+        """Whether the encoder is a network that the training loop trains."""
+        return bool(self._encoder().trains_network)
+
+    def _encoder(self) -> Any:
+        _check_known("encoder", self.encoder.name, encoders.names())
+        return encoders.get(self.encoder.name)
 
     def as_toml(self) -> str:
         """Return the recipe as TOML; a comment names each setting that is not set."""
@@ -121,15 +136,12 @@ class Recipe(_Section):
         ``net.name`` "auto" takes "conv" for images with sides from 8 to 256 and "dense" otherwise; a code size that is
         not given is 32, or a quarter of the values when there are fewer than 128 of them.
         """
-        values = 1
-        for side in shape:
-            values *= side
         net = {"name": self.net.name, **self.net.arguments()}
         if net["name"] == "auto":
             is_image = len(shape) == 3 and all(8 <= side <= 256 for side in shape[1:])
             net["name"] = "conv" if is_image else "dense"
         if "code_size" not in net:
-            net["code_size"] = 32 if values >= 128 else max(min(2, values), values // 4)
+            net["code_size"] = usual_code_size(shape)
         epochs, batch_size = self.train.resolve(rows)
         return self.with_defaults().model_copy(
             update={
@@ -139,8 +151,9 @@ class Recipe(_Section):
         )
 
     def with_defaults(self) -> Recipe:
-        """Check the arguments of objective, clustering and projection, and fill in those that were not given."""
+        """Check the arguments of encoder, objective, clustering and projection, and fill in those not given."""
         sections: tuple[tuple[str, Registry, tuple[str, ...]], ...] = (
+            ("encoder", encoders, self._encoder().given_by_run),
             ("objective", objectives, ("net",)),
             ("clustering", clusterings, ("seed",)),
             ("projection", projections, ("seed",)),
@@ -172,8 +185,8 @@ def load(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     content = read(name)
     _check_once(overrides)
-    # A name comes first: with another entry the arguments of the former one go.
-    for override in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".name")):
+    # A name comes first: with another entry the arguments of the former one go, and with another encoder its network.
+    for override in sorted(overrides, key=_rank):
         _apply(content, override)
     return check(content)
 
@@ -234,7 +247,16 @@ def check(content: Mapping[str, Any]) -> Recipe:
     recipe = recipe.with_defaults()
     clustering = _clustering(recipe.clustering.name)
     if clustering.trains_network:
-        _check_unused(recipe)
+        _check_unused(
+            recipe, ("encoder", *UNUSED), f"the clustering {recipe.clustering.name} trains its own network",
+            "choose another clustering (clustering.name=kmeans)",
+        )  # fmt: skip
+    elif not recipe.trains_network:
+        _check_unused(
+            recipe, UNUSED, f"the encoder {recipe.encoder.name} trains no network",
+            "choose that which does (encoder.name=network)",
+        )  # fmt: skip
+        encoders.get(recipe.encoder.name)(**recipe.encoder.arguments())
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
     clustering(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
@@ -248,17 +270,19 @@ def _clustering(name: str) -> type[Clusterer]:
     return found
 
 
-def _check_unused(recipe: Recipe) -> None:
-    """Refuse settings of what a clustering that trains its own network makes no use of."""
+def _check_unused(recipe: Recipe, sections: Sequence[str], why: str, otherwise: str) -> None:
+    """Refuse settings in ``sections`` of which no use is made, and say why."""
     untouched = Recipe().with_defaults()
-    for section in UNUSED:
+    for section in sections:
         own, default = (_plain(getattr(one, section)) for one in (recipe, untouched))
-        changed = sorted(key for key in own.keys() | default.keys() if own.get(key) != default.get(key))
+        changed = sorted(
+            (key for key in own.keys() | default.keys() if own.get(key) != default.get(key)),
+            key=lambda key: (key != "name", key),  # the name says most
+        )
         if changed:
             raise RecipeError(
-                f"{section}.{changed[0]}", f"has no effect: the clustering {recipe.clustering.name} trains its own "
-                "network", value=own.get(changed[0]),
-                remedy="Leave it out, or choose another clustering (clustering.name=kmeans).",
+                f"{section}.{changed[0]}", f"has no effect: {why}", value=own.get(changed[0]),
+                remedy=f"Leave it out, or {otherwise}.",
             )  # fmt: skip
 
 
@@ -274,6 +298,11 @@ def _check_once(overrides: Sequence[str]) -> None:
             if i != j and f"{key}.".startswith(f"{other}.") and overrides[i] != overrides[j]:
                 both = f"{overrides[min(i, j)]} and {overrides[max(i, j)]}"
                 raise RecipeError(key, "must be given once", value=both, remedy="Leave one of them out.")
+
+
+def _rank(override: str) -> int:
+    key = override.partition("=")[0]
+    return 0 if key == "encoder.name" else 1 if key.endswith(".name") else 2
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -293,7 +322,18 @@ def _apply(content: dict[str, Any], override: str) -> None:
     # Another entry takes other arguments: those of the one it replaces would be refused.
     if last == "name" and sections and target.get("name") not in (None, value):
         target.clear()
+    if (key == "encoder.name" and not _trains(encoders, value)) or (
+        key == "clustering.name" and _trains(clusterings, value)
+    ):
+        for section in UNUSED:
+            content.pop(section, None)
     target[last] = value
+
+
+def _trains(registry: Registry, name: Any) -> bool:
+    """Whether an entry trains a network; an encoder that is not known is refused later, and taken to train one here."""
+    known = isinstance(name, str) and (":" in name or name in registry.names())
+    return bool(registry.get(name).trains_network) if known else registry is encoders
 
 
 def _check_known(section: str, name: str, known: Collection[str]) -> None:

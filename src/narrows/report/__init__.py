@@ -104,6 +104,7 @@ def _render(
         present={key for key, _ in sections},
         picture=picture,
         found=found,
+        pca="PCA at the same size" if number(results, "probe/pca_size") is None else "as much of PCA as there is",
         rows=found.rows,
         raw="pixels" if is_images else "raw values",
         is_images=is_images,
@@ -221,8 +222,12 @@ def _compare(
 def _division(results: Mapping[str, Any], found: Findings) -> list[tuple[str, str]]:
     """Return how many rows were for what, as (what, number)."""
     whom = {"train": "decoder and PCA", "all": "PCA"}[found.decoder_rows]
-    names = {"data/train": METRICS["data/train"].label, "data/valid": METRICS["data/valid"].label,
-             "data/test": METRICS["data/test"].label}  # fmt: skip
+    names = {name: METRICS[name].label for name in ("data/train", "data/valid", "data/test")}
+    if found.encoder:
+        names |= {
+            "data/train": "To learn codes from",
+            "data/valid": "Kept apart",
+        }
     if found.network_rows == "all":
         names = {
             "data/images": "To learn clusters and codes from", "data/train": f"Of them, to train {whom} on",
@@ -243,7 +248,7 @@ def _measured_on(results: Mapping[str, Any], tables: Mapping[str, Any], found: F
     else:
         those = f"All of it on {found.rows}"
     if found.network_rows == "train":
-        return f"{those} held out from training."
+        return f"{those} held out from {'what the codes were learned from' if found.encoder else 'training'}."
     if found.decoder_rows == "all":
         return f"{those} that network and decoder learned from, and PCA did not: the two cannot be compared."
     return (

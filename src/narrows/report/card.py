@@ -7,13 +7,13 @@ from narrows.report.findings import find
 from narrows.report.numbers import number
 from narrows.report.verdict import verdict
 from narrows.runs import Run
-from narrows.wording import figure, plural
+from narrows.wording import figure
 
 
 def write(run: Run) -> None:
     """Write README.md: what the model is, how good it is, what it was trained on, and how to use it."""
     results, tables, recipe = run.results, run.tables, run.recipe
-    model = run.parts.json("config.json")  # a clustering may have trained another network than the recipe's
+    encoder = run.encoder()  # a clustering may have trained another network than the recipe's
     shape = " x ".join(str(side) for side in tables["data"]["shape"])
     shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
              "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip
@@ -27,8 +27,7 @@ def write(run: Run) -> None:
 
 {" ".join(verdict(results, tables))}
 
-A `{model["net"]["name"]}` network with a code of {plural(int(results["codes/size"] or 0), "value")}, trained with the
-`{model["objective"]["name"]}` objective on {tables["data"]["kind"]} of {shape}
+{encoder.describe()} on {tables["data"]["kind"]} of {shape}
 from `{tables["data"]["source"]}`, seed {recipe["seed"]}.
 
 | figure | value |

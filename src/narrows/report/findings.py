@@ -105,6 +105,8 @@ class Findings:
     network_rows : which rows the network that makes the codes learned from: "all", those too that were held out from
         PCA, or "train"
     decoder_rows : the same of the decoder
+    encoder : what turns rows into codes, where it is no network; "" of one
+    is_baseline : whether that is what others are held against, so that there is no baseline for it
     rebuilt, clustered : what the codes keep, and what the clusters are worth
     warnings, notes : the signals that ask to be looked at before the run is used, and those that do not
     """
@@ -114,6 +116,8 @@ class Findings:
     parts_clusters: bool
     network_rows: Learned
     decoder_rows: Learned
+    encoder: str
+    is_baseline: bool
     rebuilt: Rebuilt
     clustered: Clustered
     warnings: Sequence[Mapping[str, Any]]
@@ -151,6 +155,7 @@ def find(results: Mapping[str, Any], tables: Mapping[str, Any]) -> Findings:
     told = [signal for signal in tables.get("signals") or [] if isinstance(signal, Mapping)]
     warnings = [signal for signal in told if signal.get("severity") != "note"]
     serious = {signal.get("name") for signal in told if signal.get("severity") == "serious"}
+    encoder = tables.get("encoder") or {}
     learned, held_out = _learned(tables), bool((tables.get("data") or {}).get("held_out"))
 
     def rows_of(part: str) -> Learned:  # where nothing was held out, all learned from the same
@@ -162,6 +167,8 @@ def find(results: Mapping[str, Any], tables: Mapping[str, Any]) -> Findings:
         parts_clusters=bool(learned.get("parts_clusters")),
         network_rows=rows_of("network"),
         decoder_rows=rows_of("decoder"),
+        encoder=str(encoder.get("title") or ""),
+        is_baseline=bool(encoder.get("is_baseline")),
         rebuilt=_rebuilt(results, same_codes=bool(serious & DOUBTS["codes"]), seen=rows_of("decoder") == "all"),
         clustered=_clustered(results, tables, doubtful=bool(serious & DOUBTS["clusters"])),
         warnings=warnings,

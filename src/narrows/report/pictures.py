@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from narrows import codes as coding
+from narrows.codes import normal_codes
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
+from narrows.encoder import Encoder
 from narrows.errors import InputError
 from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
 from narrows.files import Array
@@ -39,7 +40,7 @@ def draw(run: Making, data: Dataset, test: Array, seed: int) -> None:
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.png"):
         old.unlink()
-    model = run.model()
+    encoder = run.encoder()
     clusters, points = run.array("clusters"), run.array("map")
     if run.history:  # of a single cluster there is nothing to learn
         save(curves.loss_curves(run.history), folder / "curves.png")
@@ -64,11 +65,12 @@ def draw(run: Making, data: Dataset, test: Array, seed: int) -> None:
         )
     eye = Eye.of(data.values) if data.is_images else None
     if eye:
-        if model.objective.trains_decoder:
-            _reconstructions(run, model, data, test, seed, eye, folder)
-            _samples(run, model, seed, eye, folder)
+        if encoder.decodes:
+            _reconstructions(run, encoder, data, test, seed, eye, folder)
+            _samples(run, encoder, seed, eye, folder)
         _finds(data, found, eye, folder)
-    _network(run, model, data, test, seed, folder)
+    if encoder.trains_network:
+        _network(run, run.model(), data, test, seed, folder)
     _clusters(run, data, clusters, eye, folder)
 
 
@@ -88,26 +90,31 @@ def _network(run: Making, model: Model, data: Dataset, test: Array, seed: int, f
         save(features.first_filters(model.net, data.shape), folder / "filters.png")
 
 
-def _reconstructions(run: Making, model: Model, data: Dataset, test: Array, seed: int, eye: Eye, folder: Path) -> None:
+def _reconstructions(
+    run: Making, encoder: Encoder, data: Dataset, test: Array, seed: int, eye: Eye, folder: Path
+) -> None:
     rng = np.random.default_rng(seed)
     shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
     rows = {
         "original": shown,
-        f"autoencoder, {plural(model.code_size, 'value')}": coding.reconstruct(model, shown),
-        f"PCA, {plural(model.code_size, 'value')}": run.baseline().reconstruct(shown),
+        f"{encoder.title}, {plural(encoder.code_size, 'value')}": encoder.reconstruct(shown),
     }
+    if not encoder.is_baseline:
+        rows[f"PCA, {plural(encoder.code_size, 'value')}"] = run.baseline().reconstruct(shown)
     save(images.comparison({title: eye.see(row) for title, row in rows.items()}), folder / "reconstruction.png")
-    _, corrupted, cleaned = next(coding.corrupted_reconstructions(model, shown, seed))
+    if not encoder.corrupts:
+        return
+    _, corrupted, cleaned = next(encoder.denoised(shown, seed))
     if not np.array_equal(corrupted, shown / np.float32(255)):
         rows = {"original": shown, "corrupted": corrupted, "cleaned": cleaned}
         save(images.comparison({title: eye.see(row) for title, row in rows.items()}), folder / "denoising.png")
 
 
-def _samples(run: Making, model: Model, seed: int, eye: Eye, folder: Path) -> None:
-    normal = coding.normal_codes(42, model.code_size, seed)
+def _samples(run: Making, encoder: Encoder, seed: int, eye: Eye, folder: Path) -> None:
+    normal = normal_codes(42, encoder.code_size, seed)
     fitted = run.code_distribution().sample(42, seed)
-    save(images.gallery(eye.see(coding.decode(model, normal)), columns=7), folder / "samples-normal.png")
-    save(images.gallery(eye.see(coding.decode(model, fitted)), columns=7), folder / "samples-fitted.png")
+    save(images.gallery(eye.see(encoder.decode(normal)), columns=7), folder / "samples-normal.png")
+    save(images.gallery(eye.see(encoder.decode(fitted)), columns=7), folder / "samples-fitted.png")
 
 
 def _finds(data: Dataset, found: dict[str, Any], eye: Eye, folder: Path) -> None:

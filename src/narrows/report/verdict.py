@@ -58,6 +58,8 @@ def _kept(found: Findings, codes: str) -> str:
         return f"; nothing was rebuilt from {codes}, so how much they keep was not measured"
     if rebuilt.kept == "seen":
         return f", and from {codes}{made} {figures}; the decoder had learned from these very {rows}"
+    if found.is_baseline:
+        return f", and from {codes}, their {found.encoder}, {figures}"
     if rebuilt.kept == "alone":
         return f", and from {codes} {figures}, with no baseline to hold that against"
     if rebuilt.kept == "nothing":
@@ -79,16 +81,20 @@ def _against_pca(found: Findings, codes: str, figures: str) -> str:
     if rebuilt.kept == "worse":
         less = "keep less" if found.shaped else "keep less of each"
         than = "PCA at the same size, which loses nothing" if lossless else "PCA at the same size"
-        so = ", so the autoencoder is worse than this simple linear method" if found.shaped else ""
+        so = f", so {_maker(found)} is worse than this simple linear method" if found.shaped else ""
         return f", and {codes} {less} than {than}: {figures}{ratio}{so}"
     if rebuilt.kept == "same":
-        so = ", so the autoencoder gains nothing over this simple linear method" if found.shaped else ""
+        so = f", so {_maker(found)} gains nothing over this simple linear method" if found.shaped else ""
         both = f": {figures}" if not lossless else ", and both lose nothing"
         return f", and {codes} keep no more than PCA at the same size{both}{so}"
     if found.doubts("baselines"):  # a picture that comes back is not all that codes are for
         return f", and from {codes} they are rebuilt better than by PCA at the same size: {figures}{ratio}"
     more = "much more" if rebuilt.gain >= MUCH else "more" if rebuilt.gain >= MORE else "slightly more"
     return f", and {codes} keep {more} of each than PCA at the same size: {figures}{ratio}"
+
+
+def _maker(found: Findings) -> str:
+    return "this encoder" if found.encoder else "the autoencoder"
 
 
 def _why_nothing(found: Findings) -> str:
@@ -292,9 +298,9 @@ def _about_codes(found: Findings) -> str:
         return ""
     return {
         "nothing": f"what is rebuilt is no nearer than the average {found.row}",
-        "same": "the autoencoder gains nothing over its PCA baseline",
-        "worse": "the autoencoder does not reach its PCA baseline",
-        "mixed": "whether the autoencoder reaches its PCA baseline depends on the figure",
+        "same": f"{_maker(found)} gains nothing over its PCA baseline",
+        "worse": f"{_maker(found)} does not reach its PCA baseline",
+        "mixed": f"whether {_maker(found)} reaches its PCA baseline depends on the figure",
         "seen": f"the decoder had learned from the {found.rows} that it is tested on",
     }.get(found.rebuilt.kept, "")
 

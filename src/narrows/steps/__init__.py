@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -19,6 +20,8 @@ from narrows.clustering import methods as clusterings
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, split
+from narrows.encoder import Encoder
+from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import DataError, RecipeError
 from narrows.files import Array
 from narrows.interrupt import Interrupt
@@ -47,6 +50,14 @@ class Step(ABC):
     #: Whether its time is among the run's numbers. What shows these cannot show its own.
     timed: ClassVar[bool] = True
 
+    def wanted(self, job: Job) -> bool:
+        """Whether it is part of the run."""
+        return True
+
+    def owns(self, job: Job) -> Sequence[str]:
+        """Return ``files``, or those of them that this run has."""
+        return self.files
+
     @abstractmethod
     def do(self, job: Job) -> Results:
         """Do it: write ``files``, add tables and notes to ``job.run``, and return numbers under flat names."""
@@ -54,7 +65,10 @@ class Step(ABC):
 
 @cache
 def in_order() -> dict[str, Step]:
-    """Return all steps by their names, each after those that it comes after, otherwise in the order of the alphabet."""
+    """Return all steps by their names, each after those that it comes after, otherwise in the order of the alphabet.
+
+    A run has those of them that are ``wanted``.
+    """
     known: dict[str, Step] = {name: steps.get(name)() for name in steps.names()}
     sorter = TopologicalSorter({name: step.after for name, step in known.items()})
     sorter.prepare()
@@ -83,7 +97,7 @@ class Job:
     split : which rows are trained on, validated on and measured on
     test : of the latter those, at most so many, on which reconstruction is measured
     clusterer : the clustering as it starts
-    untrained : the network as it starts
+    encoder : as it is before it has learned from any row
     stages : what a clustering that trains its own network has done of it
 
     Raises
@@ -101,25 +115,38 @@ class Job:
         self.recipe = recipe.resolve(self.data.shape, len(self.split.train))
         chosen = self.recipe.clustering
         self.clusterer = clusterings.get(chosen.name)(seed=self.recipe.seed, **chosen.arguments())
-        if not self.clusterer.trains_network:
+        if self.recipe.trains_network and not self.clusterer.trains_network:
             self.recipe.train.require_valid(len(self.split.valid))
         _check_obeyed(self.recipe, self.data)
         row_bytes = self.data.values[:1].nbytes
         self.test = some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
-        # Before anything of a former run is replaced: a network that cannot be built is found out here.
-        self.untrained = Model(
-            self.data.shape, self.recipe.net.model_dump(), self.recipe.objective.model_dump(), seed=recipe.seed,
-            preprocessing=self.data.provenance.get("preprocessing"),
-        )  # fmt: skip
+        self.preprocessing = self.data.provenance.get("preprocessing")
+        self.trains = self.recipe.trains_network
+        # Before anything of a former run is replaced: an encoder that cannot be built is found out here.
+        self.encoder = self._new_encoder()
         self.fingerprint = self.data.fingerprint()
         self.stages = Stages(run.folder / "checkpoints", progress, interrupt, rows=self.fingerprint)
 
     @cached_property
     def fitted_to_rows(self) -> Any:
         """The clustering, of those that train a network, fitted to all rows; no label is looked at."""
-        preprocessing = self.data.provenance.get("preprocessing")
         with self.interrupt.deferred():
-            return self.clusterer.fit(self.data.values, self.stages, preprocessing=preprocessing)
+            return self.clusterer.fit(self.data.values, self.stages, preprocessing=self.preprocessing)
+
+    def trained(self) -> Encoder:
+        """Return the encoder of the run, where it is to compute."""
+        return self.run.encoder(self.recipe.train.device)
+
+    def _new_encoder(self) -> Any:
+        recipe = self.recipe
+        if self.trains:
+            return Model(
+                self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
+                preprocessing=self.preprocessing,
+            )  # fmt: skip
+        fitted: FittedEncoder = encoders.get(recipe.encoder.name)(seed=recipe.seed, **recipe.encoder.arguments())
+        fitted.check_rows(self.data.shape, len(self.split.train))
+        return fitted
 
 
 def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Dataset:

@@ -12,7 +12,7 @@ __all__ = ["Cluster"]
 class Cluster(Step):
     """Sort the codes into clusters, or keep the rule by which the clustering that trained the network does."""
 
-    after = ("train", "encode")
+    after = ("encode",)
     files = ("clusters.npy", "clusterer.safetensors")
 
     def do(self, job: Job) -> Results:

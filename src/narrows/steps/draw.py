@@ -11,7 +11,7 @@ __all__ = ["Draw"]
 class Draw(Step):
     """Draw all figures, and list the clusters."""
 
-    after = ("train", "encode", "cluster", "project", "measure")
+    after = ("measure",)
     files = ("figures/*.png",)
 
     def do(self, job: Job) -> Results:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from narrows import codes as coding
@@ -20,20 +22,27 @@ NEIGHBOURS = 15  # of each row, in code space: for outliers and UMAP
 class Encode(Step):
     """Encode every row, find its neighbours among the codes, and fit what new codes are drawn from."""
 
-    after = ("train",)
+    after = ("fit", "train")
     files = ("codes.npy", "neighbours.npz", "sampler.safetensors")
+
+    def owns(self, job: Job) -> Sequence[str]:
+        """See ``Step``."""
+        return self.files if job.trains or job.encoder.decodes else self.files[:2]
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
         folder = job.run.folder
-        codes = coding.encode(job.run.model(), job.data.values, job.progress)  # (N, K)
+        codes = job.trained().encode(job.data.values, job.progress)  # (N, K)
         if not all_finite(codes):
-            raise TrainingError("Training diverged: codes are no longer finite. Lower train.lr, and start again.")
+            remedy = "Lower train.lr, and start again." if job.trains else "Another encoder may do better."
+            what = "Training diverged: codes are no longer finite" if job.trains else "Codes are no finite numbers"
+            raise TrainingError(f"{what}. {remedy}")
         write_npy(folder / "codes.npy", codes)
         with job.progress.task("neighbours"):
             indices, distances = nearest(codes, NEIGHBOURS)  # (N, 15) each
         with atomic_file(folder / "neighbours.npz") as file:
             np.savez(file, indices=indices, distances=distances)
-        distribution = coding.CodeDistribution.fit(codes[job.split.train], seed=job.recipe.seed)
-        job.run.save_part("sampler", distribution.state(), {})
+        if self.files[2] in self.owns(job):
+            distribution = coding.CodeDistribution.fit(codes[job.split.train], seed=job.recipe.seed)
+            job.run.save_part("sampler", distribution.state(), {})
         return summary.of_codes(codes)

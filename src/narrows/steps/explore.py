@@ -11,7 +11,7 @@ __all__ = ["Explore"]
 class Explore(Step):
     """Write the explorer's page."""
 
-    after = ("train", "encode", "cluster", "project", "measure", "judge", "draw")
+    after = ("draw", "judge")
     files = (explorer.NAME,)
 
     def do(self, job: Job) -> Results:

@@ -18,26 +18,25 @@ SAMPLES = 100  # generated to see whether they are all of one kind
 class Judge(Step):
     """Look for signs that something went wrong, and keep them in tables.json."""
 
-    after = ("train", "encode", "cluster", "measure")
+    after = ("measure",)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
-        run, data, seed, model, clusterer = job.run, job.data, job.recipe.seed, job.run.model(), job.run.clusterer()
-        clusters = run.array("clusters")
-        centres = clusterer.n_clusters_  # those without members included
+        run, data, seed, encoder, clusterer = job.run, job.data, job.recipe.seed, job.trained(), job.run.clusterer()
+        clusters, centres = run.array("clusters"), clusterer.n_clusters_  # those without members included
         samples = None  # (M,)
-        if model.objective.trains_decoder:
-            if model.objective.normal_codes:
-                drawn = coding.normal_codes(SAMPLES, model.code_size, seed)
+        if encoder.decodes:
+            if encoder.normal_codes:
+                drawn = coding.normal_codes(SAMPLES, encoder.code_size, seed)
             else:
                 drawn = run.code_distribution().sample(SAMPLES, seed)
-            made = coding.decode(model, drawn)
+            made = encoder.decode(drawn)
             stored = np.rint(255 * made).astype(np.uint8) if data.is_images else made
-            samples = np.bincount(clusterer.predict(coding.encode(model, stored)), minlength=centres)
+            samples = np.bincount(clusterer.predict(encoder.encode(stored)), minlength=centres)
+        kl = signals.kl_per_dimension(run.model(), data.values[job.test]) if encoder.trains_network else None
         found = signals.of_run(
             run.results, run.history, sizes=np.bincount(clusters, minlength=centres), samples=samples,
-            codes=run.array("codes"), kl=signals.kl_per_dimension(model, data.values[job.test]), labels=data.labels,
-            keep=job.recipe.train.keep,
+            codes=run.array("codes"), kl=kl, labels=data.labels, keep=job.recipe.train.keep,
         )  # fmt: skip
         run.add_tables({"signals": [asdict(signal) for signal in found]})
         return {}

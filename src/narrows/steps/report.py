@@ -12,7 +12,7 @@ __all__ = ["Report"]
 class Report(Step):
     """Write README.md and report.html from all that the steps before left."""
 
-    after = ("open", "train", "encode", "cluster", "project", "measure", "judge", "draw")
+    after = ("draw", "judge")
     files = ("README.md", "report.html")
     timed = False
 

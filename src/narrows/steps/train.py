@@ -19,13 +19,17 @@ class Train(Step):
     """Train the network that makes the codes; ``checkpoints/`` holds what it goes on from after a stop."""
 
     after = ("open",)
-    files = ("model.safetensors", "config.json", "history.jsonl")
+    files = (*Model.files, "history.jsonl")
+
+    def wanted(self, job: Job) -> bool:
+        """See ``Step``."""
+        return job.trains
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
         if job.clusterer.trains_network:
             return _by_clustering(job)
-        recipe, rows, model = job.recipe, job.split, job.untrained
+        recipe, rows, model = job.recipe, job.split, job.encoder
         model.fit_scaling(job.data.values, rows.train)
         with job.interrupt.deferred():
             history = train(

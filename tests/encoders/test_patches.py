@@ -3,8 +3,8 @@ import pytest
 import torch
 
 import narrows
+from narrows.encoders.patches import CONTRAST, PatchCodes
 from narrows.errors import DataError, InputError
-from narrows.patches import CONTRAST, PatchCodes
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def by_hand(codes, image):
         for j, left in enumerate(columns):
             patch = x[:, top : top + side, left : left + side].ravel()
             patch = (patch - patch.mean()) / np.sqrt(patch.var() + CONTRAST)
-            u = patch @ codes._whiten - codes._whitened_mean
+            u = patch @ codes.whiten_ - codes.whitened_mean_
             z = np.sqrt(((u - codes.centers_) ** 2).sum(1))
             answers[:, i, j] = np.maximum(0, z.mean() - z)
     return answers
@@ -55,7 +55,7 @@ def test_fields_of_the_grid_keep_where_something_is(images):
 def test_a_code_does_not_depend_on_the_block_or_on_brightness_far_above_the_noise(images, monkeypatch):
     codes = PatchCodes(16, side=3, stride=1, grid=2, patches=2000).fit(images)
     whole = codes.encode(images)
-    monkeypatch.setattr("narrows.patches.BLOCK_VALUES", 5 * 10 * 10 * 16)
+    monkeypatch.setattr("narrows.encoders.patches.BLOCK_VALUES", 5 * 10 * 10 * 16)
     assert np.allclose(codes.encode(images), whole, atol=1e-5)
     assert np.allclose(codes.encode(images.astype(np.float32) / 255), whole, atol=1e-5)
     assert codes.n_features_ == whole.shape[1] == 64
@@ -108,5 +108,5 @@ def test_what_cannot_be_encoded_is_refused(images):
     with pytest.raises(DataError, match="at least 2 for 101"):
         PatchCodes(101, side=3).fit(images[:1])
     codes = PatchCodes(8, side=3, patches=500).fit(images)
-    with pytest.raises(DataError, match="shape"):
+    with pytest.raises(InputError, match="shape"):
         codes.encode(np.zeros((2, 1, 9, 9), np.uint8))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Self
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from narrows.encoders import FittedEncoder, checked_whole
 from narrows.errors import DataError, InputError
 from narrows.files import Array
 
@@ -22,7 +23,7 @@ WHITENING = 0.1  # added to the variance along each axis, for the same reason
 BLOCK_VALUES = 1 << 19  # float32 answers worked on at once: 2 MiB, which stay in the processor's cache
 
 
-class PatchCodes:
+class PatchCodes(FittedEncoder):
     """Encode images by which typical patches they have, and roughly where (Coates, Ng & Lee 2011).
 
     Patches p drawn from the training images are brought to mean 0 and variance 1, decorrelated (ZCA), and sorted into
@@ -50,13 +51,18 @@ class PatchCodes:
     Examples
     --------
     >>> import narrows
-    >>> from narrows.patches import PatchCodes
+    >>> from narrows.encoders.patches import PatchCodes
     >>> images = narrows.open("digits").values
     >>> PatchCodes(n_centers=16, side=3, stride=1, grid=2).fit(images).encode(images).shape
     (1797, 64)
     """
 
+    title = "k-means on patches"
+    learned: ClassVar = {"centers": "KD", "whiten": "DD", "whitened_mean": "D"}
+
     centers_: Array
+    whiten_: Array
+    whitened_mean_: Array
 
     def __init__(
         self,
@@ -68,66 +74,72 @@ class PatchCodes:
         patches: int = 100_000,
         seed: int = 0,
     ) -> None:
-        for name, value in (("n_centers", n_centers), ("side", side), ("stride", stride), ("grid", grid)):
-            if value < 1:
-                raise InputError(name, "must be a whole number >= 1", value=value)
+        self.n_centers, self.side = checked_whole("n_centers", n_centers), checked_whole("side", side)
+        self.stride, self.grid = checked_whole("stride", stride), checked_whole("grid", grid)
+        self.patches, self.seed = checked_whole("patches", patches), seed
         if patches < n_centers:
             raise InputError("patches", f"must be at least n_centers = {n_centers}", value=patches)
-        self.n_centers, self.side, self.stride, self.grid = n_centers, side, stride, grid
-        self.patches, self.seed = patches, seed
 
-    def fit(self, images: Array) -> Self:
-        """Find the centres in patches of ``images`` (N, C, H, W), uint8 or float32 in [0, 1].
+    def check_rows(self, shape: tuple[int, ...], rows: int) -> None:
+        """Raise DataError unless they are images, as large as a patch and enough of them for the centres."""
+        if len(shape) != 3 or not rows:
+            raise DataError(
+                "images", "must be of shape (N, C, H, W), at least one of them", value=(rows, *shape),
+                remedy="Vectors have no patches: encoder.name=pca takes them.",
+            )  # fmt: skip
+        if min(shape[1:]) < self.side:
+            raise DataError(
+                "images", f"must be at least as high and wide as a patch of {self.side}", value=(rows, *shape),
+                remedy=f"Set a side of at most {min(shape[1:])} (encoder.side).",
+            )  # fmt: skip
+        if self.grid > min(shape[1:]):
+            raise DataError("images", f"must be at least as high and wide as the {self.grid} fields", value=shape)
+        if rows * PER_IMAGE < self.n_centers:
+            rule = f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres"
+            raise DataError("images", rule, value=rows)
 
-        Raises
-        ------
-        DataError : no images, too few for so many centres, or smaller than a patch
-        """
+    def _fit(self, values: Array) -> None:
         from scipy.linalg import eigh
         from sklearn.cluster import MiniBatchKMeans
 
-        if images.ndim != 4 or not len(images):
-            raise DataError("images", "must be of shape (N, C, H, W), at least one of them", value=images.shape)
-        if min(images.shape[2:]) < self.side:
-            rule = f"must be at least as high and wide as a patch of {self.side}"
-            raise DataError("images", rule, value=images.shape)
-        if len(images) * PER_IMAGE < self.n_centers:
-            rule = f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres"
-            raise DataError("images", rule, value=len(images))
-        self.shape_ = images.shape[1:]
-        drawn = _standardised(self._drawn(images))  # (P, D)
+        drawn = _standardised(self._drawn(values))  # (P, D)
         mean, covariance = drawn.mean(0), np.cov(drawn.T).reshape(drawn.shape[1], -1)
         variances, axes = eigh(covariance)
         whiten = (axes / np.sqrt(np.maximum(variances, 0) + WHITENING)) @ axes.T  # (D, D)
         kmeans = MiniBatchKMeans(self.n_centers, batch_size=4096, n_init=1, max_iter=15, random_state=self.seed)
         self.centers_ = kmeans.fit((drawn - mean) @ whiten).cluster_centers_  # (K, D)
         # u = ((p - mu) / sigma - mean) whiten
-        self._whiten, self._whitened_mean = whiten, mean @ whiten
-        return self
+        self.whiten_, self.whitened_mean_ = whiten, mean @ whiten
 
     @property
     def n_features_(self) -> int:
         """Values of a code."""
         return self.n_centers * self.grid**2
 
-    def encode(self, images: Array) -> Array:
-        """Return the codes (N, ``n_features_``) float32 of ``images`` (N, C, H, W), in bounded memory."""
-        if images.shape[1:] != self.shape_:
-            raise DataError("images", f"must be of the shape {self.shape_} of those fitted", value=images.shape[1:])
-        height, width = ((size + 2 * (self.side // 2) - self.side) // self.stride + 1 for size in self.shape_[1:])
+    @property
+    def code_size(self) -> int:
+        """Values of a code."""
+        return self.n_features_
+
+    def blocks(self, rows: int) -> Iterator[slice]:
+        """Yield all rows at once: cores share them out, each a few at a time."""
+        return iter([slice(0, rows)] if rows else [])
+
+    def _encode(self, values: Array) -> Array:
+        height, width = ((size + 2 * (self.side // 2) - self.side) // self.stride + 1 for size in self.input_shape[1:])
         fields = _tensor(np.kron(_fields(height, self.grid), _fields(width, self.grid)))  # (grid^2, places)
         # ||u - c||^2 = ||u||^2 - 2 u c + ||c||^2 is one product: (u, ||u||^2, 1) with (-2 c, 1, ||c||^2).
         columns = [-2 * self.centers_, np.ones(self.n_centers), (self.centers_**2).sum(1)]
         centers = _tensor(np.column_stack(columns).T)  # (D + 2, K)
-        whiten, mean = _tensor(self._whiten), _tensor(self._whitened_mean)  # (D, D), (D,)
+        whiten, mean = _tensor(self.whiten_), _tensor(self.whitened_mean_)  # (D, D), (D,)
         step = max(1, BLOCK_VALUES // (height * width * self.n_centers))
-        codes = np.empty((len(images), self.n_features_), np.float32)
+        codes = np.empty((len(values), self.n_features_), np.float32)
 
         def encode(first: int, last: int) -> None:
             with torch.inference_mode():
                 for start in range(first, last, step):
                     block = slice(start, min(start + step, last))
-                    white = self._patches(_scaled(images[block])) @ whiten - mean  # (B, places, D)
+                    white = self._patches(_scaled(values[block])) @ whiten - mean  # (B, places, D)
                     squares = white.square().sum(2, keepdim=True)
                     distances = torch.cat([white, squares, torch.ones_like(squares)], 2) @ centers  # (B, places, K)
                     distances.clamp_(min=0).sqrt_()
@@ -135,8 +147,12 @@ class PatchCodes:
                     answers = distances.neg_().add_(average).relu_()
                     codes[block] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
 
-        _side_by_side(encode, len(images))
+        _side_by_side(encode, len(values))
         return codes
+
+    def _fits(self) -> bool:
+        self.check_rows(self.input_shape, self.n_centers)
+        return bool(self.centers_.shape == (self.n_centers, self.input_shape[0] * self.side**2))
 
     def _patches(self, x: Tensor) -> Tensor:
         """Return the patch at each place (B, places, D) of ``x`` (B, C, H, W), at mean 0 and variance 1."""
@@ -148,7 +164,7 @@ class PatchCodes:
     def _drawn(self, images: Array) -> Array:
         """Return patches (P, D) in [0, 1] from random places of random images."""
         rng = np.random.default_rng(self.seed)
-        (height, width), count = self.shape_[1:], min(self.patches, PER_IMAGE * len(images))
+        (height, width), count = self.input_shape[1:], min(self.patches, PER_IMAGE * len(images))
         which = rng.integers(len(images), size=count)
         top = rng.integers(height - self.side + 1, size=count)
         left = rng.integers(width - self.side + 1, size=count)
@@ -185,7 +201,7 @@ def _fields(places: int, grid: int) -> Array:
 
 def _scaled(images: Array) -> Tensor:
     """Return images in [0, 1], float32."""
-    x = torch.from_numpy(np.ascontiguousarray(images))
+    x = torch.from_numpy(np.array(images))  # a copy: they may be read-only
     return x.float() / 255 if x.dtype == torch.uint8 else x.float()
 
 

@@ -1,0 +1,255 @@
+"""What turns rows into codes: the contract that all who encode, decode and compare rows ask, and nothing else.
+
+A trained network is one (``model.py``); the others, which nothing trains by gradients, are in ``encoders/``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from narrows.data.open import KEPT
+from narrows.errors import InputError, RunFolderError
+from narrows.files import Array
+from narrows.progress import Progress
+from narrows.registry import Registry, Trust
+from narrows.sealed import Parts, new_place, seal
+
+FORMAT = 1  # of config.json; raised when an older narrows could not read it
+CONFIG = "config.json"  # names, arguments, shape and preprocessing of a saved encoder
+BLOCK_VALUES = 1 << 21  # of input in one block: 8 MiB of float32, and a small multiple of it in the network
+
+encoders = Registry("narrows.encoders", "encoder")
+
+
+class Encoder(ABC):
+    """Turns rows, images uint8 (N, C, H, W) or vectors float32 (N, D), into codes (N, K).
+
+    Attributes
+    ----------
+    input_shape : (C, H, W) or (D,), of a row
+    preprocessing : how its rows were opened, so that new ones are too: what ``narrows.open`` takes as ``like``
+    """
+
+    #: Whether a run trains it by the training loop, as the sections net, objective and train say.
+    trains_network: ClassVar[bool] = False
+    #: Whether others are held against it, so that it is held against nothing.
+    is_baseline: ClassVar[bool] = False
+    #: What a report calls it.
+    title: ClassVar[str] = "encoder"
+    #: The files that ``write`` writes.
+    files: ClassVar[tuple[str, ...]]
+    #: Arguments that are no settings of a recipe.
+    given_by_run: ClassVar[tuple[str, ...]] = ("seed",)
+
+    input_shape: tuple[int, ...]
+    preprocessing: dict[str, Any]
+
+    @property
+    @abstractmethod
+    def code_size(self) -> int:
+        """K, the number of values in a code."""
+
+    @property
+    def is_images(self) -> bool:
+        """Whether rows are images."""
+        return len(self.input_shape) == 3
+
+    @property
+    def decodes(self) -> bool:
+        """Whether codes can be turned back into rows."""
+        return False
+
+    @property
+    def corrupts(self) -> bool:
+        """Whether it learned to encode corrupted rows as clean ones, so that decoding cleans them."""
+        return False
+
+    @property
+    def normal_codes(self) -> bool:
+        """Whether codes are made to be distributed as N(0, I), so that new ones are drawn from it."""
+        return False
+
+    def encode(self, values: Array, progress: Progress | None = None) -> Array:
+        """Return the codes (N, K) float32 of rows, in bounded memory.
+
+        Raises
+        ------
+        InputError : rows of another shape
+        """
+        return in_blocks(self, values, self._encode, progress, "encode")
+
+    def decode(self, codes: Array) -> Array:
+        """Return what ``codes`` (N, K) stand for: images float32 (N, C, H, W) in [0, 1], or vectors (N, D).
+
+        Raises
+        ------
+        InputError : an encoder that cannot decode, or codes of another size
+        """
+        self.require_decoder()
+        codes = np.asarray(codes, dtype=np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.code_size:
+            raise InputError("codes", f"must have shape (N, {self.code_size})", value=codes.shape)
+        outputs = np.empty((len(codes), *self.input_shape), dtype=np.float32)
+        for block in self.blocks(len(codes)):
+            outputs[block] = self._decode(codes[block])
+        return outputs
+
+    def reconstruct(self, values: Array) -> Array:
+        """Return what comes back from the codes of rows, as ``decode`` gives it; of corrupted images the clean ones."""
+        self.require_decoder()
+        return in_blocks(self, values, lambda block: self._decode(self._encode(block)))
+
+    def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
+        """Yield (rows, the same corrupted, what is made of these) block by block; of those that learned to clean."""
+        raise NotImplementedError
+
+    def errors(self, values: Array) -> Array:
+        """Return each row's mean squared error (N,) float32, of values as ``prepared`` has them."""
+        self.require_decoder()
+        return in_blocks(self, values, lambda block: _squares(self._decode(self._encode(block)), self.prepared(block)))
+
+    def prepared(self, values: Array) -> Array:
+        """Return rows (N, D) float32 in the units in which they are encoded: images in [0, 1], vectors as they are."""
+        flat = np.asarray(values).reshape(len(values), -1).astype(np.float32)
+        return flat / 255 if values.dtype == np.uint8 else flat
+
+    def require_decoder(self) -> None:
+        """Raise a clear InputError unless it can decode."""
+        if not self.decodes:
+            raise InputError(
+                "this encoder", "must be able to decode to reconstruct, denoise or generate; it encodes alone",
+                value=self.title, remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
+            )  # fmt: skip
+
+    def blocks(self, rows: int) -> Iterator[slice]:
+        """Yield the slices in which so many rows are encoded."""
+        return blocks(rows, self.input_shape)
+
+    def to(self, device: Any) -> Self:
+        """Compute on ``device`` from now on, where it computes with torch."""
+        return self
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``files`` into ``folder``, and their hashes."""
+        folder = new_place(folder)
+        self.write(folder)
+        seal(folder, self.files)
+
+    @abstractmethod
+    def describe(self) -> str:
+        """Return what it is, as the first words of a sentence in Markdown that goes on with "on images of ..."."""
+
+    @abstractmethod
+    def write(self, folder: Path) -> None:
+        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Self:
+        """Read what ``save`` wrote, from a folder, that of a run, or the parts of something saved.
+
+        Raises
+        ------
+        RunFolderError : files missing, changed, damaged, or not fitting each other
+        RecipeError : it names code outside narrows and ``trust_code`` is False
+        """
+
+    @abstractmethod
+    def _encode(self, values: Array) -> Array:
+        """Return the codes (B, K) of a block of rows."""
+
+    def _decode(self, codes: Array) -> Array:
+        """Return what a block of codes (B, K) float32 stands for; of those that decode."""
+        raise NotImplementedError
+
+
+def in_blocks(
+    encoder: Encoder, values: Array, what: Callable[[Array], Array], progress: Progress | None = None, doing: str = ""
+) -> Array:
+    """Return ``what`` makes of each block of rows, one after the other, as one float32 array.
+
+    Parameters
+    ----------
+    encoder : has the shape that rows must be of
+    values : (N, ...), in memory or mapped from a file
+    what : from a block of rows (B, ...) to as many rows of whatever shape
+    progress, doing : shows how far it is, under that title
+
+    Raises
+    ------
+    InputError : rows of another shape
+    """
+    if tuple(values.shape[1:]) != encoder.input_shape:
+        raise InputError(
+            "data", f"must have rows of shape {encoder.input_shape}, as those learned from",
+            value=tuple(values.shape[1:]),
+        )  # fmt: skip
+    made = None
+    with (progress or Progress()).task(doing, len(values)) as task:
+        for block in encoder.blocks(len(values)):
+            part = what(values[block])
+            if made is None:
+                made = np.empty((len(values), *part.shape[1:]), np.float32)
+            made[block] = part
+            task.advance(block.stop - block.start)
+    if made is None:  # of no rows, what a row of zeros says of the shape
+        made = np.asarray(what(np.zeros((1, *encoder.input_shape), values.dtype)), np.float32)[:0]
+    return made
+
+
+def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield slices of at most 1024 rows and BLOCK_VALUES values that cover ``rows`` rows of ``shape``."""
+    size = max(1, min(1024, BLOCK_VALUES // math.prod(shape)))
+    return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
+
+
+def usual_code_size(shape: Sequence[int]) -> int:
+    """Return how long a code is when nobody says: 32, or a quarter of the values where there are fewer than 128."""
+    values = math.prod(shape)
+    return 32 if values >= 128 else max(min(2, values), values // 4)
+
+
+def parts_of(place: str | Path | Parts, *names: str, what: str) -> Parts:
+    """Return the parts of a place that something was saved to.
+
+    Raises
+    ------
+    RunFolderError : any of the files ``names`` is not there
+    """
+    parts = place if isinstance(place, Parts) else Parts.of(place)
+    if not all(name in parts for name in names):
+        raise RunFolderError(
+            str(parts.place), f"must hold {what} ({' and '.join(names)})",
+            remedy="Was the run finished? `narrows run --resume` goes on with one that was not.",
+        )  # fmt: skip
+    return parts
+
+
+def checked_config(parts: Parts) -> Mapping[str, Any]:
+    """Return the config.json of a saved encoder, of which format and preprocessing are known to be ours.
+
+    Raises
+    ------
+    RunFolderError : another format, or anything else for preprocessing than what ``narrows.open`` takes as ``like``
+    """
+    config = parts.json(CONFIG)
+    if config.get("format") != FORMAT:
+        raise RunFolderError(
+            parts.path(CONFIG), f"must be of format {FORMAT}", value=config.get("format"),
+            remedy="Open it with the version of narrows that wrote it.",
+        )  # fmt: skip
+    kept = config.get("preprocessing")
+    if not isinstance(kept, dict) or not kept.keys() <= KEPT:
+        raise parts.damaged(CONFIG, f"preprocessing must say how data are opened, not {kept!r}")
+    return config
+
+
+def _squares(output: Array, x: Array) -> Array:
+    found: Array = np.square(output.reshape(x.shape) - x).mean(axis=1)
+    return found
