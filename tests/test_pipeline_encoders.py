@@ -14,6 +14,7 @@ from narrows.explorer.opened import Opened
 from narrows.explorer.page import NAME, read
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
+from narrows.steps import open_data
 from reading import contradictions, faults, words_of
 
 QUICK = ("projection.name=pca", "data.limit=400")
@@ -121,7 +122,7 @@ def test_the_verbs_work_on_it(runs, name, tmp_path):
 def test_the_explorer_shows_it(runs, name):
     run, bundle = runs[name], read(runs[name].folder / NAME)
     assert bundle.header["decodes"] == (name == "pca")
-    data = pipeline.open_data(quick(name).data, 0)
+    data = open_data(quick(name).data, 0)
     opened = Opened(run, data, bundle, read_only=True)
     where = opened.place(opened.picture(0))
     assert where["cluster"] == run.array("clusters")[0]

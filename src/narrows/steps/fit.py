@@ -20,7 +20,8 @@ class Fit(Step):
 
     def owns(self, job: Job) -> Sequence[str]:
         """See ``Step``."""
-        return job.encoder.files
+        files: Sequence[str] = job.encoder.files
+        return files
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
