@@ -153,7 +153,7 @@ def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodeDistribution:
     """A Gaussian mixture fitted to codes, to draw new ones from.
 

@@ -61,6 +61,20 @@ class Registry:
         (public,) = module.__all__
         return getattr(module, public)
 
+    def attribute(self, name: str) -> Any:
+        """Return the entry that is the class or function ``name``: what a module's ``__getattr__`` answers.
+
+        An entry called "n2d" is ``N2D``, one called "student-t" ``StudentT``: names differ in case and hyphens alone.
+
+        Raises
+        ------
+        AttributeError : there is none
+        """
+        for entry in self.names():
+            if name.lower() == entry.replace("-", "") and name == (found := self.get(entry)).__name__:
+                return found
+        raise AttributeError(f"module {self.package!r} has no attribute {name!r}")
+
     def _from_path(self, path: str, trusted: Trust) -> Any:
         if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(

@@ -21,6 +21,7 @@ from narrows.sealed import checked_state
 from narrows.wording import verb
 
 methods = Registry("narrows.clustering", "clustering method")
+__getattr__ = methods.attribute  # every method's class, imported when it is first used
 
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 

@@ -91,7 +91,7 @@ class How:
     page: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded image: pixels uint8 (1, H, W) when it is grey in content, else (3, H, W).
 

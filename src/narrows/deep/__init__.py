@@ -33,6 +33,7 @@ from narrows.training.loop import Settings, train
 from narrows.wording import plural, verb
 
 methods = Registry("narrows.deep", "deep clustering method")
+__getattr__ = methods.attribute  # every method's class, imported when it is first used
 
 Arrays = dict[str, Array]
 Notes = tuple[str, ...]
@@ -50,7 +51,7 @@ def _never() -> int:
     return 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stages:
     """Does the steps of a clustering one after the other, none twice; with a folder also after a stop.
 

@@ -58,7 +58,7 @@ STEPS = 1500  # in which the network learns clusters, at least
 Graphs = dict[str, tuple[Array, Array]]  # of each space: neighbours (N, k) and their distances (N, k)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """One clustering of the rows.
 

@@ -216,7 +216,7 @@ def explained_by(clusters: Array, values: Array) -> float:
 # Labels, which only score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judge:
     """The labelled test rows, in two halves.
 

@@ -23,7 +23,7 @@ objectives = Registry("narrows.objectives", "objective")
 PixelLoss = Literal["mse", "l1", "bce"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """What a training step sees.
 

@@ -66,7 +66,7 @@ class _Written:
     scaled: tuple[dict[str, Any], str] | None  # white or range that was measured on deep files, and a sentence
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Decoded:
     """The images that could be read (N, C, H, W) uint8, and how each of the files fared."""
 
