@@ -4,10 +4,11 @@ import ast
 from pathlib import Path
 
 ORDER = [
-    "errors", "wording", "registry", "files", "sealed", "progress", "interrupt", "environment", "data", "noise",
-    "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours", "manifold", "principal",
-    "patches", "clustering", "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked",
-    "polygons", "runs", "recipes", "report", "explorer", "pipeline", "estimators", "jobs", "studies", "cli",
+    "errors", "wording", "registry", "arguments", "files", "sealed", "progress", "interrupt", "environment",
+    "data", "noise", "views", "nets", "classifiers", "objectives", "model", "training", "codes", "neighbours",
+    "manifold", "principal", "patches", "clustering", "projection", "evaluation", "novelty", "deep", "figures",
+    "reference", "worked", "polygons", "runs", "recipes", "report", "explorer", "pipeline", "estimators",
+    "jobs", "studies", "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 

@@ -17,7 +17,6 @@ from narrows.data.columns import rounding_of
 from narrows.data.open import KEPT
 from narrows.errors import NarrowsError, RunFolderError
 from narrows.files import Array, not_finite, write_arrays, write_json
-from narrows.nets import nets
 from narrows.objectives import Objective, objectives
 from narrows.registry import Trust
 from narrows.sealed import Parts, new_place, seal
@@ -66,7 +65,7 @@ class Model(nn.Module):
         }
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            networks = getattr(objectives.get(objective["name"], trusted=trusted), "networks", nets)
+            networks = objectives.get(objective["name"], trusted=trusted).networks
             self.net: Any = _build(networks, net, tuple(input_shape), trusted=trusted)
             self.objective: Objective = _build(objectives, objective, self.net, trusted=trusted)
         # Images are divided by 255; vectors are standardised by what ``fit_scaling`` finds.

@@ -183,7 +183,7 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
         classes = kept.get("classes")
         if not isinstance(classes, list) or any(isinstance(one, list | dict) or one is None for one in classes):
             raise parts.damaged(name, f"classes {classes!r}")
-        if len(classes) != getattr(model.net, "n_classes", None) or len(set(classes)) < len(classes):
+        if len(classes) != model.config["net"].get("n_classes") or len(set(classes)) < len(classes):
             raise RunFolderError(
                 parts.path(name), "must hold as many classes as the network tells apart", value=classes
             )  # fmt: skip

@@ -265,14 +265,13 @@ def kl_per_dimension(model: Model, values: Array) -> Array | None:
 
     from narrows.codes import blocks
 
-    head = getattr(model.objective, "to_log_variance", None)
-    if head is None:
-        return None
     total = np.zeros(model.code_size)
     for block in blocks(len(values), model.input_shape):
         with torch.inference_mode():
             features = model.net.cpu().features(model.prepare(torch.from_numpy(np.array(values[block]))))
-            mean, log_variance = model.net.to_code(features).double(), head(features).double().clamp(-10, 10)  # (B, K)
+            if (log_variance := model.objective.log_variance(features)) is None:
+                return None
+            mean, log_variance = model.net.to_code(features).double(), log_variance.double()  # (B, K)
             total += 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(0).numpy()
     return total / len(values)
 

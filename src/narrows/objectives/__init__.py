@@ -71,9 +71,16 @@ class Objective(nn.Module, ABC):
         """Return the loss () of what ``terms`` returned: the mean over samples of the sum of the terms."""
         return torch.stack([term for name, term in terms.items() if name not in self.watched]).sum(0).mean()
 
+    def log_variance(self, features: Tensor) -> Tensor | None:
+        """Return the log-variance (N, K) of codes that are distributions, from features (N, F); None of points."""
+        return None
+
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return the input as the encoder sees it in training (N, *input_shape): the same, unless it is corrupted."""
         return x
+
+
+objectives.contract = Objective
 
 
 def check_loss(net: Network, loss: str) -> None:
