@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.data.columns import rounding_of
+from narrows.data.columns import moments, rounding_of
 from narrows.data.open import KEPT
 from narrows.errors import NarrowsError, RunFolderError
 from narrows.files import Array, not_finite, write_arrays, write_json
@@ -106,10 +106,8 @@ class Model(nn.Module):
         """Learn the mean and standard deviation of ``rows`` (all by default) of vectors (N, D); nothing for images."""
         if self.is_images:
             return
-        values = values if rows is None else values[rows]
-        mean = values.mean(axis=0, dtype=np.float64)
-        sd = values.std(axis=0, dtype=np.float64)
-        low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+        mean, variance, low, high = moments(values, rows)
+        sd = np.sqrt(variance)
         # A column that differs by rounding alone carries nothing, whatever its unit: it is brought to 0.
         away = np.maximum(np.abs(low), np.abs(high))
         constant = (high - low <= rounding_of(np.dtype(np.float32)) * away) | (sd.astype(np.float32) == 0)

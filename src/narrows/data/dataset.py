@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from narrows.errors import DataError
-from narrows.files import Array
+from narrows.files import Array, Int64
 from narrows.wording import plural
 
 HASHED_BYTES = 1 << 24  # at a time
@@ -47,7 +47,7 @@ class Dataset:
     """
 
     values: Array
-    labels: Array | None = None
+    labels: Int64 | None = None
     label_names: tuple[str, ...] | None = None
     ids: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None

@@ -15,8 +15,8 @@ from narrows.data.arrays import as_array, as_values
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
-from narrows.errors import InputError, RunFolderError
-from narrows.files import Array, write_arrays
+from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.files import Array, Float32, write_arrays
 from narrows.model import Model
 from narrows.novelty import NAME, Novelty, evidence_of
 from narrows.progress import Progress, for_this_terminal
@@ -35,6 +35,7 @@ class OpensSources:
     random_state: int | np.random.RandomState | None
     verbose: bool
     feature_names_in_: Array  # where X had names
+    n_samples_fit_: int | None  # rows it was fitted to; None where an earlier narrows saved it, without
     _axes: str  # the order of the axes of what was given to fit
 
     def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
@@ -87,9 +88,12 @@ class OpensSources:
         return arrange(with_offsets(outputs, self.model_.preprocessing), self._axes)
 
     def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        state = self.random_state
+        if isinstance(state, bool) or (isinstance(state, int | np.integer) and not 0 <= state < 2**32):
+            raise RecipeError("random_state", "must be from 0 to 2**32 - 1, a RandomState or None", value=state)
+        if isinstance(state, int | np.integer):
+            return int(state)
+        return int(check_random_state(state).randint(2**31 - 1))
 
     def _progress(self) -> Progress:
         return for_this_terminal() if self.verbose else Progress()
@@ -106,7 +110,7 @@ class TellsNovelty(OpensSources):
 
     novelty_: Novelty | None
 
-    def novelty(self, X: Source) -> Array:
+    def novelty(self, X: Source) -> Float32:
         """Return the novelty (N,) float32 of each row: the share of held-out rows that are odder.
 
         Near 0: unlike what was fitted, whatever the estimator says of it otherwise. Of rows like those fitted, one in
@@ -130,6 +134,7 @@ class TellsNovelty(OpensSources):
         return evidence_of(self.model_, values)
 
     def _learn_novelty(self, values: Array, fitted: Array, held_out: Array, seed: int) -> None:
+        self.n_samples_fit_ = len(values)
         self.novelty_ = Novelty(seed).fit(
             self.model_, values, lambda rows: self._evidence(values[rows]), fitted, held_out
         )

@@ -16,7 +16,7 @@ from narrows.data.dataset import Dataset
 from narrows.deep import Stages
 from narrows.deep.agreement import Agreement
 from narrows.errors import RecipeError, RunFolderError
-from narrows.estimators._saved import axes_and_history
+from narrows.estimators._saving import axes_and_history
 from narrows.estimators._source import Source, TellsNovelty
 from narrows.files import Array, atomic_file, write_json
 from narrows.sealed import Parts, new_place, seal
