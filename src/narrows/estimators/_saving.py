@@ -83,15 +83,16 @@ class Saved(TellsNovelty):
         if cls._record not in parts and cls._bare is None:
             raise RunFolderError(str(parts.place), f"must hold a saved {cls.__name__} ({cls._record})")
         record = parts.json(cls._record) if cls._record in parts else dict(cls._bare or {})
-        model = cls._read_model(parts, trust_code)
-        self = cls(**cls._read_parameters(parts, record, model, trust_code))
+        learned = cls._read_learned(parts, record, trust_code)
+        model = learned if isinstance(learned, Model) else learned.model_
+        self = cls(**cls._read_parameters(parts, record, learned, trust_code))
         axes, self.history_ = axes_and_history(parts, cls._record, record, model)
         self.n_samples_fit_ = record.get("rows")
         if not isinstance(self.n_samples_fit_, int | None):
             raise parts.damaged(cls._record, f"rows {self.n_samples_fit_!r}")
         self._remember(model, axes)
         self._load_novelty(parts)
-        self._read(parts, record, trust_code)
+        self._read(parts, record, learned, trust_code)
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -123,15 +124,16 @@ class Saved(TellsNovelty):
         self.model_.write(folder)
         return PARTS
 
-    def _read(self, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> None:
-        """Take on what ``_write`` wrote besides the model, which is there."""
-
     @classmethod
-    def _read_model(cls, parts: Parts, trust_code: bool) -> Model:
+    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Any:
+        """Return the model as it was saved, or what has it as its ``model_``."""
         return Model.load(parts, trust_code=trust_code)
 
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        """Take on what ``_write`` wrote besides the model, which is there already."""
+
     @classmethod
-    def _earlier(cls, model: Model) -> dict[str, Any]:
+    def _earlier(cls, learned: Any) -> dict[str, Any]:
         """Return the parameters of an estimator saved by an earlier narrows, which did not keep them."""
         return {}
 
@@ -141,10 +143,10 @@ class Saved(TellsNovelty):
 
     @classmethod
     def _read_parameters(
-        cls, parts: Parts, record: Mapping[str, Any], model: Model, trust_code: bool
+        cls, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool
     ) -> dict[str, Any]:
         if "parameters" not in record:
-            return cls._earlier(model)
+            return cls._earlier(learned)
         kept, known = record["parameters"], inspect.signature(cls).parameters.keys()
         if not isinstance(kept, dict) or not kept.keys() <= known:
             raise RunFolderError(parts.path(cls._record), "must hold this estimator's parameters", value=kept)

@@ -207,7 +207,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         write_arrays(folder / SAMPLER, self.code_distribution_.state())
         return [*super()._write(folder, record), SAMPLER]
 
-    def _read(self, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> None:
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         self.code_size_ = self.model_.code_size
         self.code_distribution_ = coding.CodeDistribution.from_state(parts.arrays(SAMPLER)[0])
         if self.code_distribution_.means.shape[1] != self.code_size_:

@@ -150,14 +150,14 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         self._write_classes(record)
         return super()._write(folder, record)
 
-    def _read(self, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> None:
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         if not isinstance(self.model_.net, ClassifierNet):
             raise RunFolderError(str(parts.place), "must hold a classifier", value=self.model_.config["net"]["name"])
         self._read_classes(parts, record, self.model_.net.n_classes)
 
     @classmethod
-    def _earlier(cls, model: Model) -> dict[str, Any]:
-        return {"net": model.config["net"]["name"]}
+    def _earlier(cls, learned: Model) -> dict[str, Any]:
+        return {"net": learned.config["net"]["name"]}
 
     def _evidence(self, values: Array) -> tuple[Array, None]:
         return coding.embed(self.model_, values, "features"), None

@@ -209,13 +209,13 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return None if value is self.encoder_ else as_json(name, value.get_params(deep=False), arrays)
 
     @classmethod
-    def _read_model(cls, parts: Parts, trust_code: bool) -> Model:
-        return Model.load(parts.within(ENCODER), trust_code=trust_code)
+    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Autoencoder | Model:
+        encoder = parts.within(ENCODER)
+        kind: Any = Autoencoder if Autoencoder._record in encoder else Model
+        return kind.load(encoder, trust_code=trust_code)  # type: ignore[no-any-return]
 
-    def _read(self, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> None:
-        inner = parts.within(ENCODER)
-        known = Autoencoder._record in inner
-        self._take(Autoencoder.load(inner, trust_code=trust_code) if known else self.model_)
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        self._take(learned)
         try:
             kept: Any = self.encoder
             self.encoder = self.encoder_ if kept is None else Autoencoder(**kept)

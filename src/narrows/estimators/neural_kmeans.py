@@ -184,14 +184,14 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clu
         check_is_fitted(self)
         return -float(sum(d.min(1).sum() for d in self._squares(self._open(X).values)))
 
-    def _read(self, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> None:
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         if self.model_.config["net"]["name"] != "neural-kmeans":
             raise RunFolderError(str(parts.place), "must hold centres", value=self.model_.config["net"]["name"])
         self.cluster_centers_ = self._arranged()
 
     @classmethod
-    def _earlier(cls, model: Model) -> dict[str, Any]:
-        return {"n_clusters": model.code_size, "beta": model.config["net"].get("beta", 20.0)}
+    def _earlier(cls, learned: Model) -> dict[str, Any]:
+        return {"n_clusters": learned.code_size, "beta": learned.config["net"].get("beta", 20.0)}
 
     def _learned(self) -> str:
         return plural(self.model_.code_size, "centre")
