@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.data.dataset import Dataset
 from narrows.deep import Stages
 from narrows.deep.agreement import Agreement
-from narrows.errors import RecipeError, RunFolderError
-from narrows.estimators._saving import axes_and_history
-from narrows.estimators._source import Source, TellsNovelty
-from narrows.files import Array, atomic_file, write_json
-from narrows.sealed import Parts, new_place, seal
+from narrows.errors import RecipeError
+from narrows.estimators._codes import GivesCodes
+from narrows.estimators._saving import Saved
+from narrows.estimators._source import Source
+from narrows.files import Array
+from narrows.sealed import Parts
+from narrows.wording import plural
 
 __all__ = ["ImageClusterer"]
 
 
-class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Sort images or vectors into clusters without any label; see ``narrows.deep.agreement`` for how.
 
     ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
@@ -47,6 +47,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     confidence_ : (N,) float32, the share of each row in its cluster, from 0 to 1
     embedding_ : (N, K) float32, the codes from which the clusters are read
     n_clusters_ : the clusters there are
+    history_ : one dictionary per epoch of the training that the network comes from
     clusterer_ : the fitted ``narrows.deep.agreement.Agreement``, with everything it found on the way
     novelty_ : what ``novelty`` compares with. All rows teach the network, so a fifth of them, which it knows, stands
         for held-out rows: those are a little less odd than new ones. None if it was saved without
@@ -61,6 +62,9 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     >>> clusterer.predict(digits.values[:3])  # doctest: +SKIP
     array([3, 8, 7])
     """
+
+    _record = "image-clusterer.json"
+    _objects = ("random_state", "folder")
 
     def __init__(
         self,
@@ -89,6 +93,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         RunFolderError : ``folder`` holds the stages of another clustering
         TrainingError : training diverged
         """
+        self._check_parameters()
         if self.folder is not None and not isinstance(self.random_state, int | np.integer):
             raise RecipeError(
                 "random_state", "must be a whole number where there is a folder", value=self.random_state,
@@ -97,8 +102,10 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         data = self._open(_without_labels(X), fitting=True)
         clusterer = Agreement(self.n_clusters, self._seed(), views=self.views, layouts=self.layouts)
         folder = None if self.folder is None else Path(self.folder)
-        clusterer.fit(data.values, Stages(folder, self._progress()), preprocessing=data.provenance.get("preprocessing"))
+        stages = Stages(folder, self._progress())
+        clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
         self._take(clusterer)
+        self.history_ = stages.histories.get(clusterer.training_, [])
         self.labels_ = clusterer.labels_
         self.confidence_ = clusterer.confidence(data.values)
         self.embedding_ = clusterer.embed(data.values)
@@ -121,62 +128,27 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         check_is_fitted(self)
         return self.clusterer_.embed(self._open(_without_labels(X)).values)
 
-    def get_feature_names_out(self, input_features: object = None) -> Array:
-        """Return the names of the code's values: code0, code1, ..."""
-        check_is_fitted(self)
-        return np.array([f"code{i}" for i in range(self.model_.code_size)], dtype=object)
-
-    def save(self, path: str | Path) -> None:
-        """Write all that ``predict`` needs into one file if ``path`` ends in ``.zip``, or into a folder.
-
-        It is numbers and names only (safetensors and JSON). Of the data it was fitted to it holds the codes of at most
-        5,000 rows, and the mean and principal components of their values, which ``novelty`` compares with.
-        """
-        check_is_fitted(self)
-        path = Path(path)
-        if path.suffix == ".zip":
-            with tempfile.TemporaryDirectory() as folder, atomic_file(path) as file:
-                self.save(folder)
-                with zipfile.ZipFile(file, "w") as archive:
-                    for part in sorted(Path(folder).iterdir()):
-                        archive.write(part, part.name)
-            return
-        self.clusterer_.write(new_place(path))
-        write_json(path / "image-clusterer.json", {"axes": self._axes})
-        seal(path, (*Agreement.parts, "image-clusterer.json", *self._save_novelty(path)))
+    def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
+        self.clusterer_.write(folder)
+        return Agreement.parts
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """Read what ``save`` wrote; it predicts the same bits. What it says of the fitted rows is not kept.
+    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Agreement:
+        return Agreement.load(parts)
 
-        Raises
-        ------
-        RunFolderError : files missing, changed or damaged
-        """
-        parts, name = Parts.of(path), "image-clusterer.json"
-        clusterer = Agreement.load(parts)
-        if name not in parts:
-            raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)")
-        axes, _ = axes_and_history(parts, name, parts.json(name), clusterer.model_)
-        self = cls(clusterer.n_clusters, random_state=clusterer.seed)
-        self._take(clusterer)
-        self._remember(clusterer.model_, axes)
-        self._load_novelty(parts)
-        return self
+    @classmethod
+    def _earlier(cls, learned: Agreement) -> dict[str, Any]:
+        return {"n_clusters": learned.n_clusters, "random_state": learned.seed}
+
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Agreement, trust_code: bool) -> None:
+        self._take(learned)
+
+    def _learned(self) -> str:
+        return f"{plural(self.n_clusters_, 'cluster')}, {super()._learned()}"
 
     def _take(self, clusterer: Agreement) -> None:
         self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes
         self.n_clusters_ = len(clusterer.order_)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.code_size
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that codes are float32 whatever comes in."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _without_labels(X: Source) -> Source:
