@@ -7,13 +7,13 @@ import pytest
 
 import narrows
 from narrows import pipeline
+from narrows.arguments import arguments_of
 from narrows.data.dataset import Dataset
 from narrows.deep.agreement import Agreement
 from narrows.errors import InputError, RecipeError
 from narrows.nets import nets
 from narrows.objectives import objectives
 from narrows.recipes import recipe as recipes
-from narrows.registry import arguments_of
 
 ROWS = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8)
 NAMES = np.arange(40) % 2

@@ -1,9 +1,9 @@
 import pytest
 
+from narrows.arguments import arguments_of
 from narrows.errors import RecipeError
 from narrows.nets import nets
 from narrows.nets.dense import Dense
-from narrows.registry import arguments_of
 
 
 def test_a_file_is_an_entry():

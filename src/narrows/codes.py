@@ -93,7 +93,7 @@ def errors(encoder: Encoder, values: Array) -> Array:
     return encoder.errors(values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CodeDistribution:
     """A Gaussian mixture fitted to codes, to draw new ones from.
 

@@ -18,10 +18,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from narrows.errors import TrainingError
 
-Array = np.ndarray[Any, Any]
+Array = NDArray[Any]
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 
 
 @contextmanager

@@ -14,11 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from narrows.data.columns import rounding_of
+from narrows.data.columns import moments, rounding_of
 from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, in_blocks, parts_of
 from narrows.errors import InputError, NarrowsError, RunFolderError
 from narrows.files import Array, not_finite, write_arrays, write_json
-from narrows.nets import nets
 from narrows.objectives import Objective, objectives
 from narrows.progress import Progress
 from narrows.registry import Trust
@@ -73,7 +72,7 @@ class Model(nn.Module, Encoder):
         }
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            networks = getattr(objectives.get(objective["name"], trusted=trusted), "networks", nets)
+            networks = objectives.get(objective["name"], trusted=trusted).networks
             self.net: Any = _build(networks, net, tuple(input_shape), trusted=trusted)
             self.objective: Objective = _build(objectives, objective, self.net, trusted=trusted)
         self.input_shape, self.preprocessing = self.net.input_shape, dict(preprocessing or {})
@@ -114,10 +113,8 @@ class Model(nn.Module, Encoder):
         """Learn the mean and standard deviation of ``rows`` (all by default) of vectors (N, D); nothing for images."""
         if self.is_images:
             return
-        values = values if rows is None else values[rows]
-        mean = values.mean(axis=0, dtype=np.float64)
-        sd = values.std(axis=0, dtype=np.float64)
-        low, high = values.min(axis=0).astype(np.float64), values.max(axis=0).astype(np.float64)
+        mean, variance, low, high = moments(values, rows)
+        sd = np.sqrt(variance)
         # A column that differs by rounding alone carries nothing, whatever its unit: it is brought to 0.
         away = np.maximum(np.abs(low), np.abs(high))
         constant = (high - low <= rounding_of(np.dtype(np.float32)) * away) | (sd.astype(np.float32) == 0)

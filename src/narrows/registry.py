@@ -12,10 +12,9 @@ to choose which code runs.
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
-from collections.abc import Callable, Collection
-from typing import Any, get_type_hints
+from collections.abc import Collection
+from typing import Any
 
 from narrows.errors import RecipeError, nearest
 
@@ -31,6 +30,9 @@ class Registry:
     kind : what an entry is called in messages, such as ``"network"``
     more : further packages, whose entries have names of their own
     """
+
+    #: The class that an entry from outside narrows must be a subclass of, where the folder has one.
+    contract: type | None = None
 
     def __init__(self, package: str, kind: str, *more: str) -> None:
         self.packages = (package, *more)
@@ -75,6 +77,20 @@ class Registry:
             if not module.name.startswith("_")
         }
 
+    def attribute(self, name: str) -> Any:
+        """Return the entry that is the class or function ``name``: what a module's ``__getattr__`` answers.
+
+        An entry called "n2d" is ``N2D``, one called "student-t" ``StudentT``: names differ in case and hyphens alone.
+
+        Raises
+        ------
+        AttributeError : there is none
+        """
+        for entry in self.names():
+            if name.lower() == entry.replace("-", "") and name == (found := self.get(entry)).__name__:
+                return found
+        raise AttributeError(f"module {self.packages[0]!r} has no attribute {name!r}")
+
     def _from_path(self, path: str, trusted: Trust) -> Any:
         if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(
@@ -84,7 +100,7 @@ class Registry:
             )  # fmt: skip
         module_name, _, attribute = path.partition(":")
         try:
-            return getattr(importlib.import_module(module_name), attribute)
+            found = getattr(importlib.import_module(module_name), attribute)
         except (ImportError, AttributeError) as error:
             raise RecipeError(
                 self.kind,
@@ -92,18 +108,7 @@ class Registry:
                 value=path,
                 remedy=f"{error}.",
             ) from error
-
-
-def arguments_of(entry: Callable[..., Any], *, given_by_us: tuple[str, ...] = ()) -> dict[str, inspect.Parameter]:
-    """Return the arguments a recipe may set on ``entry``: those of its signature that the pipeline does not fill in.
-
-    Annotations are resolved to types, so that a recipe's values can be checked against them.
-    """
-    target = entry.__init__ if inspect.isclass(entry) else entry
-    hints = get_type_hints(target)
-    parameters = inspect.signature(entry).parameters
-    return {
-        name: parameter.replace(annotation=hints.get(name, Any))
-        for name, parameter in parameters.items()
-        if name not in given_by_us and parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    }
+        if self.contract and not (isinstance(found, type) and issubclass(found, self.contract)):
+            rule = f"must be a subclass of {self.contract.__module__}.{self.contract.__name__}"
+            raise RecipeError(self.kind, rule, value=path)
+        return found

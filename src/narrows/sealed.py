@@ -90,6 +90,10 @@ class Parts:
         """Return how a message calls a file."""
         return str(self.place / name)
 
+    def within(self, folder: str) -> Parts:
+        """Return the files saved in a folder inside this place."""
+        return _Within(self, folder)
+
     def read(self, name: str) -> bytes:
         """Return the content of a file."""
         if not self._is_there(name):
@@ -188,6 +192,23 @@ class _Zip(Parts):
                 return archive.read(part)
         except Exception as error:
             raise self.damaged(name, error) from error
+
+
+class _Within(Parts):
+    """The files of a folder inside a place, by the hashes of that place."""
+
+    def __init__(self, outer: Parts, folder: str) -> None:
+        super().__init__(outer.place / folder, None, outer.listing, remedy=outer.remedy)
+        self._outer, self._folder = outer, folder
+
+    def __contains__(self, name: str) -> bool:
+        return f"{self._folder}/{name}" in self._outer
+
+    def read(self, name: str) -> bytes:
+        return self._outer.read(f"{self._folder}/{name}")
+
+    def digest(self, name: str) -> str:
+        return self._outer.digest(f"{self._folder}/{name}")
 
 
 def new_place(folder: str | Path) -> Path:

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -195,3 +197,28 @@ def test_data_of_another_kind_than_the_models_are_refused_for_what_they_are():
     like = narrows.open(np.zeros((3, 8, 8), np.uint8)).provenance["preprocessing"]
     with pytest.raises(DataError, match="must be images of 8x8, as the model's were; got 'vectors'"):
         narrows.open(PLAIN, like=like)
+
+
+@pytest.mark.parametrize("rows", [None, np.array([5, 3, 3, 299])])
+@pytest.mark.parametrize("block", [1, 100, 1 << 22])
+def test_moments_are_those_of_all_rows_at_once_to_the_last_bit(monkeypatch, rows, block):
+    monkeypatch.setattr(columns, "BLOCK_VALUES", block)
+    values = (np.random.default_rng(0).normal(size=(300, 7)) * 10 + 3).astype(np.float32)
+    chosen = values if rows is None else values[rows]
+    mean, variance, low, high = columns.moments(values, rows)
+    assert np.array_equal(mean, chosen.mean(axis=0, dtype=np.float64))
+    assert np.array_equal(variance, chosen.var(axis=0, dtype=np.float64))
+    assert (low.tolist(), high.tolist()) == (chosen.min(axis=0).tolist(), chosen.max(axis=0).tolist())
+
+
+def test_scaling_holds_a_part_of_the_rows_at_a_time(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.random.default_rng(0).normal(size=(400_000, 30)).astype(np.float32))
+    values = np.load(path, mmap_mode="r")  # 48 MB, of which float64 would be 96 MB
+    model = Model((30,), {"name": "dense", "code_size": 2}, {"name": "reconstruction"})
+    tracemalloc.start()
+    model.fit_scaling(values, np.arange(0, 400_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * 8 * columns.BLOCK_VALUES  # a half of what float64 takes
+    assert np.array_equal(model.scale.numpy(), values.std(axis=0, dtype=np.float64).astype(np.float32))

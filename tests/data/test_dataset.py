@@ -47,3 +47,39 @@ def test_the_fingerprint_sees_every_row(monkeypatch):
     assert Dataset(values, labels=np.zeros(5000, int)).fingerprint() != plain
     monkeypatch.setattr(dataset, "HASHED_BYTES", 100)
     assert Dataset(values).fingerprint() == plain
+
+
+@pytest.mark.parametrize("rows", [[2, 0], (2, 0), np.array([2, 0]), np.array([2, 0], np.uint8), [-1, -3]])
+def test_rows_are_taken_in_their_order_whatever_holds_their_numbers(rows):
+    data = Dataset(np.arange(6, dtype=np.float32).reshape(3, 2), labels=[5, 6, 7], split=["train", "test", "valid"])
+    taken = data.take(rows)
+    assert taken.values.tolist() == [[4, 5], [0, 1]]
+    assert (taken.ids, taken.labels.tolist(), taken.split.tolist()) == (("2", "0"), [7, 5], ["valid", "train"])
+
+
+@pytest.mark.parametrize("mask", [[True, False, True], np.array([True, False, True])])
+def test_a_mask_takes_the_rows_that_it_is_true_of(mask):
+    assert Dataset(np.zeros((3, 2), np.float32)).take(mask).ids == ("0", "2")
+
+
+@pytest.mark.parametrize(("rows", "match"), [
+    ([0.0], "row numbers"),
+    ([[0]], "row numbers"),
+    (0, "row numbers"),
+    (["0"], "row numbers"),
+    ([3], "below 3"),
+    ([-4], r"below 3.*got -4"),
+    ([True], "mask of all 3 rows"),
+    ([], "at least one row"),
+    ([0, 0], "unique"),
+])  # fmt: skip
+def test_what_names_no_rows_is_refused(rows, match):
+    with pytest.raises(DataError, match=match):
+        Dataset(np.zeros((3, 2), np.float32)).take(rows)
+
+
+def test_it_says_what_it_holds():
+    values = np.zeros((3, 1, 4, 5), np.uint8)
+    assert repr(Dataset(values)) == "<Dataset: 3 images of 1x4x5, no labels>"
+    held = repr(Dataset(values, labels=[0, -1, 1], split=["train", "test", "test"]))
+    assert held == "<Dataset: 3 images of 1x4x5, 2 classes known of 2 rows, split by its source>"

@@ -118,7 +118,7 @@ def test_saved_and_loaded_it_does_all_it_did(fitted, digits, tmp_path):
     ({"objective": {"name": "variational", "beta": -1.0}}, "beta"),
     ({"objective": {"name": "variational", "gamma": 1.0}}, "objective.gamma"),
     ({"epochs": 0}, "train.epochs"),
-    ({"train_options": {"learning_rate": 1.0}}, "train.learning_rate"),
+    ({"train_options": {"learning_rate": 1.0}}, "train_options.learning_rate"),
 ])  # fmt: skip
 def test_parameters_that_make_no_sense_are_refused(digits, parameters, match):
     with pytest.raises(RecipeError, match=match):

@@ -89,5 +89,5 @@ def test_a_probe_says_what_is_wrong():
         narrows.LinearProbe(model, space="pixels").fit(data)
     with pytest.raises(InputError, match="no labels"):
         narrows.LinearProbe(model).fit(data.values)
-    with pytest.raises(NotFittedError, match="call fit"):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
         narrows.LinearProbe(model).predict(data)

@@ -63,6 +63,9 @@ def test_saved_and_loaded_it_predicts_the_same_bits(fitted, tmp_path, name):
     assert np.array_equal(loaded.predict_proba(images), clusterer.predict_proba(images))
     assert np.array_equal(loaded.predict(images), clusterer.labels_)
     assert loaded.notes_ == clusterer.notes_
+    assert loaded.get_params() == clusterer.get_params()
+    assert loaded.history_ == clusterer.history_ != []
+    assert "<p>Fitted to 300 rows: 3 clusters, codes of 64 values.</p>" in loaded._repr_mimebundle_()["text/html"]
     assert np.array_equal(loaded.novelty(images), clusterer.novelty(images))
     if name.endswith("zip"):
         content = (tmp_path / name).read_bytes()
@@ -171,6 +174,6 @@ def test_wrong_input_is_named(fitted):
     clusterer, images, _ = fitted
     with pytest.raises(InputError, match="must be images"):
         clusterer.predict(np.zeros((3, 64), np.float32))
-    for wrong in ({"n_clusters": 0}, {"layouts": 0}, {"views": ["spin:1"]}):
+    for wrong in ({"n_clusters": 0}, {"n_clusters": True}, {"layouts": 0}, {"layouts": "3"}, {"views": ["spin:1"]}):
         with pytest.raises(RecipeError, match=next(iter(wrong))):
             narrows.ImageClusterer(**{"random_state": 0} | wrong).fit(images)

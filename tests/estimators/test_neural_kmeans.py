@@ -159,7 +159,7 @@ def test_history_and_steps(fitted, digits):
     ({"init": np.zeros((3, 2))}, "4 finite centres of 2 values"),
     ({"init": np.full((4, 2), np.nan)}, "finite"),
     ({"init": "labels"}, "one class for each"),
-    ({"update": "cells"}, "objective.update"),
+    ({"update": "cells"}, "update must be .*Did you mean 'cell'"),
     ({"beta": 0.0}, "net.beta"),
     ({"lr": -1.0}, "train.lr"),
     ({"repair": -1}, "repair must be"),

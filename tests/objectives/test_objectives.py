@@ -14,7 +14,7 @@ from narrows.noise import Noise
 from narrows.objectives import Batch, pixel_loss
 from narrows.objectives.code_noise import CodeNoise
 from narrows.objectives.contrastive import Contrastive, nt_xent
-from narrows.objectives.denoising import denoising
+from narrows.objectives.denoising import Denoising
 from narrows.objectives.reconstruction import Reconstruction
 from narrows.objectives.variational import Variational, kl_to_standard_normal
 from narrows.views import Views
@@ -49,7 +49,7 @@ def test_reconstruction_compares_with_the_input(net, batch):
 
 
 def test_denoising_sees_noise_and_is_compared_with_the_clean_input(net, batch):
-    objective = denoising(net, noise="gaussian:0.5")
+    objective = Denoising(net, noise="gaussian:0.5")
     term = objective.terms(net, batch, generator(3))["reconstruction"]
     corrupted = (batch.x + 0.5 * torch.randn(batch.x.shape, generator=generator(3))).clamp(0, 1)
     assert torch.allclose(term, (net(corrupted) - batch.x).square().mean((1, 2, 3)))

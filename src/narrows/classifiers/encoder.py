@@ -7,10 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from narrows.arguments import arguments_of, checked
 from narrows.classifiers import ClassifierNet
-from narrows.errors import RecipeError
 from narrows.nets import nets
-from narrows.registry import arguments_of
 
 __all__ = ["EncoderClassifier"]
 
@@ -38,13 +37,9 @@ class EncoderClassifier(ClassifierNet):
         super().__init__(input_shape, n_classes)
         named = {"name": "conv" if self.is_images else "dense", **(net or {})}
         build = nets.get(named.pop("name"), trusted=False)
-        known = arguments_of(build, given_by_us=("input_shape",))
-        for name, value in named.items():
-            if name not in known:
-                raise RecipeError(f"net.net.{name}", "must be an argument of that network", value=value)
-        if "code_size" in known:
+        if "code_size" in arguments_of(build):
             named.setdefault("code_size", min(32, *self.input_shape) if not self.is_images else 32)
-        self.encoder = build(self.input_shape, **named)
+        self.encoder = build(self.input_shape, **checked(build, named, "net.net.", given_by_us=("input_shape",)))
         self.encoder.decoder = nn.Identity()  # it has no part in an answer, and would be counted
         self.head = nn.Linear(self.encoder.code_size, n_classes)
 

@@ -11,3 +11,4 @@ from narrows.registry import Registry
 __all__ = ["Clusterer", "CodeClusterer", "checked_codes", "methods", "whole_number"]
 
 methods = Registry("narrows.clustering", "clustering method", "narrows.deep")
+__getattr__ = methods.attribute  # every method's class, imported when it is first used

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from narrows.errors import DataError
 from narrows.files import Array
 
 MOST_NAMED = 10  # columns that one sentence names
+BLOCK_VALUES = 1 << 20  # float64 values worked on at once: 8 MiB
 FAR = 1e3  # times its range that a column must lie from 0 to have an offset; float32 keeps 1e4 steps of it then
 
 
@@ -244,3 +245,32 @@ def _known(name: str, names: Sequence[str]) -> str:
         return "Its columns have no names; they go by their numbers, from 0."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return (f"Did you mean {close[0]!r}? " if close else "") + f"It has {listed(names)}."
+
+
+def moments(values: Array, rows: Array | None = None) -> tuple[Array, Array, Array, Array]:
+    """Return mean, variance, least and greatest value of each column, (D,) float64 each, in bounded memory.
+
+    Parameters
+    ----------
+    values : (N, D), at least one row; may be memory-mapped
+    rows : the numbers of those that count; all by default
+    """
+    count, size = len(values) if rows is None else len(rows), values.shape[1]
+    total, squares, low, high = np.zeros(size), np.zeros(size), np.full(size, np.inf), np.full(size, -np.inf)
+
+    def blocks() -> Iterator[Array]:
+        for start in range(0, count, step := max(1, BLOCK_VALUES // size)):
+            block = slice(start, start + step)
+            yield values[block if rows is None else rows[block]].astype(np.float64, order="C")
+
+    # A block goes on with the sum of those before it, so that the result does not depend on their size.
+    for x in blocks():
+        low, high = np.minimum(low, x.min(axis=0)), np.maximum(high, x.max(axis=0))
+        x[0] += total
+        total = x.sum(axis=0)
+    mean = total / count
+    for x in blocks():
+        away = np.square(x - mean)
+        away[0] += squares
+        squares = away.sum(axis=0)
+    return mean, squares / count, low, high

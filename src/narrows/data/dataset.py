@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from narrows.errors import DataError
-from narrows.files import Array
+from narrows.files import Array, Int64
 from narrows.wording import plural
 
 HASHED_BYTES = 1 << 24  # at a time
@@ -24,7 +25,7 @@ class Skipped:
     reason: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images uint8 (N, C, H, W) or vectors float32 (N, D), and what is known about each row.
 
@@ -46,7 +47,7 @@ class Dataset:
     """
 
     values: Array
-    labels: Array | None = None
+    labels: Int64 | None = None
     label_names: tuple[str, ...] | None = None
     ids: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
@@ -133,9 +134,14 @@ class Dataset:
         """Say what this is in one line."""
         rows = plural(len(self), "image" if self.is_images else "vector")
         shape = "x".join(str(n) for n in self.shape)
-        labels = f", {plural(self.n_classes, 'class', 'classes')}" if self.labels is not None else ", no labels"
+        labels = ", no labels"
+        if self.labels is not None:
+            known = int((self.labels >= 0).sum())
+            labels = f", {plural(self.n_classes, 'class', 'classes')}"
+            labels += f" known of {plural(known, 'row')}" if known < len(self) else ""
+        split = ", split by its source" if self.split is not None else ""
         skipped = f", {plural(len(self.skipped), 'file')} skipped" if self.skipped else ""
-        return f"<Dataset: {rows} of {shape}{labels}{skipped}>"
+        return f"<Dataset: {rows} of {shape}{labels}{split}{skipped}>"
 
     @property
     def is_images(self) -> bool:
@@ -172,9 +178,21 @@ class Dataset:
             digest.update(np.ascontiguousarray(self.values[start : start + rows]).data)
         return digest.hexdigest()
 
-    def take(self, rows: Array) -> Dataset:
-        """Return the data of ``rows`` (integer indices or a boolean mask), with everything known about them."""
-        index = np.flatnonzero(rows) if rows.dtype == bool else rows
+    def take(self, rows: Sequence[int] | Sequence[bool] | Array) -> Dataset:
+        """Return the data of ``rows`` (row numbers, or a truth value for each row), with everything known about them.
+
+        Raises
+        ------
+        DataError : anything else, a row that there is not or that is asked for twice, or none at all
+        """
+        chosen = np.asarray(rows)
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "biu"):
+            raise DataError("rows", "must be row numbers or a mask (N,)", value=f"{chosen.dtype} {chosen.shape}")
+        if chosen.dtype == bool and len(chosen) != len(self):
+            raise DataError("rows", f"must be a mask of all {plural(len(self), 'row')}", value=len(chosen))
+        index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
+        if (outside := index[(index < -len(self)) | (index >= len(self))]).size:
+            raise DataError("rows", f"must be below {len(self)}, the number of rows", value=int(outside[0]))
         return replace(
             self,
             values=self.values[index],

@@ -55,7 +55,7 @@ class Unreadable(Exception):
     """A file that cannot be used. Its text is the reason, in plain words."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded image: pixels uint8 (1, H, W) when it is grey in content, else (3, H, W).
 

@@ -28,7 +28,7 @@ class Refused(Exception):
     """An undamaged file that is not read. Its text is the reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
     """One picture of a TIFF.
 

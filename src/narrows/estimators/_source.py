@@ -16,9 +16,9 @@ from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.data.open import open_like
-from narrows.errors import InputError, RunFolderError
-from narrows.files import Array, write_arrays
-from narrows.model import Model
+from narrows.encoder import Encoder
+from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.files import Array, Float32, write_arrays
 from narrows.novelty import NAME, Novelty, evidence_of
 from narrows.progress import Progress, for_this_terminal
 from narrows.sealed import Parts
@@ -31,11 +31,12 @@ Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path,
 class OpensSources:
     """For estimators with ``model_``, ``random_state`` and ``verbose``."""
 
-    model_: Model
+    model_: Encoder
     n_features_in_: int
     random_state: int | np.random.RandomState | None
     verbose: bool
     feature_names_in_: Array  # where X had names
+    n_samples_fit_: int | None  # rows it was fitted to; None where an earlier narrows saved it, without
     _axes: str  # the order of the axes of what was given to fit
 
     def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
@@ -68,7 +69,7 @@ class OpensSources:
             kept["columns"] = self.feature_names_in_.tolist()
         return Dataset(values, provenance={"preprocessing": kept})
 
-    def _remember(self, model: Model, axes: str) -> None:
+    def _remember(self, model: Encoder, axes: str) -> None:
         """Take on a model that was saved."""
         self.model_, self._axes, self.n_features_in_ = model, axes, math.prod(model.input_shape)
         self._name_features(model.preprocessing)
@@ -85,9 +86,12 @@ class OpensSources:
         return arrange(with_offsets(outputs, self.model_.preprocessing), self._axes)
 
     def _seed(self) -> int:
-        if isinstance(self.random_state, int | np.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
+        state = self.random_state
+        if isinstance(state, bool) or (isinstance(state, int | np.integer) and not 0 <= state < 2**32):
+            raise RecipeError("random_state", "must be from 0 to 2**32 - 1, a RandomState or None", value=state)
+        if isinstance(state, int | np.integer):
+            return int(state)
+        return int(check_random_state(state).randint(2**31 - 1))
 
     def _progress(self) -> Progress:
         return for_this_terminal() if self.verbose else Progress()
@@ -104,7 +108,7 @@ class TellsNovelty(OpensSources):
 
     novelty_: Novelty | None
 
-    def novelty(self, X: Source) -> Array:
+    def novelty(self, X: Source) -> Float32:
         """Return the novelty (N,) float32 of each row: the share of held-out rows that are odder.
 
         Near 0: unlike what was fitted, whatever the estimator says of it otherwise. Of rows like those fitted, one in
@@ -128,6 +132,7 @@ class TellsNovelty(OpensSources):
         return evidence_of(self.model_, values)
 
     def _learn_novelty(self, values: Array, fitted: Array, held_out: Array, seed: int) -> None:
+        self.n_samples_fit_ = len(values)
         self.novelty_ = Novelty(seed).fit(
             self.model_, values, lambda rows: self._evidence(values[rows]), fitted, held_out
         )

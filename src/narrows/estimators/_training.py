@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from narrows.errors import RecipeError
+from narrows.training.settings import Settings
 
-OWN = ("epochs", "batch_size", "lr")
 
-
-def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
+def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> Settings:
     """Return the settings of training: an estimator's own arguments, and its ``train_options``.
 
     Raises
     ------
-    RecipeError : options that are no mapping, name one of the estimator's own arguments, which would say it twice, or
-        ask for checkpoints, which an estimator has no folder for
+    RecipeError : options that there are not, are of another kind, name one of the estimator's own arguments, which
+        would say it twice, or ask for checkpoints, which an estimator has no folder for
     """
-    if options is not None and not isinstance(options, Mapping):
-        raise RecipeError("train_options", "must be a mapping of settings to values", value=options)
-    if (options or {}).get("checkpoint_steps"):
+    options = options or {}
+    for name in own.keys() & options.keys():
+        raise RecipeError(
+            f"train_options[{name!r}]", "must be left out: it is an argument of the estimator itself",
+            value=options[name], remedy=f"Pass {name}= instead.",
+        )  # fmt: skip
+    if options.get("checkpoint_steps"):
         raise RecipeError(
             "train_options['checkpoint_steps']", "needs a run folder to save in, which estimators have none of",
-            value=(options or {})["checkpoint_steps"], remedy="`narrows run` keeps checkpoints.",
+            value=options["checkpoint_steps"], remedy="`narrows run` keeps checkpoints.",
         )  # fmt: skip
-    for name in OWN:
-        if name in (options or {}):
-            raise RecipeError(
-                f"train_options[{name!r}]", "must be left out: it is an argument of the estimator itself",
-                value=(options or {})[name], remedy=f"Pass {name}= instead.",
-            )  # fmt: skip
-    return {**own, **(options or {})}
+    return replace(Settings.of(options, "train_options"), **own)
+
+
+def named(name: str, entry: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entry of a registry that a parameter ``name`` asks for: its "name", and its arguments.
+
+    Raises
+    ------
+    RecipeError : a mapping without a name
+    """
+    found: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
+    if not isinstance(found.get("name"), str):
+        raise RecipeError(name, 'must be a name, or a mapping with a "name"', value=entry)
+    return found

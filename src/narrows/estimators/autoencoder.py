@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
+from narrows.arguments import checked
 from narrows.data.dataset import all_finite
 from narrows.data.splits import split
-from narrows.errors import InputError, RecipeError, RunFolderError, TrainingError
-from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import Source, TellsNovelty
-from narrows.estimators._training import with_options
-from narrows.files import Array, write_arrays, write_json
-from narrows.model import PARTS, Model
+from narrows.errors import InputError, RecipeError, TrainingError
+from narrows.estimators._codes import GivesCodes
+from narrows.estimators._saving import Saved
+from narrows.estimators._source import Source
+from narrows.estimators._training import named, with_options
+from narrows.files import Array, Float32, write_arrays
+from narrows.model import Model
 from narrows.recipes.recipe import check
-from narrows.sealed import Parts, new_place, seal
+from narrows.sealed import Parts
 from narrows.training.loop import train
 
+__all__ = ["Autoencoder"]
 
-class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+SAMPLER = "sampler.safetensors"
+
+
+class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -64,6 +70,10 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
     (1797, 10)
     """
 
+    model_: Model
+    _record = "estimator.json"
+    _bare = MappingProxyType({"axes": "NCHW"})  # of a run
+
     def __init__(
         self,
         code_size: int | Literal["auto"] = "auto",
@@ -98,6 +108,7 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
         RecipeError : a parameter that cannot be used
         TrainingError : training diverged
         """
+        self._check_parameters()
         data = replace(self._open(X, fitting=True), split=None)
         seed = self._seed()
         rows = split(data, valid=self.valid, test=0.0, seed=seed)
@@ -119,7 +130,7 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
         self._learn_novelty(data.values, rows.train, rows.valid, seed)
         return self
 
-    def transform(self, X: Source) -> Array:
+    def transform(self, X: Source) -> Float32:
         """Return the codes (N, K) float32 of ``X``."""
         check_is_fitted(self)
         return coding.encode(self.model_, self._open(X).values, self._progress())
@@ -160,6 +171,7 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
         random_state : seed of the draw; None draws anew each time
         """
         check_is_fitted(self)
+        checked(type(self).sample, {"n": n, "origin": origin}, given_by_us=("self", "random_state"))
         if n < 1:
             raise InputError("n", "must be at least 1", value=n)
         seed = int(check_random_state(random_state).randint(2**31 - 1))
@@ -177,66 +189,28 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
         """Return the mean of ``score_samples``: greater is better."""
         return float(self.score_samples(X).mean())
 
-    def get_feature_names_out(self, input_features: object = None) -> Array:
-        """Return the names of the code's values: code0, code1, ..."""
-        check_is_fitted(self)
-        return np.array([f"code{i}" for i in range(self.code_size_)], dtype=object)
-
-    def save(self, folder: str | Path) -> None:
-        """Write the fitted estimator into ``folder`` as numbers and names only (safetensors and JSON)."""
-        check_is_fitted(self)
-        folder = new_place(folder)
-        self.model_.write(folder)
-        write_arrays(folder / "sampler.safetensors", self.code_distribution_.state())
-        parameters = {
-            name: value for name, value in self.get_params().items() if isinstance(value, int | float | str | dict)
-        }
-        write_json(folder / "estimator.json", {"parameters": parameters, "axes": self._axes, "history": self.history_})
-        seal(folder, (*PARTS, "sampler.safetensors", "estimator.json", *self._save_novelty(folder)))
-
     @classmethod
-    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
+    def load(cls, path: str | Path | Parts, *, trust_code: bool = False) -> Self:
         """Read what ``save`` wrote, or the model of a run folder.
 
         Raises
         ------
         RunFolderError : files missing, changed or damaged
         """
-        parts = Parts.of(folder)
-        model, name = Model.load(parts, trust_code=trust_code), "estimator.json"
-        kept: dict[str, Any] = {"parameters": {}, "axes": "NCHW"} | (parts.json(name) if name in parts else {})
-        parameters, known = kept["parameters"], inspect.signature(cls).parameters.keys()
-        if not isinstance(parameters, dict) or not parameters.keys() <= known:
-            raise RunFolderError(parts.path(name), "must hold this estimator's parameters", value=parameters)
-        self = cls(**parameters)
-        named = [part.get("name") if isinstance(part, dict) else part for part in (self.net, self.objective)]
-        if not trust_code and any(":" in str(entry) for entry in named):
-            raise RunFolderError(
-                parts.path(name), "must name parts of narrows only", value=named,
-                remedy="If you trust this model's author, pass trust_code=True.",
-            )  # fmt: skip
-        axes, self.history_ = axes_and_history(parts, name, kept, model)
-        self._remember(model, axes)
-        self.code_size_ = model.code_size
-        sampler, _ = parts.arrays("sampler.safetensors")
-        self.code_distribution_ = coding.CodeDistribution.from_state(sampler)
-        if self.code_distribution_.means.shape[1] != model.code_size:
-            raise parts.damaged("sampler.safetensors", f"it is not of codes of {model.code_size} values")
-        self._load_novelty(parts)
-        return self
+        return super().load(path, trust_code=trust_code)
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.code_size_
+    def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
+        write_arrays(folder / SAMPLER, self.code_distribution_.state())
+        return [*super()._write(folder, record), SAMPLER]
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that codes are float32 whatever comes in."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        self.code_size_ = self.model_.code_size
+        self.code_distribution_ = coding.CodeDistribution.from_state(parts.arrays(SAMPLER)[0])
+        if self.code_distribution_.means.shape[1] != self.code_size_:
+            raise parts.damaged(SAMPLER, f"it is not of codes of {self.code_size_} values")
 
     def _recipe(self, seed: int) -> dict[str, Any]:
-        net: dict[str, Any] = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
+        net = named("net", self.net)
         if self.code_size != "auto":
             if net.get("code_size", self.code_size) != self.code_size:
                 raise RecipeError(
@@ -244,6 +218,5 @@ class Autoencoder(TellsNovelty, TransformerMixin, BaseEstimator):  # type: ignor
                 )
             net["code_size"] = self.code_size
         own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
-        settings = with_options(own, self.train_options)
-        objective = {"name": self.objective} if isinstance(self.objective, str) else dict(self.objective)
-        return {"seed": seed, "net": net, "objective": objective, "train": settings}
+        settings = asdict(with_options(own, self.train_options))
+        return {"seed": seed, "net": net, "objective": named("objective", self.objective), "train": settings}

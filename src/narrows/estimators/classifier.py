@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
+from narrows.arguments import checked
+from narrows.classifiers import ClassifierNet, classifiers
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
 from narrows.errors import DataError, RunFolderError
-from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import DTYPES, Source, TellsNovelty, is_table, without_torch
-from narrows.estimators._training import with_options
-from narrows.files import Array, write_json
-from narrows.model import PARTS, Model
-from narrows.sealed import Parts, new_place, seal
+from narrows.estimators._labelled import LearnsClasses
+from narrows.estimators._source import Source
+from narrows.estimators._training import named, with_options
+from narrows.files import Array, Float32, Float64
+from narrows.model import Model
+from narrows.sealed import Parts
 from narrows.training.loop import train
-from narrows.training.settings import Settings
 
 __all__ = ["Classifier"]
 
 
-class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
     """Learn the classes of images or vectors.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -65,6 +64,9 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
     True
     """
 
+    model_: Model
+    _record = "classifier.json"
+
     def __init__(
         self,
         net: str | Mapping[str, Any] = "auto",
@@ -99,6 +101,7 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
         RecipeError : a parameter that cannot be used
         TrainingError : training diverged
         """
+        self._check_parameters()
         data, labels = self._labelled(X, y)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -109,9 +112,9 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
         seed = self._seed()
         rows = split(Dataset(data.values), valid=self.valid, test=0.0, seed=seed)
         own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
-        settings = Settings.of(with_options(own, self.train_options), "train_options")
+        settings = with_options(own, self.train_options)
         model = Model(
-            data.shape, self._named_net(data.shape) | {"n_classes": len(self.classes_)},
+            data.shape, self._named_net(data.shape),
             {"name": "classification", "smoothing": self.smoothing, "views": self.views},
             seed=seed, preprocessing=data.provenance.get("preprocessing"),
         )  # fmt: skip
@@ -123,13 +126,13 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
         self._learn_novelty(data.values, rows.train, rows.valid, seed)
         return self
 
-    def decision_function(self, X: Source) -> Array:
+    def decision_function(self, X: Source) -> Float32:
         """Return the logits (N, C); of two classes the difference (N,) of the second's and the first's."""
         check_is_fitted(self)
         logits = coding.logits(self.model_, self._open(X).values, self._progress())
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
-    def predict_proba(self, X: Source) -> Array:
+    def predict_proba(self, X: Source) -> Float64:
         """Return the probability (N, C) of each class: the softmax of the logits."""
         check_is_fitted(self)
         from scipy.special import softmax
@@ -144,91 +147,27 @@ class Classifier(TellsNovelty, ClassifierMixin, BaseEstimator):  # type: ignore[
         found: Array = self.classes_[coding.logits(self.model_, self._open(X).values, self._progress()).argmax(1)]
         return found
 
-    def score(self, X: Source, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the share of rows classified right; without ``y`` by the labels of ``X``, where they are known."""
-        check_is_fitted(self)
-        data = self._open(X)
-        if y is None:
-            if data.labels is None:
-                raise DataError("y", "must be given, since X has no labels")
-            known = data.labels >= 0
-            data = data.take(known)
-            y = _as_named(data)
-        right = self.predict(data if not is_table(X) else X) == np.asarray(y)
-        return float(np.average(right, weights=sample_weight))
+    def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
+        self._write_classes(record)
+        return super()._write(folder, record)
 
-    def save(self, folder: str | Path) -> None:
-        """Write the fitted estimator into ``folder`` as numbers and names only (safetensors and JSON)."""
-        check_is_fitted(self)
-        folder = new_place(folder)
-        self.model_.write(folder)
-        write_json(
-            folder / "classifier.json",
-            {"classes": self.classes_.tolist(), "axes": self._axes, "history": self.history_},
-        )
-        seal(folder, (*PARTS, "classifier.json", *self._save_novelty(folder)))
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        if not isinstance(self.model_.net, ClassifierNet):
+            raise RunFolderError(str(parts.place), "must hold a classifier", value=self.model_.config["net"]["name"])
+        self._read_classes(parts, record, self.model_.net.n_classes)
 
     @classmethod
-    def load(cls, folder: str | Path, *, trust_code: bool = False) -> Self:
-        """Read what ``save`` wrote; it predicts as the saved one did.
-
-        Raises
-        ------
-        RunFolderError : files missing, changed or damaged
-        """
-        parts = Parts.of(folder)
-        model, name = Model.load(parts, trust_code=trust_code), "classifier.json"
-        if name not in parts:
-            raise RunFolderError(str(folder), "must hold a saved classifier (classifier.json)")
-        kept = parts.json(name)
-        classes = kept.get("classes")
-        if not isinstance(classes, list) or any(isinstance(one, list | dict) or one is None for one in classes):
-            raise parts.damaged(name, f"classes {classes!r}")
-        if len(classes) != getattr(model.net, "n_classes", None) or len(set(classes)) < len(classes):
-            raise RunFolderError(
-                parts.path(name), "must hold as many classes as the network tells apart", value=classes
-            )  # fmt: skip
-        self = cls(net=model.config["net"]["name"])
-        axes, self.history_ = axes_and_history(parts, name, kept, model)
-        self._remember(model, axes)
-        self.classes_ = np.array(classes)
-        self._load_novelty(parts)
-        return self
+    def _earlier(cls, learned: Model) -> dict[str, Any]:
+        return {"net": learned.config["net"]["name"]}
 
     def _evidence(self, values: Array) -> tuple[Array, None]:
         return coding.embed(self.model_, values, "features"), None
 
-    def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:
-        """Return the rows with a known label, and those labels as they are called."""
-        if y is None:
-            if is_table(X):
-                # scikit-learn's own words, which its tools look for
-                raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-            data = self._open(X, fitting=True)
-            if data.labels is None or not (data.labels >= 0).any():
-                raise DataError("y", "must be given, since X has no labels")
-            data = data.take(data.labels >= 0)
-            return data, _as_named(data)
-        if is_table(X):
-            X, y = validate_data(self, without_torch(X), y, dtype=DTYPES, ensure_min_samples=2)
-            data = self._table(X, fitting=True)
-        else:
-            data = self._open(X, fitting=True)
-            y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        if len(y) != len(data):
-            raise DataError("y", f"must have one label for each of the {len(data)} rows", value=len(y))
-        return replace(data, split=None), np.asarray(y)
-
     def _named_net(self, shape: tuple[int, ...]) -> dict[str, Any]:
-        net = {"name": self.net} if isinstance(self.net, str) else dict(self.net)
+        net = named("net", self.net)
         if net["name"] == "auto":
             is_image = len(shape) == 3 and all(8 <= side <= 256 for side in shape[1:])
             net["name"] = "cnn" if is_image else "mlp"
-        return net
-
-
-def _as_named(data: Dataset) -> Array:
-    """Return the labels of rows that all have one, by their names where there are names."""
-    labels = np.asarray(data.labels)
-    return labels if data.label_names is None else np.array(data.label_names)[labels]
+        name = net.pop("name")
+        given = checked(classifiers.get(name), net, "net.", given_by_us=("input_shape", "n_classes"))
+        return {"name": name, **given, "n_classes": len(self.classes_)}

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import tempfile
-import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
+from narrows.arguments import checked
 from narrows.clustering import methods
 from narrows.data.dataset import Dataset
 from narrows.deep import DeepClusterer
-from narrows.errors import RecipeError, RunFolderError, nearest
-from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import Source, TellsNovelty
-from narrows.files import Array, atomic_file, write_json
-from narrows.registry import Trust, arguments_of
-from narrows.sealed import Parts, new_place, seal
+from narrows.errors import RecipeError
+from narrows.estimators._codes import GivesCodes
+from narrows.estimators._saving import Saved
+from narrows.estimators._source import Source
+from narrows.files import Array
+from narrows.registry import Trust
+from narrows.sealed import Parts
 from narrows.training.stages import Stages
+from narrows.wording import plural
 
 __all__ = ["ImageClusterer"]
 
 
-class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Sort images or vectors into clusters without any label, by a network that is trained for it.
 
     ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
@@ -51,6 +52,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     confidence_ : (N,) float32, the share of each row in its cluster, from 0 to 1
     embedding_ : (N, K) float32, the codes from which the clusters are read
     n_clusters_ : the clusters there are
+    history_ : one dictionary per epoch of the training that the network comes from
     clusterer_ : the fitted method, such as ``narrows.deep.agreement.Agreement``, with everything it found on the way
     novelty_ : what ``novelty`` compares with. All rows teach the network, so a fifth of them, which it knows, stands
         for held-out rows: those are a little less odd than new ones. None if it was saved without
@@ -67,6 +69,8 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
     """
 
     clusterer_: DeepClusterer
+    _record = "image-clusterer.json"
+    _objects = ("random_state", "folder")
 
     def __init__(
         self,
@@ -99,6 +103,7 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         RunFolderError : ``folder`` holds the stages of another clustering
         TrainingError : training diverged
         """
+        self._check_parameters()
         if self.folder is not None and not isinstance(self.random_state, int | np.integer):
             raise RecipeError(
                 "random_state", "must be a whole number where there is a folder", value=self.random_state,
@@ -107,8 +112,10 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         data = self._open(_without_labels(X), fitting=True)
         clusterer = _method(self.method)(self.n_clusters, self._seed(), **self._arguments())
         folder = None if self.folder is None else Path(self.folder)
-        clusterer.fit(data.values, Stages(folder, self._progress()), preprocessing=data.provenance.get("preprocessing"))
+        stages = Stages(folder, self._progress())
+        clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
         self._take(clusterer)
+        self.history_ = stages.histories.get(clusterer.training_, [])
         self.labels_ = clusterer.labels_
         self.confidence_ = clusterer.confidence(data.values)
         self.embedding_ = clusterer.embed(data.values)
@@ -131,85 +138,41 @@ class ImageClusterer(TellsNovelty, TransformerMixin, ClusterMixin, BaseEstimator
         check_is_fitted(self)
         return self.clusterer_.embed(self._open(_without_labels(X)).values)
 
-    def get_feature_names_out(self, input_features: object = None) -> Array:
-        """Return the names of the code's values: code0, code1, ..."""
-        check_is_fitted(self)
-        return np.array([f"code{i}" for i in range(self.model_.code_size)], dtype=object)
-
-    def save(self, path: str | Path) -> None:
-        """Write all that ``predict`` needs into one file if ``path`` ends in ``.zip``, or into a folder.
-
-        It is numbers and names only (safetensors and JSON). Of the data it was fitted to it holds the codes of at most
-        5,000 rows, and the mean and principal components of their values, which ``novelty`` compares with.
-        """
-        check_is_fitted(self)
-        path = Path(path)
-        if path.suffix == ".zip":
-            with tempfile.TemporaryDirectory() as folder, atomic_file(path) as file:
-                self.save(folder)
-                with zipfile.ZipFile(file, "w") as archive:
-                    for part in sorted(Path(folder).iterdir()):
-                        archive.write(part, part.name)
-            return
-        self.clusterer_.write(new_place(path))
-        write_json(
-            path / "image-clusterer.json", {"axes": self._axes, "method": methods.name_of(type(self.clusterer_))}
-        )
-        seal(path, (*self.clusterer_.parts, "image-clusterer.json", *self._save_novelty(path)))
+    def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
+        self.clusterer_.write(folder)
+        record["method"] = methods.name_of(type(self.clusterer_))
+        return self.clusterer_.parts
 
     @classmethod
-    def load(cls, path: str | Path, *, trust_code: bool = False) -> Self:
-        """Read what ``save`` wrote; it predicts the same bits. What it says of the fitted rows is not kept.
+    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> DeepClusterer:
+        # Former versions had but one method.
+        found: DeepClusterer = _method(str(record.get("method", "agreement")), trusted=trust_code).load(parts)
+        return found
 
-        Parameters
-        ----------
-        path : folder or .zip
-        trust_code : whether a method from outside narrows, which the file names, may run
+    @classmethod
+    def _earlier(cls, learned: DeepClusterer) -> dict[str, Any]:
+        return {"n_clusters": learned.n_clusters, "random_state": learned.seed}
 
-        Raises
-        ------
-        RunFolderError : files missing, changed or damaged
-        RecipeError : the method is from outside narrows, and ``trust_code`` is False
-        """
-        parts, name = Parts.of(path), "image-clusterer.json"
-        if name not in parts:
-            raise RunFolderError(str(path), "must hold a saved clusterer (image-clusterer.json)")
-        kept = parts.json(name)
-        method = str(kept.get("method", "agreement"))  # of former versions, which had no other
-        clusterer = _method(method, trusted=trust_code).load(parts)
-        axes, _ = axes_and_history(parts, name, kept, clusterer.model_)
-        self = cls(clusterer.n_clusters, method=method, random_state=clusterer.seed)
-        self._take(clusterer)
-        self._remember(clusterer.model_, axes)
-        self._load_novelty(parts)
-        return self
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: DeepClusterer, trust_code: bool) -> None:
+        self._take(learned)
+
+    def _learned(self) -> str:
+        return f"{plural(self.n_clusters_, 'cluster')}, {super()._learned()}"
 
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments of the method beside the number of clusters and the seed; each is set once."""
         options = dict(self.options or {})
         own = {name: value for name in ("views", "layouts") if (value := getattr(self, name)) is not None}
-        known = arguments_of(_method(self.method), given_by_us=("n_clusters", "seed"))
-        for name in own | options:
-            if name not in known:
-                where = name if name in own else f"options[{name!r}]"
-                raise RecipeError(where, f"is no setting of {self.method!r}", remedy=nearest(name, known))
-            if name in own and name in options:
-                raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
+        for name in own.keys() & options.keys():
+            raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
+        method, given_by_us = _method(self.method), ("n_clusters", "seed")
+        checked(method, own, given_by_us=given_by_us)
+        checked(method, options, "options.", given_by_us=given_by_us)
         return own | options
 
     def _take(self, clusterer: DeepClusterer) -> None:
         self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes
         self.n_clusters_ = clusterer.n_clusters_
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.code_size
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that codes are float32 whatever comes in."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
 
 
 def _method(name: str, *, trusted: Trust = True) -> Any:

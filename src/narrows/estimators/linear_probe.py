@@ -2,44 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
-from narrows.data.dataset import Dataset
-from narrows.data.open import open_like
 from narrows.encoder import Encoder
+from narrows.encoders import load
 from narrows.errors import InputError
+from narrows.estimators._codes import GivesCodes
+from narrows.estimators._labelled import LearnsClasses
+from narrows.estimators._saving import as_json, files_of
+from narrows.estimators._source import Source
 from narrows.estimators.autoencoder import Autoencoder
 from narrows.estimators.classifier import Classifier
-from narrows.files import Array
+from narrows.files import Array, Float32, Float64
 from narrows.model import Model
+from narrows.sealed import Parts
 
 __all__ = ["LinearProbe"]
 
-Source = Any
+ENCODER, CLASSIFIER = "encoder", "classifier"  # folders of what is saved
 
 
-class LinearProbe:
+class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[misc]
     """One linear layer on the codes of a trained encoder, which stays as it is; its decoder is not used.
 
     Parameters
     ----------
-    encoder : a fitted ``narrows.Autoencoder``, or the encoder of a run (``narrows.Run(folder).encoder()``)
+    encoder : a fitted ``narrows.Autoencoder``, or the encoder of a run (``narrows.Run(folder).encoder()``): either
+        stays as it is, also in clones of the probe. Of an ``Autoencoder`` that is not fitted a clone is fitted first,
+        to the same rows, without their labels
     space : read the "code", or the "features" that the code is computed from
     epochs, batch_size, lr, train_options : of the linear layer's training, as in ``Classifier``
     views, passes : with views the layer learns from the codes of ``passes`` randomly changed copies of each image
         beside the image's own
     random_state : seed
+    verbose : show progress
 
     Attributes
     ----------
+    encoder_ : the fitted encoder
     classifier_ : the fitted ``Classifier`` on codes
-    classes_ : (C,)
+    classes_ : (C,) the labels as they were given
     history_ : one dictionary per epoch
+    model_ : the encoder's ``narrows.model.Model``, or the encoder itself
+    novelty_ : what ``novelty`` compares with: the codes or features of at most 5,000 fitted rows, and their values. A
+        fifth of the rows stands for held-out rows
+    n_features_in_ : values in one input
 
     Examples
     --------
@@ -51,18 +65,23 @@ class LinearProbe:
     True
     """
 
+    encoder_: Autoencoder | Encoder
+    classifier_: Classifier
+    _record = "linear-probe.json"
+    _objects = ("random_state", "encoder")
+
     def __init__(
         self,
         encoder: Autoencoder | Encoder,
         *,
         space: Literal["code", "features"] = "code",
-        epochs: int = 20,
+        epochs: int | Literal["auto"] = 20,
         batch_size: int | Literal["auto"] = 128,
         lr: float = 1e-3,
         train_options: Mapping[str, Any] | None = None,
         views: str | Sequence[str] = (),
         passes: int = 1,
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.encoder = encoder
@@ -81,14 +100,16 @@ class LinearProbe:
 
         Raises
         ------
-        DataError : no labels
-        InputError : an unknown space, passes below 1 or without views, settings that need rows to validate on, or views
-            of vectors
+        DataError : input that cannot be used, or no labels
+        RecipeError, InputError : a parameter that cannot be used, passes below 1 or without views, settings that need
+            rows to validate on, or views of vectors
         """
-        if self.passes != 1 and not self.views:
+        self._check_parameters()
+        if self.passes < 1 or (self.passes != 1 and not self.views):
             raise InputError(
-                "passes", "needs views, of which it says how many of each image there are", value=self.passes
-            )
+                "passes", "must be >= 1, and needs views, of which it says how many of each image there are",
+                value=self.passes,
+            )  # fmt: skip
         options = dict(self.train_options or {})
         for name in ("patience", "keep"):
             if options.get(name, "last") not in ("last", 0):
@@ -97,78 +118,119 @@ class LinearProbe:
                     "needs rows to validate on; a probe learns from all",
                     value=options[name],
                 )
-        data, labels = self._labelled(X, y)
-        codes = self.transform(data)
+        if hasattr(self, "classifier_"):  # of a former encoder
+            del self.classifier_
+        seed = self._seed()
+        if self._is_frozen():
+            self._take(self.encoder)
+            data, labels = self._labelled(X, y, fitting=False)
+        else:
+            data, labels = self._labelled(X, y)
+            unlabelled = type(data)(data.values, provenance=data.provenance)
+            self._take(clone(self.encoder).fit(unlabelled))
+        codes = self._codes(data.values)
         if self.views:
-            seed = 0 if self.random_state is None else self.random_state
             changed = [
                 coding.embed(self._network, data.values, self.space, views=self.views, seed=seed + i)
                 for i in range(self.passes)
             ]
             codes = np.concatenate([codes, *changed])
-            labels = np.tile(labels, 1 + self.passes)
         self.classifier_ = Classifier(
             "linear", epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
-            train_options={"keep": "last"} | options, valid=0.0,
-            random_state=self.random_state, verbose=self.verbose,
-        ).fit(codes, labels)  # fmt: skip
+            train_options={"keep": "last"} | options, valid=0.0, random_state=seed, verbose=self.verbose,
+        ).fit(codes, np.tile(labels, len(codes) // len(labels)))  # fmt: skip
         self.classes_, self.history_ = self.classifier_.classes_, self.classifier_.history_
+        rows = np.arange(len(data))
+        self._learn_novelty(data.values, rows, rows[:0], seed)
         return self
 
-    def transform(self, X: Source) -> Array:
-        """Return the codes or features (N, K) that the layer reads."""
-        values = self._open(X).values
-        return coding.embed(self._network, values, self.space) if self.space != "code" else self._model.encode(values)
+    def transform(self, X: Source) -> Float32:
+        """Return the codes or features (N, K) float32 that the layer reads."""
+        check_is_fitted(self)
+        return self._codes(self._open(X).values)
+
+    def decision_function(self, X: Source) -> Float32:
+        """Return the logits (N, C); of two classes the difference (N,) of the second's and the first's."""
+        codes = self.transform(X)  # refuses to, before fit
+        return self.classifier_.decision_function(codes)
 
     def predict(self, X: Source) -> Array:
         """Return the likeliest class (N,) of each row."""
-        return self._fitted().predict(self.transform(X))
+        codes = self.transform(X)
+        return self.classifier_.predict(codes)
 
-    def predict_proba(self, X: Source) -> Array:
+    def predict_proba(self, X: Source) -> Float64:
         """Return the probability (N, C) of each class."""
-        return self._fitted().predict_proba(self.transform(X))
+        codes = self.transform(X)
+        return self.classifier_.predict_proba(codes)
 
-    def score(self, X: Source, y: Any = None) -> float:
-        """Return the share of rows classified right; without ``y`` by the labels of ``X``, where they are known."""
-        data, labels = self._labelled(X, y)
-        return float((self.predict(data) == labels).mean())
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether ``fit`` came to its end, or this was loaded."""
+        return hasattr(self, "classifier_")
 
-    def _fitted(self) -> Classifier:
-        if not hasattr(self, "classifier_"):
-            raise NotFittedError("This LinearProbe is not fitted yet: call fit with images and their classes first.")
-        return self.classifier_
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted probe of the same parameters; an encoder that is fitted is the same one."""
+        twin: Self = super().__sklearn_clone__()
+        if self._is_frozen():
+            twin.encoder = self.encoder
+        return twin
+
+    def _is_frozen(self) -> bool:
+        if not isinstance(self.encoder, Autoencoder | Encoder):
+            raise InputError("encoder", "must be a narrows.Autoencoder, or the encoder of a run", value=self.encoder)
+        return isinstance(self.encoder, Encoder) or self.encoder.__sklearn_is_fitted__()
+
+    def _take(self, encoder: Autoencoder | Encoder) -> None:
+        """Take on a fitted encoder, and how its rows look."""
+        self.encoder_ = encoder
+        if isinstance(encoder, Encoder):
+            self._remember(encoder, "NCHW")
+        else:
+            self._remember(encoder.model_, encoder._axes)
+
+    def _codes(self, values: Array) -> Array:
+        return self.model_.encode(values) if self.space == "code" else coding.embed(self._network, values, self.space)
+
+    def _evidence(self, values: Array) -> tuple[Array, None]:
+        return self._codes(values), None
 
     @property
     def _network(self) -> Model:
         """The encoder, where what is asked for needs a network."""
-        if isinstance(self._model, Model):
-            return self._model
+        if isinstance(self.model_, Model):
+            return self.model_
         rule = "must be a network: others have no features, and views are not drawn for them"
-        raise InputError("encoder", rule, value=self._model.title)
+        raise InputError("encoder", rule, value=self.model_.title)
 
     @property
-    def _model(self) -> Encoder:
-        if self.space not in ("code", "features"):
-            raise InputError("space", "must be code or features", value=self.space)
-        if self.passes < 1:
-            raise InputError("passes", "must be >= 1", value=self.passes)
-        return self.encoder if isinstance(self.encoder, Encoder) else self.encoder.model_
+    def _n_features_out(self) -> int:
+        return int(self.classifier_.n_features_in_)
 
-    def _open(self, X: Source) -> Dataset:
-        if isinstance(X, Dataset) and X.shape == self._model.input_shape:
-            return X
-        if isinstance(self.encoder, Autoencoder):
-            return self.encoder._open(X)
-        return open_like(X, self._model.input_shape, self._model.preprocessing)
+    def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
+        self._write_classes(record)
+        self.encoder_.save(folder / ENCODER)
+        self.classifier_.save(folder / CLASSIFIER)
+        return [f"{part}/{name}" for part in (ENCODER, CLASSIFIER) for name in files_of(folder / part)]
 
-    def _labelled(self, X: Source, y: Any) -> tuple[Dataset, Array]:
-        data = self._open(X)
-        if y is not None:
-            if len(y) != len(data):
-                raise InputError("y", f"must have one label for each of the {len(data)} rows", value=len(y))
-            return data, np.asarray(y)
-        if data.labels is None or not (data.labels >= 0).any():
-            raise InputError("y", "must be given, since X has no labels")
-        data = data.take(data.labels >= 0)
-        labels = np.asarray(data.labels)
-        return data, labels if data.label_names is None else np.array(data.label_names)[labels]
+    def _kept(self, name: str, value: Any, arrays: dict[str, Array]) -> Any:
+        if name != "encoder":
+            return super()._kept(name, value, arrays)
+        # A fitted one is kept whole, in a folder of its own; of another its parameters.
+        return None if value is self.encoder_ else as_json(name, value.get_params(deep=False), arrays)
+
+    @classmethod
+    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Autoencoder | Encoder:
+        encoder = parts.within(ENCODER)
+        if Autoencoder._record in encoder:
+            return Autoencoder.load(encoder, trust_code=trust_code)
+        return load(encoder, trust_code=trust_code)
+
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        self._take(learned)
+        try:
+            kept: Any = self.encoder
+            self.encoder = self.encoder_ if kept is None else Autoencoder(**kept)
+        except TypeError as error:
+            raise parts.damaged(self._record, error) from error
+        self.classifier_ = Classifier.load(parts.within(CLASSIFIER), trust_code=trust_code)
+        self._read_classes(parts, record, len(self.classifier_.classes_))

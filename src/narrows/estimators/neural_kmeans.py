@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -16,18 +15,19 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.clustering.kmeans import SEEDING_ROWS
-from narrows.data.columns import without_offsets
+from narrows.data.columns import moments, without_offsets
 from narrows.data.dataset import Dataset
 from narrows.errors import InputError, RunFolderError, TrainingError, nearest
-from narrows.estimators._saved import axes_and_history
-from narrows.estimators._source import Source, TellsNovelty
+from narrows.estimators._saving import Saved
+from narrows.estimators._source import Source
 from narrows.evaluation import signals
-from narrows.files import Array, write_json
-from narrows.model import PARTS, Model
-from narrows.sealed import Parts, new_place, seal
+from narrows.files import Array, Float32, Int64
+from narrows.model import Model
+from narrows.sealed import Parts
 from narrows.training.loop import train
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Settings
+from narrows.wording import plural
 
 __all__ = ["NeuralKMeans", "initial_centers"]
 
@@ -38,7 +38,7 @@ BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 SEEDING_VALUES = 1 << 26  # float32 values k-means++ looks at: 256 MiB
 
 
-class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Find clusters of images or vectors with a network whose parameters are the centres.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -95,6 +95,10 @@ class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMix
     (1797,)
     """
 
+    model_: Model
+    _record = "kmeans.json"
+    _objects = ("random_state", "init")
+
     def __init__(
         self,
         n_clusters: int = 8,
@@ -137,6 +141,7 @@ class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMix
         -----
         ConvergenceWarning : dead centres, or one centre that took nearly everything
         """
+        self._check_parameters()
         data = replace(self._open(X, fitting=True), split=None)
         if not 1 <= self.n_clusters <= len(data):
             raise InputError("n_clusters", f"must be from 1 to the {len(data)} rows (n_samples)", value=self.n_clusters)
@@ -145,10 +150,11 @@ class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMix
         offsets = data.provenance.get("preprocessing", {}).get("offsets", {})
         init = self.init if isinstance(self.init, str) else without_offsets(_as_rows(self.init, self._axes), offsets)
         start = initial_centers(data, self.n_clusters, init, seed=seed, labels=labels)  # (K, D)
-        if not isinstance(self.repair, bool | int | np.integer) or self.repair < 0:
+        if self.repair < 0:
             raise InputError("repair", "must be True, False, or a whole number of rows", value=self.repair)
         settings = self._settings(data)
-        idle = len(data) if self.repair is True else int(self.repair)
+        always = isinstance(self.repair, bool | np.bool_) and self.repair
+        idle = len(data) if always else int(self.repair)
         model = Model(
             data.shape, {"name": "neural-kmeans", "code_size": self.n_clusters, "beta": self.beta},
             {"name": "kmeans", "update": self.update, "repair": idle}, seed=seed,
@@ -166,12 +172,12 @@ class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMix
         self._learn_novelty(data.values, rows, rows[:0], seed)
         return self
 
-    def predict(self, X: Source) -> Array:
+    def predict(self, X: Source) -> Int64:
         """Return the nearest centre (N,) int64 of each row."""
         check_is_fitted(self)
         return np.concatenate([d.argmin(1) for d in self._squares(self._open(X).values)])
 
-    def transform(self, X: Source) -> Array:
+    def transform(self, X: Source) -> Float32:
         """Return the distances (N, K) float32 to the centres."""
         check_is_fitted(self)
         return np.concatenate([np.sqrt(d).astype(np.float32) for d in self._squares(self._open(X).values)])
@@ -181,35 +187,17 @@ class NeuralKMeans(TellsNovelty, ClassNamePrefixFeaturesOutMixin, TransformerMix
         check_is_fitted(self)
         return -float(sum(d.min(1).sum() for d in self._squares(self._open(X).values)))
 
-    def save(self, folder: str | Path) -> None:
-        """Write the fitted clusterer into ``folder`` as numbers and names only (safetensors and JSON)."""
-        check_is_fitted(self)
-        folder = new_place(folder)
-        self.model_.write(folder)
-        write_json(folder / "kmeans.json", {"axes": self._axes, "history": self.history_})
-        seal(folder, (*PARTS, "kmeans.json", *self._save_novelty(folder)))
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        if self.model_.config["net"]["name"] != "neural-kmeans":
+            raise RunFolderError(str(parts.place), "must hold centres", value=self.model_.config["net"]["name"])
+        self.cluster_centers_ = self._arranged()
 
     @classmethod
-    def load(cls, folder: str | Path) -> Self:
-        """Read what ``save`` wrote; it predicts as the saved one did.
+    def _earlier(cls, learned: Model) -> dict[str, Any]:
+        return {"n_clusters": learned.code_size, "beta": learned.config["net"].get("beta", 20.0)}
 
-        Raises
-        ------
-        RunFolderError : files missing, changed or damaged
-        """
-        parts = Parts.of(folder)
-        model, name = Model.load(parts), "kmeans.json"
-        if name not in parts:
-            raise RunFolderError(str(folder), "must hold a saved clusterer (kmeans.json)")
-        axes, history = axes_and_history(parts, name, parts.json(name), model)
-        if model.config["net"]["name"] != "neural-kmeans":
-            raise RunFolderError(str(folder), "must hold centres", value=model.config["net"]["name"])
-        self = cls(model.code_size, beta=model.net.to_code.beta)
-        self._remember(model, axes)
-        self.history_ = history
-        self.cluster_centers_ = self._arranged()
-        self._load_novelty(parts)
-        return self
+    def _learned(self) -> str:
+        return plural(self.model_.code_size, "centre")
 
     @property
     def _n_features_out(self) -> int:
@@ -384,7 +372,7 @@ def _fit_scale(model: Model, values: Array) -> None:
         return
     model.fit_scaling(values)
     # A column that never changes has the scale 1 without having the variance 1.
-    variance = values.var(axis=0, dtype=np.float64).mean()
+    variance = moments(values)[1].mean()
     model.scale.fill_(math.sqrt(variance) or 1.0)
 
 

@@ -20,7 +20,7 @@ MARGIN = 0.09  # of a side: what smoothing makes of a pixel depends on what was 
 PAIRS = 256  # registered at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registered:
     """How pictures lie on others.
 

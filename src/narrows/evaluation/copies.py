@@ -156,7 +156,7 @@ def write_csv(copies: Copies, data: Dataset, path: str | Path) -> None:
 # Images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Relation:
     """How one picture lies on another: turned over or not, as which window of it; what is left, how far it differs."""
 

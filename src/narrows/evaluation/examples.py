@@ -22,7 +22,7 @@ ALIKE = 0.08  # of that reach: parts that together are no wider are one
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Examples:
     """The parts of each cluster, and the row that stands for each.
 

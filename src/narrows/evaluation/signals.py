@@ -261,14 +261,15 @@ def kl_per_dimension(model: Model, values: Array) -> Array | None:
 
     Kingma & Welling (2014), appendix B: KL_k = 1/2 (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1).
     """
-    head = getattr(model.objective, "to_log_variance", None)
-    if head is None:
-        return None
     from narrows.model import apply
+
+    if not model.objective.distributes:
+        return None
 
     def divergence(net: Any, x: Any) -> Any:
         features = net.features(x)
-        mean, log_variance = net.to_code(features).double(), head(features).double().clamp(-10, 10)  # (B, K)
+        log_variance = model.objective.log_variance(features).double()
+        mean = net.to_code(features).double()  # (B, K)
         return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1)
 
     return np.asarray(apply(model, values, divergence).mean(axis=0, dtype=np.float64))

@@ -31,7 +31,7 @@ LONGEST = 200  # letters of a name, or of what an edit says of itself
 KEYS = {"what", "move", "names", "confirm", "undo", "redo"}
 
 
-@dataclass
+@dataclass(eq=False)
 class State:
     """What the edits made of the clusters.
 

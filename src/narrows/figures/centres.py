@@ -39,7 +39,7 @@ def centres(stages: Mapping[str, Array], counts: Array, columns: int = 10) -> Fi
     return sheet.draw()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Balance:
     """Squared errors of centres over learning rates, (E,) each, per value: measured, and as the theory has them.
 

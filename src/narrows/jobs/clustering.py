@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from narrows.arguments import arguments_of
 from narrows.clustering import Clusterer, methods
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
@@ -22,7 +23,6 @@ from narrows.figures.images import gallery
 from narrows.figures.tables import contingency as contingency_figure
 from narrows.files import Array, read_json, write_json, write_npy
 from narrows.jobs import Results, Work
-from narrows.registry import arguments_of
 from narrows.training.stages import Stages
 
 __all__ = ["clustering"]

@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 
 from narrows import codes as coding
+from narrows.arguments import checked
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
 from narrows.encoders.patches import PatchCodes
 from narrows.encoders.pca import PCACodes
-from narrows.errors import DataError, RecipeError, nearest
+from narrows.errors import DataError, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.curves import loss_curves
 from narrows.figures.embedding import labelled_over_all, loss_against_accuracy
@@ -33,7 +34,6 @@ from narrows.jobs import Results, Work
 from narrows.model import Model
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
-from narrows.registry import arguments_of
 from narrows.training.settings import Settings
 
 __all__ = ["embedding"]
@@ -216,7 +216,7 @@ def explained_by(clusters: Array, values: Array) -> float:
 # Labels, which only score
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judge:
     """The labelled test rows, in two halves.
 
@@ -286,10 +286,7 @@ def _check_patches(patches: Mapping[str, Any], *, alone: bool) -> None:
             "patches", "must stand without net, objective, train and checkpoints: there is nothing to train",
             value=dict(patches),
         )  # fmt: skip
-    known = arguments_of(PatchCodes, given_by_us=("seed",))
-    for name in patches:
-        if name not in known:
-            raise RecipeError(f"patches.{name}", "is no argument of patches", remedy=nearest(name, known))
+    checked(PatchCodes, patches, "patches.", given_by_us=("seed",))
 
 
 def _learn(

@@ -74,7 +74,7 @@ def kmeans_noise(
     }
 
 
-@dataclass
+@dataclass(eq=False)
 class _Track:
     """Notes the centres before every step: running sums of C, t C and C^2 over the last half of a training."""
 

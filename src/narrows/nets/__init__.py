@@ -81,6 +81,9 @@ class Network(nn.Module, ABC):
         return self.decode(self.encode(x))
 
 
+nets.contract = Network
+
+
 def require_images(network: str, input_shape: tuple[int, ...], smallest: int, largest: int) -> None:
     """Raise a clear error unless ``input_shape`` is that of images with sides from ``smallest`` to ``largest``."""
     if len(input_shape) != 3:

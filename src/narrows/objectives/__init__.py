@@ -23,7 +23,7 @@ objectives = Registry("narrows.objectives", "objective")
 PixelLoss = Literal["mse", "l1", "bce"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """What a training step sees.
 
@@ -57,6 +57,8 @@ class Objective(nn.Module, ABC):
     corrupts: bool = False
     #: Whether it learns from what a method makes on the way, such as targets (N, C), and so only inside that method.
     only_in_methods: ClassVar[bool] = False
+    #: Whether codes are distributions, whose spread ``log_variance`` says.
+    distributes: ClassVar[bool] = False
     #: Whether codes are trained towards N(0, I), so that samples are drawn from it.
     normal_codes: ClassVar[bool] = False
 
@@ -71,6 +73,10 @@ class Objective(nn.Module, ABC):
         """Return the loss () of what ``terms`` returned: the mean over samples of the sum of the terms."""
         return torch.stack([term for name, term in terms.items() if name not in self.watched]).sum(0).mean()
 
+    def log_variance(self, features: Tensor) -> Tensor:
+        """Return the log-variance (N, K) of codes that are distributions, from features (N, F)."""
+        raise TypeError(f"codes of {type(self).__name__} are points")
+
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return the input as the encoder sees it in training (N, *input_shape): the same, unless it is corrupted."""
         return x
@@ -81,6 +87,9 @@ class Objective(nn.Module, ABC):
         It takes from this one what it has under the same name.
         """
         return {"name": "decoding"}
+
+
+objectives.contract = Objective
 
 
 def check_loss(net: Network, loss: str) -> None:

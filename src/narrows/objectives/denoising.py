@@ -9,14 +9,17 @@ from narrows.nets import Network
 from narrows.objectives import PixelLoss
 from narrows.objectives.reconstruction import Reconstruction
 
-__all__ = ["denoising"]
+__all__ = ["Denoising"]
 
 
-def denoising(
-    net: Network,
-    noise: str | Sequence[str] = ("gaussian:0.3",),
-    loss: PixelLoss = "mse",
-    weight: float | Literal["sum"] = 1.0,
-) -> Reconstruction:
+class Denoising(Reconstruction):
     """Reconstruct the clean input from a corrupted one (Vincent et al. 2008): ``Reconstruction`` with noise."""
-    return Reconstruction(net, loss=loss, noise=noise, weight=weight)
+
+    def __init__(
+        self,
+        net: Network,
+        noise: str | Sequence[str] = ("gaussian:0.3",),
+        loss: PixelLoss = "mse",
+        weight: float | Literal["sum"] = 1.0,
+    ) -> None:
+        super().__init__(net, loss=loss, noise=noise, weight=weight)

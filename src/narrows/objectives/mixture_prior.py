@@ -29,6 +29,7 @@ class MixturePrior(Objective):
     """
 
     parts_clusters = True
+    distributes = True
 
     def __init__(self, net: Network, n_clusters: int = 10, loss: PixelLoss = "mse") -> None:
         super().__init__()
@@ -53,12 +54,17 @@ class MixturePrior(Objective):
         joint: Tensor = self.logits.log_softmax(0) + log_density
         return joint
 
+    def log_variance(self, features: Tensor) -> Tensor:
+        """Return the log-variance (N, K) of the codes, from the features (N, F)."""
+        # Beyond +-10 a variance is as good as 0 or infinite, and exp would overflow on the way there.
+        log_variance: Tensor = self.to_log_variance(features).float().clamp(-10, 10)
+        return log_variance
+
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"reconstruction": (N,), "kl": (N,)}."""
         features = net.features(batch.x)
         mean = net.to_code(features).float()  # (N, K)
-        # Beyond +-10 a variance is as good as 0 or infinite, and exp would overflow on the way there.
-        log_variance = self.to_log_variance(features).float().clamp(-10, 10)  # (N, K)
+        log_variance = self.log_variance(features)  # (N, K)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         code = mean + (0.5 * log_variance).exp() * noise
         return {

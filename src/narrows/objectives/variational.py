@@ -30,6 +30,7 @@ class Variational(Objective):
     """
 
     normal_codes = True
+    distributes = True
 
     def __init__(self, net: Network, beta: float = 1.0, loss: PixelLoss = "mse") -> None:
         super().__init__()
@@ -40,12 +41,17 @@ class Variational(Objective):
         self.input_values = math.prod(net.input_shape)  # D
         self.to_log_variance = nn.Linear(net.feature_size, net.code_size)
 
+    def log_variance(self, features: Tensor) -> Tensor:
+        """Return the log-variance (N, K) of the codes, from the features (N, F)."""
+        # Beyond +-10 a variance is as good as 0 or infinite, and exp would overflow on the way there.
+        log_variance: Tensor = self.to_log_variance(features).float().clamp(-10, 10)
+        return log_variance
+
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"reconstruction": (N,), "kl": (N,)}."""
         features = net.features(batch.x)
         mean = net.to_code(features).float()  # (N, K)
-        # Beyond +-10 a variance is as good as 0 or infinite, and exp would overflow on the way there.
-        log_variance = self.to_log_variance(features).float().clamp(-10, 10)  # (N, K)
+        log_variance = self.log_variance(features)  # (N, K)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device)
         code = mean + (0.5 * log_variance).exp() * noise
         return {

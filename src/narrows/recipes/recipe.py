@@ -6,7 +6,6 @@ objective, a clustering or a projection against that entry's own signature, so t
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -15,16 +14,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomlkit
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from narrows.arguments import checked, parsed
 from narrows.clustering import Clusterer
 from narrows.clustering import methods as clusterings
 from narrows.encoders import encoders, usual_code_size
-from narrows.errors import NarrowsError, RecipeError, nearest
+from narrows.errors import RecipeError, nearest
 from narrows.nets import nets
 from narrows.objectives import objectives
 from narrows.projection import methods as projections
-from narrows.registry import Registry, arguments_of
+from narrows.registry import Registry
 from narrows.sealed import Parts
 from narrows.training.settings import Settings
 
@@ -158,11 +158,11 @@ class Recipe(_Section):
             ("clustering", clusterings, ("seed",)),
             ("projection", projections, ("seed",)),
         )
-        checked = {
+        named = {
             section: _check_named(section, registry, getattr(self, section).model_dump(), given_by_us)
             for section, registry, given_by_us in sections
         }
-        return self.model_copy(update=checked)
+        return self.model_copy(update=named)
 
 
 def builtin() -> list[str]:
@@ -235,10 +235,7 @@ def check(content: Mapping[str, Any]) -> Recipe:
     content = dict(content) | {
         key: {"name": name} | content[key] for key, name in named.items() if isinstance(content.get(key), Mapping)
     }
-    try:
-        recipe = Recipe.model_validate_json(_as_json(content))
-    except ValidationError as error:
-        raise _explain(error, Recipe, "") from None
+    recipe = parsed(Recipe, content)
     if recipe.net.name != "auto":
         net = _check_named("net", nets, recipe.net.model_dump(), ("input_shape",)).model_dump()
         if "code_size" not in recipe.net.arguments():  # it depends on the rows, and is filled in when these are there
@@ -347,72 +344,18 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
     given = dict(named)
     name = given.pop("name")
     _check_known(section, name, registry.names())
-    if registry is objectives and getattr(registry.get(name), "networks", nets) is not nets:
+    entry = registry.get(name)
+    if registry is objectives and entry.networks is not nets:
         raise RecipeError(
             "objective.name", "must name an objective of autoencoders; this one learns from labels", value=name,
             remedy="narrows.Classifier trains with it.",
         )  # fmt: skip
-    if registry is objectives and getattr(registry.get(name), "only_in_methods", False):
+    if registry is objectives and entry.only_in_methods:
         raise RecipeError(
             "objective.name", "must name an objective that learns from the data alone; this is part of a clustering",
             value=name, remedy="Deep clusterings are in narrows.deep.",
         )  # fmt: skip
-    accepted = arguments_of(registry.get(name), given_by_us=ours)
-    fields: dict[str, Any] = {
-        key: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-        for key, parameter in accepted.items()
-    }
-    schema = create_model(
-        "Arguments", __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False), **fields
-    )
-    try:
-        arguments = schema.model_validate_json(_as_json(given)).model_dump()
-    except ValidationError as error:
-        raise _explain(error, schema, f"{section}.") from None
-    return Named(name=name, **arguments)
-
-
-def _as_json(content: Mapping[str, Any]) -> str:
-    """Return ``content`` as JSON: read from there, strict checking still takes a list for a sequence."""
-
-    def plain(value: Any) -> Any:
-        if hasattr(value, "tolist"):  # NumPy's numbers and arrays
-            return value.tolist()
-        raise RecipeError("a setting", "must be a number, a text, a truth value, or a list of them", value=value)
-
-    return json.dumps(content, default=plain)
-
-
-def _explain(error: ValidationError, schema: type[BaseModel], prefix: str) -> NarrowsError:
-    """Turn pydantic's first complaint into one of ours; a value that may be of several kinds has one for each."""
-    errors = error.errors()
-    first = errors[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, NarrowsError):
-        return cause
-    where = _setting(first["loc"])
-    *parents, last = where
-    key = prefix + ".".join(where)
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        remedy = nearest(last, _keys(schema, parents))
-        return RecipeError(key, "is no setting of a recipe", value=first["input"], remedy=remedy)
-    wanted = dict.fromkeys(other["msg"].lower() for other in errors if _setting(other["loc"]) == where)
-    return RecipeError(key, f"has a value of the wrong kind: {', or '.join(wanted)}", value=first["input"])
-
-
-def _setting(loc: tuple[int | str, ...]) -> list[str]:
-    """Return the path of a setting, without the kinds of value pydantic tried."""
-    return [str(part) for part in loc if part not in ("int", "str", "literal['auto']", "list[int]")]
-
-
-def _keys(schema: type[BaseModel], parents: list[str]) -> list[str]:
-    for parent in parents:
-        field = schema.model_fields[parent].annotation
-        if field is Settings:
-            return list(Settings.__dataclass_fields__)
-        if isinstance(field, type) and issubclass(field, BaseModel):
-            schema = field
-    return list(schema.model_fields)
+    return Named(name=name, **checked(entry, given, f"{section}.", given_by_us=ours))
 
 
 def _without_none(content: Any) -> Any:

@@ -29,7 +29,7 @@ TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
 STEP = 6e-6  # the cube root of float64's 2.2e-16; times |p| where that is above 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GradientError:
     """A parameter's gradient two ways: as derived, and by central differences; both in the parameter's shape."""
 

@@ -23,7 +23,7 @@ from narrows.reference.network import Network
 Init = Literal["xavier", "zeros"] | float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Symmetry:
     """A classifier with one hidden layer of K units, watched at its start and after each of E epochs.
 
@@ -96,7 +96,7 @@ def watch(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Variances:
     """The variance over rows and units in the input (place 0) and in the outputs of the L hidden layers.
 

@@ -15,11 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field
 
+from narrows.arguments import arguments_of, checked, parsed
 from narrows.errors import RecipeError, nearest
 from narrows.jobs import jobs
-from narrows.registry import arguments_of
 
 
 class _Section(BaseModel):
@@ -149,13 +149,9 @@ def load(name: str | Path) -> Study:
             raise RecipeError("study", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
         text = resources.files("narrows.studies").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     try:
-        study = Study.model_validate_json(json.dumps(_one_run_each(tomllib.loads(text))))
+        study = parsed(Study, _one_run_each(tomllib.loads(text)), f"study {name}: ")
     except tomllib.TOMLDecodeError as error:
         raise RecipeError("study", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"study {name}: {key}", first["msg"].lower(), value=first["input"]) from None
     return study.model_copy(update={"run": _check(study)})
 
 
@@ -232,7 +228,7 @@ def _check(study: Study) -> list[Row]:
                 raise RecipeError(
                     f"study {study.name}: {row.name}.after", "must name a run that stands before it", value=before
                 )
-        _check_arguments(study.name, row)
+        checked(jobs.get(row.job), row.arguments, f"study {study.name}: {row.name}.with.", given_by_us=("work",))
     for figure in study.figure:
         _check_source(study.name, figure)
         _check_runs(study.name, figure, spread)
@@ -314,21 +310,3 @@ def _set(target: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         target = target.setdefault(section, {})
     target[last] = value
-
-
-def _check_arguments(study: str, row: Row) -> None:
-    accepted = arguments_of(jobs.get(row.job), given_by_us=("work",))
-    fields: dict[str, Any] = {
-        key: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-        for key, parameter in accepted.items()
-    }
-    schema = create_model("Arguments", __config__=ConfigDict(extra="forbid", strict=True), **fields)
-    try:
-        schema.model_validate_json(json.dumps(row.arguments))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        remedy = nearest(key, accepted) if first["type"] == "extra_forbidden" else None
-        raise RecipeError(
-            f"study {study}: {row.name}.with.{key}", first["msg"].lower(), value=first["input"], remedy=remedy
-        ) from None

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
-import numpy as np
-
-from narrows.errors import RecipeError, nearest
+from narrows.arguments import checked
+from narrows.errors import RecipeError
 from narrows.training.engine import Precision
 from narrows.training.history import Keep
 from narrows.training.schedule import Schedule
@@ -74,7 +73,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check kinds, ranges, and that every setting has an effect."""
-        self._check_kinds()
+        for name, value in checked(type(self), vars(self), "train.").items():
+            object.__setattr__(self, name, value)
         rules = {
             "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
             "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
@@ -111,11 +111,7 @@ class Settings:
         ------
         RecipeError : one that is none; and as the settings themselves
         """
-        known = [field.name for field in fields(cls)]
-        for name in options:
-            if name not in known:
-                raise RecipeError(f"{parameter}.{name}", "is no setting of training", remedy=nearest(str(name), known))
-        return cls(**options)
+        return cls(**checked(cls, options, f"{parameter}."))
 
     def require_valid(self, count: int) -> None:
         """Raise RecipeError where a setting needs rows to validate on and their ``count`` is 0."""
@@ -124,24 +120,6 @@ class Settings:
                 "train.patience", "needs rows to validate on, and there are none", value=self.patience,
                 remedy="Hold some out (data.valid above 0, of at least 20 rows; valid in Python), or leave it out.",
             )  # fmt: skip
-
-    def _check_kinds(self) -> None:
-        """Check the kind of every value: recipes do so as well, and Python does not."""
-        hints = get_type_hints(type(self))
-        for name, hint in hints.items():
-            value = getattr(self, name)
-            kinds = get_args(hint) if get_origin(hint) is not Literal and get_args(hint) else (hint,)
-            words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
-            if isinstance(value, str) and (value in words or str in kinds):
-                continue
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            fits = (bool in kinds and isinstance(value, bool | np.bool_)) or (int in kinds and whole)
-            fits = fits or (float in kinds and (whole or isinstance(value, float | np.floating)))
-            if not fits:
-                named = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-                wanted = [*(named[kind] for kind in kinds if kind in named), *words]
-                remedy = nearest(value, words) if isinstance(value, str) and words else None
-                raise RecipeError(f"train.{name}", f"must be {' or '.join(wanted)}", value=value, remedy=remedy)
 
     def resolve(self, rows: int) -> tuple[int, int]:
         """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""

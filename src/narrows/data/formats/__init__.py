@@ -30,7 +30,7 @@ formats = Registry("narrows.data.formats", "format")
 MOST_INFLATION = 1032
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Options:
     """What ``narrows.open`` was asked for, checked; see there."""
 
@@ -63,7 +63,7 @@ class Options:
         return np.sort(np.random.default_rng(self.seed).choice(n, self.limit, replace=False))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raw:
     """What a reader found.
 

@@ -18,7 +18,7 @@ PARTS = ("train", "valid", "test")
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """One part of the data.
 

@@ -1,0 +1,89 @@
+"""What estimators share that learn classes: where labels come from, and how a share of right answers is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from narrows.data.dataset import Dataset
+from narrows.errors import DataError, RunFolderError
+from narrows.estimators._saving import Saved
+from narrows.estimators._source import DTYPES, Source, is_table, without_torch
+from narrows.files import Array
+from narrows.sealed import Parts
+from narrows.wording import plural
+
+
+class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
+    """For estimators with ``classes_`` and ``predict``."""
+
+    classes_: Array
+
+    def score(self, X: Source, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the share of rows classified right; without ``y`` by the labels of ``X``, where they are known."""
+        check_is_fitted(self)
+        data = self._open(X)
+        if y is None:
+            if data.labels is None or not (data.labels >= 0).any():
+                raise DataError("y", "must be given, since X has no labels")
+            data = data.take(data.labels >= 0)
+            y = _as_named(data)
+        right = self.predict(data if not is_table(X) else X) == np.asarray(y)
+        return float(np.average(right, weights=sample_weight))
+
+    def _labelled(self, X: Source, y: Any, *, fitting: bool = True) -> tuple[Dataset, Array]:
+        """Return the rows with a known label, and those labels as they are called.
+
+        ``fitting`` is whether the rows say what others must look like; otherwise ``model_`` does.
+        """
+        if y is None:
+            if is_table(X):
+                # scikit-learn's own words, which its tools look for
+                raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
+            data = self._open(X, fitting=fitting)
+            if data.labels is None or not (data.labels >= 0).any():
+                raise DataError("y", "must be given, since X has no labels")
+            data = data.take(data.labels >= 0)
+            return replace(data, split=None), _as_named(data)
+        if is_table(X) and fitting:
+            X, y = validate_data(self, without_torch(X), y, dtype=DTYPES, ensure_min_samples=2)
+            data = self._table(X, fitting=True)
+        else:
+            data = self._open(X, fitting=fitting)
+            y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        if len(y) != len(data):
+            raise DataError("y", f"must have one label for each of the {len(data)} rows", value=len(y))
+        return replace(data, split=None), np.asarray(y)
+
+    def _learned(self) -> str:
+        return plural(len(self.classes_), "class", "classes")
+
+    def _write_classes(self, record: dict[str, Any]) -> None:
+        record |= {"classes": self.classes_.tolist(), "type of classes": self.classes_.dtype.str}
+
+    def _read_classes(self, parts: Parts, record: Mapping[str, Any], count: int) -> None:
+        """Take on the classes, which must be as many as the network tells apart."""
+        found, kind = record.get("classes"), record.get("type of classes")
+        if not isinstance(found, list) or any(isinstance(one, list | dict) or one is None for one in found):
+            raise parts.damaged(self._record, f"classes {found!r}")
+        if len(found) != count or len(set(found)) < len(found):
+            raise RunFolderError(
+                parts.path(self._record), "must hold as many classes as the network tells apart", value=found
+            )
+        try:
+            self.classes_ = np.array(found, dtype=kind)
+        except (TypeError, ValueError) as error:
+            raise parts.damaged(self._record, error) from error
+
+
+def _as_named(data: Dataset) -> Array:
+    """Return the labels of rows that all have one, by their names where there are names."""
+    labels = np.asarray(data.labels)
+    return labels if data.label_names is None else np.array(data.label_names)[labels]
