@@ -291,14 +291,14 @@ def _flat(content: Any, name: str = "") -> list[tuple[str, str]]:
 def pictures_in(folder: Path, parts: Parts | None = None) -> Callable[[str], Picture | None]:
     """Return a function from the name of a file in ``folder`` to the picture, or None where there is no such PNG.
 
-    Only names the folder itself lists are opened, so a name in a table cannot point anywhere else. Pictures that are
-    among the ``parts`` of a run must be as they were drawn.
+    Only names the folder itself lists are opened, so a name in a table cannot point anywhere else. Those of a run must
+    be as they were drawn: files among its ``parts``.
     """
     listed = {path.name: path for path in folder.glob("*.png") if path.is_file()} if folder.is_dir() else {}
 
     @cache
     def picture(name: str) -> Picture | None:
-        if name not in listed or (parts is not None and parts.hashes and f"figures/{name}" not in parts.hashes):
+        if name not in listed:
             return None
         content = listed[name].read_bytes() if parts is None else parts.read(f"figures/{name}")
         if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
