@@ -9,10 +9,12 @@ from narrows import codes as coding
 from narrows import pipeline
 from narrows.clustering import methods
 from narrows.deep import Stages
-from narrows.errors import Interrupted, RecipeError
+from narrows.errors import InputError, Interrupted, RecipeError
 from narrows.interrupt import Interrupt
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
+from narrows.steps import open_data
+from narrows.steps.encode import Encode
 from reading import contradictions, faults, words_of
 
 NAMES = methods.names()
@@ -34,7 +36,7 @@ def test_a_run_of_it_is_like_any_other(name, tmp_path, monkeypatch):
     for part in ("report.html", "explorer.html", "README.md", "clusterer.safetensors", "predictions.csv"):
         assert (run.folder / part).stat().st_size > 500
     clusters, clusterer = np.load(run.folder / "clusters.npy"), again.clusterer()
-    values = pipeline.open_data(quick(name).data, quick(name).seed).values
+    values = open_data(quick(name).data, quick(name).seed).values
     assert np.array_equal(clusterer.predict(coding.encode(again.model(), values)), clusters)
     assert run.results["clustering/n_clusters"] == clusters.max() + 1 <= clusterer.n_clusters_ == 4
     assert np.array_equal(np.bincount(clusters), np.sort(np.bincount(clusters))[::-1])
@@ -55,8 +57,14 @@ def test_what_decodes_and_what_does_not(tmp_path):
     run = pipeline.run(quick("imsat"), tmp_path / "imsat")
     assert run.results["codes/size"] == 1200
     assert not any(name.startswith("reconstruction/") for name in run.results)
+    page = words_of((run.folder / "report.html").read_text(encoding="utf-8"))
+    assert "There is no decoder." in page
+    for said in ("decoder and PCA", "validate the decoder", "up the decoder", "validation turning up"):
+        assert said not in page
+    with pytest.raises(InputError, match=r"has none.*Another clustering"):
+        run.model().decode(np.zeros((1, 1200)))
     dec = methods.get("dec")(4, **methods.get("dec").quick)
-    values = pipeline.open_data(quick("dec").data, 0).values
+    values = open_data(quick("dec").data, 0).values
     taught = dec.fit(values).with_decoder(values, np.arange(100), np.arange(100, 110), Stages())
     assert taught.objective.trains_decoder
     assert not dec.model_.objective.trains_decoder
@@ -69,15 +77,14 @@ def test_what_decodes_and_what_does_not(tmp_path):
 
 def test_stopped_before_its_clusters_are_read_it_ends_with_the_same_bits(tmp_path, monkeypatch):
     whole = pipeline.run(quick("n2d"), tmp_path / "whole")
-    encode = pipeline._Job.encode
 
-    def stop(job):
+    def stop(self, job):
         raise Interrupted(15, "stopped")
 
-    monkeypatch.setattr(pipeline._Job, "encode", stop)
-    with pytest.raises(Interrupted):
-        pipeline.run(quick("n2d"), tmp_path / "r", interrupt=Interrupt())
-    monkeypatch.setattr(pipeline._Job, "encode", encode)
+    with monkeypatch.context() as patched:
+        patched.setattr(Encode, "do", stop)
+        with pytest.raises(Interrupted):
+            pipeline.run(quick("n2d"), tmp_path / "r", interrupt=Interrupt())
     again = pipeline.run(quick("n2d"), tmp_path / "r", resume=True)
     for name in ("codes.npy", "clusters.npy", "clusterer.safetensors"):
         assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
