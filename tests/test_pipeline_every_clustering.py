@@ -103,5 +103,5 @@ def test_a_clustering_of_ones_own_is_known_by_what_it_is(tmp_path, monkeypatch):
     assert "net" not in json.loads(json.dumps(run.recipe))
     with pytest.raises(RecipeError, match=r"train\.lr has no effect"):
         recipes.load("default", [*sets, "train.lr=0.1"])
-    with pytest.raises(RecipeError, match="must name a Clusterer"):
+    with pytest.raises(RecipeError, match=r"must be a subclass of narrows\.clustering\.Clusterer"):
         recipes.load("default", ["clustering.name=theirs:no_class"])
