@@ -14,6 +14,11 @@ def test_a_failed_write_leaves_the_old_content_and_no_rubbish(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+def test_a_full_disk_says_what_was_being_written(tmp_path):
+    with pytest.raises(OSError, match=r"No space left on device.*a\.txt"), atomic_file(tmp_path / "a.txt"):
+        raise OSError(28, "No space left on device")
+
+
 def test_arrays_and_metadata_come_back_bit_for_bit(tmp_path):
     arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3).T, "b": np.array(3, dtype=np.int64)}
     write_arrays(tmp_path / "x.safetensors", arrays, {"step": 3, "name": "ü"})

@@ -9,7 +9,7 @@ from narrows import codes as coding
 from narrows import pipeline
 from narrows.clustering import methods
 from narrows.deep import Stages
-from narrows.errors import Interrupted, RecipeError
+from narrows.errors import InputError, Interrupted, RecipeError
 from narrows.interrupt import Interrupt
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
@@ -57,6 +57,12 @@ def test_what_decodes_and_what_does_not(tmp_path):
     run = pipeline.run(quick("imsat"), tmp_path / "imsat")
     assert run.results["codes/size"] == 1200
     assert not any(name.startswith("reconstruction/") for name in run.results)
+    page = words_of((run.folder / "report.html").read_text(encoding="utf-8"))
+    assert "There is no decoder." in page
+    for said in ("decoder and PCA", "validate the decoder", "up the decoder", "validation turning up"):
+        assert said not in page
+    with pytest.raises(InputError, match=r"has none.*Another clustering"):
+        run.model().decode(np.zeros((1, 1200)))
     dec = methods.get("dec")(4, **methods.get("dec").quick)
     values = open_data(quick("dec").data, 0).values
     taught = dec.fit(values).with_decoder(values, np.arange(100), np.arange(100, 110), Stages())
@@ -75,9 +81,10 @@ def test_stopped_before_its_clusters_are_read_it_ends_with_the_same_bits(tmp_pat
     def stop(self, job):
         raise Interrupted(15, "stopped")
 
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+    with monkeypatch.context() as patched:
         patched.setattr(Encode, "do", stop)
-        pipeline.run(quick("n2d"), tmp_path / "r", interrupt=Interrupt())
+        with pytest.raises(Interrupted):
+            pipeline.run(quick("n2d"), tmp_path / "r", interrupt=Interrupt())
     again = pipeline.run(quick("n2d"), tmp_path / "r", resume=True)
     for name in ("codes.npy", "clusters.npy", "clusterer.safetensors"):
         assert (again.folder / name).read_bytes() == (whole.folder / name).read_bytes()
@@ -96,5 +103,5 @@ def test_a_clustering_of_ones_own_is_known_by_what_it_is(tmp_path, monkeypatch):
     assert "net" not in json.loads(json.dumps(run.recipe))
     with pytest.raises(RecipeError, match=r"train\.lr has no effect"):
         recipes.load("default", [*sets, "train.lr=0.1"])
-    with pytest.raises(RecipeError, match="must name a Clusterer"):
+    with pytest.raises(RecipeError, match=r"must be a subclass of narrows\.clustering\.Clusterer"):
         recipes.load("default", ["clustering.name=theirs:no_class"])

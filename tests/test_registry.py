@@ -1,9 +1,15 @@
 import pytest
 
 from narrows.arguments import arguments_of
+from narrows.classifiers import classifiers
+from narrows.clustering import methods as clusterings
+from narrows.encoders import encoders
 from narrows.errors import RecipeError
 from narrows.nets import nets
 from narrows.nets.dense import Dense
+from narrows.objectives import objectives
+from narrows.projection import methods as projections
+from narrows.recipes import recipe as recipes
 
 
 def test_a_file_is_an_entry():
@@ -23,6 +29,21 @@ def test_a_dotted_path_works_from_a_person_and_not_from_a_file():
         nets.get(path, trusted=False)
     with pytest.raises(RecipeError, match="importable"):
         nets.get("narrows.nets.dense:Dens")
+
+
+@pytest.mark.parametrize("registry", [clusterings, encoders, projections, nets, objectives, classifiers])
+def test_what_is_no_such_thing_is_refused_by_the_contract_of_the_folder(registry):
+    with pytest.raises(RecipeError, match=rf"must be a subclass of narrows\.\w+\.{registry.contract.__name__}; got"):
+        registry.get("narrows.wording:plural")
+    for name in registry.names():
+        assert issubclass(registry.get(name), registry.contract)
+
+
+@pytest.mark.parametrize("section", ["clustering", "encoder", "projection", "net", "objective"])
+def test_a_recipe_that_names_no_such_thing_is_refused(section):
+    for path in ("narrows.wording:plural", "narrows.wording:nothing", "no.such:thing"):
+        with pytest.raises(RecipeError, match="must be"):
+            recipes.load("default", [f"{section}.name={path}"])
 
 
 def test_arguments_are_those_a_recipe_may_set():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from narrows import claims, files, making, pipeline, stages
 from narrows.claims import claimed
@@ -24,6 +25,15 @@ from narrows.studies import study as studies
 
 QUICK = ("train.epochs=1", "train.batch_size=128", "projection.name=pca", "data.limit=200", "clustering.n_clusters=3")
 FORMER = Path(__file__).parent / "former" / "made"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return pipeline.run(quick(), tmp_path_factory.mktemp("runs") / "r")
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
 
 
 def quick():
@@ -73,6 +83,43 @@ def test_a_step_says_what_it_is_made_of(tmp_path):
     assert record["results"] == {"d": 4}
 
 
+@pytest.mark.parametrize(
+    "damage", ["", "{", "[]", "3", "null", "{}", '"text"', '{"asked": 1, "files": [], "seconds": "x"}']
+)
+def test_a_damaged_record_is_none(tmp_path, damage):
+    work = Work(tmp_path)
+    work.all()
+    (tmp_path / "steps" / "c.json").write_text(damage)
+    assert Stages(tmp_path).record("c") is None
+    assert work.all() == ["c"]
+
+
+def test_numbers_that_somebody_changed_in_a_record_are_found_again(tmp_path):
+    work = Work(tmp_path)
+    work.all()
+    path = tmp_path / "steps" / "c.json"
+    for change in ({"results": {"c": 99}}, {"results": None}, {"seconds": 1e6}, {"files": {}}):
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+        assert work.all() == ["c"]
+        assert json.loads(path.read_text())["results"] == {"c": 1}
+
+
+def test_what_is_no_number_is_none_in_memory_and_on_disk(tmp_path):
+    for steps in (Stages(), Stages(tmp_path)):
+        found = steps.do("x", lambda: {"results": {"a": float("nan"), "b": np.float64(np.inf), "c": np.int64(3)}})
+        assert found.found == {"results": {"a": None, "b": None, "c": 3}}
+    assert Stages(tmp_path).record("x").found == found.found
+
+
+def test_a_full_disk_does_not_hide_what_stopped_a_step(tmp_path, monkeypatch):
+    def stopped():
+        monkeypatch.setattr(stages, "write_json", full)
+        raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        Stages(tmp_path).do("x", stopped)
+
+
 def test_a_stopped_step_is_not_done_and_its_time_counts(tmp_path, monkeypatch):
     clock = iter([0.0, 5.0, 100.0, 102.0])
     monkeypatch.setattr(stages.time, "perf_counter", lambda: next(clock))
@@ -115,6 +162,31 @@ def test_steps_in_memory_are_done_once_too():
 def test_a_folder_of_steps_has_one_process(tmp_path):
     with Stages(tmp_path).held(), pytest.raises(RunFolderError, match="in use"), Stages(tmp_path).held():
         pass
+
+
+def test_what_others_put_into_a_folder_before_it_was_locked_stays(tmp_path, monkeypatch):
+    real = FileLock.acquire
+
+    def late(self, *given, **options):
+        (tmp_path / "r" / "photo.png").write_bytes(b"dear")
+        return real(self, *given, **options)
+
+    monkeypatch.setattr(FileLock, "acquire", late)
+    with (
+        pytest.raises(RunFolderError, match="Nothing in it was touched"),
+        claimed(tmp_path / "r", "a run", "manifest.json", came_about=lambda: False),
+    ):
+        pass
+    assert (tmp_path / "r" / "photo.png").read_bytes() == b"dear"
+
+
+def test_the_lock_goes_whatever_is_asked_at_the_end(tmp_path):
+    def gone():
+        raise PermissionError(13, "Permission denied")
+
+    for _ in range(2):
+        with claimed(tmp_path / "r", "a run", "manifest.json", came_about=gone):
+            pass
 
 
 # Runs
@@ -166,9 +238,6 @@ def test_a_run_with_a_damaged_manifest_goes_on_and_can_be_replaced(tmp_path):
 
 
 def test_a_full_disk_at_the_start_is_said_and_keeps_no_lock(tmp_path, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patched:
         patched.setattr(claims, "write_json", full)
         with pytest.raises(RunFolderError, match=r"must be a folder that can be written.*No space left"):
@@ -180,6 +249,54 @@ def test_a_full_disk_at_the_start_is_said_and_keeps_no_lock(tmp_path, monkeypatc
             pipeline.run(quick(), tmp_path / "r")
     assert not (tmp_path / "r").exists()
     pipeline.run(quick(), tmp_path / "r")
+
+
+@pytest.mark.parametrize("file", ["environment.json", "results.json", "tables.json", "manifest.json"])
+def test_a_disk_that_is_full_as_a_run_is_gone_on_with_costs_nothing(made, file, tmp_path, monkeypatch):
+    folder = shutil.copytree(made.folder, tmp_path / "r")
+    write = making.write_json
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            making, "write_json", lambda path, content: full() if path.name == file else write(path, content)
+        )
+        with pytest.raises(OSError, match="No space left"):
+            pipeline.run(quick(), folder, resume=True)
+    before = (folder / "steps" / "report.json").stat().st_mtime_ns
+    assert pipeline.run(quick(), folder, resume=True).finished
+    assert (folder / "steps" / "report.json").stat().st_mtime_ns == before
+
+
+def test_numbers_are_merged_of_steps_that_all_they_come_after_still_stand_behind(made, tmp_path, monkeypatch):
+    folder = shutil.copytree(made.folder, tmp_path / "r")
+    (folder / "steps" / "open.json").unlink()
+
+    def stopped(self, job):
+        raise Interrupted(15)
+
+    monkeypatch.setattr(Measure, "do", stopped)
+    merged = []
+    write = making.write_json
+
+    def seen(path, content):
+        if path.name == "manifest.json":
+            merged.append(list(content["stages"]))
+        write(path, content)
+
+    monkeypatch.setattr(making, "write_json", seen)
+    with pytest.raises(Interrupted):
+        pipeline.run(quick(), folder, resume=True)
+    first = ["open", "train", "encode", "cluster", "project"]
+    assert merged == [first[:count] for count in range(len(first) + 1)]
+
+
+def test_the_manifest_lists_no_file_that_comes_and_goes(tmp_path):
+    settings = ("clustering.name=autoencoder-kmeans", "clustering.epochs=1", "clustering.n_clusters=3")
+    recipe = recipes.load("clusters", (*settings, "projection.name=pca", "data.limit=200"))
+    run = pipeline.run(recipe, tmp_path / "r")
+    assert (run.folder / "checkpoints" / claims.LOCK).exists()
+    assert not [
+        name for name in run.manifest["files"] if Path(name).name[0] == "." or name.endswith((".part", ".begun"))
+    ]
 
 
 def test_each_file_and_the_rows_are_hashed_once(tmp_path, monkeypatch):

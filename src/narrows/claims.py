@@ -53,7 +53,7 @@ def claimed(
     if resume and overwrite:
         raise RunFolderError("--resume and --overwrite", "exclude each other", value=str(folder))
     made = not folder.exists()
-    present: set[str] = set()
+    empty = False  # nothing is known yet of what may lie there
     with _writable(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_other(folder, kind, marker)  # without so much as a lock in what is none of ours
@@ -67,6 +67,7 @@ def claimed(
             ) from error  # fmt: skip
     try:
         present = _refuse_other(folder, kind, marker)
+        empty = not present
         if present and not (resume or overwrite):
             raise RunFolderError(
                 "--out", "must not exist yet, so that nothing is lost", value=str(folder),
@@ -76,12 +77,13 @@ def claimed(
             write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
         yield bool(present)
     finally:
-        with suppress(OSError):  # a disk that is full or gone must not keep the lock
-            (folder / HELD).unlink(missing_ok=True)
-        if not present and not came_about():
-            with suppress(OSError):
-                _empty(folder, whole=made)
-        lock.release()
+        try:
+            with suppress(OSError):  # a disk may be full or gone
+                (folder / HELD).unlink(missing_ok=True)
+                if empty and not came_about():
+                    _empty(folder, whole=made)
+        finally:
+            lock.release()
 
 
 def holder(folder: Path) -> str:

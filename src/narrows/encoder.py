@@ -253,3 +253,6 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
 def _squares(output: Array, x: Array) -> Array:
     found: Array = np.square(output.reshape(x.shape) - x).mean(axis=1)
     return found
+
+
+encoders.contract = Encoder

@@ -23,7 +23,7 @@ from narrows.errors import RunFolderError
 from narrows.files import sha256, write_arrays, write_json, write_text
 from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
 from narrows.sealed import MANIFEST, Parts
-from narrows.stages import Stages
+from narrows.stages import BEGUN, Stages
 
 AGAIN = "Start again (--overwrite), or choose another folder (--out)."
 MERGED = ("results.json", "tables.json")
@@ -155,7 +155,8 @@ class Making(Run):
         inside = (path for top in tops for path in ([top] if top.is_file() else top.rglob("*")))
         for path in sorted(inside):
             name = path.relative_to(self.folder).as_posix()
-            if path.is_file() and path.suffix != ".part" and name not in {MANIFEST, *OURS, *self._manifest["files"]}:
+            passing = path.name in OURS or path.suffix in (".part", BEGUN)
+            if path.is_file() and not passing and name not in {MANIFEST, *self._manifest["files"]}:
                 self._own[name] = sha256(path)
         self._merge(finished=True)
 
@@ -215,7 +216,7 @@ class Making(Run):
         stages, files, total = {}, dict(self._own), 0.0
         for name, after in self.order.items():
             record = self.steps.current(name, after, self._asked)
-            if record is None:
+            if record is None or not stages.keys() >= set(after):  # what it came after is to be done again itself
                 continue
             results |= record.found["results"]
             tables |= record.found["tables"]
@@ -240,7 +241,8 @@ class Making(Run):
 
     def _check_same(self, settings: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
         """Return environment.json; raise RunFolderError where settings or data are others than at the start."""
-        first = self.parts.json("environment.json")
+        # It is written each time that a run is gone on with, and the manifest after it: a full disk may come between.
+        first = Parts(self.folder, None, remedy=AGAIN).json("environment.json")
         changed = _differences(self.recipe, settings)
         if first.get("data") != fingerprint:
             changed.append("the data")

@@ -18,6 +18,7 @@ from narrows.data.columns import moments, rounding_of
 from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, in_blocks, parts_of
 from narrows.errors import InputError, NarrowsError, RunFolderError
 from narrows.files import Array, not_finite, write_arrays, write_json
+from narrows.nets import Network
 from narrows.objectives import Objective, objectives
 from narrows.progress import Progress
 from narrows.registry import Trust
@@ -163,13 +164,20 @@ class Model(nn.Module, Encoder):
             yield made[:, 0], made[:, 1], made[:, 2]
 
     def require_decoder(self) -> None:
-        """Raise a clear InputError when the objective taught the decoder nothing."""
-        if not self.decodes:
+        """Raise a clear InputError when there is no decoder, or the objective taught it nothing."""
+        if self.decodes:
+            return
+        rule = "must have a trained decoder to reconstruct, denoise or generate; its"
+        if not isinstance(self.net, Network):
             raise InputError(
-                "this model", "must have a trained decoder to reconstruct, denoise or generate; its objective trains "
-                "the encoder alone", value=self.config["objective"],
-                remedy="Train with --set objective.reconstruction=1, or with another objective.",
+                "this model", f"{rule} network has none", value=self.config["net"]["name"],
+                remedy="Another clustering or objective trains one.",
             )  # fmt: skip
+        free = not self.objective.only_in_methods
+        raise InputError(
+            "this model", f"{rule} objective trains the encoder alone", value=self.config["objective"],
+            remedy=f"Train with {'--set objective.reconstruction=1, or with ' if free else ''}another objective.",
+        )  # fmt: skip
 
     def describe(self) -> str:
         """Return the network, its code and its objective by their names."""

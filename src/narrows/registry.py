@@ -109,6 +109,7 @@ class Registry:
                 remedy=f"{error}.",
             ) from error
         if self.contract and not (isinstance(found, type) and issubclass(found, self.contract)):
-            rule = f"must be a subclass of {self.contract.__module__}.{self.contract.__name__}"
+            place = [part for part in self.contract.__module__.split(".") if part[0] != "_"]  # from where it is taken
+            rule = f"must be a subclass of {'.'.join([*place, self.contract.__name__])}"
             raise RecipeError(self.kind, rule, value=path)
         return found

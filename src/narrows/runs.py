@@ -69,7 +69,7 @@ class Assigned(NamedTuple):
 
 
 class Run:
-    """A run folder, opened for reading. ``Run.create`` opens one for writing.
+    """A run folder, opened for reading; ``narrows.making`` opens one for writing.
 
     Parameters
     ----------

@@ -3,12 +3,13 @@
 A step has a name, what it is asked for, the steps that it comes after, and the files that it owns. As it ends it leaves
 a record, which is its last file and is written at once::
 
-    {"asked": {..., "after": ["sha256 of a record", ...]}, "files": {"codes.npy": "sha256"}, "seconds": 1.2, ...}
+    {"asked": {..., "after": ["sha256 of a record", ...]}, "files": {"codes.npy": "sha256"}, "seconds": 1.2, ...,
+     "sha256": "of all the rest"}
 
 with whatever it found, its own numbers and tables, beside these. A step is done while its record answers what is asked,
-the records it comes after are those it came after, and its files have their hashes. So a stop at any moment leaves
-whole steps; a step that is done again discards those that depend on it, and no others; and nothing is written to by two
-of them. What is read as one (``results.json``) is merged from the records.
+the records it comes after are those it came after, and its files, the record among them, have their hashes. So a stop
+at any moment leaves whole steps; a step that is done again discards those that depend on it, and no others; and nothing
+is written to by two of them. What is read as one (``results.json``) is merged from the records.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -31,7 +32,8 @@ from narrows.files import Array, sha256, write_arrays, write_json
 from narrows.progress import Progress
 from narrows.sealed import Parts
 
-OWN = frozenset({"asked", "files", "seconds"})  # of a record; whatever else is in one is what the step found
+OWN = frozenset({"asked", "files", "seconds", "sha256"})  # of a record; whatever else is in one is what the step found
+BEGUN = ".begun"  # ends the name of the file that says that a step was begun, and what it has cost so far
 FRESH = "Choose another folder, or delete this one to start again."
 
 Arrays = dict[str, Array]
@@ -186,7 +188,8 @@ class Stages:
         try:
             made = _plain(work())
         except BaseException:  # a signal above all: what a step has cost so far is part of what it costs
-            self._note(name, wanted, spent + time.perf_counter() - start)
+            with suppress(OSError):  # a full disk is reported as what stopped the work
+                self._note(name, wanted, spent + time.perf_counter() - start)
             raise
         return self._leave(name, wanted, files, spent + time.perf_counter() - start, made)
 
@@ -293,14 +296,14 @@ class Stages:
         if self.folder is None:
             return None
         try:
-            before = json.loads(_begun(self.path(name)).read_bytes())
+            before = json.loads(self.path(name).with_suffix(BEGUN).read_bytes())
             return float(before["seconds"]) if before["asked"] == wanted else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def _note(self, name: str, wanted: Mapping[str, Any], seconds: float) -> None:
         if self.folder is not None and self.path(name).parent.is_dir():
-            write_json(_begun(self.path(name)), {"asked": dict(wanted), "seconds": seconds})
+            write_json(self.path(name).with_suffix(BEGUN), {"asked": dict(wanted), "seconds": seconds})
 
     def _leave(
         self, name: str, asked: Mapping[str, Any], files: Sequence[str], seconds: float, found: Mapping[str, Any]
@@ -315,22 +318,20 @@ class Stages:
         self, name: str, asked: Mapping[str, Any], files: Mapping[str, str], seconds: float, found: Mapping[str, Any]
     ) -> Record:
         content = {"asked": dict(asked), "files": dict(files), "seconds": seconds, **found}
+        content["sha256"] = _digest(content)
         if self.folder is not None:
             write_json(self.path(name), content)
-            _begun(self.path(name)).unlink(missing_ok=True)
+            self.path(name).with_suffix(BEGUN).unlink(missing_ok=True)
             self._records[name] = _parsed(self.path(name).read_bytes())
         else:
             self._records[name] = _parsed(json.dumps(content).encode())
         return self._records[name]
 
 
-def _begun(path: Path) -> Path:
-    """Return the file that says that a step was begun, and what it has cost so far."""
-    return path.with_suffix(".begun")
-
-
 def _parsed(content: bytes) -> Record:
     found = json.loads(content)
+    if found.pop("sha256", None) not in (None, _digest(found)):  # former studies kept none
+        raise ValueError("its content is not what was written")
     files, seconds = found.get("files", {}), float(found["seconds"])
     if not all(isinstance(digest, str) for digest in files.values()):
         raise ValueError("files must have hashes")
@@ -338,7 +339,12 @@ def _parsed(content: bytes) -> Record:
     return Record(dict(found["asked"]), dict(files), seconds, rest, hashlib.sha256(content).hexdigest())
 
 
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as they are read from JSON again; NumPy's numbers are numbers, too."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(values), default=np.generic.item))
+    """Return values as they are read from JSON again; NumPy's numbers are numbers, too, and NaN and infinity None."""
+    text = json.dumps(dict(values), default=np.generic.item)
+    plain: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
     return plain

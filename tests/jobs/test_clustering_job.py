@@ -1,10 +1,13 @@
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from narrows.errors import DataError, RecipeError
+from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation.clustering import accuracy
 from narrows.jobs import Work
+from narrows.jobs import clustering as job
 from narrows.jobs.clustering import clustering
 
 SHORT = {"name": "agreement", "layouts": 1, "passes": 2, "epochs": 10}
@@ -60,6 +63,14 @@ def test_wrong_arguments_are_named(tmp_path):
         clustering(Work(tmp_path), source="digits", n_clusters=10, method={"name": "n2d", "rounds": 3})
     with pytest.raises(RecipeError, match=r"clustering method .* Did you mean .n2d."):
         clustering(Work(tmp_path), source="digits", n_clusters=10, method={"name": "nd2"})
+    for wrong, said in (
+        ({}, r"method\.name must name a clustering"), ({"name": 3}, r"method\.name must name a clustering"),
+        ({"name": "pixels", "n_init": 3}, "n_init"), ({"name": "kmeans", "n_init": "many"}, r"method\.n_init"),
+        ({"name": "kmeans", "n_clusters": 3}, "n_clusters"), ({"name": "narrows.wording:plural"}, "subclass"),
+    ):  # fmt: skip
+        for quick in (False, True):
+            with pytest.raises(RecipeError, match=said):
+                clustering(Work(tmp_path, quick=quick), source="digits", n_clusters=10, method=wrong)
     with pytest.raises(DataError, match="test part"):
         clustering(Work(tmp_path), source="digits", n_clusters=10, method=SHORT, part="test")
 
@@ -69,6 +80,24 @@ def test_a_single_cluster_is_scored_too(tmp_path):
     assert results["clustering/nmi"] == 0
     assert results["agreement/information"] == 0
     assert results["agreement/rank_correlation"] is None
+
+
+def test_what_was_trained_is_not_trained_again_after_a_stop_while_it_is_scored(tmp_path, monkeypatch):
+    asked = {"source": "digits", "n_clusters": 10, "method": {"name": "autoencoder-kmeans", "epochs": 1}}
+
+    def stopped(*_):
+        raise Interrupted(15)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "_timed", stopped)
+        with pytest.raises(Interrupted):
+            clustering(Work(tmp_path), **asked)
+    spent = json.loads((tmp_path / "fitting.json").read_text())["fit"]
+    labels = (tmp_path / "clusters.npy").read_bytes()
+    monkeypatch.setattr("narrows.training.stages.train", stopped)
+    assert clustering(Work(tmp_path), **asked)["time/fit_s"] > spent
+    assert (tmp_path / "clusters.npy").read_bytes() == labels
+    assert not {"stages", "stages-done", "fitting.json"} & {path.name for path in tmp_path.iterdir()}
 
 
 def test_seconds_of_attempts_that_were_stopped_count_once(tmp_path):

@@ -431,6 +431,31 @@ def test_what_went_on_from_another_run_than_todays_is_left_out(counting, tmp_pat
     assert line_of(studies.run(changed, out, resume=True), "next")["values"] == [1.0, 1.0]
 
 
+def test_what_went_on_from_a_run_that_is_itself_left_out_is_left_out(counting, tmp_path):
+    chain = '[[run]]\nname = "last"\njob = "counting_jobs:follow"\nafter = "next"\nseeds = 1\n[[figure]]'
+    out, file = tmp_path / "out", tmp_path / "counting.toml"
+    file.write_text(STUDY.replace("[[figure]]", chain, 1))
+    studies.run(studies.load(file), out)
+    file.write_text(file.read_text().replace('count"\n', 'count"\nwith.offset = 5.0\n', 1))
+    changed = studies.load(file)
+    for only in ("steep", "plain"):  # "plain" is others' by now, and then done again, unlike what went on from it
+        found = studies.run(changed, out, resume=True, only=[only])
+        assert not {"next", "last"} & {entry["run"] for entry in found["runs"]}
+    found = {entry["run"]: entry for entry in studies.run(changed, out, resume=True)["runs"]}
+    assert found["last"]["metrics"]["value"]["values"] == [7.0]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"asked": {}}'])
+def test_a_damaged_outcome_is_done_again_or_named(counting, tmp_path, damage):
+    out = tmp_path / "out"
+    studies.run(counting, out)
+    outcome = out / "plain" / "seed-2" / "outcome.json"
+    outcome.write_text(damage)
+    with pytest.raises(RunFolderError, match=r"seed-2.*outcome\.json.*Delete this folder"):
+        studies.run(counting, out, resume=True, seeds=1)
+    assert line_of(studies.run(counting, out, resume=True), "plain")["values"] == [0.0, 1.0, 2.0]
+
+
 def test_a_figure_of_somebody_else_says_whose_it_is(counting, tmp_path):
     for change in (('attribution = "as reported"\n', ""), ('source = "a page"\n', ""), ("1.05", "[2.0, 1.0]")):
         (tmp_path / "wrong.toml").write_text(STUDY.replace(*change))

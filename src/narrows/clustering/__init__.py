@@ -11,4 +11,5 @@ from narrows.registry import Registry
 __all__ = ["Clusterer", "CodeClusterer", "checked_codes", "methods", "whole_number"]
 
 methods = Registry("narrows.clustering", "clustering method", "narrows.deep")
+methods.contract = Clusterer
 __getattr__ = methods.attribute  # every method's class, imported when it is first used

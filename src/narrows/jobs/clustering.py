@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows.arguments import arguments_of
+from narrows.arguments import checked
 from narrows.clustering import Clusterer, methods
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
@@ -27,6 +27,7 @@ from narrows.training.stages import Stages
 
 __all__ = ["clustering"]
 
+STAGES = "stages"  # the folder of what a clustering that trains a network has done of it
 TIMED_ROWS = 60_000  # predicted in one go, to see how long that takes; rows are repeated where there are fewer
 TIMED_SINGLES = 20  # rows predicted one by one
 SHOWN = 10  # images of each cluster in a picture, and
@@ -59,8 +60,7 @@ def clustering(
         "time/fit_s", "time/predict_one_ms", "time/predict_60000_s"; "memory/peak_mb", what the process held at most
         while it fitted; of the method "agreement" also what it found on the way, each with its accuracy
     """
-    if work.quick and method["name"] != "pixels":
-        method = {**method, **methods.get(method["name"]).quick}
+    clusterer = _clusterer(work, n_clusters, method)
     found = work.open(source, **(data or {}))
     if part == "test":
         if found.split is None or not (found.split == "test").any():
@@ -72,22 +72,23 @@ def clustering(
     as_codes = _rows(found.values)
     pixels = KMeans(n_clusters, work.seed).fit(as_codes).labels_
     results: Results = {"clustering/pixels_accuracy": scores.accuracy(pixels, labels), "data/rows": len(found)}
-    if method["name"] == "pixels":
+    if clusterer is None:
         return results | _scores(work, found, pixels)
     before = work.folder / "fitting.json"  # by attempts that were stopped
     spent = read_json(before) if before.is_file() else {"fit": 0.0, "peak": 0}
     with _peak_memory() as peak:
         start = time.perf_counter() - spent["fit"]
         try:
-            clusterer = _clusterer(work, n_clusters, method)
             rows = found.values if clusterer.trains_network else as_codes
             _fit(work, clusterer, rows)
         except Interrupted:
             write_json(before, {"fit": time.perf_counter() - start, "peak": max(peak[0], spent["peak"])})
             raise
         results["time/fit_s"] = time.perf_counter() - start
-    before.unlink(missing_ok=True)  # its steps are gone as well
-    results["memory/peak_mb"] = max(peak[0], spent["peak"]) / 2**20
+    held = max(peak[0], spent["peak"])
+    if clusterer.trains_network:  # what it did is there until it is scored, and is not done again after a stop
+        write_json(before, {"fit": results["time/fit_s"], "peak": held})
+    results["memory/peak_mb"] = held / 2**20
     for note in clusterer.notes:
         work.note(note)
     results |= _scores(work, found, clusterer.labels_)
@@ -96,21 +97,29 @@ def clustering(
     results["predict/agrees"] = float((again == clusterer.labels_).mean())
     if isinstance(clusterer, Agreement):
         results |= _on_the_way(work, clusterer, found)
+    before.unlink(missing_ok=True)
+    _forget(work.folder / STAGES)
     return results
 
 
 def _clusterer(work: Work, n_clusters: int, method: Mapping[str, Any]) -> Any:
-    made = methods.get(method["name"])
-    arguments = {name: value for name, value in method.items() if name != "name"}
-    unknown = sorted(arguments.keys() - arguments_of(made, given_by_us=("n_clusters", "seed")).keys())
-    if unknown:
-        raise RecipeError("method", f"must be arguments of {method['name']!r}", value=unknown)
-    return made(n_clusters=n_clusters, seed=work.seed, **arguments)
+    """Return the clustering that a method names; None of the pixels, which are clustered anyway."""
+    given = dict(method)
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        raise RecipeError("method.name", "must name a clustering", value=name, remedy='For example {name = "kmeans"}.')
+    if name == "pixels":
+        if given:
+            raise RecipeError("method", "must say no more than the name of the pixels", value=", ".join(sorted(given)))
+        return None
+    made = methods.get(name)
+    arguments = checked(made, given, "method.", given_by_us=("n_clusters", "seed"))
+    return made(n_clusters=n_clusters, seed=work.seed, **arguments | (made.quick if work.quick else {}))
 
 
 def _fit(work: Work, clusterer: Any, rows: Array) -> None:
     """Fit and keep a clusterer; one that trains a network goes on where an attempt that was stopped came to."""
-    folder = work.folder / "stages"
+    folder = work.folder / STAGES
     with work.interrupt.deferred():
         if clusterer.trains_network:
             clusterer.fit(rows, Stages(folder, work.progress, work.interrupt))
@@ -118,6 +127,9 @@ def _fit(work: Work, clusterer: Any, rows: Array) -> None:
             clusterer.fit(rows)
     clusterer.save(work.folder / "clusterer")
     write_npy(work.folder / "clusters.npy", clusterer.labels_)
+
+
+def _forget(folder: Path) -> None:
     if folder.exists():
         done = folder.with_name("stages-done")  # a folder half deleted would be taken for another clustering's
         shutil.rmtree(done, ignore_errors=True)

@@ -108,3 +108,6 @@ class Projection(ABC):
 def _checked(codes: Array) -> Array:
     # Minus zero becomes zero, so that rows are equal exactly when their bytes are.
     return np.ascontiguousarray(checked_codes(codes), dtype=np.float32) + np.float32(0)
+
+
+methods.contract = Projection

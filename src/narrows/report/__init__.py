@@ -109,6 +109,7 @@ def _render(
         raw="pixels" if is_images else "raw values",
         is_images=is_images,
         trains_decoder=(tables.get("network") or {}).get("trains_decoder", True),
+        has_decoder=(tables.get("network") or {}).get("has_decoder", True),
         data=tables.get("data") or {},
         notes=[*((tables.get("data") or {}).get("notes") or []), *(tables.get("notes") or [])],
         tables=tables,
@@ -221,7 +222,7 @@ def _compare(
 
 def _division(results: Mapping[str, Any], found: Findings) -> list[tuple[str, str]]:
     """Return how many rows were for what, as (what, number)."""
-    whom = {"train": "decoder and PCA", "all": "PCA"}[found.decoder_rows]
+    whom = "decoder and PCA" if found.decoder_rows == "train" else "PCA"
     names = {name: METRICS[name].label for name in ("data/train", "data/valid", "data/test")}
     if found.encoder:
         names |= {

@@ -27,8 +27,8 @@ Kept = Literal[
 Grouped = Literal["unmeasured", "one", "each", "doubtful", "scored", "apart"]
 #: How clusters stand to the baseline's; "mixed": not alike by accuracy and by NMI.
 Judged = Literal["better", "same", "worse", "mixed"]
-#: From which rows a part of a run learned.
-Learned = Literal["all", "train"]
+#: From which rows a part of a run learned; "none" of what did not learn, such as a decoder that there is not.
+Learned = Literal["all", "train", "none"]
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ def find(results: Mapping[str, Any], tables: Mapping[str, Any]) -> Findings:
     learned, held_out = _learned(tables), bool((tables.get("data") or {}).get("held_out"))
 
     def rows_of(part: str) -> Learned:  # where nothing was held out, all learned from the same
-        return "all" if held_out and learned.get(part) == "all" else "train"
+        said = learned.get(part)
+        return "none" if said == "none" else "all" if held_out and said == "all" else "train"
 
     return Findings(
         is_images=(tables.get("data") or {}).get("kind", "images") == "images",

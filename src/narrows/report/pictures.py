@@ -17,6 +17,7 @@ from narrows.figures import architecture, curves, features, images, maps, save, 
 from narrows.files import Array
 from narrows.making import Making
 from narrows.model import Model
+from narrows.nets import Network
 from narrows.report.tables import listed_copies
 from narrows.wording import plural
 
@@ -79,7 +80,7 @@ def _network(run: Making, model: Model, data: Dataset, test: Array, seed: int, f
     save(architecture.sketch(model.net, data.shape), folder / "architecture.png")
     objective = model.objective
     learned = {"trains_decoder": objective.trains_decoder, "shaped_by_decoder": objective.shaped_by_decoder}
-    run.add_tables({"network": learned})
+    run.add_tables({"network": learned | {"has_decoder": isinstance(model.net, Network)}})
     if not data.is_images:
         return
     rng = np.random.default_rng(seed)

@@ -268,7 +268,7 @@ def cautions(found: Findings, results: Mapping[str, Any], tables: Mapping[str, A
         held_out = f"{plural(test, found.row)} {verb(test, 'was', 'were')}"
         whom = ""
         if found.network_rows == "all":
-            whom = " from PCA" if found.decoder_rows == "all" else " from decoder and PCA"
+            whom = " from decoder and PCA" if found.decoder_rows == "train" else " from PCA"
         points.append(f"only {held_out} held out{whom} to test on, so the figures are rough")
     if part := describe_limit(results, tables):
         points.append(part)

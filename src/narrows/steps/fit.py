@@ -31,7 +31,9 @@ class Fit(Step):
             encoder.fit(values[rows], preprocessing=job.preprocessing)
         encoder.write(job.run.folder)
         job.run.add_tables({
-            "learned": {"network": "train", "decoder": "train", "parts_clusters": False},
+            "learned": {
+                "network": "train", "decoder": "train" if encoder.decodes else "none", "parts_clusters": False,
+            },
             "encoder": {"title": encoder.title, "is_baseline": encoder.is_baseline},
         })  # fmt: skip
         return {}

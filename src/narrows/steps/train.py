@@ -51,7 +51,7 @@ def _by_clustering(job: Job) -> Results:
         *clusterer.notes,
     ))  # fmt: skip
     job.run.add_tables(clusterer.evidence())
-    decoder: Learned = "all" if clusterer.model_.objective.trains_decoder else "train"
+    decoder: Learned = "all" if clusterer.model_.decodes else "train"
     history = stages.histories.get(clusterer.training_, [])
     return _trained(job, model, history, stages.histories.values(), network="all", decoder=decoder)
 
@@ -62,11 +62,15 @@ def _trained(
 ) -> Results:  # fmt: skip
     """Keep a model and the history of its training; ``trainings`` are all that there were.
 
-    From which rows the ``network`` that makes the codes and its ``decoder`` learned is kept beside them.
+    From which rows the ``network`` that makes the codes and its ``decoder``, if it was trained, learned is kept beside
+    them.
     """
     model.write(job.run.folder)
     job.run.add_tables({
-        "learned": {"network": network, "decoder": decoder, "parts_clusters": model.objective.parts_clusters},
+        "learned": {
+            "network": network, "decoder": decoder if model.decodes else "none",
+            "parts_clusters": model.objective.parts_clusters,
+        },
     })  # fmt: skip
     job.run.write_history(history)
     if not history:

@@ -18,12 +18,13 @@ from narrows.errors import RunFolderError
 from narrows.files import write_json, write_text
 from narrows.progress import Progress
 from narrows.sealed import Parts
-from narrows.stages import Stages
+from narrows.stages import Record, Stages
 from narrows.studies.plan import Figure, Row, Study, named, opponent, question
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
 TINY = 1e-13  # the spread of a number that rounding alone moves
 RELATIVE = 0.10  # and any other number, as a part of the reported one
+DO_AGAIN = "Delete this folder: the run is done again with --resume."
 
 Entry = dict[str, Any]  # what is known of a run: its arguments, and each number over its seeds
 
@@ -55,9 +56,10 @@ def write(folder: Path, content: Mapping[str, Any]) -> None:
 
 def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
     """Return what the seeds of a run came to that are done; None if none is."""
-    outcomes = _outcomes(out, row, quick=quick)
-    if not outcomes:
+    records = _done_of(study, out, row, quick=quick)
+    if not records:
         return None
+    outcomes = [record.found for record in records.values()]
     names = sorted({name for outcome in outcomes for name in outcome["results"]})
     made: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
@@ -65,8 +67,8 @@ def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
         hardware += [name for name in [outcome["hardware"]] if name not in hardware]
     return described(study, row) | {
         "folder": run_folder(out, row.name, 0).parent.name,
-        "seeds": len(outcomes), "seed_numbers": [int(outcome["asked"]["seed"]) for outcome in outcomes],
-        "seconds": _spread_of([outcome["seconds"] for outcome in outcomes]),
+        "seeds": len(outcomes), "seed_numbers": list(records),
+        "seconds": _spread_of([record.seconds for record in records.values()]),
         "parameters": outcomes[0]["results"].get("train/parameters"),
         "metrics": {name: _spread_of([outcome["results"].get(name) for outcome in outcomes]) for name in names},
         "made": [{"date": day, "version": version, "hardware": on} for (day, version), on in made.items()],
@@ -108,20 +110,34 @@ def asked_of(row: Row, seed: int, *, quick: bool) -> dict[str, Any]:
 
 def outcome_of(folder: Path) -> dict[str, Any]:
     """Return what a run left in ``folder``."""
-    found = Parts(folder, None, remedy="Delete this folder: the run is done again with --resume.").json("outcome.json")
-    if not isinstance(found.get("asked"), dict):
-        raise RunFolderError(str(folder / "outcome.json"), "must say what was asked")
-    return found
+    return Parts(folder, None, remedy=DO_AGAIN).json("outcome.json")
 
 
-def _outcomes(out: Path, row: Row, *, quick: bool) -> list[dict[str, Any]]:
-    """Return what the seeds of a run left that are done, in their order; what was asked otherwise is left out."""
-    steps, found = steps_of(out), {}
+def _done_of(study: Study, out: Path, row: Row, *, quick: bool) -> dict[int, Record]:
+    """Return what the seeds of a run left that are done, in their order; what was asked otherwise is left out.
+
+    Raises
+    ------
+    RunFolderError : one of them is damaged
+    """
+    steps, rows, found = steps_of(out), {other.name: other for other in study.run}, {}
     for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json"):
-        seed = int(outcome_of(path.parent)["asked"]["seed"])
-        if steps.current(step_name(row.name, seed), before(steps, row, seed), asked_of(row, seed, quick=quick)):
-            found[seed] = outcome_of(path.parent)
-    return [found[seed] for seed in sorted(found)]
+        number = path.parent.name.removeprefix("seed-")
+        if steps.record(path.parent.relative_to(out).as_posix()) is None:
+            raise RunFolderError(str(path), "must be whole, as it was saved", remedy=DO_AGAIN)
+        if number.isdigit() and (record := _answering(steps, rows, row, int(number), quick=quick)) is not None:
+            found[int(number)] = record
+    return dict(sorted(found.items()))
+
+
+def _answering(steps: Stages, rows: Mapping[str, Row], row: Row, seed: int, *, quick: bool) -> Record | None:
+    """Return what a run left that answers what is asked today, as must all those that it goes on from."""
+    ahead = before(steps, row, seed)
+    for name, step in zip(row.follows, ahead, strict=True):
+        other = seed if step == step_name(name, seed) else 0
+        if _answering(steps, rows, rows[name], other, quick=quick) is None:
+            return None
+    return steps.current(step_name(row.name, seed), ahead, asked_of(row, seed, quick=quick))
 
 
 def before(steps: Stages, row: Row, seed: int) -> list[str]:
