@@ -65,7 +65,7 @@ def parsed(schema: type[Schema], given: Mapping[str, Any], where: str = "") -> S
     """Return ``given`` as ``schema`` has it; see ``checked``."""
     try:
         # Read from JSON, strict checking still takes a list for a tuple.
-        return schema.model_validate_json(json.dumps(_plain(given, where.rstrip(".") or "a setting")))
+        return schema.model_validate_json(json.dumps(_plain(given, where)))
     except ValidationError as error:
         raise _explained(error, schema, given, where) from None
 
@@ -79,16 +79,17 @@ def _schema(entry: Callable[..., Any], given_by_us: tuple[str, ...]) -> type[Bas
     return create_model("Arguments", __config__=STRICT, **accepted)
 
 
-def _plain(value: Any, name: str) -> Any:
-    """Return what JSON can say of a value."""
+def _plain(value: Any, where: str) -> Any:
+    """Return what JSON can say of a value; ``where`` is what a message puts before the names inside it."""
     if hasattr(value, "tolist"):  # NumPy's numbers and arrays
         value = value.tolist()
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(content, key) for key, content in value.items()}
+        return {key: _plain(content, f"{where}{key}.") for key, content in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(content, name) for content in value]
+        return [_plain(content, where) for content in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    name = where.rstrip(".") or "a setting"
     raise RecipeError(name, "must be a number, a text, a truth value, or a list or mapping of them", value=value)
 
 
