@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -68,6 +70,19 @@ def parsed(schema: type[Schema], given: Mapping[str, Any], where: str = "") -> S
         return schema.model_validate_json(json.dumps(_plain(given, where)))
     except ValidationError as error:
         raise _explained(error, schema, given, where) from None
+
+
+def whole_number(setting: str, value: Any, least: int = 1, most: float = math.inf) -> int:
+    """Return ``value`` as an int; NumPy's integers are whole numbers, and truth values are none.
+
+    Raises
+    ------
+    RecipeError : it is no whole number from ``least`` to ``most``
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+        limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
+        raise RecipeError(setting, f"must be a whole number {limits}", value=value)
+    return int(value)
 
 
 @lru_cache(maxsize=256)

@@ -183,7 +183,7 @@ def _method(name: str, *, trusted: Trust = True) -> Any:
     RecipeError : an unknown name, or a clustering of codes
     """
     found = methods.get(name, trusted=trusted)
-    if not getattr(found, "trains_network", False):
+    if not found.trains_network:
         known = [other for other in methods.names() if methods.get(other).trains_network]
         raise RecipeError(
             "method", f"must train a network of its own ({', '.join(known)}); this one clusters codes", value=name,

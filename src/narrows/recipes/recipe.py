@@ -17,7 +17,6 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from narrows.arguments import checked, parsed
-from narrows.clustering import Clusterer
 from narrows.clustering import methods as clusterings
 from narrows.encoders import encoders, usual_code_size
 from narrows.errors import RecipeError, nearest
@@ -90,7 +89,7 @@ class Recipe(_Section):
         """Return nested plain values of what has an effect; what is None is left out, since TOML has no such thing."""
         # Of a network, which the sections net, objective and train speak of, there is nothing more to say.
         unused = {"encoder"} if self.trains_network else set(UNUSED)
-        if _clustering(self.clustering.name).trains_network:
+        if clusterings.get(self.clustering.name).trains_network:
             unused = {"encoder", *UNUSED}
         content: dict[str, Any] = _without_none(self.model_dump(exclude=unused))
         return content
@@ -242,7 +241,7 @@ def check(content: Mapping[str, Any]) -> Recipe:
             net.pop("code_size", None)
         recipe = recipe.model_copy(update={"net": Named(**net)})
     recipe = recipe.with_defaults()
-    clustering = _clustering(recipe.clustering.name)
+    clustering = clusterings.get(recipe.clustering.name)
     if clustering.trains_network:
         _check_unused(
             recipe, ("encoder", *UNUSED), f"the clustering {recipe.clustering.name} trains its own network",
@@ -258,13 +257,6 @@ def check(content: Mapping[str, Any]) -> Recipe:
     clustering(**recipe.clustering.arguments())
     projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
-
-
-def _clustering(name: str) -> type[Clusterer]:
-    found = clusterings.get(name)
-    if not (isinstance(found, type) and issubclass(found, Clusterer)):
-        raise RecipeError("clustering.name", "must name a Clusterer (narrows.clustering)", value=name)
-    return found
 
 
 def _check_unused(recipe: Recipe, sections: Sequence[str], why: str, otherwise: str) -> None:

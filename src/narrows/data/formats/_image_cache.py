@@ -32,7 +32,7 @@ from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, w
 CACHE_FORMAT = 4  # raised when the same files would be decoded to other pixels
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoded:
     """The images that could be read (N, C, H, W) uint8, and how each of the files fared."""
 
