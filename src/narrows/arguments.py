@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from numbers import Integral
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -150,5 +150,7 @@ def _path(error: Any, given: Any) -> list[str]:
 def _keys(schema: Any, path: Sequence[str]) -> list[str]:
     """Return the names that stand beside the last of ``path``."""
     for parent in path[:-1]:
-        schema = schema.model_fields[parent].annotation
-    return [field.name for field in fields(schema)] if is_dataclass(schema) else list(schema.model_fields)
+        schema = get_args(schema)[0] if get_origin(schema) is list else schema.model_fields[parent].annotation
+    if is_dataclass(schema):
+        return [field.name for field in fields(schema)]
+    return [field.alias or name for name, field in schema.model_fields.items()]
