@@ -1,12 +1,13 @@
 """Imports point one way: a file imports only from files above it in this list."""
 
 import ast
+import re
 from pathlib import Path
 
 ORDER = [
     "errors", "wording", "registry", "arguments", "files", "sealed", "claims", "progress", "interrupt", "stages",
     "environment", "data", "noise", "views", "nets", "classifiers", "objectives", "encoder", "model", "training",
-    "codes", "neighbours", "placing", "distinct", "manifold", "principal", "encoders", "clustering", "projection",
+    "codes", "neighbours", "principal", "placing", "distinct", "manifold", "encoders", "clustering", "projection",
     "evaluation", "novelty", "deep", "figures", "reference", "worked", "polygons", "runs", "making", "recipes",
     "report", "explorer", "steps", "pipeline", "estimators", "jobs", "studies", "cli",
 ]  # fmt: skip
@@ -28,6 +29,12 @@ def imports_of(path: Path) -> set[str]:
 def test_every_room_is_in_the_list():
     rooms = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert rooms - {"__init__"} == set(ORDER)
+
+
+def test_the_house_is_shown_in_the_same_order():
+    table = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("| room |")[1]
+    rooms = [row.split("|")[1] for row in table.split("\n\n")[0].splitlines() if row.startswith("| `")]
+    assert [name for row in rooms for name in re.findall(r"`(\w+)(?:\.py|/)`", row)] == ORDER
 
 
 def test_imports_point_one_way():

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import narrows
 from narrows import codes as coding
 from narrows import pipeline
 from narrows.clustering import methods
@@ -103,5 +104,9 @@ def test_a_clustering_of_ones_own_is_known_by_what_it_is(tmp_path, monkeypatch):
     assert "net" not in json.loads(json.dumps(run.recipe))
     with pytest.raises(RecipeError, match=r"train\.lr has no effect"):
         recipes.load("default", [*sets, "train.lr=0.1"])
-    with pytest.raises(RecipeError, match=r"must be a subclass of narrows\.clustering\.Clusterer"):
+    with pytest.raises(RecipeError, match=r"must be a subclass of narrows\.clustering\.Clusterer; got 'theirs:no_c"):
         recipes.load("default", ["clustering.name=theirs:no_class"])
+    with pytest.raises(RecipeError, match=r"^method must train.*clusters codes"):
+        narrows.ImageClusterer(method="kmeans").fit(np.zeros((9, 8, 8)))
+    with pytest.raises(RecipeError, match=r"must be a subclass of narrows\.clustering\.Clusterer"):
+        narrows.ImageClusterer(method="theirs:no_class").fit(np.zeros((9, 8, 8)))

@@ -57,6 +57,8 @@ def test_every_clustering_is_an_attribute_of_its_room_by_its_own_name(room):
     for entry in room.methods.names():
         kind = room.methods.get(entry)
         assert getattr(room, kind.__name__) is kind
+        assert kind.__name__ in dir(room)
+    assert set(room.__all__) < set(dir(room))
     assert narrows.clustering.KMeans is clustering.methods.get("kmeans")
     for missing in ("kmeans_", "KMEANS", "Kmeans", "__wrapped__"):
         assert not hasattr(room, missing)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache
-from typing import Any, TypeVar, get_type_hints
+from numbers import Integral
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
@@ -65,9 +67,22 @@ def parsed(schema: type[Schema], given: Mapping[str, Any], where: str = "") -> S
     """Return ``given`` as ``schema`` has it; see ``checked``."""
     try:
         # Read from JSON, strict checking still takes a list for a tuple.
-        return schema.model_validate_json(json.dumps(_plain(given, where.rstrip(".") or "a setting")))
+        return schema.model_validate_json(json.dumps(_plain(given, where)))
     except ValidationError as error:
         raise _explained(error, schema, given, where) from None
+
+
+def whole_number(setting: str, value: Any, least: int = 1, most: float = math.inf) -> int:
+    """Return ``value`` as an int; NumPy's integers are whole numbers, and truth values are none.
+
+    Raises
+    ------
+    RecipeError : it is no whole number from ``least`` to ``most``
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+        limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
+        raise RecipeError(setting, f"must be a whole number {limits}", value=value)
+    return int(value)
 
 
 @lru_cache(maxsize=256)
@@ -79,16 +94,17 @@ def _schema(entry: Callable[..., Any], given_by_us: tuple[str, ...]) -> type[Bas
     return create_model("Arguments", __config__=STRICT, **accepted)
 
 
-def _plain(value: Any, name: str) -> Any:
-    """Return what JSON can say of a value."""
+def _plain(value: Any, where: str) -> Any:
+    """Return what JSON can say of a value; ``where`` is what a message puts before the names inside it."""
     if hasattr(value, "tolist"):  # NumPy's numbers and arrays
         value = value.tolist()
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(content, key) for key, content in value.items()}
+        return {key: _plain(content, f"{where}{key}.") for key, content in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(content, name) for content in value]
+        return [_plain(content, where) for content in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    name = where.rstrip(".") or "a setting"
     raise RecipeError(name, "must be a number, a text, a truth value, or a list or mapping of them", value=value)
 
 
@@ -134,5 +150,7 @@ def _path(error: Any, given: Any) -> list[str]:
 def _keys(schema: Any, path: Sequence[str]) -> list[str]:
     """Return the names that stand beside the last of ``path``."""
     for parent in path[:-1]:
-        schema = schema.model_fields[parent].annotation
-    return [field.name for field in fields(schema)] if is_dataclass(schema) else list(schema.model_fields)
+        schema = get_args(schema)[0] if get_origin(schema) is list else schema.model_fields[parent].annotation
+    if is_dataclass(schema):
+        return [field.name for field in fields(schema)]
+    return [field.alias or name for name, field in schema.model_fields.items()]

@@ -169,6 +169,9 @@ class Encoder(ABC):
         raise NotImplementedError
 
 
+encoders.contract = Encoder
+
+
 def in_blocks(
     encoder: Encoder, values: Array, what: Callable[[Array], Array], progress: Progress | None = None, doing: str = ""
 ) -> Array:
@@ -194,9 +197,11 @@ def in_blocks(
     with (progress or Progress()).task(doing, len(values)) as task:
         for block in encoder.blocks(len(values)):
             part = what(values[block])
-            if made is None:
-                made = np.empty((len(values), *part.shape[1:]), np.float32)
-            made[block] = part
+            if len(part) == len(values):  # all at once: not held twice
+                made = np.ascontiguousarray(part, np.float32)
+            else:
+                made = np.empty((len(values), *part.shape[1:]), np.float32) if made is None else made
+                made[block] = part
             task.advance(block.stop - block.start)
     if made is None:  # of no rows, what a row of zeros says of the shape
         made = np.asarray(what(np.zeros((1, *encoder.input_shape), values.dtype)), np.float32)[:0]

@@ -90,8 +90,10 @@ def _restored(kind: type[BaseException], message: str, state: dict[str, object])
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a remedy that names the valid value nearest to ``name``, or all of them."""
+    """Return a remedy that names the valid value nearest to ``name``, or all of them, if there are any."""
     names = sorted(valid)
+    if not names:
+        return "There are none here."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {close[0]!r}? Valid: {', '.join(names)}."

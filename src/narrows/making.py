@@ -277,7 +277,7 @@ def _came_about(folder: Path) -> bool:
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
     changed = []
-    for key in sorted(old.keys() | new.keys()):
+    for key in sorted(old.keys() | new.keys(), key=lambda key: (key != "name", key)):  # the name says most
         a, b = old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             changed += _differences(a, b, f"{prefix}{key}.")

@@ -91,6 +91,10 @@ class Registry:
                 return found
         raise AttributeError(f"module {self.packages[0]!r} has no attribute {name!r}")
 
+    def attributes(self) -> list[str]:
+        """Return the names of the classes and functions that ``attribute`` knows; all are imported for it."""
+        return [self.get(entry).__name__ for entry in self.names()]
+
     def _from_path(self, path: str, trusted: Trust) -> Any:
         if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(
@@ -109,7 +113,7 @@ class Registry:
                 remedy=f"{error}.",
             ) from error
         if self.contract and not (isinstance(found, type) and issubclass(found, self.contract)):
-            place = [part for part in self.contract.__module__.split(".") if part[0] != "_"]  # from where it is taken
-            rule = f"must be a subclass of {'.'.join([*place, self.contract.__name__])}"
+            rooms = [room for room in self.contract.__module__.split(".") if not room.startswith("_")]
+            rule = f"must be a subclass of {'.'.join(rooms)}.{self.contract.__name__}"
             raise RecipeError(self.kind, rule, value=path)
         return found

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from narrows.clustering import Clusterer, methods, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import Clusterer, methods
 from narrows.deep import Stages
 from narrows.errors import InputError, RecipeError, RunFolderError
 

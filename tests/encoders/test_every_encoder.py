@@ -1,6 +1,7 @@
 """Whatever stands in the registry of encoders keeps the contract."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -169,8 +170,29 @@ def test_patches_of_vectors_or_of_smaller_images_are_refused():
     patches = encoders.get("patches")
     with pytest.raises(DataError, match=r"N, C, H, W.*pca"):
         patches().fit(np.zeros((50, 64), np.float32))
-    with pytest.raises(DataError, match="fields"):
+    with pytest.raises(DataError, match=r"patch of 9; .*side of at most 8"):
+        patches(side=9).fit(images())
+    with pytest.raises(DataError, match=r"9 fields of the grid; .*grid of at most 8"):
         patches(side=3, grid=9, n_centers=4).fit(images())
+    with pytest.raises(DataError, match=r"at least 3 for 256 centres; got 2\. Set at most 200 centres"):
+        patches(side=3).fit(images(2))
+
+
+@every_fitted
+@pytest.mark.parametrize("seed", [True, -1, 0.5, "0"])
+def test_a_seed_is_a_whole_number(name, seed):
+    with pytest.raises(InputError, match=r"^seed must be"):
+        encoders.get(name)(seed=seed)
+
+
+def test_codes_that_are_made_at_once_are_held_once():
+    encoder, values = made("patches", n_centers=60, grid=4), images(1000)
+    nbytes = encoder.encode(values).nbytes
+    tracemalloc.start()
+    encoder.encode(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * nbytes
 
 
 class _Recording(nn.Module):

@@ -66,6 +66,14 @@ def test_what_is_missing_is_named(digits):
         narrows.Classifier("mlp", epochs=1).fit(images, labels).predict(np.zeros((2, 64)))
 
 
+def test_weights_of_rows_without_a_label_count_for_nothing(fitted, digits):
+    images, labels = digits[0][1200:1300], digits[1][1200:1300].astype(np.int64)
+    labels[::2] = -1
+    weights = np.arange(100.0)
+    score = fitted.score(narrows.Dataset(images, labels=labels), sample_weight=weights)
+    assert score == fitted.score(images[1::2], labels[1::2], sample_weight=weights[1::2])
+
+
 def test_a_linear_probe_reads_what_a_frozen_code_knows(digits):
     data = narrows.open("digits")
     model = narrows.Autoencoder(code_size=16, epochs=10, random_state=0).fit(data)

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
+from narrows.encoders.pca import PCACodes
 from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.estimators._saving import as_json, from_json
 from narrows.estimators._source import TellsNovelty
@@ -54,6 +55,10 @@ def every_estimator(state):
         ),
         "probe": narrows.LinearProbe(encoder, train_options={"clip": 0.5}, random_state=state, **QUICK),
         "probe of a model": narrows.LinearProbe(encoder.model_, space="features", random_state=state, **QUICK),
+        "probe of components": narrows.LinearProbe(
+            PCACodes(3).fit(rows()[0].to_numpy(np.float32), preprocessing={"columns": list("abcde")}),
+            random_state=state, **QUICK,
+        ),
         "probe of its own": narrows.LinearProbe(clone(UNFITTED), random_state=state, **QUICK),
     }  # fmt: skip
 
@@ -91,7 +96,7 @@ def same(one, other):
         return all(np.array_equal(a, b) for a, b in zip(one.get_state(), other.get_state(), strict=True))
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, narrows.Model | narrows.Autoencoder):
+    if isinstance(one, narrows.Model | narrows.Autoencoder | PCACodes):
         return type(one) is type(other)
     return type(one) is type(other) and np.array_equal(one, other)
 
@@ -173,9 +178,10 @@ def test_parameters_of_a_stranger_that_cannot_be_are_one_clear_error(value, tmp_
 
 @pytest.mark.parametrize("change", [
     {"parameters": {"nets": "mlp"}}, {"parameters": {"net": "os:system"}},
-    {"parameters": {"net": {"name": "os:system"}}}, {"rows": "many"}, {"axes": "XY"}, {"history": 3},
+    {"parameters": {"net": {"name": "os:system"}}}, {"parameters": {"net": {"in": [{"net": "os:system"}]}}},
+    {"rows": "many"}, {"rows": -3}, {"rows": True}, {"axes": "XY"}, {"axes": "NHWC"}, {"history": 3},
     {"classes": [0, 1]}, {"classes": [0, 1, 1]}, {"classes": None}, {"type of classes": "nonsense"},
-    {"type of classes": "V8"},
+    {"type of classes": "V8"}, {"type of classes": "M8[D]"}, {"type of classes": "(1000000000,)f8"},
 ])  # fmt: skip
 def test_a_record_of_a_stranger_that_does_not_fit_is_refused(change, tmp_path):
     fitted("classifier").save(tmp_path)
@@ -184,6 +190,58 @@ def test_a_record_of_a_stranger_that_does_not_fit_is_refused(change, tmp_path):
     seal(tmp_path, [name.name for name in tmp_path.iterdir() if name.name != "hashes.json"])
     with pytest.raises(RunFolderError, match=r"classifier\.json"):
         narrows.Classifier.load(tmp_path)
+
+
+def test_a_file_does_not_say_how_much_memory_the_names_of_classes_take(tmp_path):
+    X, kinds = rows()
+    classifier = narrows.Classifier(random_state=0, **QUICK).fit(X, np.array(["a", "bb", "c"])[kinds])
+    classifier.save(tmp_path)
+    record = json.loads((tmp_path / "classifier.json").read_text()) | {"type of classes": "<U500000000"}
+    (tmp_path / "classifier.json").write_text(json.dumps(record))
+    seal(tmp_path, [name.name for name in tmp_path.iterdir() if name.name != "hashes.json"])
+    read = narrows.Classifier.load(tmp_path)
+    assert read.classes_.dtype == "<U2"
+    assert np.array_equal(read.predict(X), classifier.predict(X))
+
+
+def test_a_method_of_a_stranger_is_no_code_that_a_later_fit_would_run(tmp_path):
+    clusterer = narrows.ImageClusterer(3, method="autoencoder-kmeans", options={"epochs": 1}, random_state=0)
+    clusterer.fit(rows()[0]).save(tmp_path)
+    record = json.loads((tmp_path / "image-clusterer.json").read_text())
+    record["parameters"]["method"] = "os:system"
+    (tmp_path / "image-clusterer.json").write_text(json.dumps(record))
+    seal(tmp_path, [name.name for name in tmp_path.iterdir() if name.name != "hashes.json"])
+    with pytest.raises(RunFolderError, match="parts of narrows only; got 'os:system'"):
+        narrows.ImageClusterer.load(tmp_path)
+
+
+def test_what_recipes_take_as_lists_may_be_arrays(tmp_path, digits):
+    images, labels = digits[0][:60], digits[1][:60]
+    views = np.array(["affine:0.3", "flip:1"])
+    classifier = narrows.Classifier(views=views, random_state=0, **QUICK).fit(images, labels)
+    probe = narrows.LinearProbe(clone(UNFITTED), views=views, random_state=0, **QUICK).fit(images, labels)
+    for estimator in (classifier, probe):
+        estimator.save(tmp_path / "one.zip")
+        assert list(type(estimator).load(tmp_path / "one.zip").views) == list(estimator.views)
+
+
+def test_a_probe_is_saved_with_the_encoder_that_it_was_fitted_on_alone(tmp_path):
+    probe = fitted("probe")
+    for other in (clone(UNFITTED).fit(rows()[0]), PCACodes(2).fit(rows()[0].to_numpy(np.float32)), 5):
+        with pytest.raises(InputError, match=r"^encoder must be"):
+            probe.set_params(encoder=other).save(tmp_path)
+    probe.set_params(encoder=clone(UNFITTED)).save(tmp_path)
+    assert not narrows.LinearProbe.load(tmp_path).encoder.__sklearn_is_fitted__()
+
+
+@pytest.mark.parametrize(("options", "match"), [
+    ({"patience": 2}, "needs rows to validate on"), ({"keep": "best"}, "needs rows to validate on"),
+    ({"patience": False}, r"train_options\.patience must be a whole number"),
+    ({"keep": np.array([1, 2])}, r"train_options\.keep must be"), ({"clip": object()}, r"^train_options\.clip must be"),
+])  # fmt: skip
+def test_options_that_a_probe_cannot_obey_are_refused(options, match):
+    with pytest.raises(InputError, match=match):
+        every_estimator(0)["probe"].set_params(train_options=options).fit(*rows())
 
 
 @pytest.mark.parametrize("name", ["encoder/model.safetensors", "classifier/classifier.json", "linear-probe.json"])

@@ -87,9 +87,10 @@ def denoise(
     opened, encoder = _open_run(run, trust_code)
     check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
     if not encoder.corrupts:
+        otherwise = ", or use `narrows reconstruct`" if encoder.decodes else ""
         raise InputError(
             "this run", "must have been trained to denoise", value=encoder.title,
-            remedy="Train with --set objective.name=denoising, or use `narrows reconstruct`.",
+            remedy=f"Train with --set objective.name=denoising{otherwise}.",
         )  # fmt: skip
     data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
     rows = with_offsets(encoder.reconstruct(data.values), encoder.preprocessing)

@@ -5,11 +5,15 @@ Recipes, studies and estimators know all of them by ``methods`` and by what ``Cl
 """
 
 from narrows.clustering._codes import CodeClusterer, checked_codes
-from narrows.clustering._contract import Clusterer, whole_number
+from narrows.clustering._contract import Clusterer
 from narrows.registry import Registry
 
-__all__ = ["Clusterer", "CodeClusterer", "checked_codes", "methods", "whole_number"]
+__all__ = ["Clusterer", "CodeClusterer", "checked_codes", "methods"]
 
 methods = Registry("narrows.clustering", "clustering method", "narrows.deep")
 methods.contract = Clusterer
 __getattr__ = methods.attribute  # every method's class, imported when it is first used
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *methods.attributes()])

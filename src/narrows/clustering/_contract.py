@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
-from narrows.errors import NarrowsError, RecipeError, RunFolderError
+from narrows.arguments import whole_number
+from narrows.errors import NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays
 from narrows.sealed import AGAIN, Parts, new_place, seal
 
@@ -128,16 +127,3 @@ class Clusterer(ABC):
     def _beside(self, folder: Path) -> dict[str, Any]:
         """Write what is kept beside the arrays, and return what is to be known of it."""
         return {}
-
-
-def whole_number(setting: str, value: Any, least: int = 1, most: float = np.inf) -> int:
-    """Return ``value`` as an int; NumPy's integers are whole numbers, and truth values are none.
-
-    Raises
-    ------
-    RecipeError : it is no whole number from ``least`` to ``most``
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
-        limits = f">= {least}" if most == np.inf else f"from {least} to {most}"
-        raise RecipeError(setting, f"must be a whole number {limits}", value=value)
-    return int(value)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from narrows.clustering import whole_number
+from narrows.arguments import whole_number
 from narrows.clustering.mixture import Mixture
 from narrows.distinct import first_rows
 from narrows.errors import RecipeError

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from narrows.clustering import CodeClusterer, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.errors import RecipeError, RunFolderError
 from narrows.files import Array

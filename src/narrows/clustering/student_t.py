@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from narrows.clustering import CodeClusterer, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.files import Array
 

@@ -185,14 +185,20 @@ class Dataset:
         ------
         DataError : anything else, a row that there is not or that is asked for twice, or none at all
         """
-        chosen = np.asarray(rows)
+        try:
+            chosen = np.asarray(rows)
+        except ValueError as error:  # lists of several lengths
+            raise DataError("rows", "must be row numbers or a mask (N,)", value=rows) from error
         if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "biu"):
             raise DataError("rows", "must be row numbers or a mask (N,)", value=f"{chosen.dtype} {chosen.shape}")
         if chosen.dtype == bool and len(chosen) != len(self):
             raise DataError("rows", f"must be a mask of all {plural(len(self), 'row')}", value=len(chosen))
         index = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
         if (outside := index[(index < -len(self)) | (index >= len(self))]).size:
-            raise DataError("rows", f"must be below {len(self)}, the number of rows", value=int(outside[0]))
+            rule = f"must be from 0 to {len(self) - 1}, or from -{len(self)} to -1 counted from the end"
+            raise DataError("rows", rule, value=int(outside[0]))
+        if len(set(index % len(self))) < len(index):
+            raise DataError("rows", "must name each row once", value=rows)
         return replace(
             self,
             values=self.values[index],

@@ -16,3 +16,7 @@ __all__ = ["DeepClusterer", "Stages", "Tandem", "methods"]
 methods = Registry("narrows.deep", "deep clustering method")
 methods.contract = DeepClusterer
 __getattr__ = methods.attribute  # every method's class, imported when it is first used
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *methods.attributes()])

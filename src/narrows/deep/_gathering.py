@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from narrows import codes as coding
-from narrows.clustering import CodeClusterer, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.clustering.student_t import StudentT
 from narrows.deep._decoder import with_objective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from narrows.clustering import whole_number
+from narrows.arguments import whole_number
 from narrows.deep._contract import DeepClusterer
 from narrows.files import Array
 from narrows.model import Model

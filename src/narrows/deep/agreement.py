@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 
 from narrows import codes as coding
-from narrows.clustering import CodeClusterer, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.deep import DeepClusterer
 from narrows.deep._found import Found, if_uneven, most_agreed

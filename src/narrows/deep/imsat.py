@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 
 from narrows import codes as coding
-from narrows.clustering import CodeClusterer, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import CodeClusterer
 from narrows.deep import DeepClusterer
 from narrows.deep._planes import by_planes
 from narrows.errors import RecipeError

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from narrows import codes as coding
-from narrows.clustering import CodeClusterer, whole_number
+from narrows.arguments import whole_number
+from narrows.clustering import CodeClusterer
 from narrows.clustering.mixture import Mixture
 from narrows.deep._decoder import with_objective
 from narrows.deep._pretrained import Pretrained

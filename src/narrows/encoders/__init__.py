@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, encoders, parts_of, usual_code_size
-from narrows.errors import DataError, InputError, NarrowsError, RunFolderError
+from narrows.errors import DataError, NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays, write_json
 from narrows.registry import Trust
 from narrows.sealed import Parts, checked_state
 from narrows.wording import plural
 
-__all__ = ["Encoder", "FittedEncoder", "checked_whole", "encoders", "load", "usual_code_size"]
+__all__ = ["Encoder", "FittedEncoder", "encoders", "load", "usual_code_size"]
 
 ARRAYS = "encoder.safetensors"
 
@@ -130,15 +130,3 @@ def load(place: str | Path | Parts, *, trust_code: Trust = False) -> Encoder:
         raise parts.damaged(CONFIG, error) from error
     encoder: Encoder = entry.load(parts, trust_code=trust_code)
     return encoder
-
-
-def checked_whole(name: str, value: Any, least: int = 1) -> int:
-    """Return a whole number as an int, NumPy's too.
-
-    Raises
-    ------
-    InputError : anything else, truth values included, or less than ``least``
-    """
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < least:
-        raise InputError(name, f"must be a whole number >= {least}", value=value)
-    return int(value)

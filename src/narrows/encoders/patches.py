@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from narrows.encoders import FittedEncoder, checked_whole
+from narrows.arguments import whole_number
+from narrows.encoders import FittedEncoder
 from narrows.errors import DataError, InputError
 from narrows.files import Array
 
@@ -74,9 +75,9 @@ class PatchCodes(FittedEncoder):
         patches: int = 100_000,
         seed: int = 0,
     ) -> None:
-        self.n_centers, self.side = checked_whole("n_centers", n_centers), checked_whole("side", side)
-        self.stride, self.grid = checked_whole("stride", stride), checked_whole("grid", grid)
-        self.patches, self.seed = checked_whole("patches", patches), seed
+        self.n_centers, self.side = whole_number("n_centers", n_centers), whole_number("side", side)
+        self.stride, self.grid = whole_number("stride", stride), whole_number("grid", grid)
+        self.patches, self.seed = whole_number("patches", patches), whole_number("seed", seed, 0)
         if patches < n_centers:
             raise InputError("patches", f"must be at least n_centers = {n_centers}", value=patches)
 
@@ -93,10 +94,15 @@ class PatchCodes(FittedEncoder):
                 remedy=f"Set a side of at most {min(shape[1:])} (encoder.side).",
             )  # fmt: skip
         if self.grid > min(shape[1:]):
-            raise DataError("images", f"must be at least as high and wide as the {self.grid} fields", value=shape)
+            raise DataError(
+                "images", f"must be at least as high and wide as the {self.grid} fields of the grid",
+                value=(rows, *shape), remedy=f"Set a grid of at most {min(shape[1:])} (encoder.grid).",
+            )  # fmt: skip
         if rows * PER_IMAGE < self.n_centers:
-            rule = f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres"
-            raise DataError("images", rule, value=rows)
+            raise DataError(
+                "images", f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres",
+                value=rows, remedy=f"Set at most {rows * PER_IMAGE} centres (encoder.n_centers).",
+            )  # fmt: skip
 
     def _fit(self, values: Array) -> None:
         from scipy.linalg import eigh

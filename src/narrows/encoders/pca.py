@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from narrows.encoders import FittedEncoder, checked_whole, usual_code_size
+from narrows.arguments import whole_number
+from narrows.encoders import FittedEncoder, usual_code_size
 from narrows.files import Array
 from narrows.principal import principal_axes, with_fixed_signs
 
@@ -51,8 +52,8 @@ class PCACodes(FittedEncoder):
     components_: Array
 
     def __init__(self, n_components: int | Literal["auto"] = "auto", seed: int = 0) -> None:
-        self.n_components = n_components if n_components == "auto" else checked_whole("n_components", n_components)
-        self.seed = seed
+        self.n_components = n_components if n_components == "auto" else whole_number("n_components", n_components)
+        self.seed = whole_number("seed", seed, 0)
 
     @property
     def code_size(self) -> int:

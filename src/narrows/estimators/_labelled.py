@@ -30,10 +30,8 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
         check_is_fitted(self)
         data = self._open(X)
         if y is None:
-            if data.labels is None or not (data.labels >= 0).any():
-                raise DataError("y", "must be given, since X has no labels")
-            data = data.take(data.labels >= 0)
-            y = _as_named(data)
+            known, data, y = _known(data)
+            sample_weight = None if sample_weight is None else column_or_1d(sample_weight)[known]
         right = self.predict(data if not is_table(X) else X) == np.asarray(y)
         return float(np.average(right, weights=sample_weight))
 
@@ -46,11 +44,8 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
             if is_table(X):
                 # scikit-learn's own words, which its tools look for
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-            data = self._open(X, fitting=fitting)
-            if data.labels is None or not (data.labels >= 0).any():
-                raise DataError("y", "must be given, since X has no labels")
-            data = data.take(data.labels >= 0)
-            return replace(data, split=None), _as_named(data)
+            _, data, y = _known(self._open(X, fitting=fitting))
+            return replace(data, split=None), y
         if is_table(X) and fitting:
             X, y = validate_data(self, without_torch(X), y, dtype=DTYPES, ensure_min_samples=2)
             data = self._table(X, fitting=True)
@@ -78,12 +73,25 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
                 parts.path(self._record), "must hold as many classes as the network tells apart", value=found
             )
         try:
-            self.classes_ = np.array(found, dtype=kind)
-        except (TypeError, ValueError) as error:
+            dtype = np.dtype(kind)
+            if dtype.kind not in "biufUO":
+                raise ValueError(f"classes of type {dtype}")
+            # Texts are as long as the longest of them, whatever length a file would have them take.
+            self.classes_ = np.array(found, dtype=np.str_ if dtype.kind == "U" else dtype)
+        except (OverflowError, TypeError, ValueError) as error:
             raise parts.damaged(self._record, error) from error
 
 
-def _as_named(data: Dataset) -> Array:
-    """Return the labels of rows that all have one, by their names where there are names."""
+def _known(data: Dataset) -> tuple[Array, Dataset, Array]:
+    """Return which rows have a label, these rows, and their labels, by their names where there are names.
+
+    Raises
+    ------
+    DataError : none has
+    """
+    known = np.zeros(len(data), bool) if data.labels is None else data.labels >= 0
+    if not known.any():
+        raise DataError("y", "must be given, since X has no labels")
+    data = data.take(known)
     labels = np.asarray(data.labels)
-    return labels if data.label_names is None else np.array(data.label_names)[labels]
+    return known, data, labels if data.label_names is None else np.array(data.label_names)[labels]

@@ -6,7 +6,7 @@ import html
 import inspect
 import tempfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -23,8 +23,10 @@ from narrows.sealed import Parts, new_place, seal
 from narrows.wording import plural
 
 AXES = {"NHW", "NHWC", "NCHW"}  # of images
+VECTOR_AXES = {"ND", "NCHW"}  # of vectors; the latter of those that came as no array
 PARAMETERS = "parameters.safetensors"  # the arrays among them
 GENERATORS = ("MT19937", "PCG64", "PCG64DXSM", "SFC64")  # of NumPy, whose states are plain numbers
+NAMING = ("name", "net", "objective", "method")  # of parameters: what they say is looked up in a registry
 KIND = "is"  # in JSON, of what has no kind of its own there; a word of Python, so that no argument is called so
 
 
@@ -88,9 +90,9 @@ class Saved(TellsNovelty):
         model = learned if isinstance(learned, Encoder) else learned.model_
         self = cls(**cls._read_parameters(parts, record, learned, trust_code))
         axes, self.history_ = axes_and_history(parts, cls._record, record, model)
-        self.n_samples_fit_ = record.get("rows")
-        if not isinstance(self.n_samples_fit_, int | None):
-            raise parts.damaged(cls._record, f"rows {self.n_samples_fit_!r}")
+        self.n_samples_fit_ = rows = record.get("rows")
+        if rows is not None and not (type(rows) is int and rows > 0):
+            raise parts.damaged(cls._record, f"rows {rows!r}")
         self._remember(model, axes)
         self._load_novelty(parts)
         self._read(parts, record, learned, trust_code)
@@ -115,10 +117,15 @@ class Saved(TellsNovelty):
     def _parameters(self) -> dict[str, Any]:
         return dict(self.get_params(deep=False))  # type: ignore[attr-defined]
 
-    def _check_parameters(self) -> None:
-        """Raise RecipeError for a parameter of another kind than its annotation says."""
+    def _check_parameters(self) -> dict[str, Any]:
+        """Return the parameters that are no objects as plain values: NumPy's arrays are lists, its numbers numbers.
+
+        Raises
+        ------
+        RecipeError : one of another kind than its annotation says
+        """
         given = {name: value for name, value in self._parameters().items() if name not in self._objects}
-        checked(type(self), given, given_by_us=self._objects)
+        return checked(type(self), given, given_by_us=self._objects)
 
     def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
         """Write what was learned into ``folder`` and ``record``, and return the names of the files."""
@@ -156,15 +163,23 @@ class Saved(TellsNovelty):
             parameters = {name: from_json(value, arrays) for name, value in kept.items()}
         except Exception as error:
             raise parts.damaged(cls._record, error) from error
-        asked = [parameters, *(one for one in parameters.values() if isinstance(one, dict))]
-        named = [one.get(name) for one in asked for name in ("name", "net", "objective")]
-        named = [part.get("name") if isinstance(part, dict) else part for part in named]
-        if not trust_code and any(":" in str(entry) for entry in named):
+        code = [entry for entry in _entries(kept) if ":" in entry]
+        if code and not trust_code:
             raise RunFolderError(
-                parts.path(cls._record), "must name parts of narrows only", value=named,
+                parts.path(cls._record), "must name parts of narrows only", value=code[0],
                 remedy="If you trust this model's author, pass trust_code=True.",
             )  # fmt: skip
         return parameters
+
+
+def _entries(kept: Any) -> Iterator[str]:
+    """Yield what parameters name in registries, however deep they do: a later fit looks it up as a person's own."""
+    inside = list(kept.items()) if isinstance(kept, dict) else [("", one) for one in kept]
+    for name, value in inside:
+        if isinstance(value, dict | list):
+            yield from _entries(value)
+        elif name in NAMING and isinstance(value, str):
+            yield value
 
 
 def axes_and_history(
@@ -177,7 +192,7 @@ def axes_and_history(
     RunFolderError : they are not there, or cannot be those of the model
     """
     axes, history = kept.get("axes"), kept.get("history", [])
-    if not isinstance(axes, str) or axes not in (AXES if model.is_images else AXES | {"ND"}):
+    if not isinstance(axes, str) or axes not in (AXES if model.is_images else VECTOR_AXES):
         raise parts.damaged(name, f"axes {axes!r}")
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
         raise parts.damaged(name, "a history that is no list of epochs")

@@ -101,7 +101,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         RecipeError : a parameter that cannot be used
         TrainingError : training diverged
         """
-        self._check_parameters()
+        given = self._check_parameters()
         data, labels = self._labelled(X, y)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -115,7 +115,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         settings = with_options(own, self.train_options)
         model = Model(
             data.shape, self._named_net(data.shape),
-            {"name": "classification", "smoothing": self.smoothing, "views": self.views},
+            {"name": "classification", "smoothing": given["smoothing"], "views": given["views"]},
             seed=seed, preprocessing=data.provenance.get("preprocessing"),
         )  # fmt: skip
         model.fit_scaling(data.values, rows.train)

@@ -166,9 +166,9 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         for name in own.keys() & options.keys():
             raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
         method, given_by_us = _method(self.method), ("n_clusters", "seed")
-        checked(method, own, given_by_us=given_by_us)
-        checked(method, options, "options.", given_by_us=given_by_us)
-        return own | options
+        plain = checked(method, own, given_by_us=given_by_us)
+        further = checked(method, options, "options.", given_by_us=given_by_us)
+        return {name: plain[name] for name in own} | {name: further[name] for name in options}
 
     def _take(self, clusterer: DeepClusterer) -> None:
         self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes

@@ -23,6 +23,7 @@ from narrows.estimators.classifier import Classifier
 from narrows.files import Array, Float32, Float64
 from narrows.model import Model
 from narrows.sealed import Parts
+from narrows.training.settings import Settings
 
 __all__ = ["LinearProbe"]
 
@@ -104,20 +105,19 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         RecipeError, InputError : a parameter that cannot be used, passes below 1 or without views, settings that need
             rows to validate on, or views of vectors
         """
-        self._check_parameters()
-        if self.passes < 1 or (self.passes != 1 and not self.views):
+        given = self._check_parameters()
+        views = given["views"]
+        if self.passes < 1 or (self.passes != 1 and not views):
             raise InputError(
                 "passes", "must be >= 1, and needs views, of which it says how many of each image there are",
                 value=self.passes,
             )  # fmt: skip
-        options = dict(self.train_options or {})
-        for name in ("patience", "keep"):
-            if options.get(name, "last") not in ("last", 0):
-                raise InputError(
-                    f"train_options[{name!r}]",
-                    "needs rows to validate on; a probe learns from all",
-                    value=options[name],
-                )
+        options = {"keep": "last"} | (given["train_options"] or {})
+        settings = Settings.of(options, "train_options")
+        for name, idle in (("patience", 0), ("keep", "last")):
+            if (asked := getattr(settings, name)) != idle:
+                rule = "needs rows to validate on; a probe learns from all"
+                raise InputError(f"train_options[{name!r}]", rule, value=asked)
         if hasattr(self, "classifier_"):  # of a former encoder
             del self.classifier_
         seed = self._seed()
@@ -129,15 +129,15 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
             unlabelled = type(data)(data.values, provenance=data.provenance)
             self._take(clone(self.encoder).fit(unlabelled))
         codes = self._codes(data.values)
-        if self.views:
+        if views:
             changed = [
-                coding.embed(self._network, data.values, self.space, views=self.views, seed=seed + i)
+                coding.embed(self._network(), data.values, self.space, views=views, seed=seed + i)
                 for i in range(self.passes)
             ]
             codes = np.concatenate([codes, *changed])
         self.classifier_ = Classifier(
             "linear", epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
-            train_options={"keep": "last"} | options, valid=0.0, random_state=seed, verbose=self.verbose,
+            train_options=options, valid=0.0, random_state=seed, verbose=self.verbose,
         ).fit(codes, np.tile(labels, len(codes) // len(labels)))  # fmt: skip
         self.classes_, self.history_ = self.classifier_.classes_, self.classifier_.history_
         rows = np.arange(len(data))
@@ -189,14 +189,13 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
             self._remember(encoder.model_, encoder._axes)
 
     def _codes(self, values: Array) -> Array:
-        return self.model_.encode(values) if self.space == "code" else coding.embed(self._network, values, self.space)
+        return self.model_.encode(values) if self.space == "code" else coding.embed(self._network(), values, self.space)
 
     def _evidence(self, values: Array) -> tuple[Array, None]:
         return self._codes(values), None
 
-    @property
     def _network(self) -> Model:
-        """The encoder, where what is asked for needs a network."""
+        """Return the encoder, where what is asked for needs a network."""
         if isinstance(self.model_, Model):
             return self.model_
         rule = "must be a network: others have no features, and views are not drawn for them"
@@ -215,8 +214,14 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
     def _kept(self, name: str, value: Any, arrays: dict[str, Array]) -> Any:
         if name != "encoder":
             return super()._kept(name, value, arrays)
-        # A fitted one is kept whole, in a folder of its own; of another its parameters.
-        return None if value is self.encoder_ else as_json(name, value.get_params(deep=False), arrays)
+        if value is self.encoder_:  # kept whole, in a folder of its own
+            return None
+        if self._is_frozen():
+            raise InputError(
+                "encoder", "must be the one that the probe was fitted on, or one that is not fitted, to be saved",
+                value=value, remedy="Fit the probe on this one first.",
+            )  # fmt: skip
+        return as_json(name, value.get_params(deep=False), arrays)
 
     @classmethod
     def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Autoencoder | Encoder:

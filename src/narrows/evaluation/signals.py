@@ -216,9 +216,9 @@ def dead_dimensions(codes: Array) -> Signal | None:
         )  # fmt: skip
     return Signal(
         "dead code dimensions", "warning" if dead > size / 2 else "note",
-        f"{dead} of {plural(size, 'number')} in a code {verb(dead, 'is', 'are')} nearly the same for every row "
+        f"{dead:,} of {plural(size, 'number')} in a code {verb(dead, 'is', 'are')} nearly the same for every row "
         f"(less than {DEAD_SHARE:.0%} of the average variance) and {verb(dead, 'carries', 'carry')} nothing: a code of "
-        f"{size - dead} would do as well.",
+        f"{size - dead:,} would do as well.",
         {"dead": dead, "size": size},
     )  # fmt: skip
 

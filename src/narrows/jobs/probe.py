@@ -45,7 +45,7 @@ def probe(
     encoder : the "trained" one of the run this one goes on from; a "random" one, ``net`` with its first weights;
         "patches", k-means of which made the code; "pca" with ``code_size`` components; or none, which reads the
         "pixels"
-    space : the "code" or the "features" it is computed from
+    space : the "code" or, of a network, the "features" it is computed from
     net : of the random encoder
     patches : arguments of ``narrows.encoders.patches.PatchCodes``
     train : settings of the linear layer's training
@@ -59,38 +59,41 @@ def probe(
 
     Raises
     ------
-    RecipeError : changed copies for an encoder that is no network
+    RecipeError : changed copies or features of an encoder that is no network
     """
     if bool(passes) != bool(views):
         raise RecipeError("views and passes", "must be given together", value=(views, passes))
     for name, given, of in (("net", net, "random"), ("patches", patches, "patches")):
         if given is not None and encoder != of:
             raise RecipeError(name, f"is of the encoder {of!r}", value=given, remedy=f"The encoder is {encoder!r}.")
-    if passes and encoder not in ("trained", "random"):
-        raise RecipeError("passes", f"must be 0 where the encoder is {encoder!r}", value=passes)
+    if encoder not in ("trained", "random"):
+        for name, asked, idle in (("passes", passes, 0), ("space", space, "code")):
+            if asked != idle:
+                raise RecipeError(name, f"must be {idle} where the encoder is {encoder!r}", value=asked)
     data = labelled(work.open(source))
     labels = known(data.labels)
     rows = split(data, valid=0.0, seed=work.seed)
 
     def read(index: Array, changes: Sequence[str] = (), seed: int = 0) -> Array:
-        if encoder == "pixels":
-            return (data.values[index].reshape(len(index), -1) / np.float32(255)).astype(np.float32)
-        if encoder == "pca":
-            return baseline.encode(data.values[index]).astype(np.float32)
-        if encoder == "patches":
-            return typical.encode(data.values[index])
-        return coding.embed(model, data.values[index], space, views=changes, seed=seed)
+        values = data.values[index]
+        if frozen is None:
+            return (values.reshape(len(index), -1) / np.float32(255)).astype(np.float32)
+        if frozen.trains_network:
+            return coding.embed(frozen, values, space, views=changes, seed=seed)
+        codes: Array = frozen.encode(values)
+        return codes
 
     started = time.perf_counter()
+    frozen: Any = None
     if encoder == "pca":
-        baseline = PCACodes(code_size, seed=work.seed).fit(data.values[rows.train])
+        frozen = PCACodes(code_size, seed=work.seed).fit(data.values[rows.train])
     elif encoder == "patches":
-        typical = PatchCodes(**dict(patches or {}), seed=work.seed).fit(data.values[rows.train])
+        frozen = PatchCodes(**dict(patches or {}), seed=work.seed).fit(data.values[rows.train])
     elif encoder == "random":
-        model = Model(data.shape, dict(net or {}), {"name": "reconstruction"}, seed=work.seed)
-        model.fit_scaling(data.values, rows.train)
+        frozen = Model(data.shape, dict(net or {}), {"name": "reconstruction"}, seed=work.seed)
+        frozen.fit_scaling(data.values, rows.train)
     elif encoder == "trained":
-        model = Model.load(work.earlier())
+        frozen = Model.load(work.earlier())
     codes, answers = read(rows.train), labels[rows.train]
     for i in range(passes):
         codes = np.concatenate([codes, read(rows.train, views, seed=1000 * work.seed + i)])

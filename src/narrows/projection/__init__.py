@@ -105,6 +105,9 @@ class Projection(ABC):
         return size
 
 
+methods.contract = Projection
+
+
 def _checked(codes: Array) -> Array:
     # Minus zero becomes zero, so that rows are equal exactly when their bytes are.
     return np.ascontiguousarray(checked_codes(codes), dtype=np.float32) + np.float32(0)

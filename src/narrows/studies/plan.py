@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -59,7 +59,7 @@ class Row(_Section):
     job: str
     title: str = ""
     arguments: dict[str, Any] = Field(default={}, alias="with")
-    sweep: dict[str, list[Any]] = {}
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = {}
     seeds: int | None = Field(default=None, ge=1)
     after: str | list[str] = []
     plot: list[Plot] = []
