@@ -183,5 +183,4 @@ def draw_codes(encoder: Encoder, distribution: CodeDistribution, n: int, origin:
 
 def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:
     """Draw ``n`` codes (n, K) float32 from ``scale`` N(0, I): the same draws, times ``scale``."""
-    drawn: Array = np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)
-    return drawn
+    return np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)

@@ -197,8 +197,7 @@ class Novelty:
         """Return (1 + number of held-out rows at least as odd) / (1 + number of held-out rows), (N,) float32."""
         # The same row among others is odd to a few digits less; it must not depend on that whether it is as odd.
         at_least = len(self.scores_) - np.searchsorted(self.scores_, oddness * (1 - ROUNDING), side="left")
-        share: Array = ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
-        return share
+        return ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
 
     @property
     def notes(self) -> tuple[str, ...]:

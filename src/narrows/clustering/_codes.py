@@ -125,8 +125,7 @@ class CodeClusterer(Clusterer):
 
     def _shares(self, codes: Array) -> Array:
         """Return the shares (B, M) of float64 ``codes`` (B, K) in the clusters."""
-        shares: Array = np.eye(self.n_clusters_)[self._score(codes)[0]]
-        return shares
+        return np.eye(self.n_clusters_)[self._score(codes)[0]]
 
     def _number(self, codes: Array) -> Array:
         """Number the clusters by how many of ``codes`` (N, K) they hold, and return these sizes as they were before."""

@@ -116,8 +116,7 @@ class DeepClusterer(Clusterer):
 
     def assign(self, rows: Array) -> Array:
         """Return the shares (N, M) float32 that rows have in the clusters; each row's add up to 1."""
-        shares: Array = self._all_shares(rows)[:, self.order_]
-        return shares
+        return self._all_shares(rows)[:, self.order_]
 
     def predict(self, rows: Array) -> Array:
         """Return the cluster (N,) int64 of each row."""

@@ -35,8 +35,7 @@ def pixel_space(values: Array, rows: Array, seed: int) -> Array:
 
     def shrink(block: Array) -> Array:
         x = torch.from_numpy(np.ascontiguousarray(block)).float() / 255
-        small: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
-        return small
+        return functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
 
     return _components(values, rows, shrink, PIXEL_AXES, seed)
 
@@ -72,8 +71,7 @@ def side_by_side(spaces: Mapping[str, Array]) -> Array:
 def to_directions(rows: Array) -> Array:
     """Return ``rows`` (N, K) at length 1, float32; a row of zeros stays."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    directions: Array = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return directions
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _components(values: Array, rows: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:

@@ -75,8 +75,7 @@ def register(pictures: Array, others: Array) -> Registered:
         weights = np.broadcast_to(inside, pictures.shape).astype(np.float32).reshape(len(pictures), -1)
 
         def warped(images: Array, x: Array = along_x, y: Array = along_y) -> Array:
-            moved: Array = y[:, None] @ images @ x[:, None].transpose(0, 1, 3, 2)
-            return moved
+            return y[:, None] @ images @ x[:, None].transpose(0, 1, 3, 2)
 
         moved, other = warped(pictures).reshape(weights.shape), others.reshape(weights.shape)
         remains = _unexplained(moved, other, weights)
@@ -147,5 +146,4 @@ def _next(
     contrast = np.maximum(found[:, 4:5], 0.2)
     steps = np.clip(found[:, :4] / contrast, -LARGEST_STEP, LARGEST_STEP)
     most = np.array([*MOST, *MOST])
-    moved_to: Array = np.clip(window + steps, -most, most).astype(np.float32)
-    return moved_to
+    return np.clip(window + steps, -most, most).astype(np.float32)

@@ -254,8 +254,7 @@ class Judge:
 
     def matched(self, clusters: Array) -> Array:
         """Return the class (N,) that the cluster of each row is matched to, -1 where it is to none."""
-        found: Array = scores.match(scores.contingency(clusters, self.labels))[clusters]
-        return found
+        return scores.match(scores.contingency(clusters, self.labels))[clusters]
 
     def score(self, clusters: Array) -> dict[str, float]:
         """Return accuracy on all, the public and the private rows, under one matching; and two scores without one."""

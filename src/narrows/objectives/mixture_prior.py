@@ -51,8 +51,7 @@ class MixturePrior(Objective):
         """Return log p(c) + log p(z | c), (N, M)."""
         squares = (codes[:, None] - self.means).square() / self.log_variances.exp()  # (N, M, K)
         log_density = -0.5 * (math.log(2 * math.pi) + self.log_variances + squares).sum(2)
-        joint: Tensor = self.logits.log_softmax(0) + log_density
-        return joint
+        return self.logits.log_softmax(0) + log_density
 
     def log_variance(self, features: Tensor) -> Tensor:
         """Return the log-variance (N, K) of the codes, from the features (N, F)."""

@@ -95,8 +95,7 @@ def kernel_components(codes: Array, n_components: int, seed: int = 0) -> Array:
     if not 1 <= n_components <= len(codes):
         raise InputError("n_components", f"must be from 1 to the {len(codes)} codes", value=n_components)
     values, vectors, _ = _eigen(np.asarray(codes, np.float32), n_components, seed)
-    components: Array = (vectors * np.sqrt(values)).astype(np.float32)
-    return components
+    return (vectors * np.sqrt(values)).astype(np.float32)
 
 
 def _eigen(codes: Array, n: int, seed: int) -> tuple[Array, Array, Array]:
