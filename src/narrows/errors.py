@@ -93,9 +93,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """Return a remedy that names the valid value nearest to ``name``, or all of them."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {close[0]!r}? Valid: {', '.join(names)}."
-    return f"Valid: {', '.join(names)}."
+    return f"Did you mean {close[0]!r}? Valid: {', '.join(names)}." if close else f"Valid: {', '.join(names)}."
 
 
 def _short(value: object, limit: int = 120) -> str:

@@ -71,6 +71,4 @@ def split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.15, seed: int
 
 def _count(share: float, n: int) -> int:
     """Return ``share`` of ``n`` rows: at least one, unless none are asked for or only one is there."""
-    if share == 0 or n < 2:
-        return 0
-    return max(1, round(share * n))
+    return 0 if share == 0 or n < 2 else max(1, round(share * n))

@@ -216,8 +216,7 @@ class DeepClusterer(Clusterer):
 
 def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
     """Raise a clear error unless ``values`` are bytes of images or finite float32 vectors, of ``shape`` if given."""
-    kind = (values.ndim, values.dtype)
-    if kind not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
+    if (values.ndim, values.dtype) not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
         raise InputError(
             "values", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
             value=f"{values.dtype} {values.shape}", remedy="narrows.open brings what it is given to this form.",

@@ -282,8 +282,7 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clu
         rows = max(1, BLOCK_VALUES // max(centers.shape))
         for begin in range(0, len(values), rows):
             x = values[begin : begin + rows].reshape(-1, len(middle)) / np.float64(unit) - middle  # (B, D)
-            squares = (x**2).sum(1)[:, None] - 2 * (x @ centers.T) + (centers**2).sum(1)
-            yield np.maximum(squares, 0)
+            yield np.maximum((x**2).sum(1)[:, None] - 2 * (x @ centers.T) + (centers**2).sum(1), 0)
 
 
 def initial_centers(

@@ -42,8 +42,7 @@ def left_by_tangents(pictures: Array, others: Array) -> Array:
     Every picture is moved, scaled, and changed in brightness and contrast by one linear step each, in closed form: the
     tangent distance of Simard, LeCun and Denker (1993). One step finds small windows only, and takes microseconds.
     """
-    side = pictures.shape[-1]
-    at = _places(side)
+    at = _places(pictures.shape[-1])
     down, across = np.gradient(pictures, axis=(1, 2))
     columns = [np.ones_like(pictures), pictures, across, down, across * at, down * at[:, None]]
     spanned = np.stack(columns, axis=1).reshape(len(pictures), len(columns), -1)  # (B, 6, side * side)

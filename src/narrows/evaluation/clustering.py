@@ -94,8 +94,7 @@ def _greedy(counts: Array) -> Array:
 def accuracy(clusters: Array, labels: Array, how: Matching = "optimal") -> float:
     """Return the share of rows whose cluster is matched to their class; see ``match``. nan without labels."""
     counts = contingency(clusters, labels)
-    matched = match(counts, how)
-    right = sum(int(counts[cluster, label]) for cluster, label in enumerate(matched) if label >= 0)
+    right = sum(int(counts[cluster, label]) for cluster, label in enumerate(match(counts, how)) if label >= 0)
     total = int(counts.sum())
     return right / total if total else math.nan
 
@@ -149,6 +148,4 @@ def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0
 
 def _on_known(score: Callable[[Array, Array], float], clusters: Array, labels: Array) -> float:
     known = np.asarray(labels) >= 0
-    if not known.any():
-        return math.nan
-    return float(score(labels[known], clusters[known]))
+    return math.nan if not known.any() else float(score(labels[known], clusters[known]))

@@ -228,15 +228,13 @@ def confusion(
         if len(counts) <= CELLS:
             for (i, j), count in np.ndenumerate(counts):
                 if count and (diagonal or i != j):
-                    ink = ink_on(colours[i, j])
-                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=ink)
+                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=ink_on(colours[i, j]))
             ax.set_xticks(np.arange(len(counts) + 1) - 0.5, minor=True)
             ax.set_yticks(np.arange(len(counts) + 1) - 0.5, minor=True)
             ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
             ax.tick_params(which="minor", length=0)
         shown = range(0, len(counts), -(-len(counts) // CELLS))
-        rotation = 0 if longest * 6 <= cell else 90
-        ax.set_xticks(shown, [classes[j] for j in shown], rotation=rotation, color=INK)
+        ax.set_xticks(shown, [classes[j] for j in shown], rotation=0 if longest * 6 <= cell else 90, color=INK)
         ax.set_yticks(shown, [classes[i] for i in shown], color=INK)
         ax.xaxis.tick_top()
         ax.xaxis.set_label_position("top")

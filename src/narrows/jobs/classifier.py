@@ -123,8 +123,7 @@ def measure(
             predicted[part] = coding.logits(model, data.values[chosen], work.progress).argmax(1)
             results[f"{part}/accuracy"] = classification.accuracy(predicted[part], labels[chosen])
     truth, answers = labels[getattr(rows, judge)], predicted[judge]
-    majority = np.bincount(labels[rows.train]).argmax()
-    results[f"{judge}/majority_accuracy"] = float((truth == majority).mean())
+    results[f"{judge}/majority_accuracy"] = float((truth == np.bincount(labels[rows.train]).argmax()).mean())
     results[f"{judge}/classes_answered"] = len(np.unique(answers))
     # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
     share = results[f"{judge}/accuracy"] or 0.0

@@ -92,8 +92,7 @@ def clustering(
         work.note(note)
     results |= _scores(work, found, clusterer.labels_)
     results |= _timed(clusterer, rows)
-    again = clusterer.predict(rows)
-    results["predict/agrees"] = float((again == clusterer.labels_).mean())
+    results["predict/agrees"] = float((clusterer.predict(rows) == clusterer.labels_).mean())
     if isinstance(clusterer, Agreement):
         results |= _on_the_way(work, clusterer, found)
     return results
@@ -212,9 +211,7 @@ def _tracks(table: list[dict[str, Any]]) -> float | None:
     from scipy.stats import spearmanr
 
     columns = [[row[name] for row in table] for name in ("information", "accuracy")]
-    if min(len(set(column)) for column in columns) < 3:
-        return None
-    return float(spearmanr(*columns).statistic)
+    return None if min(len(set(column)) for column in columns) < 3 else float(spearmanr(*columns).statistic)
 
 
 def _rows(values: Array) -> Array:

@@ -167,9 +167,7 @@ def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Datas
 
 def some(rows: Array, most: int, seed: int) -> Array:
     """Return ``rows``, or a seeded choice of ``most`` of them in order."""
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
 
 
 def _without_empty_labels(data: Dataset) -> Dataset:

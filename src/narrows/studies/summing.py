@@ -92,8 +92,7 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
 
 def step_name(run: str, seed: int) -> str:
     """Return the name of the step of a study that does a run with a seed: its folder, from that of the study on."""
-    folder = run_folder(Path(), run, seed)
-    return folder.as_posix()
+    return run_folder(Path(), run, seed).as_posix()
 
 
 def steps_of(out: Path, progress: Progress | None = None) -> Stages:
