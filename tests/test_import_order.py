@@ -4,11 +4,11 @@ import ast
 from pathlib import Path
 
 ORDER = [
-    "errors", "wording", "registry", "arguments", "files", "sealed", "claims", "progress", "interrupt", "stages",
-    "environment", "data", "noise", "views", "nets", "classifiers", "objectives", "encoder", "model", "training",
-    "codes", "neighbours", "placing", "distinct", "manifold", "principal", "encoders", "clustering", "projection",
-    "evaluation", "novelty", "deep", "figures", "reference", "worked", "polygons", "runs", "making", "recipes",
-    "report", "explorer", "steps", "pipeline", "estimators", "jobs", "studies", "cli",
+    "errors", "wording", "registry", "arguments", "files", "sealed", "learned", "claims", "progress", "interrupt",
+    "stages", "environment", "data", "noise", "views", "nets", "classifiers", "objectives", "encoder", "model",
+    "training", "codes", "neighbours", "placing", "distinct", "manifold", "principal", "encoders", "clustering",
+    "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked", "polygons", "runs", "making",
+    "recipes", "report", "explorer", "steps", "pipeline", "estimators", "jobs", "studies", "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 

@@ -17,9 +17,9 @@ from torch import Tensor
 from narrows.encoder import Encoder, blocks
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
+from narrows.learned import checked_state
 from narrows.model import Model, apply
 from narrows.progress import Progress
-from narrows.sealed import checked_state
 from narrows.views import Views
 
 __all__ = [

@@ -5,10 +5,10 @@ Recipes, studies and estimators know all of them by ``methods`` and by what ``Cl
 """
 
 from narrows.clustering._codes import CodeClusterer, checked_codes
-from narrows.clustering._contract import Clusterer, whole_number
+from narrows.clustering._contract import Clusterer, positive, whole_number
 from narrows.registry import Registry
 
-__all__ = ["Clusterer", "CodeClusterer", "checked_codes", "methods", "whole_number"]
+__all__ = ["Clusterer", "CodeClusterer", "checked_codes", "methods", "positive", "whole_number"]
 
 methods = Registry("narrows.clustering", "clustering method", "narrows.deep")
 __getattr__ = methods.attribute  # every method's class, imported when it is first used

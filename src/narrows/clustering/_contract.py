@@ -11,12 +11,13 @@ import numpy as np
 
 from narrows.errors import NarrowsError, RecipeError, RunFolderError
 from narrows.files import Array, write_arrays
+from narrows.learned import Learned
 from narrows.sealed import AGAIN, Parts, new_place, seal
 
 SEEDS = 1 << 32  # there are so many
 
 
-class Clusterer(ABC):
+class Clusterer(Learned, ABC):
     """A way to sort rows into clusters, numbered by size with the largest first.
 
     A subclass is a ``CodeClusterer`` (``narrows.clustering``), whose rows are codes, or a ``DeepClusterer``
@@ -36,9 +37,6 @@ class Clusterer(ABC):
 
     #: Whether it trains a network of its own, and so takes rows as they are stored rather than codes.
     trains_network: ClassVar[bool] = False
-    #: The arrays ``fit`` learns (each with an underscore added), floating-point numbers, and their axes, a letter each;
-    #: the same letter is the same length.
-    learned: ClassVar[Mapping[str, str]] = {}
     #: Arguments with which it takes seconds, to see whether it works at all.
     quick: ClassVar[Mapping[str, Any]] = {}
     #: The files of a saved one.
@@ -79,10 +77,6 @@ class Clusterer(ABC):
     def evidence(self) -> dict[str, list[dict[str, Any]]]:
         """Return what was found on the way, as tables, name -> lines."""
         return {}
-
-    def state(self) -> dict[str, Array]:
-        """Return the learned arrays."""
-        return {name: getattr(self, f"{name}_") for name in self.learned}
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted clusterer into ``folder``, and the hashes of its files."""
@@ -141,3 +135,15 @@ def whole_number(setting: str, value: Any, least: int = 1, most: float = np.inf)
         limits = f">= {least}" if most == np.inf else f"from {least} to {most}"
         raise RecipeError(setting, f"must be a whole number {limits}", value=value)
     return int(value)
+
+
+def positive(setting: str, value: float) -> float:
+    """Return ``value``.
+
+    Raises
+    ------
+    RecipeError : it is no finite number above 0
+    """
+    if not 0 < value < np.inf:
+        raise RecipeError(setting, "must be a number > 0", value=value)
+    return value

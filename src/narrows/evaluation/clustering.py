@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from narrows.data.splits import some_rows
 from narrows.errors import InputError
 from narrows.files import Array
 
@@ -131,10 +132,7 @@ def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0
     from sklearn.metrics import silhouette_samples
 
     size = math.prod(values.shape[1:])
-    most = min(sample, max(FEWEST_ROWS, HELD_VALUES // size))
-    rows = np.arange(len(values))
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+    rows = some_rows(len(values), min(sample, max(FEWEST_ROWS, HELD_VALUES // size)), seed)
     clusters = clusters[rows]
     found = len(np.unique(clusters))
     if found < 2:
