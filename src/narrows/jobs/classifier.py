@@ -129,8 +129,8 @@ def measure(
     share = results[f"{judge}/accuracy"] or 0.0
     results[f"{judge}/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
     results["data/valid"], results["data/test"] = len(rows.valid), len(rows.test)
-    for signal in of_run(results, history, labels=truth, predicted=answers, class_names=data.class_names, keep=keep):
-        work.note(signal.sentence)
+    found = of_run(results, history, labels=truth, predicted=answers, class_names=data.class_names, keep=keep)
+    work.note(*(signal.sentence for signal in found))
     name = {"test": "Test rows", "valid": "Held-out training rows"}[judge]
     counts = classification.confusion(truth, answers, len(data.class_names))
     work.figure(

@@ -88,8 +88,7 @@ def clustering(
         results["time/fit_s"] = time.perf_counter() - start
     before.unlink(missing_ok=True)  # its steps are gone as well
     results["memory/peak_mb"] = max(peak[0], spent["peak"]) / 2**20
-    for note in clusterer.notes:
-        work.note(note)
+    work.note(*clusterer.notes)
     results |= _scores(work, found, clusterer.labels_)
     results |= _timed(clusterer, rows)
     results["predict/agrees"] = float((clusterer.predict(rows) == clusterer.labels_).mean())
