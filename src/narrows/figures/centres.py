@@ -81,14 +81,13 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
             ]:
                 ax.plot(panel.etas, theory, color=colour, linewidth=1.3, label=f"{label}, predicted")
                 ax.plot(panel.etas, measured, "o", color=colour, markersize=4, label=f"{label}, measured")
-            limit = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0}
-            ax.axvline(10, label="η = 10: unstable from here", **limit)
-            ax.set(xscale="log", yscale="log")
-            ax.set_title(panel.title, color=INK)
+            ax.axvline(
+                10, label="η = 10: unstable from here", color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0
+            )
+            ax.set(xscale="log", yscale="log", title=panel.title, axisbelow=True)
             for axis in (ax.xaxis, ax.yaxis):
                 axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.grid(axis="y", color=FAINT, linewidth=0.6)
-            ax.set_axisbelow(True)
         for ax in grid[-1]:
             ax.set_xlabel("η")
         for ax in grid[:, 0]:
@@ -131,8 +130,7 @@ def errors_grid(
                 ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=7.5)
             ax.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
             ax.set_yticks(range(len(etas)), [f"{eta:g}" for eta in etas])
-            ax.set_xlabel("batch size")
-            ax.set_title(name, color=INK)
+            ax.set(xlabel="batch size", title=name)
             ax.tick_params(length=0)
             ax.spines[:].set_visible(False)
         figure.axes[0].set_ylabel("η")

@@ -53,8 +53,7 @@ def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequ
         right.set_title("all by their cluster, in the colour of its class")
         for ax, given in ((left, labels), (right, clusters)):
             ax.set_aspect("equal", adjustable="datalim")
-            ax.set_xticks([])
-            ax.set_yticks([])
+            ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             _legend(ax, titles, np.unique(given[given >= 0]))
     return figure
@@ -96,8 +95,7 @@ def loss_against_accuracy(
         right.plot(losses, accuracies, color=FAINT, linewidth=1.2, zorder=1)
         right.scatter(losses, accuracies, s=22, color=PALETTE[0], zorder=3)
         _name_points(right, epochs, losses, accuracies)
-        right.set_xlabel("reconstruction loss")
-        right.set_ylabel("accuracy of the clusters")
+        right.set(xlabel="reconstruction loss", ylabel="accuracy of the clusters")
         right.grid(color=FAINT, linewidth=0.6)
         right.set_axisbelow(True)
         for ax in (accuracy, right):

@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from narrows.errors import InputError
 from narrows.figures import DPI
+from narrows.figures.curves import column, line
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
 from narrows.figures.style import (
     INK,
@@ -85,19 +86,19 @@ def curves_by_rate(histories: Mapping[str, History]) -> Figure:
     with style():
         figure = Figure(figsize=(720 / 96, (30 + 190 * len(histories)) / 96), dpi=DPI, layout="constrained")
         grid = figure.subplots(len(histories), 2, squeeze=False, sharex=True, sharey="col")
-        for line, (title, history) in zip(grid, histories.items(), strict=True):
-            epochs = _column(history, "epoch")
-            for ax, score in zip(line, ("loss", "accuracy"), strict=True):
+        for pair, (title, history) in zip(grid, histories.items(), strict=True):
+            epochs = column(history, "epoch")
+            for ax, score in zip(pair, ("loss", "accuracy"), strict=True):
                 for part, colour, label in [("train", PALETTE[0], "training"), ("valid", PALETTE[1], "validation")]:
-                    _line(ax, epochs, _column(history, f"{part}/{score}"), color=colour, label=label)
+                    line(ax, epochs, column(history, f"{part}/{score}"), color=colour, linewidth=1.4, label=label)
                 ax.set_ylabel(score)
                 ax.grid(axis="y", linewidth=0.4, alpha=0.5)
                 ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-            line[0].set_title(short(title, 40))
-            final = _column(history, "valid/accuracy")[-1]
+            pair[0].set_title(short(title, 40))
+            final = column(history, "valid/accuracy")[-1]
             if np.isfinite(final):
-                line[1].set_title(f"validation ends at {final:.3f}", color=MUTED)
-        losses = np.concatenate([_column(h, f"{part}/loss") for h in histories.values() for part in ("train", "valid")])
+                pair[1].set_title(f"validation ends at {final:.3f}", color=MUTED)
+        losses = np.concatenate([column(h, f"{part}/loss") for h in histories.values() for part in ("train", "valid")])
         _log_if_wide(grid[0, 0], losses)
         grid[0, 1].set_ylim(0, 1.02)
         for ax in grid[-1]:
@@ -127,12 +128,12 @@ def compare_losses(histories: Mapping[str, History], ax: Axes | None = None, *, 
         for i, (title, history) in enumerate(histories.items()):
             name, colour = short(title, 24), PALETTE[i % len(PALETTE)]
             for part, dashes, label in [("train", "-", name), ("valid", (0, (3, 2)), f"{name}, validation")]:
-                losses = _column(history, f"{part}/loss")
-                _line(ax, _column(history, "epoch"), losses, color=colour, linestyle=dashes, label=label)
-                drawn.append(losses)
+                drawn.append(column(history, f"{part}/loss"))
+                line(
+                    ax, column(history, "epoch"), drawn[-1], color=colour, linewidth=1.4, linestyle=dashes, label=label
+                )
         _log_if_wide(ax, np.concatenate(drawn))
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(loss)
+        ax.set(xlabel="epoch", ylabel=loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), labelcolor=INK)
@@ -177,9 +178,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
                     ax.plot(none, np.full(len(none), floor), "v", color=colour, markersize=5, clip_on=False, zorder=4)
             _log_axis(ax, floor, float(positive.max(initial=floor)))
             ax.set_ylim(bottom=floor)
-            ax.set_title(title)
-            ax.set_ylabel("variance")
-            ax.set_xlabel("layer (0: the input)")
+            ax.set(title=title, ylabel="variance", xlabel="layer (0: the input)")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         handles, labels = left.get_legend_handles_labels()
@@ -246,12 +245,6 @@ def confusion(
     return figure
 
 
-def _line(ax: Axes, epochs: Array, values: Array, **look: Any) -> None:
-    if np.isfinite(values).any():
-        marker = "o" if np.isfinite(values).sum() == 1 else ""
-        ax.plot(epochs, values, linewidth=1.4, marker=marker, markersize=4, **look)
-
-
 def _log_if_wide(ax: Axes, values: Array) -> None:
     """Make the axis logarithmic where the values span more than a factor of 20."""
     values = values[np.isfinite(values)]
@@ -273,8 +266,3 @@ def _check_histories(histories: Mapping[str, History]) -> None:
     for title, history in histories.items():
         if not history:
             raise InputError(f"histories[{title!r}]", "must hold at least one epoch", value="none")
-
-
-def _column(history: History, name: str) -> Array:
-    found = [row.get(name) for row in history]
-    return np.array([value if isinstance(value, int | float) else np.nan for value in found], np.float64)

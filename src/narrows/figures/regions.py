@@ -177,9 +177,7 @@ def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes |
             epochs = np.arange(1, len(line) + 1)
             ax.plot(epochs, line, color=PALETTE[(2 * i) % len(PALETTE)], linewidth=1.3, marker=marker, label=title)
         ax.axhline(truth, color=TRUE, linewidth=1, linestyle="--", label="truth")
-        ax.set_ylim(-0.02, 1.02)
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("share called inside")
+        ax.set(ylim=(-0.02, 1.02), xlabel="epoch", ylabel="share called inside")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), labelcolor=INK)
@@ -261,11 +259,9 @@ def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure
             name = f"{short(title, 30)}: {share(alive)} can learn"
             look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "histtype": "stepfilled", "alpha": 0.55}
             ax.hist(np.maximum(sizes, bins[0]), bins=bins, weights=weights, label=name, **look)
-        ax.set_xscale("log")
-        ax.set_xlim(bins[0], bins[-1])
+        ax.set(xscale="log", xlim=(bins[0], bins[-1]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_xlabel("size of what the sigmoids are applied to (in green they learn)")
-        ax.set_ylabel("share")
+        ax.set(xlabel="size of what the sigmoids are applied to (in green they learn)", ylabel="share")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), labelcolor=INK)
     return figure
 
@@ -297,10 +293,7 @@ def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax
             share = np.divide(within, count, out=np.full(bins, np.nan), where=count > 0)
             ax.stairs(share, edges, color=PALETTE[i % len(PALETTE)], linewidth=1.4, label=title, baseline=None)
         ax.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="one half: above, most are inside")
-        ax.set_xlim(0, 90)
-        ax.set_ylim(0, 1)
-        ax.set_xlabel("direction from the origin (degrees)")
-        ax.set_ylabel("share inside")
+        ax.set(xlim=(0, 90), ylim=(0, 1), xlabel="direction from the origin (degrees)", ylabel="share inside")
         legend_above(ax)
     return figure
 
@@ -333,9 +326,7 @@ def _mistakes(predict: Predict, points: Array | None, labels: Array | None) -> A
 def _frame(ax: Axes, box: Box) -> None:
     """Show ``box`` and nothing else, a unit as long upwards as to the right, with a thin frame."""
     left, right, bottom, top = box
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
-    ax.set_aspect("equal")
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.spines[:].set_color(FAINT)
     ax.spines[:].set_visible(True)
     ax.tick_params(length=2, labelsize=7)
