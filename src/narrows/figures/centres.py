@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from narrows.errors import InputError
-from narrows.figures import DPI
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, style
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, new_panels, style
 from narrows.files import Array
 
 
@@ -70,8 +69,9 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
         raise InputError("panels", "must hold at least one", value="none")
     lines = -(-len(panels) // columns)
     with style():
-        figure = Figure(figsize=(760 / 96, (60 + 250 * lines) / 96), dpi=DPI, layout="constrained")
-        grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+        figure, grid = new_panels(
+            (760 / 96, (60 + 250 * lines) / 96), lines, columns, squeeze=False, sharex=True, sharey=True
+        )
         for ax in grid.flat[len(panels) :]:
             ax.set_axis_off()
         for ax, panel in zip(grid.flat, panels, strict=False):
@@ -121,8 +121,8 @@ def errors_grid(
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     with style():
         size = (150 + 2 * (60 + 60 * len(sizes)), 90 + 27 * len(etas))
-        figure = Figure(figsize=(size[0] / 96, size[1] / 96), dpi=DPI, layout="constrained")
-        for ax, table, shade, name in zip(figure.subplots(1, 2, sharey=True), both, shades, names, strict=True):
+        figure, pair = new_panels((size[0] / 96, size[1] / 96), 1, 2, sharey=True)
+        for ax, table, shade, name in zip(pair, both, shades, names, strict=True):
             image = ax.imshow(np.ma.masked_invalid(shade), cmap="Blues", vmin=low, vmax=high, aspect="auto")
             colours = image.to_rgba(np.ma.masked_invalid(shade))  # (E, S, 4)
             for (i, j), value in np.ndenumerate(table):

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from narrows.errors import InputError
-from narrows.figures import DPI
 from narrows.figures.curves import column, line
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
 from narrows.figures.style import (
@@ -23,6 +22,7 @@ from narrows.figures.style import (
     class_names,
     ink_on,
     new_axes,
+    new_panels,
     scale_bar,
     short,
     style,
@@ -84,8 +84,9 @@ def curves_by_rate(histories: Mapping[str, History]) -> Figure:
     """
     _check_histories(histories)
     with style():
-        figure = Figure(figsize=(720 / 96, (30 + 190 * len(histories)) / 96), dpi=DPI, layout="constrained")
-        grid = figure.subplots(len(histories), 2, squeeze=False, sharex=True, sharey="col")
+        figure, grid = new_panels(
+            (720 / 96, (30 + 190 * len(histories)) / 96), len(histories), 2, squeeze=False, sharex=True, sharey="col"
+        )
         for pair, (title, history) in zip(grid, histories.items(), strict=True):
             epochs = column(history, "epoch")
             for ax, score in zip(pair, ("loss", "accuracy"), strict=True):
@@ -155,8 +156,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
     InputError : nothing to draw, or values that are no variances
     """
     with style():
-        figure = Figure(figsize=(720 / 96, 300 / 96), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((720 / 96, 300 / 96), 1, 2)
         for ax, name, title, variances in [
             (left, "activations", "activations", activations),
             (right, "gradients", "gradient of the loss by them", gradients),
