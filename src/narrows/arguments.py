@@ -79,10 +79,22 @@ def whole_number(setting: str, value: Any, least: int = 1, most: float = math.in
     ------
     RecipeError : it is no whole number from ``least`` to ``most``
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
         raise RecipeError(setting, f"must be a whole number {limits}", value=value)
     return int(value)
+
+
+def positive(setting: str, value: float) -> float:
+    """Return ``value``.
+
+    Raises
+    ------
+    RecipeError : it is no finite number above 0
+    """
+    if not 0 < value < math.inf:
+        raise RecipeError(setting, "must be a number > 0", value=value)
+    return value
 
 
 @lru_cache(maxsize=256)

@@ -17,9 +17,9 @@ from torch import Tensor
 from narrows.encoder import Encoder, blocks
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
+from narrows.learned import checked_state
 from narrows.model import Model, apply
 from narrows.progress import Progress
-from narrows.sealed import checked_state
 from narrows.views import Views
 
 __all__ = [
@@ -183,5 +183,4 @@ def draw_codes(encoder: Encoder, distribution: CodeDistribution, n: int, origin:
 
 def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:
     """Draw ``n`` codes (n, K) float32 from ``scale`` N(0, I): the same draws, times ``scale``."""
-    drawn: Array = np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)
-    return drawn
+    return np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)

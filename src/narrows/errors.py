@@ -95,9 +95,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if not names:
         return "There are none here."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {close[0]!r}? Valid: {', '.join(names)}."
-    return f"Valid: {', '.join(names)}."
+    return f"Did you mean {close[0]!r}? Valid: {', '.join(names)}." if close else f"Valid: {', '.join(names)}."
 
 
 def _short(value: object, limit: int = 120) -> str:

@@ -8,11 +8,13 @@ Arrays are stored as safetensors, which holds numbers and names only and cannot 
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -57,6 +59,13 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 def write_text(path: str | Path, content: str) -> None:
     """Replace ``path`` by ``content`` (UTF-8) in one step."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
+    """Replace ``path`` by a table, the first of whose rows are the names of its columns, in one step."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_json(path: str | Path, content: Any) -> None:

@@ -36,8 +36,8 @@ from narrows.encoder import Encoder
 from narrows.encoders.pca import PCACodes
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array
+from narrows.learned import Learned
 from narrows.neighbours import nearest_in
-from narrows.sealed import checked_state
 from narrows.wording import figure, out_of, plural, verb
 
 NAME = "novelty.safetensors"  # of a run, and of a saved estimator
@@ -63,7 +63,7 @@ Evidence = Callable[[Array], tuple[Array, Array | None]]
 Seen = tuple[Array, Array, Array]  # residual, spread and level, (N,) each
 
 
-class Novelty:
+class Novelty(Learned):
     """What is needed to say how unlike the fitted rows others are: numbers alone, codes of fitted rows among them.
 
     Attributes
@@ -80,8 +80,7 @@ class Novelty:
     held_out_ : (1,), 1 where these were held out from training; 0 where the network learned from them
     """
 
-    #: The arrays that are saved, and their axes.
-    learned: ClassVar[Mapping[str, str]] = {
+    learned: ClassVar = {
         "codes": "MK", "rows": "M", "log_errors": "M", "mean": "D", "axes": "QD", "units": "4", "evidence": "M5",
         "centre": "5", "whitening": "55", "location": "4", "scale": "4", "scores": "N", "held_out": "1",
     }  # fmt: skip
@@ -197,8 +196,7 @@ class Novelty:
         """Return (1 + number of held-out rows at least as odd) / (1 + number of held-out rows), (N,) float32."""
         # The same row among others is odd to a few digits less; it must not depend on that whether it is as odd.
         at_least = len(self.scores_) - np.searchsorted(self.scores_, oddness * (1 - ROUNDING), side="left")
-        share: Array = ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
-        return share
+        return ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -214,10 +212,6 @@ class Novelty:
             notes += (f"Counted on {plural(count, 'row')}, no novelty can be below {1 / (1 + count):.2f}.",)
         return notes
 
-    def state(self) -> dict[str, Array]:
-        """Return the learned arrays."""
-        return {name: getattr(self, f"{name}_") for name in self.learned}
-
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array]) -> Self:
         """Build from what ``state`` returned.
@@ -227,8 +221,7 @@ class Novelty:
         RunFolderError : other arrays
         """
         self = cls()
-        for name, array in checked_state("novelty", cls.learned, arrays).items():
-            setattr(self, f"{name}_", array)
+        self.take_state("novelty", arrays)
         if (np.diff(self.scores_) < 0).any() or (self.units_ <= 0).any() or (self.scale_ <= 0).any():
             raise RunFolderError("the saved novelty", "must have rising scores, and units above 0")
         return self

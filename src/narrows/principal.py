@@ -54,5 +54,4 @@ def _restarts(solver: Callable[..., object]) -> dict[str, Any]:
 def with_fixed_signs(axes: Array) -> Array:
     """Flip those of ``axes`` (n, D) whose value of greatest size is negative."""
     largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
-    flipped: Array = axes * np.where(largest < 0, -1.0, 1.0)[:, None]
-    return flipped
+    return axes * np.where(largest < 0, -1.0, 1.0)[:, None]

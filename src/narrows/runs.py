@@ -286,8 +286,7 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run is not finished, or damaged
         """
-        encoder = self.encoder("auto")
-        return self.assign_values(encoder, self.open_source(source, **options).values)
+        return self.assign_values(self.encoder("auto"), self.open_source(source, **options).values)
 
     def assign_values(self, encoder: Encoder, values: Array, codes: Array | None = None) -> Assigned:
         """Return what ``assign`` does, of rows that are open already.

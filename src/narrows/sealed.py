@@ -246,36 +246,6 @@ def hashes_of(listing: Mapping[str, Any], path: Path) -> dict[str, str]:
     return files
 
 
-def checked_state(owner: str, shapes: Mapping[str, str], arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return ``arrays`` when they are what ``owner`` saved.
-
-    Parameters
-    ----------
-    owner : in the words of a message
-    shapes : of each array, a letter for each axis; the same letter stands for the same length, a digit for itself
-    arrays : floating-point numbers
-
-    Raises
-    ------
-    RunFolderError : other names, shapes that do not fit together, or values that are no finite numbers
-    """
-    if set(arrays) != set(shapes):
-        raise RunFolderError(f"the saved {owner}", f"must hold {', '.join(sorted(shapes))}", value=sorted(arrays))
-    lengths: dict[str, int] = {}
-    for name, letters in shapes.items():
-        shape, dtype = arrays[name].shape, arrays[name].dtype
-        fits = len(shape) == len(letters) and all(
-            length == (int(letter) if letter.isdigit() else lengths.setdefault(letter, length)) and length > 0
-            for letter, length in zip(letters, shape, strict=True)
-        )
-        if not fits or dtype.kind != "f" or not np.isfinite(arrays[name]).all():
-            raise RunFolderError(
-                f"the saved {owner}", f"must have finite numbers of shape ({', '.join(letters)}) in {name!r}",
-                value=f"{dtype} {shape}", remedy="The file is damaged or from another program; run again.",
-            )  # fmt: skip
-    return dict(arrays)
-
-
 def _object(content: bytes) -> dict[str, Any]:
     found = json.loads(content.decode("utf-8"))
     if not isinstance(found, dict):

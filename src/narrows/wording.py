@@ -73,9 +73,7 @@ def points(difference: float) -> str:
 def fixed(value: float, digits: int) -> str:
     """Return ``value`` with so many digits after the point, a real minus sign, and no sign before zeros."""
     text = f"{value:,.{digits}f}"
-    if float(text.replace(",", "")) == 0:
-        return text.removeprefix("-")
-    return text.replace("-", "\N{MINUS SIGN}")
+    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def figure(value: float, digits: int = 4) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from narrows.errors import InputError
-from narrows.files import Array, atomic_file, safe_name, write_npy, write_text
+from narrows.files import Array, atomic_file, safe_name, write_csv, write_npy
 
 TABLES = (".csv", ".npy", ".npz")
 IMAGES = (".npy", ".npz", ".png", "")  # "" for a folder of .png
@@ -67,12 +65,8 @@ def write_table(
     elif out.suffix == ".npz":
         _write_npz(out, {"id": np.array(ids), **columns})
     else:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["id", *columns])
-        for row, name in enumerate(ids):
-            writer.writerow([name, *(_plain(column[row]) for column in columns.values())])
-        write_text(out, text.getvalue())
+        rows = ([name, *(_plain(column[row]) for column in columns.values())] for row, name in enumerate(ids))
+        write_csv(out, [["id", *columns], *rows])
 
 
 def write_rows(out: Path, rows: Array, ids: Sequence[str], columns: Sequence[str] | None = None) -> None:

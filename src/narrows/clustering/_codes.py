@@ -19,7 +19,7 @@ from narrows.data.dataset import all_finite
 from narrows.distinct import count_distinct
 from narrows.errors import InputError
 from narrows.files import Array
-from narrows.sealed import Parts, checked_state
+from narrows.sealed import Parts
 from narrows.wording import verb
 
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
@@ -39,7 +39,7 @@ class CodeClusterer(Clusterer):
     @property
     def n_clusters_(self) -> int:
         """M, the clusters there are, those without a code included."""
-        return self._length("M")
+        return self.length("M")
 
     def fit(self, rows: Array) -> Self:
         """Find clusters in the codes ``rows`` (N, K).
@@ -88,8 +88,7 @@ class CodeClusterer(Clusterer):
         RunFolderError : arrays that are not those of this method
         """
         self = cls(**arguments)
-        for name, array in checked_state("clustering", cls.learned, arrays).items():
-            setattr(self, f"{name}_", array)
+        self.take_state("clustering", arrays)
         return self
 
     def assign(self, rows: Array) -> Array:
@@ -125,8 +124,7 @@ class CodeClusterer(Clusterer):
 
     def _shares(self, codes: Array) -> Array:
         """Return the shares (B, M) of float64 ``codes`` (B, K) in the clusters."""
-        shares: Array = np.eye(self.n_clusters_)[self._score(codes)[0]]
-        return shares
+        return np.eye(self.n_clusters_)[self._score(codes)[0]]
 
     def _number(self, codes: Array) -> Array:
         """Number the clusters by how many of ``codes`` (N, K) they hold, and return these sizes as they were before."""
@@ -142,15 +140,9 @@ class CodeClusterer(Clusterer):
     def _take(self, arrays: dict[str, Array], parts: Parts, made_by: Mapping[str, Any]) -> None:
         vars(self).update(vars(type(self).from_state(arrays, n_clusters=self.n_clusters, seed=self.seed)))
 
-    def _length(self, axis: str) -> int:
-        """Return the length of an axis of the learned arrays."""
-        name, axes = next((name, axes) for name, axes in self.learned.items() if axis in axes)
-        length: int = getattr(self, f"{name}_").shape[axes.index(axis)]
-        return length
-
     def _in_blocks(self, codes: Array, read: Callable[[Array], Array], *shape: int) -> Array:
         """Return what ``read`` makes of ``codes`` (N, K), (N, *shape), from float64 (B, K) at a time."""
-        codes, size = checked_codes(codes), self._length("K")
+        codes, size = checked_codes(codes), self.length("K")
         if codes.shape[1] != size:
             raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
         rows = max(1, BLOCK_VALUES // max(self.n_clusters_, size))

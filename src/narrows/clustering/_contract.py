@@ -10,12 +10,13 @@ from typing import Any, ClassVar, Self
 from narrows.arguments import whole_number
 from narrows.errors import NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays
+from narrows.learned import Learned
 from narrows.sealed import AGAIN, Parts, new_place, seal
 
 SEEDS = 1 << 32  # there are so many
 
 
-class Clusterer(ABC):
+class Clusterer(Learned, ABC):
     """A way to sort rows into clusters, numbered by size with the largest first.
 
     A subclass is a ``CodeClusterer`` (``narrows.clustering``), whose rows are codes, or a ``DeepClusterer``
@@ -35,9 +36,6 @@ class Clusterer(ABC):
 
     #: Whether it trains a network of its own, and so takes rows as they are stored rather than codes.
     trains_network: ClassVar[bool] = False
-    #: The arrays ``fit`` learns (each with an underscore added), floating-point numbers, and their axes, a letter each;
-    #: the same letter is the same length.
-    learned: ClassVar[Mapping[str, str]] = {}
     #: Arguments with which it takes seconds, to see whether it works at all.
     quick: ClassVar[Mapping[str, Any]] = {}
     #: The files of a saved one.
@@ -78,10 +76,6 @@ class Clusterer(ABC):
     def evidence(self) -> dict[str, list[dict[str, Any]]]:
         """Return what was found on the way, as tables, name -> lines."""
         return {}
-
-    def state(self) -> dict[str, Array]:
-        """Return the learned arrays."""
-        return {name: getattr(self, f"{name}_") for name in self.learned}
 
     def save(self, folder: str | Path) -> None:
         """Write the fitted clusterer into ``folder``, and the hashes of its files."""

@@ -7,9 +7,10 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from narrows.arguments import whole_number
+from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
+from narrows.data.splits import some_rows
 from narrows.errors import RecipeError, RunFolderError
 from narrows.files import Array
 from narrows.wording import plural, verb
@@ -60,10 +61,8 @@ class Mixture(CodeClusterer):
                 'must be "full", "tied", "diag" or "spherical"',
                 value=covariance_type,
             )
-        if not 0 < reg < np.inf:
-            raise RecipeError("clustering.reg", "must be a number > 0", value=reg)
         self.covariance_type = covariance_type
-        self.reg = reg
+        self.reg = positive("clustering.reg", reg)
         self.max_iter = whole_number("clustering.max_iter", max_iter)
         self.max_rows = whole_number("clustering.max_rows", max_rows)
 
@@ -75,8 +74,7 @@ class Mixture(CodeClusterer):
         from threadpoolctl import threadpool_limits
 
         if len(codes) > self.max_rows:
-            chosen = np.random.default_rng(self.seed).choice(len(codes), self.max_rows, replace=False)
-            codes = codes[np.sort(chosen)]
+            codes = codes[some_rows(len(codes), self.max_rows, self.seed)]
             self.notes += (
                 f"The mixture was fitted to {plural(self.max_rows, 'code')} chosen at random; the others were "
                 "assigned.",

@@ -101,8 +101,7 @@ class Dataset:
             raise DataError("ids", "must be unique", value=twice)
         if self.split is not None:
             object.__setattr__(self, "split", np.asarray(self.split))
-            words = self.split.tolist()
-            wrong = next((word for word in words if word not in ("train", "valid", "test")), None)
+            wrong = next((word for word in self.split.tolist() if word not in ("train", "valid", "test")), None)
             if wrong is not None:
                 raise DataError("split", 'must say "train", "valid" or "test" for each row', value=wrong)
 
@@ -156,9 +155,7 @@ class Dataset:
     @property
     def n_classes(self) -> int:
         """The number of classes that occur in the labels (0 without labels)."""
-        if self.labels is None:
-            return 0
-        return len(np.unique(self.labels[self.labels >= 0]))
+        return 0 if self.labels is None else len(np.unique(self.labels[self.labels >= 0]))
 
     @property
     def class_names(self) -> list[str]:

@@ -36,8 +36,7 @@ def read(frame: Any, options: Options) -> Raw:
     if words and options.columns:
         raise DataError("columns", "must be numbers", value=names[words[0]])
     if words:
-        left = [names[i] for i in words]
-        notes.append(f"Left out, because they hold no numbers: {columns.listed(left)}.")
+        notes.append(f"Left out, because they hold no numbers: {columns.listed([names[i] for i in words])}.")
         kept = [names[i] for i in positions if i not in words]
         positions = [i for i in positions if i not in words]
     if not positions:

@@ -53,9 +53,7 @@ class Scale(NamedTuple):
 
     def as_options(self) -> dict[str, Any]:
         """Return what ``narrows.open`` is given to scale so again."""
-        if self.clips:
-            return {"range": [_plain(self.low), _plain(self.high)]}
-        return {"white": _plain(self.high)}
+        return {"range": [_plain(self.low), _plain(self.high)]} if self.clips else {"white": _plain(self.high)}
 
 
 BYTES = Scale(0, 255)

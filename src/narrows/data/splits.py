@@ -1,4 +1,4 @@
-"""Which rows train, which choose the best epoch, and which measure."""
+"""Which rows train, which choose the best epoch, which measure; and which are looked at where all would be too many."""
 
 from __future__ import annotations
 
@@ -69,8 +69,13 @@ def split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.15, seed: int
     return Split(train_rows, np.sort(valid_rows), np.sort(test_rows) if held_out else train_rows, held_out)
 
 
+def some_rows(count: int, most: int, seed: int) -> Array:
+    """Return the numbers of all rows, or of ``most`` of them chosen at random, in order."""
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
+
+
 def _count(share: float, n: int) -> int:
     """Return ``share`` of ``n`` rows: at least one, unless none are asked for or only one is there."""
-    if share == 0 or n < 2:
-        return 0
-    return max(1, round(share * n))
+    return 0 if share == 0 or n < 2 else max(1, round(share * n))

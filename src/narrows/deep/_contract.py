@@ -20,9 +20,10 @@ from narrows.deep._planes import by_planes
 from narrows.distinct import count_distinct
 from narrows.errors import InputError
 from narrows.files import Array, sha256
+from narrows.learned import checked_state
 from narrows.model import PARTS, Model
 from narrows.nets import Network
-from narrows.sealed import Parts, checked_state
+from narrows.sealed import Parts
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import plural, verb
@@ -36,7 +37,8 @@ class DeepClusterer(Clusterer):
     """A clustering of images or vectors by a network that it trains.
 
     A subclass learns ``model_`` and the arrays named in ``learned`` in ``_fit``, reads shares in clusters from them in
-    ``_shares``, and says in ``_reader`` which clustering of the network's codes has the same clusters.
+    ``_shares`` (or leaves that to the objective's ``assign``), and says in ``_reader`` which clustering of the
+    network's codes has the same clusters.
 
     Parameters
     ----------
@@ -116,8 +118,7 @@ class DeepClusterer(Clusterer):
 
     def assign(self, rows: Array) -> Array:
         """Return the shares (N, M) float32 that rows have in the clusters; each row's add up to 1."""
-        shares: Array = self._all_shares(rows)[:, self.order_]
-        return shares
+        return self._all_shares(rows)[:, self.order_]
 
     def predict(self, rows: Array) -> Array:
         """Return the cluster (N,) int64 of each row."""
@@ -168,9 +169,9 @@ class DeepClusterer(Clusterer):
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         """Learn ``n_clusters`` clusters of ``values`` (N, ...), at least as many of which are distinct."""
 
-    @abstractmethod
     def _shares(self, values: Array) -> Array:
         """Return the shares (N, M) of rows, in the order of the columns as learned, in bounded memory."""
+        return shares_of(self.model_, values)
 
     @abstractmethod
     def _reader(self, codes: Array) -> CodeClusterer:
@@ -215,10 +216,18 @@ class DeepClusterer(Clusterer):
         return shares.astype(np.float32)
 
 
+def shares_of(model: Model, values: Array) -> Array:
+    """Return the shares (N, M) of rows in the clusters that a network learned along with its objective."""
+    objective: Any = model.objective
+    codes = torch.from_numpy(coding.encode(model, values))
+    with torch.inference_mode():
+        shares: Array = objective.assign(codes).numpy()
+    return shares
+
+
 def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
     """Raise a clear error unless ``values`` are bytes of images or finite float32 vectors, of ``shape`` if given."""
-    kind = (values.ndim, values.dtype)
-    if kind not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
+    if (values.ndim, values.dtype) not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
         raise InputError(
             "values", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
             value=f"{values.dtype} {values.shape}", remedy="narrows.open brings what it is given to this form.",

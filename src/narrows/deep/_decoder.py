@@ -45,8 +45,7 @@ def with_decoder(model: Model, values: Array, rows: Array, valid: Array, stages:
     TrainingError : training diverged
     Interrupted : ``stages.stop`` said so
     """
-    passes = int(np.clip(DECODED // len(rows), *PASSES))
-    settings = Settings(epochs=passes)
+    settings = Settings(epochs=int(np.clip(DECODED // len(rows), *PASSES)))
     untaught = with_objective(model, model.objective.decoding(), seed)
     untaught.objective.load_state_dict(model.objective.state_dict(), strict=False)
     own = hashlib.sha256()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from narrows import codes as coding
-from narrows.arguments import whole_number
+from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.clustering.student_t import StudentT
+from narrows.deep._contract import shares_of
 from narrows.deep._decoder import with_objective
 from narrows.deep._pretrained import Pretrained
 from narrows.errors import RecipeError
@@ -58,13 +58,10 @@ class Gathering(Pretrained):
         weight: float,
     ) -> None:
         super().__init__(n_clusters, seed, code_size, epochs)
-        for name, value in (("lr", lr), ("weight", weight)):
-            if not 0 < value < math.inf:
-                raise RecipeError(f"clustering.{name}", "must be a number > 0", value=value)
+        self.lr, self.weight = positive("clustering.lr", lr), positive("clustering.weight", weight)
         if not 0 <= tol < 1:
             raise RecipeError("clustering.tol", "must be from 0 to below 1", value=tol)
-        self.rounds, self.tol, self.lr = whole_number("clustering.rounds", rounds), tol, lr
-        self.reconstruction, self.weight = reconstruction, weight
+        self.rounds, self.tol, self.reconstruction = whole_number("clustering.rounds", rounds), tol, reconstruction
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         encoder = self._pretrain(values, stages, self.epochs)
@@ -78,12 +75,12 @@ class Gathering(Pretrained):
         with torch.no_grad():
             centers.copy_(torch.from_numpy(start["centers"]))
         settings = Settings(epochs=1, optimizer="adam", lr=self.lr, schedule="constant", warmup=0.0, keep="last")
-        shares, moved = _assign(model, values), 1.0
+        shares, moved = shares_of(model, values), 1.0
         for turn in range(self.rounds):
             before, goals = shares.argmax(1), target(torch.from_numpy(shares)).numpy()
             seed = int(np.random.SeedSequence([self.seed, turn + 1]).generate_state(1)[0])
             model = self._train(f"round-{turn:03d}", model, values, settings, stages, seed=seed, labels=goals)
-            shares = _assign(model, values)
+            shares = shares_of(model, values)
             moved = float((shares.argmax(1) != before).mean())
             if moved <= self.tol:
                 break
@@ -92,9 +89,6 @@ class Gathering(Pretrained):
                 f"In round {self.rounds}, the last, {share(moved)} of the rows still changed their cluster.",
             )
         self.model_ = model
-
-    def _shares(self, values: Array) -> Array:
-        return _assign(self.model_, values)
 
     def _reader(self, codes: Array) -> CodeClusterer:
         objective: Any = self.model_.objective
@@ -110,12 +104,3 @@ def _centers(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple
         starts = verb(missing, "starts", "start")
         notes = [f"Codes coincide: {missing} of the {n_clusters} centres {starts} on a row drawn at random."]
     return {"centers": found.astype(np.float32)}, notes
-
-
-def _assign(model: Model, values: Array) -> Array:
-    """Return the shares (N, M) of rows."""
-    objective: Any = model.objective
-    codes = coding.encode(model, values)
-    with torch.inference_mode():
-        shares: Array = objective.assign(torch.from_numpy(codes)).numpy()
-    return shares

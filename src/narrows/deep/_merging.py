@@ -187,8 +187,7 @@ def _rest(held: Array, row: int) -> Array:
 def _of_column(column: Array) -> Array:
     """Return what one third column adds to ``_rest`` of each pair: (L, L)."""
     x = xlogx(column)
-    change: Array = 2 * (xlogx(column[:, None] + column) - x[:, None] - x)
-    return change
+    return 2 * (xlogx(column[:, None] + column) - x[:, None] - x)
 
 
 def _own(held: Array) -> Array:

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from narrows import codes as coding
+from narrows.data.splits import some_rows
 from narrows.encoders.patches import PatchCodes
 from narrows.files import Array
 from narrows.neighbours import nearest
@@ -35,8 +36,7 @@ def pixel_space(values: Array, rows: Array, seed: int) -> Array:
 
     def shrink(block: Array) -> Array:
         x = torch.from_numpy(np.ascontiguousarray(block)).float() / 255
-        small: Array = functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
-        return small
+        return functional.adaptive_avg_pool2d(x, (height, width)).flatten(1).numpy()
 
     return _components(values, rows, shrink, PIXEL_AXES, seed)
 
@@ -51,7 +51,7 @@ def patch_space(images: Array, rows: Array, grid: str, seed: int) -> Array:
     side = min(images.shape[2:])
     patch = min(6, max(3, side // 5))
     codes = PatchCodes(centers, side=patch, stride=2 if patch == 6 else 1, grid=fields, seed=seed)
-    codes.fit(images[_some(rows, seed, PATCHED)])
+    codes.fit(images[rows[some_rows(len(rows), PATCHED, seed)]])
     return _components(images, rows, lambda block: np.sqrt(codes.encode(block)), PATCH_AXES, seed)
 
 
@@ -72,22 +72,15 @@ def side_by_side(spaces: Mapping[str, Array]) -> Array:
 def to_directions(rows: Array) -> Array:
     """Return ``rows`` (N, K) at length 1, float32; a row of zeros stays."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    directions: Array = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return directions
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 
 
 def _components(values: Array, rows: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:
     """Return principal components (N, K) of what ``encode`` makes of ``rows`` (N,); the axes are those of a sample."""
-    sample = values[_some(rows, seed, SAMPLE)]
+    sample = values[rows[some_rows(len(rows), SAMPLE, seed)]]
     encoded = [encode(sample[block]) for block in coding.blocks(len(sample), values.shape[1:])]
     mean, axes = principal_axes(lambda: iter(encoded), max(1, min(n_axes, len(sample) - 1, encoded[0].shape[1])))
     found = np.empty((len(rows), len(axes)), np.float32)
     for block in coding.blocks(len(rows), values.shape[1:]):
         found[block] = (encode(values[rows[block]]) - mean) @ axes.T
     return found
-
-
-def _some(rows: Array, seed: int, most: int) -> Array:
-    if len(rows) <= most:
-        return rows
-    return rows[np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))]

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from narrows import codes as coding
 from narrows import wording
+from narrows.deep._contract import shares_of
 from narrows.deep._decoder import with_objective
 from narrows.deep._graphs import graphs_of
 from narrows.deep._spaces import to_directions
@@ -135,14 +135,6 @@ class Teaching:
 
     def _judge(self, clusters: Array) -> float:
         return neighbour_information(clusters, self.judges, self.n_clusters)
-
-
-def shares_of(model: Model, values: Array) -> Array:
-    """Return the shares (N, M) of rows in the clusters that a network was taught."""
-    objective: Any = model.objective
-    with torch.inference_mode():
-        shares: Array = objective.assign(torch.from_numpy(coding.encode(model, values))).numpy()
-    return shares
 
 
 def power_of_two(size: float) -> int:

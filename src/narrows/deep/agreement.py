@@ -13,13 +13,14 @@ from narrows import codes as coding
 from narrows.arguments import whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
+from narrows.data.splits import some_rows
 from narrows.deep import DeepClusterer
 from narrows.deep._found import Found, if_uneven, most_agreed
 from narrows.deep._graphs import ASKED, asked, graphs_of
 from narrows.deep._planes import by_planes
 from narrows.deep._search import Search
 from narrows.deep._spaces import GRIDS, SMALLEST, patch_space, pixel_space, side_by_side, to_directions
-from narrows.deep._teaching import Teaching, power_of_two, shares_of
+from narrows.deep._teaching import Teaching, power_of_two
 from narrows.deep._views import suited_views
 from narrows.distinct import first_rows
 from narrows.errors import RecipeError
@@ -164,9 +165,7 @@ class Agreement(DeepClusterer):
         spaces = self._spaces(values, network, stages)
         known = None if self.n_clusters == "auto" else n_clusters
         search = Search(spaces, graphs_of("graphs", spaces, known, stages), self.seed, self.grouping, stages)
-        chosen = np.arange(len(search))
-        if len(chosen) > COMPARED:
-            chosen = np.sort(np.random.default_rng(self.seed).choice(len(chosen), COMPARED, replace=False))
+        chosen = some_rows(len(search), COMPARED, self.seed)
         self.compared_rows_ = self.rows_[chosen]
         among = search.among(chosen, known)
         if known is None:
@@ -314,9 +313,6 @@ class Agreement(DeepClusterer):
         self.model_, self.training_, self.agreeing_ = done.model, done.training, done.agreeing
         self.taught_, self.information_ = done.taught, done.information
         self.notes += done.notes
-
-    def _shares(self, values: Array) -> Array:
-        return shares_of(self.model_, values)
 
     def _reader(self, codes: Array) -> CodeClusterer:
         head: Any = self.model_.objective.head

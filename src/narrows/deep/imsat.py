@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
 import numpy as np
 
 from narrows import codes as coding
-from narrows.arguments import whole_number
+from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.deep import DeepClusterer
 from narrows.deep._planes import by_planes
-from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.neighbours import nearest
@@ -49,10 +47,8 @@ class IMSAT(DeepClusterer):
         reach: float = 0.25,
     ) -> None:
         super().__init__(n_clusters, seed)
-        if not 0 < lr < math.inf:
-            raise RecipeError("clustering.lr", "must be a number > 0", value=lr)
-        self.epochs = whole_number("clustering.epochs", epochs)
-        self.lr, self.weight, self.mu, self.reach = lr, weight, mu, reach
+        self.lr, self.epochs = positive("clustering.lr", lr), whole_number("clustering.epochs", epochs)
+        self.weight, self.mu, self.reach = weight, mu, reach
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         model = Model(

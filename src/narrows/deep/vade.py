@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from narrows import codes as coding
-from narrows.arguments import whole_number
+from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.mixture import Mixture
 from narrows.deep._decoder import with_objective
 from narrows.deep._pretrained import Pretrained
-from narrows.errors import RecipeError
 from narrows.files import Array
 from narrows.model import Model
 from narrows.stages import Arrays
@@ -53,9 +51,8 @@ class VaDE(Pretrained):
         lr: float = 2e-3,
     ) -> None:
         super().__init__(n_clusters, seed, code_size, epochs)
-        if not 0 < lr < math.inf:
-            raise RecipeError("clustering.lr", "must be a number > 0", value=lr)
-        self.pretrain_epochs, self.lr = whole_number("clustering.pretrain_epochs", pretrain_epochs), lr
+        self.lr = positive("clustering.lr", lr)
+        self.pretrain_epochs = whole_number("clustering.pretrain_epochs", pretrain_epochs)
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         encoder = self._pretrain(values, stages, self.pretrain_epochs)

@@ -6,13 +6,14 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, encoders, parts_of, usual_code_size
 from narrows.errors import DataError, NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays, write_json
+from narrows.learned import Learned
 from narrows.registry import Trust
-from narrows.sealed import Parts, checked_state
+from narrows.sealed import Parts
 from narrows.wording import plural
 
 __all__ = ["Encoder", "FittedEncoder", "encoders", "load", "usual_code_size"]
@@ -20,7 +21,7 @@ __all__ = ["Encoder", "FittedEncoder", "encoders", "load", "usual_code_size"]
 ARRAYS = "encoder.safetensors"
 
 
-class FittedEncoder(Encoder):
+class FittedEncoder(Learned, Encoder):
     """An encoder that is a few arrays, found by looking at rows once: nothing is trained by gradients.
 
     A subclass's constructor takes the arguments that a recipe may set, each with a default, keeps each under its own
@@ -28,8 +29,6 @@ class FittedEncoder(Encoder):
     """
 
     files = (ARRAYS, CONFIG)
-    #: The arrays that are learned, each kept with an underscore after its name, and their axes (``checked_state``).
-    learned: ClassVar[Mapping[str, str]]
 
     def fit(self, values: Array, *, preprocessing: Mapping[str, Any] | None = None) -> Self:
         """Learn from rows, images uint8 (N, C, H, W) or vectors float32 (N, D).
@@ -52,10 +51,6 @@ class FittedEncoder(Encoder):
         """Return what it was made with, name -> value."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
-    def state(self) -> dict[str, Array]:
-        """Return the learned arrays."""
-        return {name: getattr(self, f"{name}_") for name in self.learned}
-
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array], shape: Sequence[int], **arguments: Any) -> Self:
         """Build from what ``state`` returned, the shape of one row, and the arguments of the constructor.
@@ -67,8 +62,7 @@ class FittedEncoder(Encoder):
         encoder = cls(**arguments)
         if not isinstance(shape, list | tuple) or not all(type(side) is int and side > 0 for side in shape):
             raise RunFolderError("the saved encoder", "must say of what shape its rows are", value=shape)
-        for name, array in checked_state("encoder", cls.learned, arrays).items():
-            setattr(encoder, f"{name}_", array)
+        encoder.take_state("encoder", arrays)
         encoder.input_shape, encoder.preprocessing = tuple(shape), {}
         if not encoder._fits():
             raise RunFolderError("the saved encoder", "must hold arrays of one encoder of its rows", value=shape)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from narrows.arguments import whole_number
+from narrows.data.splits import some_rows
 from narrows.encoders import FittedEncoder, usual_code_size
 from narrows.files import Array
 from narrows.principal import principal_axes, with_fixed_signs
@@ -96,13 +97,6 @@ class PCACodes(FittedEncoder):
 
     def _fits(self) -> bool:
         return math.prod(self.input_shape) == len(self.mean_)
-
-
-def some_rows(count: int, most: int, seed: int) -> Array:
-    """Return the numbers of all rows, or of ``most`` of them chosen at random, in order."""
-    if count <= most:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(seed).choice(count, most, replace=False))
 
 
 def held_rows(values: Array, rows: Array) -> Array:

@@ -111,8 +111,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
             )  # fmt: skip
         data = self._open(_without_labels(X), fitting=True)
         clusterer = _method(self.method)(self.n_clusters, self._seed(), **self._arguments())
-        folder = None if self.folder is None else Path(self.folder)
-        stages = Stages(folder, self._progress())
+        stages = Stages(None if self.folder is None else Path(self.folder), self._progress())
         clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
         self._take(clusterer)
         self.history_ = stages.histories.get(clusterer.training_, [])

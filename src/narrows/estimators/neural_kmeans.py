@@ -10,14 +10,16 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.clustering.kmeans import SEEDING_ROWS
 from narrows.data.columns import moments, without_offsets
 from narrows.data.dataset import Dataset
+from narrows.data.splits import some_rows
 from narrows.errors import InputError, RunFolderError, TrainingError, nearest
+from narrows.estimators._codes import GivesCodes
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
 from narrows.evaluation import signals
@@ -38,7 +40,7 @@ BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 SEEDING_VALUES = 1 << 26  # float32 values k-means++ looks at: 256 MiB
 
 
-class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Find clusters of images or vectors with a network whose parameters are the centres.
 
     ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
@@ -199,16 +201,6 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clu
     def _learned(self) -> str:
         return plural(self.model_.code_size, "centre")
 
-    @property
-    def _n_features_out(self) -> int:
-        return self.model_.code_size
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that distances are float32 whatever comes in."""
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
-
     def _settings(self, data: Dataset) -> Settings:
         # In gradient descent a cell with its share of the batch steps by 2 lr / K, one with the whole batch by 2 lr.
         auto = STEP if self.update == "cell" else min(STEP * self.n_clusters / 2, 0.5)
@@ -282,8 +274,7 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, TransformerMixin, Clu
         rows = max(1, BLOCK_VALUES // max(centers.shape))
         for begin in range(0, len(values), rows):
             x = values[begin : begin + rows].reshape(-1, len(middle)) / np.float64(unit) - middle  # (B, D)
-            squares = (x**2).sum(1)[:, None] - 2 * (x @ centers.T) + (centers**2).sum(1)
-            yield np.maximum(squares, 0)
+            yield np.maximum((x**2).sum(1)[:, None] - 2 * (x @ centers.T) + (centers**2).sum(1), 0)
 
 
 def initial_centers(
@@ -330,11 +321,8 @@ def initial_centers(
     from sklearn.cluster import kmeans_plusplus
 
     most = max(10 * n_clusters, min(SEEDING_ROWS, SEEDING_VALUES // size))
-    seen = np.arange(len(data))
-    if len(seen) > most:
-        seen = np.sort(rng.choice(len(data), most, replace=False))
-    state = np.random.RandomState(seed % 2**32)
-    centers, _ = kmeans_plusplus(_rows(data, seen), n_clusters, random_state=state)
+    seen = _rows(data, some_rows(len(data), most, seed))
+    centers, _ = kmeans_plusplus(seen, n_clusters, random_state=np.random.RandomState(seed % 2**32))
     return np.asarray(centers, dtype=np.float32)
 
 

@@ -42,8 +42,7 @@ def left_by_tangents(pictures: Array, others: Array) -> Array:
     Every picture is moved, scaled, and changed in brightness and contrast by one linear step each, in closed form: the
     tangent distance of Simard, LeCun and Denker (1993). One step finds small windows only, and takes microseconds.
     """
-    side = pictures.shape[-1]
-    at = _places(side)
+    at = _places(pictures.shape[-1])
     down, across = np.gradient(pictures, axis=(1, 2))
     columns = [np.ones_like(pictures), pictures, across, down, across * at, down * at[:, None]]
     spanned = np.stack(columns, axis=1).reshape(len(pictures), len(columns), -1)  # (B, 6, side * side)
@@ -75,8 +74,7 @@ def register(pictures: Array, others: Array) -> Registered:
         weights = np.broadcast_to(inside, pictures.shape).astype(np.float32).reshape(len(pictures), -1)
 
         def warped(images: Array, x: Array = along_x, y: Array = along_y) -> Array:
-            moved: Array = y[:, None] @ images @ x[:, None].transpose(0, 1, 3, 2)
-            return moved
+            return y[:, None] @ images @ x[:, None].transpose(0, 1, 3, 2)
 
         moved, other = warped(pictures).reshape(weights.shape), others.reshape(weights.shape)
         remains = _unexplained(moved, other, weights)
@@ -147,5 +145,4 @@ def _next(
     contrast = np.maximum(found[:, 4:5], 0.2)
     steps = np.clip(found[:, :4] / contrast, -LARGEST_STEP, LARGEST_STEP)
     most = np.array([*MOST, *MOST])
-    moved_to: Array = np.clip(window + steps, -most, most).astype(np.float32)
-    return moved_to
+    return np.clip(window + steps, -most, most).astype(np.float32)

@@ -69,5 +69,4 @@ def information(joint: Array) -> float:
 
 def xlogx(values: Array) -> Array:
     """Return x log x, which is 0 at 0."""
-    found: Array = values * np.log(np.where(values > 0, values, 1.0))
-    return found
+    return values * np.log(np.where(values > 0, values, 1.0))

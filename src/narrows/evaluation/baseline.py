@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from narrows.clustering.kmeans import KMeans
-from narrows.encoders.pca import HELD_VALUES, flat_blocks, held_rows, some_rows
+from narrows.data.splits import some_rows
+from narrows.encoders.pca import HELD_VALUES, flat_blocks, held_rows
 from narrows.files import Array
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from narrows.data.splits import some_rows
 from narrows.errors import InputError
 from narrows.files import Array
 
@@ -94,8 +95,7 @@ def _greedy(counts: Array) -> Array:
 def accuracy(clusters: Array, labels: Array, how: Matching = "optimal") -> float:
     """Return the share of rows whose cluster is matched to their class; see ``match``. nan without labels."""
     counts = contingency(clusters, labels)
-    matched = match(counts, how)
-    right = sum(int(counts[cluster, label]) for cluster, label in enumerate(matched) if label >= 0)
+    right = sum(int(counts[cluster, label]) for cluster, label in enumerate(match(counts, how)) if label >= 0)
     total = int(counts.sum())
     return right / total if total else math.nan
 
@@ -132,10 +132,7 @@ def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0
     from sklearn.metrics import silhouette_samples
 
     size = math.prod(values.shape[1:])
-    most = min(sample, max(FEWEST_ROWS, HELD_VALUES // size))
-    rows = np.arange(len(values))
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(seed).choice(len(rows), most, replace=False))
+    rows = some_rows(len(values), min(sample, max(FEWEST_ROWS, HELD_VALUES // size)), seed)
     clusters = clusters[rows]
     found = len(np.unique(clusters))
     if found < 2:
@@ -149,6 +146,4 @@ def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0
 
 def _on_known(score: Callable[[Array, Array], float], clusters: Array, labels: Array) -> float:
     known = np.asarray(labels) >= 0
-    if not known.any():
-        return math.nan
-    return float(score(labels[known], clusters[known]))
+    return math.nan if not known.any() else float(score(labels[known], clusters[known]))

@@ -15,9 +15,7 @@ but so do they from a hundred others.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -28,11 +26,12 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from narrows import files
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.evaluation import _registration as registration
 from narrows.evaluation._wholes import Wholes
-from narrows.files import Array, write_text
+from narrows.files import Array
 from narrows.progress import Progress
 
 __all__ = ["NAME", "Copies", "Copy", "find", "write_csv"]
@@ -139,18 +138,14 @@ def find(source: Any, progress: Progress | None = None) -> Copies:
 
 def write_csv(copies: Copies, data: Dataset, path: str | Path) -> None:
     """Write a line for each row in a group, and for each blank one: group, id, row, path, kind, difference."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["group", "id", "row", "path", "kind", "difference"])
 
     def line(group: int | str, copy: Copy) -> list[Any]:
         path = "" if data.paths is None else data.paths[copy.row]
         return [group, data.ids[copy.row], copy.row, path, copy.kind, f"{copy.difference:.4g}"]
 
-    for number, group in enumerate(copies.groups):
-        writer.writerows(line(number, copy) for copy in group)
-    writer.writerows([*line("", Copy(row, "blank", 0.0))[:-1], ""] for row in copies.blank)
-    write_text(path, text.getvalue())
+    alike = (line(number, copy) for number, group in enumerate(copies.groups) for copy in group)
+    blank = ([*line("", Copy(row, "blank", 0.0))[:-1], ""] for row in copies.blank)
+    files.write_csv(path, [["group", "id", "row", "path", "kind", "difference"], *alike, *blank])
 
 
 # Images

@@ -122,8 +122,7 @@ def _parts(codes: Array, members: Array, count: int, seed: int) -> Array:
             found = np.concatenate([kmeans.predict(codes[members[block]] - middle) for block in blocks])
     _, dense = np.unique(joined[found], return_inverse=True)
     order = np.argsort(-np.bincount(dense), kind="stable")
-    ranks: Array = np.argsort(order, kind="stable")[dense]
-    return ranks
+    return np.argsort(order, kind="stable")[dense]
 
 
 def _joined(x: Array, found: Array, rng: np.random.Generator) -> Array:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from narrows.data.splits import some_rows
 from narrows.files import Array
 
 BLOCK_VALUES = 1 << 22  # distances worked on at once: 32 MiB of float64
@@ -34,9 +35,7 @@ def trustworthiness(codes: Array, points: Array, n_neighbors: int = 15, sample: 
     if n < 3:
         return math.nan
     k = min(n_neighbors, (n - 1) // 2)
-    rows = np.arange(n)
-    if n > sample:
-        rows = np.sort(np.random.default_rng(seed).choice(n, sample, replace=False))
+    rows = some_rows(n, sample, seed)
     codes, points = np.asarray(codes, dtype=np.float32), np.asarray(points, dtype=np.float32)
     fine = 0.0
     size = max(1, BLOCK_VALUES // n)

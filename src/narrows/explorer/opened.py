@@ -97,15 +97,13 @@ class Opened:
         InputError : anything else, or codes that cannot be decoded
         """
         codes = self._codes_of(asked)
-        made = self.encoder.decode(codes)
-        return codes, self._shown(made)
+        return codes, self._shown(self.encoder.decode(codes))
 
     def _shown(self, made: Array) -> Array:
         """Return images as they are shown, and vectors in their units."""
         if not self.encoder.is_images:
             return with_offsets(made, self.encoder.preprocessing)
-        stored = np.rint(255 * made).astype(np.uint8)
-        return self.eye.see(stored)
+        return self.eye.see(np.rint(255 * made).astype(np.uint8))
 
     def _codes_of(self, asked: Mapping[str, Any]) -> Array:
         if asked.keys() == {"at"}:

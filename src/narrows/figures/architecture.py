@@ -156,8 +156,7 @@ def sketch(net: nn.Module, input_shape: Sequence[int]) -> Figure:
         mine, its = (sum(stage.parameters for stage in part) for part in (stages[:cut], stages[cut:]))
         notes[0] += f": {mine:,} in the encoder, {its:,} in the decoder"
     with style():
-        page = _Page(encoder, decoder, tuple(input_shape), output)
-        return page.draw(notes)
+        return _Page(encoder, decoder, tuple(input_shape), output).draw(notes)
 
 
 def inverses(encoder: Sequence[Stage], decoder: Sequence[Stage]) -> list[Pair]:
@@ -241,8 +240,7 @@ def _first_tensor(values: Any) -> Tensor | None:
 def _describe(module: nn.Module) -> tuple[str, bool]:
     """Return what a layer is called, and whether a stage begins with it."""
     name = type(module).__name__
-    known = JOINS | STARTS
-    prefix = max((prefix for prefix in known if name.startswith(prefix)), key=len, default="")
+    prefix = max((prefix for prefix in JOINS | STARTS if name.startswith(prefix)), key=len, default="")
     if prefix in JOINS:
         rate = getattr(module, "p", None)
         return (f"Dropout {rate:g}" if JOINS[prefix] == "Dropout" and rate is not None else JOINS[prefix]), False

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from narrows.errors import InputError
-from narrows.figures import DPI
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, style
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, new_panels, style
 from narrows.files import Array
 
 
@@ -70,8 +69,9 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
         raise InputError("panels", "must hold at least one", value="none")
     lines = -(-len(panels) // columns)
     with style():
-        figure = Figure(figsize=(760 / 96, (60 + 250 * lines) / 96), dpi=DPI, layout="constrained")
-        grid = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+        figure, grid = new_panels(
+            (760 / 96, (60 + 250 * lines) / 96), lines, columns, squeeze=False, sharex=True, sharey=True
+        )
         for ax in grid.flat[len(panels) :]:
             ax.set_axis_off()
         for ax, panel in zip(grid.flat, panels, strict=False):
@@ -81,14 +81,13 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
             ]:
                 ax.plot(panel.etas, theory, color=colour, linewidth=1.3, label=f"{label}, predicted")
                 ax.plot(panel.etas, measured, "o", color=colour, markersize=4, label=f"{label}, measured")
-            limit = {"color": MUTED, "linewidth": 0.8, "linestyle": (0, (4, 3)), "zorder": 0}
-            ax.axvline(10, label="η = 10: unstable from here", **limit)
-            ax.set(xscale="log", yscale="log")
-            ax.set_title(panel.title, color=INK)
+            ax.axvline(
+                10, label="η = 10: unstable from here", color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0
+            )
+            ax.set(xscale="log", yscale="log", title=panel.title, axisbelow=True)
             for axis in (ax.xaxis, ax.yaxis):
                 axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             ax.grid(axis="y", color=FAINT, linewidth=0.6)
-            ax.set_axisbelow(True)
         for ax in grid[-1]:
             ax.set_xlabel("η")
         for ax in grid[:, 0]:
@@ -122,8 +121,8 @@ def errors_grid(
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     with style():
         size = (150 + 2 * (60 + 60 * len(sizes)), 90 + 27 * len(etas))
-        figure = Figure(figsize=(size[0] / 96, size[1] / 96), dpi=DPI, layout="constrained")
-        for ax, table, shade, name in zip(figure.subplots(1, 2, sharey=True), both, shades, names, strict=True):
+        figure, pair = new_panels((size[0] / 96, size[1] / 96), 1, 2, sharey=True)
+        for ax, table, shade, name in zip(pair, both, shades, names, strict=True):
             image = ax.imshow(np.ma.masked_invalid(shade), cmap="Blues", vmin=low, vmax=high, aspect="auto")
             colours = image.to_rgba(np.ma.masked_invalid(shade))  # (E, S, 4)
             for (i, j), value in np.ndenumerate(table):
@@ -131,8 +130,7 @@ def errors_grid(
                 ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=7.5)
             ax.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
             ax.set_yticks(range(len(etas)), [f"{eta:g}" for eta in etas])
-            ax.set_xlabel("batch size")
-            ax.set_title(name, color=INK)
+            ax.set(xlabel="batch size", title=name)
             ax.tick_params(length=0)
             ax.spines[:].set_visible(False)
         figure.axes[0].set_ylabel("η")

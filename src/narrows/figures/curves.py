@@ -34,7 +34,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *,
     """
     if not history:
         raise InputError("history", "must hold at least one epoch", value="none")
-    epochs = _column(history, "epoch")
+    epochs = column(history, "epoch")
     names = {name for row in history for name in row}
     terms = sorted(n for n in names if n.startswith("train/") and n != "train/loss")
     with style():
@@ -45,18 +45,14 @@ def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *,
             ("valid/loss", PALETTE[1], 1.6, "validation"),
             *((term, PALETTE[2 + i % 18], 0.9, term.removeprefix("train/")) for i, term in enumerate(terms)),
         ]:
-            values = _column(history, name)
-            if np.isfinite(values).any():
-                marker = "o" if np.isfinite(values).sum() == 1 else ""
-                ax.plot(epochs, values, color=colour, linewidth=width, label=label, marker=marker, markersize=4)
-                drawn.append(values)
-        _mark_best(ax, epochs, _column(history, "valid/loss"))
-        _scale(ax, np.concatenate(drawn) if drawn else np.empty(0))
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(loss)
+            drawn.append(column(history, name))
+            line(ax, epochs, drawn[-1], color=colour, linewidth=width, label=label)
+        _mark_best(ax, epochs, column(history, "valid/loss"))
+        _scale(ax, np.concatenate(drawn))
+        ax.set(xlabel="epoch", ylabel=loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
-        _draw_rate(ax, epochs, _column(history, "lr"))
+        _draw_rate(ax, epochs, column(history, "lr"))
         legend_above(ax)
     return figure
 
@@ -91,14 +87,20 @@ def _draw_rate(ax: Axes, epochs: Array, rate: Array) -> None:
         return
     right = ax.twinx()
     right.plot(epochs, rate, color=MUTED, linewidth=0.7, linestyle=(0, (1, 2)))
-    right.set_ylabel("learning rate (dotted)")
-    right.set_ylim(0, 1.08 * float(np.nanmax(rate)) or 1)
+    right.set(ylabel="learning rate (dotted)", ylim=(0, 1.08 * float(np.nanmax(rate)) or 1))
     right.yaxis.set_major_locator(MaxNLocator(4))
     right.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     right.spines["right"].set_visible(False)
     right.tick_params(length=0, labelsize=7.5)
 
 
-def _column(history: Sequence[Mapping[str, Any]], name: str) -> Array:
+def line(ax: Axes, epochs: Array, values: Array, **look: Any) -> None:
+    """Draw values (E,) over epochs, gaps where they are nan: a single one as a dot, and nothing where there is none."""
+    if known := np.isfinite(values).sum():
+        ax.plot(epochs, values, marker="o" if known == 1 else "", markersize=4, **look)
+
+
+def column(history: Sequence[Mapping[str, Any]], name: str) -> Array:
+    """Return a number of each epoch (E,), nan where it is not there or not finite."""
     found = [row.get(name) for row in history]
     return np.array([v if isinstance(v, int | float) and math.isfinite(v) else math.nan for v in found], np.float64)

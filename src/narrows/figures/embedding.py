@@ -12,8 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from narrows.errors import InputError
-from narrows.figures import DPI
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, UNKNOWN, class_colours, class_names, style
+from narrows.figures.style import FAINT, INK, MUTED, PALETTE, UNKNOWN, class_colours, class_names, new_panels, style
 from narrows.files import Array
 
 
@@ -41,8 +40,7 @@ def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequ
     order = np.random.default_rng(0).permutation(len(points))  # so that no class hides another
     size = 12 * min(1.0, (500 / len(points)) ** 0.55)  # points squared
     with style():
-        figure = Figure(figsize=(760 / 96, 360 / 96), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((760 / 96, 360 / 96), 1, 2)
         x, y = points[order].T
         left.scatter(x, y, s=size, color=UNKNOWN, alpha=0.5, linewidths=0, rasterized=True)
         shown = order[labels[order] >= 0]
@@ -53,8 +51,7 @@ def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequ
         right.set_title("all by their cluster, in the colour of its class")
         for ax, given in ((left, labels), (right, clusters)):
             ax.set_aspect("equal", adjustable="datalim")
-            ax.set_xticks([])
-            ax.set_yticks([])
+            ax.set(xticks=[], yticks=[])
             ax.spines[:].set_visible(False)
             _legend(ax, titles, np.unique(given[given >= 0]))
     return figure
@@ -77,8 +74,7 @@ def loss_against_accuracy(
     if not len(epochs) == len(losses) == len(accuracies) or len(epochs) == 0:
         raise InputError("epochs, losses and accuracies", "must be of one length, at least 1", value=len(epochs))
     with style():
-        figure = Figure(figsize=(760 / 96, 330 / 96), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((760 / 96, 330 / 96), 1, 2)
         figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
         accuracy = left.twinx()
         left.plot(
@@ -96,8 +92,7 @@ def loss_against_accuracy(
         right.plot(losses, accuracies, color=FAINT, linewidth=1.2, zorder=1)
         right.scatter(losses, accuracies, s=22, color=PALETTE[0], zorder=3)
         _name_points(right, epochs, losses, accuracies)
-        right.set_xlabel("reconstruction loss")
-        right.set_ylabel("accuracy of the clusters")
+        right.set(xlabel="reconstruction loss", ylabel="accuracy of the clusters")
         right.grid(color=FAINT, linewidth=0.6)
         right.set_axisbelow(True)
         for ax in (accuracy, right):

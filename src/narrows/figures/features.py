@@ -187,8 +187,7 @@ def _output(net: nn.Module, layer: nn.Module, x: Tensor) -> Array:
             module.training = training
     if not seen:
         raise InputError("layer", "must be one that the network uses", value=type(layer).__name__)
-    output: Array = seen[0].float().cpu().numpy()
-    return output
+    return seen[0].float().cpu().numpy()
 
 
 def _signed(values: Array, scaled_by: Array) -> Array:

@@ -183,8 +183,7 @@ class Sheet:
             figure = Figure(figsize=(self.width / DPI, self.height / DPI), dpi=DPI)
             ax = figure.add_axes((0, 0, 1, 1))
             ax.set_axis_off()
-            extent = (0, self.width, self.height, 0)
-            ax.imshow(page, interpolation="nearest", aspect="auto", extent=extent)
+            ax.imshow(page, interpolation="nearest", aspect="auto", extent=(0, self.width, self.height, 0))
             for text, left, top, size, colour, ha, va in self._texts:
                 ax.text(left, top, short(text, 60), fontsize=size, color=colour, ha=ha, va=va)
         return figure

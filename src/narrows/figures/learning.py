@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from narrows.errors import InputError
-from narrows.figures import DPI
+from narrows.figures.curves import column, line
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
 from narrows.figures.style import (
     INK,
@@ -22,6 +22,7 @@ from narrows.figures.style import (
     class_names,
     ink_on,
     new_axes,
+    new_panels,
     scale_bar,
     short,
     style,
@@ -83,21 +84,22 @@ def curves_by_rate(histories: Mapping[str, History]) -> Figure:
     """
     _check_histories(histories)
     with style():
-        figure = Figure(figsize=(720 / 96, (30 + 190 * len(histories)) / 96), dpi=DPI, layout="constrained")
-        grid = figure.subplots(len(histories), 2, squeeze=False, sharex=True, sharey="col")
-        for line, (title, history) in zip(grid, histories.items(), strict=True):
-            epochs = _column(history, "epoch")
-            for ax, score in zip(line, ("loss", "accuracy"), strict=True):
+        figure, grid = new_panels(
+            (720 / 96, (30 + 190 * len(histories)) / 96), len(histories), 2, squeeze=False, sharex=True, sharey="col"
+        )
+        for pair, (title, history) in zip(grid, histories.items(), strict=True):
+            epochs = column(history, "epoch")
+            for ax, score in zip(pair, ("loss", "accuracy"), strict=True):
                 for part, colour, label in [("train", PALETTE[0], "training"), ("valid", PALETTE[1], "validation")]:
-                    _line(ax, epochs, _column(history, f"{part}/{score}"), color=colour, label=label)
+                    line(ax, epochs, column(history, f"{part}/{score}"), color=colour, linewidth=1.4, label=label)
                 ax.set_ylabel(score)
                 ax.grid(axis="y", linewidth=0.4, alpha=0.5)
                 ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-            line[0].set_title(short(title, 40))
-            final = _column(history, "valid/accuracy")[-1]
+            pair[0].set_title(short(title, 40))
+            final = column(history, "valid/accuracy")[-1]
             if np.isfinite(final):
-                line[1].set_title(f"validation ends at {final:.3f}", color=MUTED)
-        losses = np.concatenate([_column(h, f"{part}/loss") for h in histories.values() for part in ("train", "valid")])
+                pair[1].set_title(f"validation ends at {final:.3f}", color=MUTED)
+        losses = np.concatenate([column(h, f"{part}/loss") for h in histories.values() for part in ("train", "valid")])
         _log_if_wide(grid[0, 0], losses)
         grid[0, 1].set_ylim(0, 1.02)
         for ax in grid[-1]:
@@ -127,12 +129,12 @@ def compare_losses(histories: Mapping[str, History], ax: Axes | None = None, *, 
         for i, (title, history) in enumerate(histories.items()):
             name, colour = short(title, 24), PALETTE[i % len(PALETTE)]
             for part, dashes, label in [("train", "-", name), ("valid", (0, (3, 2)), f"{name}, validation")]:
-                losses = _column(history, f"{part}/loss")
-                _line(ax, _column(history, "epoch"), losses, color=colour, linestyle=dashes, label=label)
-                drawn.append(losses)
+                drawn.append(column(history, f"{part}/loss"))
+                line(
+                    ax, column(history, "epoch"), drawn[-1], color=colour, linewidth=1.4, linestyle=dashes, label=label
+                )
         _log_if_wide(ax, np.concatenate(drawn))
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(loss)
+        ax.set(xlabel="epoch", ylabel=loss)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), labelcolor=INK)
@@ -154,8 +156,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
     InputError : nothing to draw, or values that are no variances
     """
     with style():
-        figure = Figure(figsize=(720 / 96, 300 / 96), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((720 / 96, 300 / 96), 1, 2)
         for ax, name, title, variances in [
             (left, "activations", "activations", activations),
             (right, "gradients", "gradient of the loss by them", gradients),
@@ -177,9 +178,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
                     ax.plot(none, np.full(len(none), floor), "v", color=colour, markersize=5, clip_on=False, zorder=4)
             _log_axis(ax, floor, float(positive.max(initial=floor)))
             ax.set_ylim(bottom=floor)
-            ax.set_title(title)
-            ax.set_ylabel("variance")
-            ax.set_xlabel("layer (0: the input)")
+            ax.set(title=title, ylabel="variance", xlabel="layer (0: the input)")
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
             ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         handles, labels = left.get_legend_handles_labels()
@@ -228,15 +227,13 @@ def confusion(
         if len(counts) <= CELLS:
             for (i, j), count in np.ndenumerate(counts):
                 if count and (diagonal or i != j):
-                    ink = ink_on(colours[i, j])
-                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=ink)
+                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=ink_on(colours[i, j]))
             ax.set_xticks(np.arange(len(counts) + 1) - 0.5, minor=True)
             ax.set_yticks(np.arange(len(counts) + 1) - 0.5, minor=True)
             ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
             ax.tick_params(which="minor", length=0)
         shown = range(0, len(counts), -(-len(counts) // CELLS))
-        rotation = 0 if longest * 6 <= cell else 90
-        ax.set_xticks(shown, [classes[j] for j in shown], rotation=rotation, color=INK)
+        ax.set_xticks(shown, [classes[j] for j in shown], rotation=0 if longest * 6 <= cell else 90, color=INK)
         ax.set_yticks(shown, [classes[i] for i in shown], color=INK)
         ax.xaxis.tick_top()
         ax.xaxis.set_label_position("top")
@@ -246,12 +243,6 @@ def confusion(
         ax.set_xlabel("predicted class" if diagonal else "predicted class (mistakes only)", color=MUTED)
         scale_bar(image, ax, "share of each true class's rows", percent=True)
     return figure
-
-
-def _line(ax: Axes, epochs: Array, values: Array, **look: Any) -> None:
-    if np.isfinite(values).any():
-        marker = "o" if np.isfinite(values).sum() == 1 else ""
-        ax.plot(epochs, values, linewidth=1.4, marker=marker, markersize=4, **look)
 
 
 def _log_if_wide(ax: Axes, values: Array) -> None:
@@ -275,8 +266,3 @@ def _check_histories(histories: Mapping[str, History]) -> None:
     for title, history in histories.items():
         if not history:
             raise InputError(f"histories[{title!r}]", "must hold at least one epoch", value="none")
-
-
-def _column(history: History, name: str) -> Array:
-    found = [row.get(name) for row in history]
-    return np.array([value if isinstance(value, int | float) else np.nan for value in found], np.float64)

@@ -51,10 +51,8 @@ def scatter(points: Array, classes: Array, names: Sequence[str] | None = None, a
         x, y = points[order].T
         ax.scatter(x, y, s=size, c=colours, alpha=alpha, linewidths=0, rasterized=True)
         ax.set_aspect("equal", adjustable="datalim")
-        ax.set_xticks([])
-        ax.set_yticks([])
-        for spine in ax.spines.values():
-            spine.set_visible(False)
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
         halo = [withStroke(linewidth=2.5, foreground="white", alpha=0.85)]
         for number in present:
             x, y = np.median(points[classes == number], axis=0)

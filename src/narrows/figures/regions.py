@@ -14,8 +14,18 @@ from matplotlib.patches import Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from narrows.errors import InputError
-from narrows.figures import DPI
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, legend_above, new_axes, scale_bar, short, style
+from narrows.figures.style import (
+    FAINT,
+    INK,
+    MUTED,
+    PALETTE,
+    legend_above,
+    new_axes,
+    new_panels,
+    scale_bar,
+    short,
+    style,
+)
 from narrows.files import Array
 from narrows.wording import share
 
@@ -102,12 +112,11 @@ def regions(
     side = 250 if across > 1 else 380  # CSS pixels
     tall = side * (box[3] - box[2]) / (box[1] - box[0])
     with style():
-        figure = Figure(figsize=(across * side / 96, (down * (tall + 8) + 24) / 96), dpi=DPI, layout="constrained")
-        grid = figure.subplots(down, across, squeeze=False).ravel()
-        for ax, (title, predict) in zip(grid, predictors.items(), strict=False):
+        figure, grid = new_panels((across * side / 96, (down * (tall + 8) + 24) / 96), down, across, squeeze=False)
+        for ax, (title, predict) in zip(grid.flat, predictors.items(), strict=False):
             region(predict, polygons, box=box, points=points, labels=labels, resolution=resolution, ax=ax)
             ax.set_title(short(title, 44), fontsize=8.5)
-        for ax in grid[len(predictors) :]:
+        for ax in grid.flat[len(predictors) :]:
             ax.remove()
         handles = [
             Polygon([(0, 0)], facecolor="#8fbfe0", edgecolor=LEARNED, linewidth=1.3, label="called inside"),
@@ -138,9 +147,9 @@ def probabilities(
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # (R R, 2)
     tall = 280 * (top - bottom) / (right - left)
     with style():
-        figure = Figure(figsize=((len(predictors) * 280 + 60) / 96, (tall + 20) / 96), dpi=DPI, layout="constrained")
-        panels = figure.subplots(1, len(predictors), squeeze=False).ravel()
-        for ax, (title, predict) in zip(panels, predictors.items(), strict=True):
+        size = (len(predictors) * 280 + 60) / 96, (tall + 20) / 96
+        figure, axes = new_panels(size, 1, len(predictors), squeeze=False)
+        for ax, (title, predict) in zip(axes.flat, predictors.items(), strict=True):
             answers = _answers(predict, grid).reshape(resolution, resolution)
             image = ax.imshow(
                 answers, origin="lower", extent=box, cmap="viridis", vmin=0, vmax=1, interpolation="nearest"
@@ -149,7 +158,7 @@ def probabilities(
                 ax.add_patch(Polygon(np.asarray(vertices), fill=False, edgecolor="white", linestyle="--", zorder=3))
             ax.set_title(f"{short(title, 24)}: {answers.min():.3f} to {answers.max():.3f}", fontsize=8.5)
             _frame(ax, box)
-        scale_bar(image, panels[-1], "probability of being inside")
+        scale_bar(image, axes[0, -1], "probability of being inside")
     return figure
 
 
@@ -177,9 +186,7 @@ def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes |
             epochs = np.arange(1, len(line) + 1)
             ax.plot(epochs, line, color=PALETTE[(2 * i) % len(PALETTE)], linewidth=1.3, marker=marker, label=title)
         ax.axhline(truth, color=TRUE, linewidth=1, linestyle="--", label="truth")
-        ax.set_ylim(-0.02, 1.02)
-        ax.set_xlabel("epoch")
-        ax.set_ylabel("share called inside")
+        ax.set(ylim=(-0.02, 1.02), xlabel="epoch", ylabel="share called inside")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
         ax.grid(axis="y", linewidth=0.4, alpha=0.5)
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), labelcolor=INK)
@@ -210,9 +217,8 @@ def half_planes(
     down = -(-len(layers) // across)
     tall = 250 * (top - bottom) / (right - left)
     with style():
-        figure = Figure(figsize=(across * 250 / 96, down * (tall + 8) / 96), dpi=DPI, layout="constrained")
-        grid = figure.subplots(down, across, squeeze=False).ravel()
-        for ax, (title, (weights, biases)) in zip(grid, layers.items(), strict=False):
+        figure, grid = new_panels((across * 250 / 96, down * (tall + 8) / 96), down, across, squeeze=False)
+        for ax, (title, (weights, biases)) in zip(grid.flat, layers.items(), strict=False):
             w, b = np.asarray(weights, np.float64), np.asarray(biases, np.float64)
             if w.ndim != 2 or w.shape[1] != 2 or b.shape != w.shape[:1]:
                 value = f"shapes {w.shape}, {b.shape}"
@@ -225,7 +231,7 @@ def half_planes(
                 ax.axline(tuple(foot), tuple(foot + [-q, p] / np.hypot(p, q) * (right - left)), color=LEARNED, lw=1)
             ax.set_title(f"{short(title, 30)}: {crossing.sum()} of {len(w)} lines", fontsize=8.5)
             _frame(ax, box)
-        for ax in grid[len(layers) :]:
+        for ax in grid.flat[len(layers) :]:
             ax.remove()
     return figure
 
@@ -261,11 +267,9 @@ def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure
             name = f"{short(title, 30)}: {share(alive)} can learn"
             look: dict[str, Any] = {"color": PALETTE[i % len(PALETTE)], "histtype": "stepfilled", "alpha": 0.55}
             ax.hist(np.maximum(sizes, bins[0]), bins=bins, weights=weights, label=name, **look)
-        ax.set_xscale("log")
-        ax.set_xlim(bins[0], bins[-1])
+        ax.set(xscale="log", xlim=(bins[0], bins[-1]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.set_xlabel("size of what the sigmoids are applied to (in green they learn)")
-        ax.set_ylabel("share")
+        ax.set(xlabel="size of what the sigmoids are applied to (in green they learn)", ylabel="share")
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1), labelcolor=INK)
     return figure
 
@@ -297,10 +301,7 @@ def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax
             share = np.divide(within, count, out=np.full(bins, np.nan), where=count > 0)
             ax.stairs(share, edges, color=PALETTE[i % len(PALETTE)], linewidth=1.4, label=title, baseline=None)
         ax.axhline(0.5, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), label="one half: above, most are inside")
-        ax.set_xlim(0, 90)
-        ax.set_ylim(0, 1)
-        ax.set_xlabel("direction from the origin (degrees)")
-        ax.set_ylabel("share inside")
+        ax.set(xlim=(0, 90), ylim=(0, 1), xlabel="direction from the origin (degrees)", ylabel="share inside")
         legend_above(ax)
     return figure
 
@@ -333,9 +334,7 @@ def _mistakes(predict: Predict, points: Array | None, labels: Array | None) -> A
 def _frame(ax: Axes, box: Box) -> None:
     """Show ``box`` and nothing else, a unit as long upwards as to the right, with a thin frame."""
     left, right, bottom, top = box
-    ax.set_xlim(left, right)
-    ax.set_ylim(bottom, top)
-    ax.set_aspect("equal")
+    ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.spines[:].set_color(FAINT)
     ax.spines[:].set_visible(True)
     ax.tick_params(length=2, labelsize=7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -64,6 +65,12 @@ def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes
     if owner is None:
         raise InputError("ax", "must belong to a figure")
     return owner, ax
+
+
+def new_panels(size: tuple[float, float], rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:
+    """Return a figure of ``size`` in inches, and its axes: one, or an array, as ``Figure.subplots`` has them."""
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 def class_colours(classes: Array) -> Array:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from narrows.errors import InputError
-from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, new_axes, style
+from narrows.figures.style import FAINT, MUTED, PALETTE, ink_on, new_axes, style
 from narrows.files import Array
 
 
@@ -60,10 +60,8 @@ def sweep(
             ax.set_xticks(places, [str(value) for value in settings])
         if percent:
             ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-        ax.set_xlabel(setting)
-        ax.set_title(metric, color=INK)
+        ax.set(xlabel=setting, title=metric, axisbelow=True)
         ax.grid(axis="y", color=FAINT, linewidth=0.6)
-        ax.set_axisbelow(True)
     return figure
 
 
@@ -104,10 +102,7 @@ def sweep_grid(
                 ax.text(j, i, text, ha="center", va="center", color=ink_on(colours[i, j]), fontsize=7.5)
         ax.set_xticks(range(len(columns)), [f"{value:,g}" for value in columns])
         ax.set_yticks(range(len(rows)), [f"{value:,g}" for value in rows])
-        ax.set_xlabel(column_setting)
-        ax.set_ylabel(row_setting)
-        ax.set_title(metric, color=INK)
+        ax.set(xlabel=column_setting, ylabel=row_setting, title=metric)
         ax.tick_params(length=0)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
+        ax.spines[:].set_visible(False)
     return figure

@@ -134,10 +134,9 @@ class Work:
         """Keep a table: one mapping of column -> value for each row."""
         self.tables[title] = [dict(row) for row in rows]
 
-    def note(self, sentence: str) -> None:
-        """Keep a sentence for the reader, once."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+    def note(self, *sentences: str) -> None:
+        """Keep sentences for the reader, each once."""
+        self.notes = list(dict.fromkeys([*self.notes, *sentences]))
 
 
 @lru_cache(maxsize=8)

@@ -123,9 +123,8 @@ def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
     }  # fmt: skip
     results |= _moments(train)
     _show(work, train, {"at the start": begun, "at the end": centers}, counts, matched)
-    for signal in (signals.dead_centres(sizes), signals.mode_collapse(sizes, truth)):
-        if signal is not None:
-            work.note(signal.sentence)
+    found_signals = (signals.dead_centres(sizes), signals.mode_collapse(sizes, truth))
+    work.note(*(signal.sentence for signal in found_signals if signal is not None))
     return results
 
 

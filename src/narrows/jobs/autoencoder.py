@@ -79,10 +79,7 @@ def autoencoder(
         if path.is_file():
             work.copy_figure(path, name, CAPTIONS[name])
     tables = run.tables
-    for sentence in tables.get("notes", []):
-        work.note(sentence)
-    for signal in tables.get("signals", []):
-        work.note(signal["sentence"])
+    work.note(*tables.get("notes", []), *(signal["sentence"] for signal in tables.get("signals", [])))
     net = run.model().net
     encoder = sum(p.numel() for part in (net.encoder, net.to_code) for p in part.parameters())
     decoder = sum(p.numel() for p in net.decoder.parameters())

@@ -123,15 +123,14 @@ def measure(
             predicted[part] = coding.logits(model, data.values[chosen], work.progress).argmax(1)
             results[f"{part}/accuracy"] = classification.accuracy(predicted[part], labels[chosen])
     truth, answers = labels[getattr(rows, judge)], predicted[judge]
-    majority = np.bincount(labels[rows.train]).argmax()
-    results[f"{judge}/majority_accuracy"] = float((truth == majority).mean())
+    results[f"{judge}/majority_accuracy"] = float((truth == np.bincount(labels[rows.train]).argmax()).mean())
     results[f"{judge}/classes_answered"] = len(np.unique(answers))
     # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
     share = results[f"{judge}/accuracy"] or 0.0
     results[f"{judge}/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
     results["data/valid"], results["data/test"] = len(rows.valid), len(rows.test)
-    for signal in of_run(results, history, labels=truth, predicted=answers, class_names=data.class_names, keep=keep):
-        work.note(signal.sentence)
+    found = of_run(results, history, labels=truth, predicted=answers, class_names=data.class_names, keep=keep)
+    work.note(*(signal.sentence for signal in found))
     name = {"test": "Test rows", "valid": "Held-out training rows"}[judge]
     counts = classification.confusion(truth, answers, len(data.class_names))
     work.figure(

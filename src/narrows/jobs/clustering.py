@@ -89,12 +89,10 @@ def clustering(
     if clusterer.trains_network:  # what it did is there until it is scored, and is not done again after a stop
         write_json(before, {"fit": results["time/fit_s"], "peak": held})
     results["memory/peak_mb"] = held / 2**20
-    for note in clusterer.notes:
-        work.note(note)
+    work.note(*clusterer.notes)
     results |= _scores(work, found, clusterer.labels_)
     results |= _timed(clusterer, rows)
-    again = clusterer.predict(rows)
-    results["predict/agrees"] = float((again == clusterer.labels_).mean())
+    results["predict/agrees"] = float((clusterer.predict(rows) == clusterer.labels_).mean())
     if isinstance(clusterer, Agreement):
         results |= _on_the_way(work, clusterer, found)
     before.unlink(missing_ok=True)
@@ -224,9 +222,7 @@ def _tracks(table: list[dict[str, Any]]) -> float | None:
     from scipy.stats import spearmanr
 
     columns = [[row[name] for row in table] for name in ("information", "accuracy")]
-    if min(len(set(column)) for column in columns) < 3:
-        return None
-    return float(spearmanr(*columns).statistic)
+    return None if min(len(set(column)) for column in columns) < 3 else float(spearmanr(*columns).statistic)
 
 
 def _rows(values: Array) -> Array:

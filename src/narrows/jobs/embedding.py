@@ -6,8 +6,6 @@ score; and whether a network that reconstructs better has better clusters.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -29,7 +27,7 @@ from narrows.evaluation import clustering as scores
 from narrows.figures.curves import loss_curves
 from narrows.figures.embedding import labelled_over_all, loss_against_accuracy
 from narrows.figures.images import comparison
-from narrows.files import Array, read_json, write_json, write_text
+from narrows.files import Array, read_json, write_csv, write_json
 from narrows.jobs import Results, Work
 from narrows.model import Model
 from narrows.projection import methods
@@ -187,8 +185,7 @@ def _reduce(codes: Array, step: re.Match[str], work: Work) -> Array:
         return codes
     if step["map"]:
         projection = methods.get(step["map"])(seed=work.seed).fit(codes)
-        for sentence in projection.notes:
-            work.note(sentence)
+        work.note(*projection.notes)
         made: Array = projection.map_
         return made
     if step["name"] == "kpca":
@@ -254,8 +251,7 @@ class Judge:
 
     def matched(self, clusters: Array) -> Array:
         """Return the class (N,) that the cluster of each row is matched to, -1 where it is to none."""
-        found: Array = scores.match(scores.contingency(clusters, self.labels))[clusters]
-        return found
+        return scores.match(scores.contingency(clusters, self.labels))[clusters]
 
     def score(self, clusters: Array) -> dict[str, float]:
         """Return accuracy on all, the public and the private rows, under one matching; and two scores without one."""
@@ -424,12 +420,7 @@ def _checkpoint_study(work: Work, measured: list[dict[str, float]], judge: Judge
 
 def _write_predictions(path: Path, data: Dataset, rows: Split, clusters: Mapping[str, Array]) -> None:
     """Write the cluster of every row under every reduction."""
-    is_training = np.zeros(len(data), bool)
-    is_training[rows.train] = True
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "part", *clusters])
-    for i, name in enumerate(data.ids):
-        part = "train" if is_training[i] else "test"
-        writer.writerow([name, part, *(int(found[i]) for found in clusters.values())])
-    write_text(path, text.getvalue())
+    parts = np.full(len(data), "test", "U5")
+    parts[rows.train] = "train"
+    found = zip(data.ids, parts.tolist(), *(one.tolist() for one in clusters.values()), strict=True)
+    write_csv(path, [("id", "part", *clusters), *found])

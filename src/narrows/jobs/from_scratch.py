@@ -86,10 +86,8 @@ def from_scratch(
             results |= {f"{part}/{score}": value for score, value in network.scores(*rows_of_it).items()}
     labels, predicted = known(data.labels)[rows.test], network.predict(sets["test"].x)
     results |= against_chance(labels, predicted, known(data.labels)[rows.train])
-    for signal in of_run(
-        results, history, labels=labels, predicted=predicted, class_names=data.class_names, keep="last"
-    ):
-        work.note(signal.sentence)
+    found = of_run(results, history, labels=labels, predicted=predicted, class_names=data.class_names, keep="last")
+    work.note(*(signal.sentence for signal in found))
     counts = classification.confusion(labels, predicted, len(data.class_names))
     work.table("Most confused on the test rows", [
         {"true": true, "answered": answered, "rows": count}

@@ -82,8 +82,7 @@ def from_scratch_autoencoder(
     }  # fmt: skip
     titles = {"momentum": f"momentum {momentum:g}", "plain": "plain descent"}
     results |= measure(work, data, rows, {titles[name]: made for name, made in rebuilt.items()}, min(hidden))
-    for signal in of_run(results, histories["momentum"], keep="last"):
-        work.note(signal.sentence)
+    work.note(*(signal.sentence for signal in of_run(results, histories["momentum"], keep="last")))
     work.figure(
         "momentum", compare_losses({titles[name]: history for name, history in histories.items()}),
         "Total squared error per image after each epoch, with momentum and without.",

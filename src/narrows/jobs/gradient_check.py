@@ -109,8 +109,5 @@ def twin(network: Network) -> tuple[nn.Module, Callable[..., Tensor]]:
 
 def _difference(ours: dict[str, GradientError], theirs: dict[str, GradientError]) -> float:
     """Return the largest relative difference of the derived gradients of a network and of its torch twin."""
-    differences = []
-    for mine, other in zip(ours.values(), theirs.values(), strict=True):
-        gradient = other.derived.T if other.derived.ndim == 2 else other.derived
-        differences.append(GradientError(mine.derived, gradient).relative)
-    return max(differences)
+    pairs = zip(ours.values(), theirs.values(), strict=True)
+    return max(GradientError(mine.derived, other.derived.T).relative for mine, other in pairs)  # torch keeps W.T

@@ -191,16 +191,13 @@ def _draw(work: Work, etas: list[float], sizes: list[int], measured: dict[tuple[
         "errors", errors_grid(etas, sizes, total, predicted, names=("measured", "predicted: bias² + variance")),
         "Squared distance of the centres from the means of their cells, per pixel.",
     )  # fmt: skip
-    mse = np.stack([column("mse", size) for size in sizes], axis=1)
-    work.table("Mean squared error per pixel", [
-        {"eta": eta, **{f"b = {size}": _number(value) for size, value in zip(sizes, line, strict=True)}}
-        for eta, line in zip(etas, mse, strict=True)
-    ])  # fmt: skip
-    drift = np.stack([column("r", size) for size in sizes], axis=1)
-    work.table("r: how far the means of the cells move per step, by the standard deviation of an image", [
-        {"eta": eta, **{f"b = {size}": _number(value) for size, value in zip(sizes, line, strict=True)}}
-        for eta, line in zip(etas, drift, strict=True)
-    ])  # fmt: skip
+    for name, title in (
+        ("mse", "Mean squared error per pixel"),
+        ("r", "r: how far the means of the cells move per step, by the standard deviation of an image"),
+    ):
+        work.table(title, [
+            {"eta": eta, **{f"b = {size}": _number(measured[eta, size][name]) for size in sizes}} for eta in etas
+        ])  # fmt: skip
 
 
 def _number(value: float) -> float | str:

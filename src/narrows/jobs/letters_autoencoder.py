@@ -59,7 +59,6 @@ def letters_autoencoder(
     results |= measure(
         work, data, rows, {"autoencoder": coding.reconstruct(model, data.values[rows.valid])}, model.code_size
     )
-    for signal in of_run(results, history, keep=settings["keep"]):
-        work.note(signal.sentence)
+    work.note(*(signal.sentence for signal in of_run(results, history, keep=settings["keep"])))
     work.figure("curves", loss_curves(history), "Loss per epoch, on training and on validation rows.")
     return results

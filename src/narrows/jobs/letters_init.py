@@ -69,19 +69,15 @@ def letters_init(
     variance = float(xavier(n_in, n_out, np.random.default_rng(work.seed)).var())
     results["weights/of_the_rule"] = variance * (n_in + n_out) / 2
     results["weights/of_the_misprint"] = variance * (n_in * n_out + n_out) / 2
-    table = []
-    for name, seen in watched.items():
-        for epoch in range(epochs + 1):
-            table.append(
-                {
-                    "start": name, "epoch": epoch, "accuracy": float(seen.accuracy[epoch]),
-                    "loss": float(seen.loss[epoch]), "units that differ (rank)": int(seen.rank[epoch]),
-                    "largest difference of weights": float(seen.unit_spread[epoch]),
-                    "of gradients": float(seen.gradient_spread[epoch]),
-                    "largest gradient": float(seen.gradient_size[epoch]),
-                }
-            )  # fmt: skip
-    work.table("From all-zero and from Xavier's weights, after each epoch", table)
+    work.table("From all-zero and from Xavier's weights, after each epoch", [
+        {
+            "start": name, "epoch": epoch, "accuracy": float(seen.accuracy[epoch]), "loss": float(seen.loss[epoch]),
+            "units that differ (rank)": int(seen.rank[epoch]),
+            "largest difference of weights": float(seen.unit_spread[epoch]),
+            "of gradients": float(seen.gradient_spread[epoch]), "largest gradient": float(seen.gradient_size[epoch]),
+        }
+        for name, seen in watched.items() for epoch in range(epochs + 1)
+    ])  # fmt: skip
     losses = {
         {"zeros": "all zero", "xavier": "Xavier"}[name]: [
             {"epoch": epoch, "train/loss": float(loss)} for epoch, loss in enumerate(seen.loss)

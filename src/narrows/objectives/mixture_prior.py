@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from narrows.errors import RecipeError
 from narrows.nets import Network
-from narrows.objectives import Batch, Objective, PixelLoss, check_loss, pixel_loss
+from narrows.objectives import PixelLoss
+from narrows.objectives.variational import Variational
 
 __all__ = ["MixturePrior"]
 
 
-class MixturePrior(Objective):
+class MixturePrior(Variational):
     """Minus the evidence lower bound of VaDE (Jiang et al. 2017, equation 12), one draw of the code per row.
 
     The prior is a mixture of M Gaussians with diagonal covariance, learned along with the network. A row's shares in
@@ -29,16 +30,12 @@ class MixturePrior(Objective):
     """
 
     parts_clusters = True
-    distributes = True
+    normal_codes = False
 
     def __init__(self, net: Network, n_clusters: int = 10, loss: PixelLoss = "mse") -> None:
-        super().__init__()
-        check_loss(net, loss)
+        super().__init__(net, loss=loss)
         if n_clusters < 1:
             raise RecipeError("objective.n_clusters", "must be a whole number >= 1", value=n_clusters)
-        self.pixel_loss = loss
-        self.input_values = math.prod(net.input_shape)  # D
-        self.to_log_variance = nn.Linear(net.feature_size, net.code_size)
         self.logits = nn.Parameter(torch.zeros(n_clusters))  # (M,), of the components' shares
         self.means = nn.Parameter(torch.randn(n_clusters, net.code_size))  # (M, K)
         self.log_variances = nn.Parameter(torch.zeros(n_clusters, net.code_size))  # (M, K)
@@ -51,26 +48,7 @@ class MixturePrior(Objective):
         """Return log p(c) + log p(z | c), (N, M)."""
         squares = (codes[:, None] - self.means).square() / self.log_variances.exp()  # (N, M, K)
         log_density = -0.5 * (math.log(2 * math.pi) + self.log_variances + squares).sum(2)
-        joint: Tensor = self.logits.log_softmax(0) + log_density
-        return joint
-
-    def log_variance(self, features: Tensor) -> Tensor:
-        """Return the log-variance (N, K) of the codes, from the features (N, F)."""
-        # Beyond +-10 a variance is as good as 0 or infinite, and exp would overflow on the way there.
-        log_variance: Tensor = self.to_log_variance(features).float().clamp(-10, 10)
-        return log_variance
-
-    def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return {"reconstruction": (N,), "kl": (N,)}."""
-        features = net.features(batch.x)
-        mean = net.to_code(features).float()  # (N, K)
-        log_variance = self.log_variance(features)  # (N, K)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
-        code = mean + (0.5 * log_variance).exp() * noise
-        return {
-            "reconstruction": pixel_loss(self.pixel_loss, net.decode(code), batch.x),
-            "kl": self.divergence(mean, log_variance, code) / self.input_values,
-        }
+        return self.logits.log_softmax(0) + log_density
 
     def divergence(self, mean: Tensor, log_variance: Tensor, code: Tensor) -> Tensor:
         """Return KL(q(z, c | x) || p(z, c)) in nats (N,), where q(c | x) is p(c | z) of the drawn ``code`` (N, K).

@@ -56,8 +56,12 @@ class Variational(Objective):
         code = mean + (0.5 * log_variance).exp() * noise
         return {
             "reconstruction": pixel_loss(self.pixel_loss, net.decode(code), batch.x),
-            "kl": self.beta * kl_to_standard_normal(mean, log_variance) / self.input_values,
+            "kl": self.divergence(mean, log_variance, code) / self.input_values,
         }
+
+    def divergence(self, mean: Tensor, log_variance: Tensor, code: Tensor) -> Tensor:
+        """Return the divergence (N,) in nats of the codes' distributions, of which ``code`` (N, K) is a draw."""
+        return self.beta * kl_to_standard_normal(mean, log_variance)
 
 
 def kl_to_standard_normal(mean: Tensor, log_variance: Tensor) -> Tensor:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from narrows.clustering import checked_codes
 from narrows.errors import InputError
 from narrows.files import Array
+from narrows.learned import Learned
 from narrows.registry import Registry
-from narrows.sealed import checked_state
 
 methods = Registry("narrows.projection", "projection")
 
 
-class Projection(ABC):
+class Projection(Learned, ABC):
     """A map of codes.
 
     A subclass's constructor takes ``seed`` and its own arguments, all with defaults. It names its learned arrays and
-    their shapes in ``learned``, learns them in ``_fit`` and places codes by them in ``_place``.
+    their shapes in ``learned``, with K for the values of a code, learns them in ``_fit`` and places codes by them in
+    ``_place``.
 
     Parameters
     ----------
@@ -32,9 +33,6 @@ class Projection(ABC):
     map_ : (N, 2) float32, the points of the fitted codes
     notes : sentences about what was done differently from what was asked
     """
-
-    #: The attributes ``_fit`` sets (each with an underscore added), and their axes; K stands for the values of a code.
-    learned: ClassVar[Mapping[str, str]]
 
     map_: Array
     notes: tuple[str, ...] = ()
@@ -65,17 +63,9 @@ class Projection(ABC):
     def transform(self, codes: Array) -> Array:
         """Return the points (N, 2) float32 of ``codes`` (N, K); fitted codes land where ``map_`` has them."""
         codes = _checked(codes)
-        if codes.shape[1] != self._size():
-            raise InputError(
-                "codes",
-                f"must have {self._size()} values each, as the fitted ones",
-                value=f"shape {codes.shape}",
-            )
+        if codes.shape[1] != (size := self.length("K")):
+            raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
         return self._place(codes)
-
-    def state(self) -> dict[str, Array]:
-        """Return the learned arrays."""
-        return {name: getattr(self, f"{name}_") for name in self.learned}
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
@@ -86,8 +76,7 @@ class Projection(ABC):
         RunFolderError : arrays that are not those of this method
         """
         projection = cls(**arguments)
-        for name, array in checked_state("projection", cls.learned, arrays).items():
-            setattr(projection, f"{name}_", array)
+        projection.take_state("projection", arrays)
         return projection
 
     @abstractmethod
@@ -97,12 +86,6 @@ class Projection(ABC):
     @abstractmethod
     def _place(self, codes: Array) -> Array:
         """Return the points (N, 2) float32 of ``codes`` (N, K) float32."""
-
-    def _size(self) -> int:
-        """Return K."""
-        name, axes = next((name, axes) for name, axes in self.learned.items() if "K" in axes)
-        size: int = getattr(self, f"{name}_").shape[axes.index("K")]
-        return size
 
 
 methods.contract = Projection

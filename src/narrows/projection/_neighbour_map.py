@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from narrows.data.splits import some_rows
 from narrows.distinct import first_rows
 from narrows.errors import RecipeError
 from narrows.files import Array
@@ -48,8 +49,7 @@ class NeighbourMap(Projection):
             self.notes += (
                 f"The map was laid out for {self.max_points} codes; the others stand between their neighbours.",
             )
-            chosen = np.random.default_rng(self.seed).choice(len(rows), self.max_points, replace=False)
-            rows = rows[np.sort(chosen)]
+            rows = rows[some_rows(len(rows), self.max_points, self.seed)]
         self.codes_ = codes[rows]  # (M, K)
         if len(rows) < FEWEST:
             self.notes += (f"{distinct(len(rows), 'code').capitalize()}, too few for this kind of map: PCA used.",)

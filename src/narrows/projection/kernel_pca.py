@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from narrows.data.splits import some_rows
 from narrows.distinct import first_rows
 from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.files import Array
@@ -51,8 +52,7 @@ class KernelPCA(Projection):
             self.notes += (
                 f"The kernel was made of {plural(self.max_points, 'code')}; the others stand where it puts them.",
             )
-            chosen = np.random.default_rng(self.seed).choice(len(rows), self.max_points, replace=False)
-            rows = rows[np.sort(chosen)]
+            rows = rows[some_rows(len(rows), self.max_points, self.seed)]
         self.codes_ = codes[rows]
         self.spread_ = np.array([_spread(self.codes_)])
         n = min(2, len(rows))
@@ -95,8 +95,7 @@ def kernel_components(codes: Array, n_components: int, seed: int = 0) -> Array:
     if not 1 <= n_components <= len(codes):
         raise InputError("n_components", f"must be from 1 to the {len(codes)} codes", value=n_components)
     values, vectors, _ = _eigen(np.asarray(codes, np.float32), n_components, seed)
-    components: Array = (vectors * np.sqrt(values)).astype(np.float32)
-    return components
+    return (vectors * np.sqrt(values)).astype(np.float32)
 
 
 def _eigen(codes: Array, n: int, seed: int) -> tuple[Array, Array, Array]:

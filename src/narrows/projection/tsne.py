@@ -47,8 +47,7 @@ class TSNE(NeighbourMap):
         # One thread: two give the same bits in nine tenths of the time at best, and take several times as long on a
         # busy machine.
         fit = openTSNE.TSNE(perplexity=perplexity, n_jobs=1, random_state=self.seed)
-        points: Array = np.asarray(fit.fit(affinities=affinities, initialization=_start(codes, self.seed)))
-        return points
+        return np.asarray(fit.fit(affinities=affinities, initialization=_start(codes, self.seed)))
 
 
 def _start(codes: Array, seed: int) -> Array:

@@ -52,8 +52,7 @@ def softmax_naive(a: Array) -> Array:
     """Return the softmax of each row of ``a`` (N, K) as it is defined: nan where e^a overflows, as at 1000."""
     e: Array = np.exp(a)  # (N, K)
     total: Array = e.sum(axis=1, keepdims=True)  # (N, 1)
-    y: Array = e / total
-    return y
+    return e / total
 
 
 def softmax(a: Array) -> Array:
@@ -177,5 +176,4 @@ def one_hot(labels: Array, n_classes: int) -> Array:
             "labels", f"must be class numbers (N,) from 0 to {n_classes - 1}",
             value=f"{labels.min(initial=0)} to {labels.max(initial=0)}, shape {labels.shape}",
         )  # fmt: skip
-    targets: Array = np.eye(n_classes)[labels]
-    return targets
+    return np.eye(n_classes)[labels]

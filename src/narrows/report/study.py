@@ -136,8 +136,7 @@ def _parted(figures: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any
     least half of the grid's columns. What else is known of such a run by the same names stands in its row as well.
     """
     free = [figure for figure in figures if figure["reported"] is None and figure["bar"] is None]
-    counts = Counter(figure["label"] for figure in free)
-    columns = [label for label, runs in counts.items() if runs >= SHARED]
+    columns = [label for label, runs in Counter(figure["label"] for figure in free).items() if runs >= SHARED]
     shared = [figure for figure in free if figure["label"] in columns]
     runs = [run for run, labels in Counter(figure["run"] for figure in shared).items() if 2 * labels >= len(columns)]
     if len(columns) < 2 or len(runs) < SHARED:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -15,7 +13,7 @@ from narrows.data.scale import Eye
 from narrows.data.splits import Split
 from narrows.evaluation import summary
 from narrows.evaluation.copies import Copies
-from narrows.files import Array, write_text
+from narrows.files import Array, write_csv
 from narrows.making import Making
 
 OUTLIERS = 24
@@ -127,8 +125,4 @@ def write_predictions(
     if data.labels is not None:
         names = data.class_names
         columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    write_text(run.folder / "predictions.csv", text.getvalue())
+    write_csv(run.folder / "predictions.csv", [columns, *zip(*columns.values(), strict=True)])

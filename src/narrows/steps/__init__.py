@@ -14,12 +14,10 @@ from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from typing import Any, ClassVar
 
-import numpy as np
-
 from narrows.clustering import methods as clusterings
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
-from narrows.data.splits import Split, split
+from narrows.data.splits import Split, some_rows, split
 from narrows.encoder import Encoder
 from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import DataError, RecipeError
@@ -167,9 +165,7 @@ def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Datas
 
 def some(rows: Array, most: int, seed: int) -> Array:
     """Return ``rows``, or a seeded choice of ``most`` of them in order."""
-    if len(rows) <= most:
-        return rows
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
+    return rows[some_rows(len(rows), most, seed)]
 
 
 def _without_empty_labels(data: Dataset) -> Dataset:

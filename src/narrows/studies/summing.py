@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import numpy as np
 from narrows import environment
 from narrows.claims import now
 from narrows.errors import RunFolderError
-from narrows.files import write_json, write_text
+from narrows.files import write_csv, write_json
 from narrows.progress import Progress
 from narrows.sealed import Parts
 from narrows.stages import Record, Stages
@@ -51,7 +49,7 @@ def content_of(study: Study, entries: Sequence[Entry], *, quick: bool) -> dict[s
 def write(folder: Path, content: Mapping[str, Any]) -> None:
     """Write results.json and results.csv."""
     write_json(folder / "results.json", content)
-    write_text(folder / "results.csv", _as_csv(content["figures"], content["runs"], quick=content["quick"]))
+    write_csv(folder / "results.csv", _table(content["figures"], content["runs"], quick=content["quick"]))
 
 
 def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
@@ -94,8 +92,7 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
 
 def step_name(run: str, seed: int) -> str:
     """Return the name of the step of a study that does a run with a seed: its folder, from that of the study on."""
-    folder = run_folder(Path(), run, seed)
-    return folder.as_posix()
+    return run_folder(Path(), run, seed).as_posix()
 
 
 def steps_of(out: Path, progress: Progress | None = None) -> Stages:
@@ -258,18 +255,16 @@ def _is_far(figure: Figure, ours: float | None) -> bool:
     return not math.isclose(ours, near, rel_tol=0, abs_tol=allowed * (1 + 1e-9))
 
 
-def _as_csv(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quick: bool) -> str:
-    """One line per reported figure; then one per run for its time and its number of parameters."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+def _table(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quick: bool) -> Iterator[list[Any]]:
+    """Yield a line per reported figure, below names; then one per run for its time and its number of parameters."""
     columns = (
         "run", "metric", "label", "mean", "sd", "n", "median", "statistic", "reported", "attribution", "source", "bar",
         "better", "met", "verdict", "why",
     )  # fmt: skip
-    writer.writerow([*columns, *(["quick"] if quick else [])])
+    yield [*columns, *(["quick"] if quick else [])]
     extra = ["a quick look: no figure means anything"] if quick else []
     for line in figures:
-        writer.writerow([*(_plain(line[column]) for column in columns), *extra])
+        yield [*(_plain(line[column]) for column in columns), *extra]
     for entry in runs:
         for metric, label, found in (
             ("seconds", "seconds per seed", entry["seconds"]),
@@ -277,8 +272,7 @@ def _as_csv(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quic
         ):
             if found["mean"] is not None:
                 values = [entry["run"], metric, label, found["mean"], found["sd"], found["n"]]
-                writer.writerow([*(_plain(value) for value in values), *[""] * (len(columns) - 6), *extra])
-    return text.getvalue()
+                yield [*(_plain(value) for value in values), *[""] * (len(columns) - 6), *extra]
 
 
 def _plain(value: Any) -> Any:

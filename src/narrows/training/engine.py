@@ -59,9 +59,7 @@ class Engine:
 
     def autocast(self) -> AbstractContextManager[object]:
         """Return the context in which the network's arithmetic runs at the chosen precision."""
-        if self.precision == "bfloat16":
-            return torch.autocast(self.device.type, torch.bfloat16)
-        return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         """Compute gradients."""

@@ -333,8 +333,7 @@ class _Training:
 @torch.no_grad()
 def _numbers(scalars: Sequence[Tensor]) -> list[float]:
     """Return the numbers of tensors () of one device, which is asked once."""
-    numbers: list[float] = torch.stack(list(scalars)).tolist()
-    return numbers
+    return torch.stack(list(scalars)).tolist()
 
 
 def _add(sums: dict[str, float], names: Sequence[str], numbers: Sequence[float]) -> None:

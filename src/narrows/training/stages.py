@@ -89,6 +89,5 @@ class Stages(stages.Stages):
             return model
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
         if trained is None:
-            hashes = {part: done.files[f"{name}/{part}"] for part in PARTS}
-            trained = Model.load(Parts(folder, hashes))
+            trained = Model.load(Parts(folder, {part: done.files[f"{name}/{part}"] for part in PARTS}))
         return trained

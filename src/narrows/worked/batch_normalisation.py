@@ -265,18 +265,14 @@ def _checks() -> dict[str, str]:
 
 
 def _figure() -> Figure:
-    from matplotlib.figure import Figure
-
-    from narrows.figures import DPI
-    from narrows.figures.style import PALETTE, style
+    from narrows.figures.style import PALETTE, new_panels, style
 
     rng = np.random.default_rng(0)
     x = np.stack([rng.normal(-4, 0.6, 4000), rng.gamma(2, 1.5, 4000), rng.uniform(3, 12, 4000)], axis=1)  # (4000, 3)
     y = batch_norm(x, np.ones(3), np.zeros(3))
     updates = range(61)
     with style():
-        figure = Figure(figsize=(8.4, 2.7), dpi=DPI, layout="constrained")
-        before, after, shares = figure.subplots(1, 3)
+        figure, (before, after, shares) = new_panels((8.4, 2.7), 1, 3)
         for ax, values, title in ((before, x, "three channels before"), (after, y, "after: mean 0, variance 1")):
             bins = np.linspace(values.min(), values.max(), 80)
             for c in range(3):

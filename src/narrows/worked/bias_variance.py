@@ -331,11 +331,9 @@ def _checks() -> dict[str, str]:
 
 
 def _figure(found: Mapping[float, Simulated]) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    from narrows.figures import DPI
-    from narrows.figures.style import FAINT, INK, PALETTE, style
+    from narrows.figures.style import FAINT, INK, PALETTE, new_panels, style
 
     etas = np.linspace(0.8, 9, 1641)
     lag = np.array([bias(step(eta), 1) ** 2 for eta in etas])
@@ -343,8 +341,7 @@ def _figure(found: Mapping[float, Simulated]) -> Figure:
     sizes = np.geomspace(0.1, 1e5, 200)
     crossing, best = crossing_eta(BATCH), best_eta(BATCH)
     with style():
-        figure = Figure(figsize=(8.4, 3.4), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((8.4, 3.4), 1, 2)
         for values, colour, label in ((lag, 0, "bias²"), (noise, 1, "variance")):
             left.plot(etas, values, color=PALETTE[colour], linewidth=1.6, label=label)
         left.plot(etas, lag + noise, color=INK, linewidth=0.9, linestyle="--", label="their sum")

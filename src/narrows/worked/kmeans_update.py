@@ -331,20 +331,17 @@ def _checks(x: Array, c: Array, uneven: Sequence[tuple[Array, Array]]) -> dict[s
 
 
 def _figure(x: Array, c: Array) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
     from scipy.stats import binom
 
-    from narrows.figures import DPI
-    from narrows.figures.style import MUTED, PALETTE, style
+    from narrows.figures.style import MUTED, PALETTE, new_panels, style
 
     betas = np.geomspace(0.1, 10, 41)
     shares = range(1, 52)
     cells = [made_batch([n, *_rest(len(x) - n)]) for n in shares]
     counts = np.arange(20)
     with style():
-        figure = Figure(figsize=(8.8, 3), dpi=DPI, layout="constrained")
-        soft, uneven, chance = figure.subplots(1, 3)
+        figure, (soft, uneven, chance) = new_panels((8.8, 3), 1, 3)
         soft.plot(betas, [rule_error(x, c, ETA, beta).mean() for beta in betas], color=PALETTE[0], linewidth=1.6)
         soft.set(xscale="log", yscale="log", xlabel="β", ylabel="relative error of the rule", title="a softer softmax")
         soft.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

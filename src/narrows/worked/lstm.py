@@ -305,15 +305,11 @@ def torch_trace(inputs: Sequence[Sequence[float]], weights: Weights) -> tuple[Ar
 
 
 def _figure(trace: Trace) -> Figure:
-    from matplotlib.figure import Figure
-
-    from narrows.figures import DPI
-    from narrows.figures.style import FAINT, PALETTE, style
+    from narrows.figures.style import FAINT, PALETTE, new_panels, style
 
     steps = np.arange(len(trace.c)) + 1
     with style():
-        figure = Figure(figsize=(7, 3.8), dpi=DPI, layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1.4))
+        figure, (above, below) = new_panels((7, 3.8), 2, 1, sharex=True, height_ratios=(3, 1.4))
         above.axhline(0, color=FAINT, linewidth=0.7)
         above.plot(steps, trace.z, "x", color=PALETTE[1], markersize=9, zorder=4, label="z, offered")
         above.step(steps, trace.c, where="mid", color=PALETTE[0], linewidth=1.6, label="c, held")
@@ -330,7 +326,6 @@ def _figure(trace: Trace) -> Figure:
                 text, colour = ("open", "white") if value > 0.5 else ("shut", "black")
                 below.text(t, row, text, ha="center", va="center", fontsize=7.5, color=colour)
         below.set(xlabel="step", yticks=range(3), yticklabels=("input i", "forget f", "output o"), xticks=steps)
-        for spine in below.spines.values():
-            spine.set_visible(False)
+        below.spines[:].set_visible(False)
         below.tick_params(length=0)
     return figure

@@ -343,11 +343,9 @@ def _checks(game: Example) -> dict[str, str]:
 
 
 def _figure(game: Example) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    from narrows.figures import DPI
-    from narrows.figures.style import PALETTE, style
+    from narrows.figures.style import PALETTE, new_panels, style
 
     words, x, w, w_out, context = game
     t, expected = counts(context, len(words)), len(context) * forward(x, w, w_out).y
@@ -356,8 +354,7 @@ def _figure(game: Example) -> Figure:
     errors = [np.abs(_central_by_hand(game, float(h)) - true).max() for h in steps]
     places = np.arange(len(words))
     with style():
-        figure = Figure(figsize=(7.8, 3), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((7.8, 3), 1, 2)
         left.bar(places - 0.2, expected, 0.38, color=PALETTE[5], label="expected, |C| y")
         left.bar(places + 0.2, t, 0.38, color=PALETTE[0], label="came, t")
         left.set(xticks=places, yticks=range(int(t.max()) + 1), ylabel="times")

@@ -241,10 +241,7 @@ def _checks(example: Array) -> dict[str, str]:
 
 
 def _figure(a: Array) -> Figure:
-    from matplotlib.figure import Figure
-
-    from narrows.figures import DPI
-    from narrows.figures.style import INK, PALETTE, style
+    from narrows.figures.style import INK, PALETTE, new_panels, style
 
     start, end = lost_range(a[0], "float32")
     shifts = np.linspace(start - 0.8, end + 0.8, 1200)
@@ -253,8 +250,7 @@ def _figure(a: Array) -> Figure:
         naive = softmax_naive(moved)  # (1200, 3)
     d = np.linspace(-2, 2, 401)
     with style():
-        figure = Figure(figsize=(7.5, 3.1), dpi=DPI, layout="constrained")
-        left, right = figure.subplots(1, 2)
+        figure, (left, right) = new_panels((7.5, 3.1), 1, 2)
         for k in range(a.shape[1]):
             left.plot(shifts, naive[:, k], color=PALETTE[k], linewidth=1.6, label=f"class {k + 1}")
         left.axvspan(start, end, color=PALETTE[4], alpha=0.25, linewidth=0)

@@ -332,17 +332,14 @@ def _checks(starts: dict[str, tuple[Array, Array]], x: Array, t: Array) -> dict[
 
 
 def _figure(spreads: dict[str, Spread], expected: dict[str, Spread]) -> Figure:
-    from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
-    from narrows.figures import DPI
-    from narrows.figures.style import PALETTE, style
+    from narrows.figures.style import PALETTE, new_panels, style
 
     bent = {name: measured(rule, WIDTHS, "tanh") for name, rule in RULES.items()}
     depths = np.arange(len(WIDTHS))
     with style():
-        figure = Figure(figsize=(8.8, 3.2), dpi=DPI, layout="constrained")
-        plain, tanh, gradients = figure.subplots(1, 3)
+        figure, (plain, tanh, gradients) = new_panels((8.8, 3.2), 1, 3)
         for colour, name in zip(PALETTE, RULES, strict=False):
             plain.plot(depths, expected[name].activations, color=colour, linewidth=0.9)
             plain.plot(depths, spreads[name].activations, "o", color=colour, markersize=3.5, label=name)

@@ -28,10 +28,10 @@ MOST_NAMED = 20  # files that an error names
 
 
 @dataclass(frozen=True)
-class Written:
-    """What ``decode`` wrote, and how each of the files fared."""
+class Decoded:
+    """How each of the files fared that were decoded."""
 
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of the images that could be read
     all_grey: bool  # red, green and blue are equal in all, and nobody asked for three channels
     positions: list[int]  # of the files that could be read
     failures: list[Skipped]
@@ -60,7 +60,7 @@ def size_for(files: list[File], options: Options, pool: ThreadPoolExecutor) -> S
     return sizes.auto_size(found)
 
 
-def decode(files: list[File], size: Size, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> Written:
+def decode(files: list[File], size: Size, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> Decoded:
     """Write the images that can be read to ``sink`` as one .npy, block by block, so that memory stays bounded.
 
     Where files turn out to be deeper than bytes, and nobody has said what is white in them, all are looked at first.
@@ -78,8 +78,8 @@ def decode(files: list[File], size: Size, options: Options, pool: ThreadPoolExec
     def of_type(other: np.dtype) -> Scale:
         return measured if other == dtype else of_format(other)
 
-    written = _decode_as(files, How(size, options.fit, options.channels, of_type), options, pool, sink)
-    return replace(written, scaled=(measured.as_options() | {"dtype": dtype.name}, said))
+    decoded = _decode_as(files, How(size, options.fit, options.channels, of_type), options, pool, sink)
+    return replace(decoded, scaled=(measured.as_options() | {"dtype": dtype.name}, said))
 
 
 def _bytes_alone(dtype: np.dtype) -> Scale:
@@ -111,7 +111,7 @@ def _measure_values(files: list[File], options: Options, pool: ThreadPoolExecuto
     return dtype, *found[dtype].scale()
 
 
-def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> Written:
+def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolExecutor, sink: IO[bytes]) -> Decoded:
     size = how.size
     channels = 1 if options.channels == 1 or len(_named_channels(options)) == 1 else 3
     positions: list[int] = []
@@ -153,7 +153,7 @@ def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolEx
     sink.seek(0)
     sink.write(npy_header(shape))
     all_grey = not in_colour and channels == 3 and options.channels == "auto"
-    return Written(shape, all_grey, positions, failures, dict(conversions), sizes, in_colour, None)
+    return Decoded(shape, all_grey, positions, failures, dict(conversions), sizes, in_colour, None)
 
 
 def _named_channels(options: Options) -> tuple[int, ...]:

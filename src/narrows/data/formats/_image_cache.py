@@ -12,7 +12,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 from narrows.data import images, scale
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options
-from narrows.data.formats._decoding import HEADER_BYTES, decode, keep_one_channel, size_for
+from narrows.data.formats._decoding import HEADER_BYTES, Decoded, decode, keep_one_channel, size_for
 from narrows.data.formats._image_files import File
 from narrows.data.upright import Size
 from narrows.environment import usable_cores
@@ -32,21 +32,10 @@ from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, w
 CACHE_FORMAT = 4  # raised when the same files would be decoded to other pixels
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """The images that could be read (N, C, H, W) uint8, and how each of the files fared."""
-
-    values: Array
-    positions: list[int]
-    failures: list[Skipped]
-    conversions: dict[str, int]
-    size: Size
-    sizes: Counter[Size]  # how many files had which
-    in_colour: int  # how many
-    scaled: tuple[dict[str, Any], str] | None  # white or range that was measured on deep files, and a sentence
+Images = tuple[Array, Decoded]  # those that could be read (N, C, H, W) uint8, and how each of the files fared
 
 
-def decode_or_recall(files: list[File], root: Path, options: Options) -> tuple[Decoded, list[str]]:
+def decode_or_recall(files: list[File], root: Path, options: Options) -> tuple[Images, list[str]]:
     """Return the decoded files: from the cache, or decoded into it, or into memory where it cannot be written."""
     target = cache_folder() / "images" / f"{_key(files, root, options)}.npy"
     recalled = _recall(target)
@@ -81,23 +70,17 @@ def _to_disk(files: list[File], size: Size, options: Options, pool: ThreadPoolEx
     # The sidecar is written last: without it, or where it does not fit, there is nothing in the cache.
     outcome = {
         "positions": decoded.positions, "failures": [asdict(file) for file in decoded.failures],
-        "conversions": decoded.conversions, "size": list(size),
-        "sizes": [[*native, count] for native, count in decoded.sizes.items()],
+        "conversions": decoded.conversions, "sizes": [[*native, count] for native, count in decoded.sizes.items()],
         "in_colour": decoded.in_colour, "scaled": decoded.scaled,
     }  # fmt: skip
     write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target)})
 
 
-def _to_memory(files: list[File], size: Size, options: Options, pool: ThreadPoolExecutor) -> Decoded:
+def _to_memory(files: list[File], size: Size, options: Options, pool: ThreadPoolExecutor) -> Images:
     memory = BytesIO()
     decoded = decode(files, size, options, pool, memory)
     values = np.frombuffer(memory.getbuffer(), np.uint8, offset=HEADER_BYTES).reshape(decoded.shape)
-    if decoded.all_grey:
-        values = values[:, :1].copy()
-    return Decoded(
-        values, decoded.positions, decoded.failures, decoded.conversions, size, decoded.sizes, decoded.in_colour,
-        decoded.scaled,
-    )  # fmt: skip
+    return values[:, :1].copy() if decoded.all_grey else values, decoded
 
 
 def _key(files: Iterable[File], root: Path, options: Options) -> str:
@@ -125,22 +108,17 @@ def _status(path: Path) -> tuple[int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _recall(target: Path) -> Decoded | None:
+def _recall(target: Path) -> Images | None:
     """Return what the cache holds, mapped into memory; None when it holds nothing or something damaged."""
     try:
         known = read_json(target.with_suffix(".json"))
         if sha256(target) != known["sha256"]:
             return None
-        return Decoded(
-            np.load(target, mmap_mode="r", allow_pickle=False), known["positions"],
-            [Skipped(**file) for file in known["failures"]], known["conversions"],
-            _pair(known["size"]), Counter({_pair([h, w]): count for h, w, count in known["sizes"]}),
-            known["in_colour"], None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
+        values = np.load(target, mmap_mode="r", allow_pickle=False)
+        return values, Decoded(
+            values.shape, False, known["positions"], [Skipped(**file) for file in known["failures"]],
+            known["conversions"], Counter({(h, w): count for h, w, count in known["sizes"]}), known["in_colour"],
+            None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
-
-
-def _pair(sides: list[int]) -> Size:
-    height, width = sides
-    return height, width

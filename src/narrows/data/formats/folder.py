@@ -16,8 +16,8 @@ import numpy as np
 from narrows.data import images, scale, sizes
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options, Raw, Reader
-from narrows.data.formats._decoding import named
-from narrows.data.formats._image_cache import Decoded, decode_or_recall
+from narrows.data.formats._decoding import Decoded, named
+from narrows.data.formats._image_cache import decode_or_recall
 from narrows.data.formats._image_files import as_text, common_parent, list_files, with_pages
 from narrows.data.formats._subfolders import from_subfolders
 from narrows.data.labels import from_names
@@ -57,7 +57,7 @@ class Folder(Reader):
         n_source = len(files)
         chosen = options.choose(n_source)
         positions = np.arange(n_source) if chosen is None else chosen
-        decoded, notes = decode_or_recall([files[i] for i in positions], root, options)
+        (values, decoded), notes = decode_or_recall([files[i] for i in positions], root, options)
         if decoded.failures and options.strict:
             raise DataError(
                 out_of(len(decoded.failures), len(positions), "image"), "cannot be read, and strict stops at those",
@@ -68,11 +68,11 @@ class Folder(Reader):
         found, split, said = from_subfolders(names, [file.name for file in files], options.labels_word)
         labels, label_names = (None, None) if found is None else from_names(found)
         return Raw(
-            decoded.values,
+            values,
             labels=labels,
             label_names=label_names,
             label_choices=("folders",),
-            preprocessing=_preprocessing(decoded, options),
+            preprocessing=_preprocessing(values.shape[1:], decoded, options),
             positions=positions,
             n_source=n_source,
             ids=names,
@@ -80,7 +80,7 @@ class Folder(Reader):
             split=split,
             skipped=(*decoded.failures, *skipped),
             notes=(
-                *sizes.about_size(decoded.sizes, decoded.size, options.fit),
+                *sizes.about_size(decoded.sizes, (values.shape[2], values.shape[3]), options.fit),
                 *images.describe(Counter(decoded.conversions)),
                 *([decoded.scaled[1]] if decoded.scaled else []),
                 *_about_colour(decoded, options),
@@ -90,11 +90,11 @@ class Folder(Reader):
         )
 
 
-def _preprocessing(decoded: Decoded, options: Options) -> dict[str, Any]:
+def _preprocessing(shape: tuple[int, ...], decoded: Decoded, options: Options) -> dict[str, Any]:
     """Return the options that open other files the same way."""
-    n = int(decoded.values.shape[1])
+    channels, *size = shape
     how: dict[str, Any] = {
-        "size": list(decoded.size), "channels": list(options.channels) if isinstance(options.channels, tuple) else n,
+        "size": size, "channels": list(options.channels) if isinstance(options.channels, tuple) else channels,
         "fit": options.fit,
     }  # fmt: skip
     if options.page != 0:
@@ -110,7 +110,7 @@ def _preprocessing(decoded: Decoded, options: Options) -> dict[str, Any]:
 
 def _about_colour(decoded: Decoded, options: Options) -> list[str]:
     """Return a sentence where some images alone are in colour, which gives three channels to all."""
-    n, some = len(decoded.values), decoded.in_colour
+    n, some = len(decoded.positions), decoded.in_colour
     if options.channels != "auto" or not 0 < some < n:
         return []
     return [
