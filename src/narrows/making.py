@@ -213,7 +213,8 @@ class Making(Run):
         results: dict[str, float | None] = {}
         tables: dict[str, Any] = {}
         notes: list[str] = []
-        stages, files, total = {}, dict(self._own), 0.0
+        stages: dict[str, Any] = {}
+        files, total = dict(self._own), 0.0
         for name, after in self.order.items():
             record = self.steps.current(name, after, self._asked)
             if record is None or not stages.keys() >= set(after):  # what it came after is to be done again itself
