@@ -8,6 +8,7 @@ import pytest
 import narrows
 from narrows import pipeline
 from narrows.arguments import arguments_of
+from narrows.clustering import methods
 from narrows.data.dataset import Dataset
 from narrows.deep.agreement import Agreement
 from narrows.errors import InputError, RecipeError
@@ -124,3 +125,13 @@ def test_what_is_of_images_is_refused_for_vectors():
 def test_neural_kmeans_refuses_a_repair_that_is_no_number_of_rows(repair):
     with pytest.raises(InputError, match="repair"):
         narrows.NeuralKMeans(2, repair=repair, epochs=1).fit(ROWS)
+
+
+def test_another_clustering_is_asked_for_as_many_clusters():
+    assert recipes.load("letters", ["clustering.name=dec"]).clustering.arguments()["n_clusters"] == 36
+    chosen = recipes.load("letters", ["clustering.n_clusters=7", "clustering.name=mixture"]).clustering
+    assert (chosen.name, chosen.arguments()["n_clusters"]) == ("mixture", 7)
+    for name in methods.names():
+        assert "n_clusters" in arguments_of(methods.get(name))
+    with pytest.raises(RecipeError, match=r"clustering\.n_clusters must be a whole number"):
+        recipes.load("letters", ["clustering.name=dec", "clustering.n_clusters=auto"])

@@ -30,6 +30,8 @@ from narrows.training.settings import Settings
 #: Where a clustering trains the network of a run itself, or its encoder is no network, these say nothing and may not be
 #: set.
 UNUSED = ("net", "objective", "train")
+#: What every entry of a section takes, and what so stays when another is chosen.
+SHARED = {"clustering": ("n_clusters",)}
 
 
 class _Section(BaseModel):
@@ -184,7 +186,7 @@ def load(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     content = read(name)
     _check_once(overrides)
-    # A name comes first: with another entry the arguments of the former one go, and with another encoder its network.
+    # A name comes first: with another entry the former one's own arguments go, and with another encoder its network.
     for override in sorted(overrides, key=_rank):
         _apply(content, override)
     return check(content)
@@ -308,9 +310,11 @@ def _apply(content: dict[str, Any], override: str) -> None:
         target = target.setdefault(section, {})
         if not isinstance(target, dict):
             raise RecipeError("--set", f"must name a key that exists; {section!r} is a value", value=override)
-    # Another entry takes other arguments: those of the one it replaces would be refused.
+    # Another entry takes other arguments: those of the one it replaces would be refused, but for what all entries take.
     if last == "name" and sections and target.get("name") not in (None, value):
+        shared = {key: target[key] for key in SHARED.get(sections[0], ()) if key in target}
         target.clear()
+        target |= shared
     if (key == "encoder.name" and not _trains(encoders, value)) or (
         key == "clustering.name" and _trains(clusterings, value)
     ):
