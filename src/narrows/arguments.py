@@ -79,7 +79,7 @@ def whole_number(setting: str, value: Any, least: int = 1, most: float = math.in
     ------
     RecipeError : it is no whole number from ``least`` to ``most``
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
         raise RecipeError(setting, f"must be a whole number {limits}", value=value)
     return int(value)
