@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from narrows.data.open import KEPT
-from narrows.errors import InputError, RunFolderError
+from narrows.errors import DataError, InputError, RunFolderError
 from narrows.files import Array
 from narrows.progress import Progress
 from narrows.registry import Registry, Trust
@@ -47,7 +47,7 @@ class Encoder(ABC):
     #: Arguments that are no settings of a recipe.
     given_by_run: ClassVar[tuple[str, ...]] = ("seed",)
 
-    input_shape: tuple[int, ...]
+    input_shape: tuple[int, ...] = ()  # until it is fitted
     preprocessing: dict[str, Any]
 
     @property
@@ -80,7 +80,7 @@ class Encoder(ABC):
 
         Raises
         ------
-        InputError : rows of another shape
+        InputError : no array, rows of another shape, or an encoder that has not learned from any
         """
         return in_blocks(self, values, self._encode, progress, "encode")
 
@@ -92,6 +92,7 @@ class Encoder(ABC):
         InputError : an encoder that cannot decode, or codes of another size
         """
         self.require_decoder()
+        self.require_fitted()
         codes = np.asarray(codes, dtype=np.float32)
         if codes.ndim != 2 or codes.shape[1] != self.code_size:
             raise InputError("codes", f"must have shape (N, {self.code_size})", value=codes.shape)
@@ -127,6 +128,14 @@ class Encoder(ABC):
                 value=self.title, remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
             )  # fmt: skip
 
+    def require_fitted(self) -> None:
+        """Raise a clear InputError unless it has learned from rows."""
+        if not self.input_shape:
+            raise InputError(
+                "this encoder", "must have learned from rows before it is used", value=self.title,
+                remedy="Call its fit(values) first.",
+            )  # fmt: skip
+
     def blocks(self, rows: int) -> Iterator[slice]:
         """Yield the slices in which so many rows are encoded."""
         return blocks(rows, self.input_shape)
@@ -137,6 +146,7 @@ class Encoder(ABC):
 
     def save(self, folder: str | Path) -> None:
         """Write ``files`` into ``folder``, and their hashes."""
+        self.require_fitted()
         folder = new_place(folder)
         self.write(folder)
         seal(folder, self.files)
@@ -186,8 +196,10 @@ def in_blocks(
 
     Raises
     ------
-    InputError : rows of another shape
+    InputError : no array, rows of another shape, or an encoder that has not learned from any
     """
+    encoder.require_fitted()
+    check_array(values)
     if tuple(values.shape[1:]) != encoder.input_shape:
         raise InputError(
             "data", f"must have rows of shape {encoder.input_shape}, as those learned from",
@@ -206,6 +218,15 @@ def in_blocks(
     if made is None:  # of no rows, what a row of zeros says of the shape
         made = np.asarray(what(np.zeros((1, *encoder.input_shape), values.dtype)), np.float32)[:0]
     return made
+
+
+def check_array(values: Any) -> None:
+    """Raise DataError unless ``values`` are an array, as the rows of an encoder are."""
+    if not isinstance(values, np.ndarray):
+        raise DataError(
+            "values", "must be an array of rows", value=type(values).__name__,
+            remedy="That of any source is narrows.open(source).values.",
+        )  # fmt: skip
 
 
 def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:

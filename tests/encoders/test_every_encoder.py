@@ -10,6 +10,7 @@ from torch import nn
 
 from narrows import encoders as room
 from narrows import model as networks
+from narrows.data.dataset import Dataset
 from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import DataError, InputError, RecipeError, RunFolderError
 from narrows.files import read_arrays, write_arrays
@@ -176,6 +177,23 @@ def test_patches_of_vectors_or_of_smaller_images_are_refused():
         patches(side=3, grid=9, n_centers=4).fit(images())
     with pytest.raises(DataError, match=r"at least 3 for 256 centres; got 2\. Set at most 200 centres"):
         patches(side=3).fit(images(2))
+
+
+@every_fitted
+def test_before_it_has_learned_it_says_so(name, tmp_path):
+    encoder = encoders.get(name)()
+    with pytest.raises(InputError, match="must have learned from rows"):
+        encoder.encode(images())
+    with pytest.raises(InputError, match=r"must be an array of rows; got 'Dataset'"):
+        encoder.fit(Dataset(images()))
+    with pytest.raises(InputError, match=r"must have learned from rows.*fit\(values\) first"):
+        encoder.save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    if encoder.decodes:
+        with pytest.raises(InputError, match="must have learned from rows"):
+            encoder.decode(np.zeros((2, 3)))
+    with pytest.raises(InputError, match=r"must be an array of rows; got 'list'\. .*narrows\.open"):
+        made(name).encode(images().tolist())
 
 
 @every_fitted

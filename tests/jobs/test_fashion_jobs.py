@@ -65,6 +65,18 @@ def test_an_encoder_is_frozen_kept_and_probed(tmp_path):
     assert more["test/accuracy"] > 0.7
 
 
+@pytest.mark.parametrize("encoder", ["pca", "patches", "pixels"])
+def test_features_of_what_is_no_network_are_refused(tmp_path, encoder):
+    with pytest.raises(RecipeError, match=f"space must be code where the encoder is '{encoder}'"):
+        probe(work(tmp_path, "probe"), source="digits", encoder=encoder, space="features")
+
+
+def test_a_code_of_principal_components_is_probed(tmp_path):
+    found = probe(work(tmp_path, "probe"), source="digits", encoder="pca", code_size=12, train=LEARN)
+    assert found["codes/size"] == 12
+    assert found["test/accuracy"] > 0.8
+
+
 def test_with_nothing_frozen_the_encoder_moves_and_the_probe_gets_better(tmp_path):
     first = work(tmp_path, "encoder")
     encoder(

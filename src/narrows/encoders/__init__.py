@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, encoders, parts_of, usual_code_size
+from narrows.encoder import CONFIG, FORMAT, Encoder, check_array, checked_config, encoders, parts_of, usual_code_size
 from narrows.errors import DataError, NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays, write_json
 from narrows.learned import Learned
@@ -35,8 +35,9 @@ class FittedEncoder(Learned, Encoder):
 
         Raises
         ------
-        DataError : no rows, too few of them, or rows of a shape that it cannot encode
+        DataError : no array, no rows, too few of them, or rows of a shape that it cannot encode
         """
+        check_array(values)
         self.check_rows(tuple(values.shape[1:]), len(values))
         self.input_shape, self.preprocessing = tuple(values.shape[1:]), dict(preprocessing or {})
         self._fit(values)
