@@ -16,7 +16,7 @@ BEST = 9  # clusterings of which the one is taken that the others agree with mos
 APART = 1 / 3  # of what is unknown about a neighbour's cluster: where less is left, groups lie apart
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """One clustering of the rows.
 

@@ -24,7 +24,7 @@ MOST_CELLS = 400
 CURVE_CELLS = 300  # from which the number of clusters is estimated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Search:
     """What clusters are looked for in.
 
