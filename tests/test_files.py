@@ -1,7 +1,9 @@
+import csv
+
 import numpy as np
 import pytest
 
-from narrows.files import atomic_file, read_arrays, read_json, write_arrays, write_json, write_text
+from narrows.files import atomic_file, read_arrays, read_json, write_arrays, write_csv, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_rubbish(tmp_path):
@@ -32,3 +34,11 @@ def test_arrays_and_metadata_come_back_bit_for_bit(tmp_path):
 def test_json_has_no_nan(tmp_path):
     write_json(tmp_path / "x.json", {"a": float("nan"), "b": [np.float32(1.5), np.inf], "c": {"d": np.int64(2)}})
     assert read_json(tmp_path / "x.json") == {"a": None, "b": [1.5, None], "c": {"d": 2}}
+
+
+def test_a_table_is_read_back_as_it_was_written(tmp_path):
+    rows = [["id", "said"], ["a", 'one, "two"\nthree'], ["b", ""]]
+    write_csv(tmp_path / "a.csv", iter(rows))
+    with open(tmp_path / "a.csv", encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == rows
+    assert (tmp_path / "a.csv").read_bytes().startswith(b"id,said\na,")

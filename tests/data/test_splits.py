@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from narrows.data.dataset import Dataset
-from narrows.data.splits import split
+from narrows.data.splits import some_rows, split
 from narrows.errors import InputError
 
 
@@ -81,3 +81,12 @@ def test_no_test_share_means_nothing_held_out():
 def test_shares_that_make_no_sense(shares):
     with pytest.raises(InputError):
         split(vectors(100), **shares)
+
+
+def test_some_rows_are_all_of_few_and_a_seeded_choice_of_many_in_order():
+    assert some_rows(5, 5, seed=0).tolist() == [0, 1, 2, 3, 4]
+    chosen = some_rows(1000, 30, seed=0)
+    assert len(set(chosen.tolist())) == 30
+    assert (np.diff(chosen) > 0).all()
+    assert np.array_equal(chosen, some_rows(1000, 30, seed=0))
+    assert not np.array_equal(chosen, some_rows(1000, 30, seed=1))

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from narrows.errors import InputError
-from narrows.evaluation.classification import accuracy, balanced_accuracy, confusion, most_confused, per_class
+from narrows.evaluation.classification import accuracy, confusion, most_confused
 
 RNG = np.random.default_rng(0)
 LABELS, PREDICTED = RNG.integers(0, 5, 300), RNG.integers(0, 5, 300)
@@ -18,20 +18,12 @@ def test_by_hand():
     assert counts.dtype == np.int64
     assert accuracy(predicted, labels) == 0.5
     assert most_confused(counts, "abc") == [("a", "b", 1), ("b", "a", 1), ("c", "b", 1)]
-    precision, recall = per_class(counts)
-    assert precision == pytest.approx([2 / 3, 1 / 3, math.nan], nan_ok=True)
-    assert recall == pytest.approx([2 / 3, 1 / 2, 0])
-    assert balanced_accuracy(counts) == pytest.approx((2 / 3 + 1 / 2 + 0) / 3)
 
 
 def test_against_scikit_learn():
     counts = confusion(LABELS, PREDICTED, 5)
-    precision, recall = per_class(counts)
     assert np.array_equal(counts, metrics.confusion_matrix(LABELS, PREDICTED))
     assert accuracy(PREDICTED, LABELS) == pytest.approx(metrics.accuracy_score(LABELS, PREDICTED))
-    assert precision == pytest.approx(metrics.precision_score(LABELS, PREDICTED, average=None))
-    assert recall == pytest.approx(metrics.recall_score(LABELS, PREDICTED, average=None))
-    assert balanced_accuracy(counts) == pytest.approx(metrics.balanced_accuracy_score(LABELS, PREDICTED))
 
 
 def test_most_confused_come_in_order_and_leave_out_what_is_right():
@@ -46,14 +38,8 @@ def test_rows_of_unknown_label_are_left_out():
     labels, predicted = np.array([-1, 0, 1, -1]), np.array([0, 0, 0, 1])
     assert confusion(labels, predicted, 2).tolist() == [[1, 0], [1, 0]]
     assert accuracy(predicted, labels) == 0.5
-    nothing = confusion(np.array([-1]), np.array([0]), 2)
-    assert nothing.sum() == 0
-    assert math.isnan(balanced_accuracy(nothing))
+    assert confusion(np.array([-1]), np.array([0]), 2).sum() == 0
     assert math.isnan(accuracy(np.array([0]), np.array([-1])))
-
-
-def test_a_class_without_rows_does_not_count_towards_balanced_accuracy():
-    assert balanced_accuracy(np.array([[3, 1, 0], [0, 0, 0], [0, 0, 2]])) == pytest.approx((0.75 + 1) / 2)
 
 
 @pytest.mark.parametrize(
@@ -68,4 +54,4 @@ def test_what_is_no_classification_is_refused(labels, predicted, named):
 
 def test_a_table_must_be_square():
     with pytest.raises(InputError, match="counts"):
-        per_class(np.zeros((2, 3), np.int64))
+        most_confused(np.zeros((2, 3), np.int64), "ab")

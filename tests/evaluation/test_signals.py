@@ -10,7 +10,6 @@ from narrows.errors import InputError
 from narrows.evaluation.signals import (
     accuracy_gap,
     against_baseline,
-    against_baseline_over_seeds,
     chance_margin,
     compared,
     constant_predictor,
@@ -333,13 +332,6 @@ def test_what_differs_by_less_than_a_point_is_the_same_in_every_sentence():
     assert compared(0.95, 0.90, 20)[0] == "same"
 
 
-def test_what_chance_explains_is_no_more_than_everything():
-    found = against_baseline_over_seeds([0.1, 0.9], [0.0, 1.0], "a", "b")
-    assert found.numbers["margin"] > 1
-    assert "over 2 seeds, chance alone explains any difference" in found.sentence
-    assert "they are the same" in against_baseline_over_seeds([0.5, 0.5], [0.5], "a", "b").sentence
-
-
 def test_shares_of_labelled_rows_are_judged_by_their_number():
     results = {"data/images": 60, "data/labelled": 6, "data/test": 9, "probe/rows": 2}
     assert rows_behind(results, "clustering/accuracy") == 6
@@ -356,26 +348,6 @@ def test_a_fixed_baseline_has_no_noise_of_its_own():
     assert against_baseline(0.73, 0.6992, 1000, "a", "b") is not None
     with pytest.raises(InputError, match="rows"):
         against_baseline(0.5, 0.5, 0, "a", "b")
-
-
-def test_the_spread_of_seeds_decides_over_seeds():
-    ours, theirs = [0.71, 0.78, 0.66, 0.74, 0.69], [0.68, 0.70, 0.69, 0.72, 0.67]
-    found = against_baseline_over_seeds(ours, theirs, "clusters of codes", "k-means on pixels")
-    assert (found.name, found.numbers["seeds"]) == ("no better than the baseline", 5)
-    assert against_baseline_over_seeds([0.84, 0.85, 0.84, 0.86, 0.85], theirs, "a", "b") is None
-    assert against_baseline_over_seeds([0.5, 0.52, 0.51], theirs, "a", "b").name == "worse than the baseline"
-    assert against_baseline_over_seeds([0.84, 0.85, 0.84], [0.7], "a", "b") is None
-    with pytest.raises(InputError, match="two seeds"):
-        against_baseline_over_seeds([0.8], theirs, "a", "b")
-
-
-def test_the_margin_over_seeds_is_that_of_welch():
-    from scipy.stats import ttest_ind
-
-    ours, theirs = [0.71, 0.78, 0.66, 0.74, 0.69], [0.68, 0.70, 0.69, 0.72, 0.67]
-    interval = ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
-    found = against_baseline_over_seeds(ours, theirs, "a", "b")
-    assert found.numbers["margin"] == pytest.approx((interval.high - interval.low) / 2)
 
 
 # A run

@@ -193,7 +193,7 @@ def test_large_images_are_made_small_and_photographs_are_compressed():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (5, 3, 96, 128), dtype=np.uint8)
     bundle = Bundle({})
-    sheets = _sheets(bundle, lambda: iter([(slice(0, 5), images)]), 5, (48, 64))
+    sheets = _sheets(bundle, iter([(slice(0, 5), images)]), 5, (48, 64))
     sheet = np.asarray(Image.open(io.BytesIO(bundle.blobs[0])).convert("RGB"))
     assert sheet.shape == (48, 16 * 64, 3)
     mean = images[1].reshape(3, 48, 2, 64, 2).mean((2, 4)).transpose(1, 2, 0)

@@ -210,10 +210,10 @@ def _as_image(planes: Array, how: How, seen: list[Array] | None) -> Image:
 
 def describe(conversions: Counter[str]) -> list[str]:
     """Return one sentence for each kind of conversion and how many images it touched."""
-    sentences = []
-    for kind, (one, several, done) in CONVERSIONS.items():
-        if count := conversions[kind]:
-            sentences.append(f"{count:,} {one if count == 1 else several}: {done}.")
+    sentences = [
+        f"{count:,} {one if count == 1 else several}: {done}."
+        for kind, (one, several, done) in CONVERSIONS.items() if (count := conversions[kind])
+    ]  # fmt: skip
     if conversions["frames"] or conversions["GIF"] or conversions["pages"]:
         sentences.append('The others are read with page=NUMBER or page="all".')
     return sentences
@@ -329,17 +329,15 @@ def _of_8_bits(image: Image) -> tuple[Image, list[str]]:
     """Return a loaded image of at most 8 bits in mode L or RGB, and which conversions that took."""
     from PIL.Image import alpha_composite, new
 
-    found: list[str] = []
     mode = image.mode
     if mode in ("L", "RGB") and "transparency" not in image.info:
-        return image, found
+        return image, []
     if mode == "1":
-        return image.convert("L"), found
+        return image.convert("L"), []
     if mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         layered = image.convert("RGBA")
         if layered.getchannel("A").getextrema()[0] < 255:
             white = new("RGBA", layered.size, "white")
-            return alpha_composite(white, layered).convert("RGB"), [*found, "alpha"]
-        return layered.convert("RGB"), found
-    found.append({"P": "palette", "CMYK": "cmyk"}.get(mode, "other"))
-    return image.convert("RGB"), found
+            return alpha_composite(white, layered).convert("RGB"), ["alpha"]
+        return layered.convert("RGB"), []
+    return image.convert("RGB"), [{"P": "palette", "CMYK": "cmyk"}.get(mode, "other")]

@@ -69,11 +69,9 @@ class Search:
         points, seed = self._lay_out(space, number)
         if self.grouping == "mixture":
             return [Found.as_is(space, number, Mixture(n_clusters, seed).fit(points).labels_, asked(self.graphs))]
-        found = []
-        for cells in sorted({min(MOST_CELLS, share * max(10, n_clusters), len(points)) for share in CELLS}):
-            small = KMeans(max(cells, n_clusters), seed, n_init=1).fit(points).labels_
-            found.append(Found.of(space, number, small, asked(self.graphs), n_clusters))
-        return found
+        counts = sorted({min(MOST_CELLS, share * max(10, n_clusters), len(points)) for share in CELLS})
+        cells = (KMeans(max(count, n_clusters), seed, n_init=1).fit(points).labels_ for count in counts)
+        return [Found.of(space, number, small, asked(self.graphs), n_clusters) for small in cells]
 
     def _lay_out(self, space: str, number: int) -> tuple[Array, int]:
         """Return a layout (N, 5) of a space, and the seed of that layout."""

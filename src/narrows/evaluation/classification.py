@@ -51,25 +51,6 @@ def most_confused(counts: Array, names: Sequence[str], most: int = 10) -> list[t
     return [(names[true], names[taken], int(wrong[true, taken])) for true, taken in cells if wrong[true, taken]]
 
 
-def per_class(counts: Array) -> tuple[Array, Array]:
-    """Return the precision and the recall (C,) each of every class.
-
-    Precision is the share of the rows predicted as a class that are of it, recall the share of a class's rows that are
-    predicted as it; nan where there are no such rows.
-    """
-    counts = _table(counts)
-    right = np.diag(counts).astype(np.float64)  # (C,)
-    with np.errstate(invalid="ignore"):
-        return right / counts.sum(axis=0), right / counts.sum(axis=1)
-
-
-def balanced_accuracy(counts: Array) -> float:
-    """Return the mean recall of the classes that occur, in which small classes count as much; nan without rows."""
-    recall = per_class(counts)[1]
-    occurs = np.isfinite(recall)
-    return float(recall[occurs].mean()) if occurs.any() else math.nan
-
-
 def _known(predicted: Array, labels: Array) -> tuple[Array, Array]:
     predicted, labels = np.asarray(predicted), np.asarray(labels)
     if predicted.shape != labels.shape or labels.ndim != 1:

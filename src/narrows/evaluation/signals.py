@@ -458,43 +458,21 @@ def against_baseline(
     if not rows >= 1:
         raise InputError("rows", "must be at least 1", value=rows)
     judged, margin = compared(accuracy, baseline, rows, fixed=fixed)
+    if judged == "better":
+        return None
     numbers = {"accuracy": accuracy, "baseline": baseline, "margin": margin, "rows": rows}
-    figures = f"{what} reaches {share(accuracy)}, and {than} {share(baseline)}"
-    why = f"with {plural(rows, 'row')}, {_chance(margin)}" if margin > POINT else "they are less than a point apart"
-    return _judged(judged, figures, why, numbers)
-
-
-def against_baseline_over_seeds(
-    accuracies: Sequence[float], baselines: Sequence[float], what: str, than: str
-) -> Signal | None:
-    """Find a score that over several seeds is worse than its baseline's, or not better by more than their spread.
-
-    The margin is that of Welch's 95 % interval of a difference of means.
-
-    Parameters
-    ----------
-    accuracies : shares in [0, 1] of at least two seeds
-    baselines : those of the baseline, or a single one that does not depend on a seed
-    what, than : names of the two
-    """
-    from scipy.stats import t
-
-    ours, theirs = np.asarray(accuracies, np.float64), np.asarray(baselines, np.float64)
-    if len(ours) < 2 or not len(theirs):
-        raise InputError("accuracies", "must be those of at least two seeds", value=f"{len(ours)} and {len(theirs)}")
-    parts = [(sample.var(ddof=1) / len(sample), len(sample) - 1) for sample in (ours, theirs) if len(sample) > 1]
-    error = sum(part for part, _ in parts)  # squared, of the difference
-    freedom = error**2 / sum(part**2 / df for part, df in parts) if error > 0 else 1.0
-    margin = float(t.ppf(0.975, freedom) * math.sqrt(error))
-    mean, other = float(ours.mean()), float(theirs.mean())
-    numbers = {"accuracy": mean, "baseline": other, "margin": margin, "seeds": len(ours)}
-    figures = f"{what} reaches {share(mean)} on average, and {than} {share(other)}"
-    if margin == 0:  # no seed differs from another
-        judged: Outcome = "same" if mean == other else "better" if mean > other else "worse"
-    else:
-        judged = outcome(mean - other, margin)
-    why = f"over {len(ours)} seeds, {_chance(margin) if margin else 'they are the same'}"
-    return _judged(judged, figures, why, numbers)
+    figures = f"{what[0].upper()}{what[1:]} reaches {share(accuracy)}, and {than} {share(baseline)}"
+    if judged == "worse":
+        return Signal(
+            "worse than the baseline", "warning",
+            f"{figures}: the simple method does better, and not by chance.", numbers,
+        )  # fmt: skip
+    chance = f"with {plural(rows, 'row')}, chance alone explains a difference of {points(margin)}"
+    why = chance if margin > POINT else "they are less than a point apart"
+    return Signal(
+        "no better than the baseline", "warning",
+        f"{figures}: {why}, so nothing shows that more is gained than by the simple method.", numbers,
+    )  # fmt: skip
 
 
 #: What of results.json is held against what: names, words, whether the baseline is an exact rate.
@@ -583,26 +561,6 @@ def _beside_majority(predicted: Array, labels: Array) -> Signal | None:
     return against_baseline(
         accuracy, majority, len(labels), "the classifier", "always answering the commonest class", fixed=True
     )
-
-
-def _chance(margin: float) -> str:
-    if margin >= 1:
-        return "chance alone explains any difference"
-    return f"chance alone explains a difference of {points(margin)}"
-
-
-def _judged(judged: Outcome, figures: str, why: str, numbers: dict[str, float]) -> Signal | None:
-    if judged == "better":
-        return None
-    start = figures[0].upper() + figures[1:]
-    if judged == "worse":
-        return Signal(
-            "worse than the baseline", "warning", f"{start}: the simple method does better, and not by chance.", numbers
-        )
-    return Signal(
-        "no better than the baseline", "warning",
-        f"{start}: {why}, so nothing shows that more is gained than by the simple method.", numbers,
-    )  # fmt: skip
 
 
 def _variance(share: float, rows: float) -> float:

@@ -40,12 +40,8 @@ def of_denoising(encoder: Encoder, values: Array, seed: int) -> Results:
     Images: PSNR in dB as the mean over images. Vectors: the share of the clean rows' variance that is explained.
     """
     measure = reconstruction.psnr if encoder.is_images else reconstruction.mse
-    before: list[Array] = []
-    after: list[Array] = []
-    for x, corrupted, output in encoder.denoised(values, seed):
-        before.append(measure(x, corrupted))
-        after.append(measure(x, output))
-    corrupted_mean, cleaned_mean = (float(np.concatenate(parts).mean()) for parts in (before, after))
+    found = [(measure(x, before), measure(x, after)) for x, before, after in encoder.denoised(values, seed)]
+    corrupted_mean, cleaned_mean = (float(np.concatenate(parts).mean()) for parts in zip(*found, strict=True))
     if encoder.is_images:
         return {"denoising/corrupted_psnr": corrupted_mean, "denoising/psnr": cleaned_mean}
     return {
@@ -85,9 +81,7 @@ def of_probe(codes: Array, linear_codes: Array | None, labels: Array, train: Arr
     train, test : row indices
     """
     train, test = train[labels[train] >= 0], test[labels[test] >= 0]
-    if not len(train) or not len(test):
-        return {}
-    if len(np.unique(labels[train])) < 2:
+    if not len(test) or len(np.unique(labels[train])) < 2:
         return {}
     results: Results = {
         "probe/rows": len(test),

@@ -253,32 +253,21 @@ def _pictures(bundle: Bundle, encoder: Encoder, data: Dataset, order: Array) -> 
 
     eye = Eye.of(data.values)
 
-    def as_stored() -> Iterator[Block]:
-        for block in coding.blocks(rows, data.shape):
-            yield block, eye.see(np.asarray(data.values[order[block]]))
+    def sheets(draw: Callable[[Array, int], Array]) -> dict[str, Any]:
+        """Return the sheets of what ``draw`` makes of rows, from the place of their first in ``order`` on."""
+        made = ((block, draw(data.values[order[block]], block.start)) for block in coding.blocks(rows, data.shape))
+        seen = ((b, eye.see(x if x.dtype == np.uint8 else np.rint(255 * x).astype(np.uint8))) for b, x in made)
+        return _sheets(bundle, seen, rows, size)
 
-    pictures = {"images": _sheets(bundle, as_stored, rows, size)}
+    pictures = {"images": sheets(lambda values, _: np.asarray(values))}
     if encoder.decodes and rows <= REBUILT:
-
-        def rebuilt() -> Iterator[Block]:
-            for block in coding.blocks(rows, data.shape):
-                made = encoder.reconstruct(data.values[order[block]])
-                yield block, eye.see(np.rint(255 * made).astype(np.uint8))
-
-        pictures["rebuilt"] = _sheets(bundle, rebuilt, rows, size)
-    if encoder.decodes and encoder.corrupts and rows <= REBUILT:
-
-        def cleaned() -> Iterator[Block]:
-            for block in coding.blocks(rows, data.shape):
-                chosen = data.values[order[block]]
-                noisy = next(encoder.denoised(chosen, seed=block.start))
-                yield block, eye.see(np.rint(255 * noisy[2]).astype(np.uint8))
-
-        pictures["cleaned"] = _sheets(bundle, cleaned, rows, size)
+        pictures["rebuilt"] = sheets(lambda values, _: encoder.reconstruct(values))
+        if encoder.corrupts:
+            pictures["cleaned"] = sheets(lambda values, start: next(encoder.denoised(values, seed=start))[2])
     return pictures
 
 
-def _sheets(bundle: Bundle, images: Callable[[], Iterator[Block]], rows: int, size: tuple[int, int]) -> dict[str, Any]:
+def _sheets(bundle: Bundle, images: Iterator[Block], rows: int, size: tuple[int, int]) -> dict[str, Any]:
     """Put thumbnails of ``size`` side by side on sheets, and return where each of them is."""
     from PIL import Image
 
@@ -286,7 +275,7 @@ def _sheets(bundle: Bundle, images: Callable[[], Iterator[Block]], rows: int, si
     across, down = max(1, SHEET_SIDE // width), max(1, SHEET_SIDE // height)
     encode: dict[str, Any] | None = None
     numbers: list[int] = []
-    for sheet in _filled(images(), rows, (height, width), (down, across)):
+    for sheet in _filled(images, rows, (height, width), (down, across)):
         picture = Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
         if encode is None:  # drawings are smaller without loss, photographs with it
             ways: list[dict[str, Any]] = [{"lossless": True, "quality": 50}, {"quality": QUALITY}]

@@ -20,16 +20,14 @@ from narrows.figures.style import (
     PALETTE,
     breadth,
     class_names,
-    ink_on,
     new_axes,
     new_panels,
     scale_bar,
     short,
     style,
 )
+from narrows.figures.tables import CELLS, write_cells
 from narrows.files import Array
-
-CELLS = 60  # classes; with more, cells become too small for their numbers
 
 History = Sequence[Mapping[str, Any]]
 
@@ -225,13 +223,7 @@ def confusion(
         )
         colours = image.to_rgba(np.ma.masked_invalid(share))  # (C, C, 4)
         if len(counts) <= CELLS:
-            for (i, j), count in np.ndenumerate(counts):
-                if count and (diagonal or i != j):
-                    ax.text(j, i, str(count), ha="center", va="center", fontsize=7, color=ink_on(colours[i, j]))
-            ax.set_xticks(np.arange(len(counts) + 1) - 0.5, minor=True)
-            ax.set_yticks(np.arange(len(counts) + 1) - 0.5, minor=True)
-            ax.grid(which="minor", color="#e3e6ea", linewidth=0.5)
-            ax.tick_params(which="minor", length=0)
+            write_cells(ax, counts if diagonal else np.where(right, 0, counts), colours, size=7)
         shown = range(0, len(counts), -(-len(counts) // CELLS))
         ax.set_xticks(shown, [classes[j] for j in shown], rotation=0 if longest * 6 <= cell else 90, color=INK)
         ax.set_yticks(shown, [classes[i] for i in shown], color=INK)

@@ -67,7 +67,7 @@ def contingency(
         paint = LinearSegmentedColormap.from_list("shares", ["#ffffff", "#9cc7e4", PALETTE[0], "#003f66"])
         image = ax.imshow(share, cmap=paint, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
         if not is_large:
-            _write_cells(ax, counts, paint(share), matched if matched is not None else [])
+            write_cells(ax, counts, paint(share), matched if matched is not None else [])
         upright = max(map(breadth, columns)) * 6 <= width
         across, down = (range(0, count, -(-count // CELLS)) for count in (len(columns), len(rows)))
         ax.set_xticks(across, [columns[j] for j in across], rotation=0 if upright else 90, color=INK)
@@ -82,11 +82,11 @@ def contingency(
     return figure
 
 
-def _write_cells(ax: Axes, counts: Array, colours: Array, matched: Sequence[int]) -> None:
-    """Write each cell's number, outline the matched cells, and draw lines between cells."""
+def write_cells(ax: Axes, counts: Array, colours: Array, matched: Sequence[int] = (), size: float = 7.5) -> None:
+    """Write the number of each cell that has one, outline the matched cells, and draw lines between cells."""
     for (i, j), count in np.ndenumerate(counts):
         if count:
-            ax.text(j, i, str(count), ha="center", va="center", fontsize=7.5, color=ink_on(colours[i, j]))
+            ax.text(j, i, str(count), ha="center", va="center", fontsize=size, color=ink_on(colours[i, j]))
     for i, j in enumerate(matched):
         if j >= 0:
             box = Rectangle((j - 0.46, i - 0.46), 0.92, 0.92, fill=False, edgecolor=PALETTE[1], linewidth=1.3)

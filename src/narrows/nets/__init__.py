@@ -81,6 +81,19 @@ class Network(nn.Module, ABC):
         return self.decode(self.encode(x))
 
 
+class TanhNetwork(Network):
+    """A network that sees images in [-1, 1] and ends with a tanh; from outside they are in [0, 1], as always."""
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the features (N, F) of ``x`` (N, *input_shape) in [0, 1]."""
+        return super().features(2 * x - 1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return the images (N, *input_shape), float32 in [0, 1], of codes ``z`` (N, K)."""
+        raw: Tensor = self.decoder(z).float()
+        return (raw.tanh() + 1) / 2
+
+
 nets.contract = Network
 
 

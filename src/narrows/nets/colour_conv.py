@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-from torch import Tensor, nn
+from torch import nn
 
 from narrows.errors import RecipeError
-from narrows.nets import Network, require_images
+from narrows.nets import TanhNetwork, require_images
 
 __all__ = ["ColourConv"]
 
 
-class ColourConv(Network):
+class ColourConv(TanhNetwork):
     """32 -> 16 -> 8 -> 4 by convolutions and pooling; back by transposed convolutions of stride 1 and large kernels.
 
     The code is the last map itself, 4,096 values that are never negative: more than the 3,072 of the image, so that
@@ -61,12 +61,3 @@ class ColourConv(Network):
     def feature_size(self) -> int:
         """F, which is K here."""
         return self.code_size
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the features (N, F) of ``x`` (N, *input_shape) in [0, 1]."""
-        return super().features(2 * x - 1)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the images (N, *input_shape), float32 in [0, 1], of codes ``z`` (N, K)."""
-        raw: Tensor = self.decoder(z).float()
-        return (raw.tanh() + 1) / 2

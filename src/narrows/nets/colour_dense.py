@@ -7,14 +7,14 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from narrows.nets import Network, require_images
+from narrows.nets import TanhNetwork, require_images
 
 __all__ = ["ColourDense"]
 
 SLOPE = 0.5  # of every LeakyReLU below zero
 
 
-class ColourDense(Network):
+class ColourDense(TanhNetwork):
     """3,072 -> 1,024 -> 1,024 -> code, and back: LeakyReLU and tanh after each layer, LeakyReLU alone on the code.
 
     5,245,952 parameters in the encoder and 5,248,000 in the decoder. The network sees images in [-1, 1] and ends with a
@@ -43,15 +43,6 @@ class ColourDense(Network):
             nn.Unflatten(1, input_shape),
         )  # fmt: skip
 
-    def features(self, x: Tensor) -> Tensor:
-        """Return the features (N, F) of ``x`` (N, *input_shape) in [0, 1]."""
-        return super().features(2 * x - 1)
-
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes (N, K) of ``x`` (N, *input_shape) in [0, 1]."""
         return functional.leaky_relu(super().encode(x), SLOPE)
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the images (N, *input_shape), float32 in [0, 1], of codes ``z`` (N, K)."""
-        raw: Tensor = self.decoder(z).float()
-        return (raw.tanh() + 1) / 2

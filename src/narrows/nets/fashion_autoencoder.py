@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from narrows.errors import RecipeError
-from narrows.nets import Network, require_images
+from narrows.nets import TanhNetwork, require_images
 
 __all__ = ["FashionAutoencoder"]
 
 
-class FashionAutoencoder(Network):
+class FashionAutoencoder(TanhNetwork):
     """28 -> 10 -> 5 -> 3 -> 2 by two convolutions and two poolings; the code is the last map, 8 x 2 x 2.
 
     1,320 parameters in the encoder and 4,409 in the decoder. Values live in [-1, 1] inside, where the last tanh puts
@@ -58,13 +58,3 @@ class FashionAutoencoder(Network):
     def feature_size(self) -> int:
         """F, the number of features the code is read from: those of the code itself."""
         return self.code_size
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the last map, flat (N, 32), of ``x`` (N, C, 28, 28) in [0, 1]."""
-        features: Tensor = self.encoder(2 * x - 1)
-        return features
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return the outputs (N, C, 28, 28) in [0, 1] of codes ``z`` (N, 32)."""
-        raw: Tensor = self.decoder(z).float()
-        return 0.5 * (raw.tanh() + 1)

@@ -11,6 +11,7 @@ import numpy as np
 from narrows.codes import normal_codes
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
+from narrows.data.splits import some_rows
 from narrows.encoder import Encoder
 from narrows.errors import InputError
 from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
@@ -83,8 +84,7 @@ def _network(run: Making, model: Model, data: Dataset, test: Array, seed: int, f
     run.add_tables({"network": learned | {"has_decoder": isinstance(model.net, Network)}})
     if not data.is_images:
         return
-    rng = np.random.default_rng(seed)
-    shown = data.values[np.sort(rng.choice(test, min(MAPPED, len(test)), replace=False))]
+    shown = data.values[test[some_rows(len(test), MAPPED, seed)]]
     with suppress(InputError):  # a network without convolutions
         save(features.feature_maps(model.net, shown), folder / "feature-maps.png")
     with suppress(InputError):  # one whose first layer does not see the image as it is
@@ -94,8 +94,7 @@ def _network(run: Making, model: Model, data: Dataset, test: Array, seed: int, f
 def _reconstructions(
     run: Making, encoder: Encoder, data: Dataset, test: Array, seed: int, eye: Eye, folder: Path
 ) -> None:
-    rng = np.random.default_rng(seed)
-    shown = data.values[np.sort(rng.choice(test, min(SHOWN, len(test)), replace=False))]
+    shown = data.values[test[some_rows(len(test), SHOWN, seed)]]
     rows = {
         "original": shown,
         f"{encoder.title}, {plural(encoder.code_size, 'value')}": encoder.reconstruct(shown),

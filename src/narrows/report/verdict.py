@@ -373,11 +373,10 @@ def describe_limit(results: Mapping[str, Any], tables: Mapping[str, Any]) -> str
 
 def signal_lines(tables: Mapping[str, Any]) -> list[str]:
     """Return the signals of a run (see ``evaluation.signals``) as lines of text, the most serious first."""
-    lines = []
-    for signal in tables.get("signals") or []:
-        name = str(signal.get("name"))
-        lines.append(f"{str(signal.get('severity')).capitalize()}, {name}: {signal.get('sentence')}")
-    return lines
+    return [
+        f"{str(signal.get('severity')).capitalize()}, {signal.get('name')}: {signal.get('sentence')}"
+        for signal in tables.get("signals") or []
+    ]
 
 
 def looked_for(results: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from narrows.jobs import Results, Work, jobs
 from narrows.progress import Progress
 from narrows.sealed import Parts
 from narrows.stages import Stages
-from narrows.studies.plan import Row, Study, builtin, load, on, resolved
+from narrows.studies.plan import Row, Study, builtin, load, named, on, resolved
 from narrows.studies.summing import asked_of, before, step_name, steps_of, summarise
 
 __all__ = ["builtin", "do", "load", "on", "run"]
@@ -101,10 +101,9 @@ def _chosen(study: Study, only: Sequence[str]) -> list[Row]:
     known = {row.name: row for row in study.run}
     wanted: set[str] = set()
     for name in only:
-        named = [row for row in study.run if row.name == name or row.name.startswith(f"{name}[")]
-        if not named:
+        ahead = named(study.run, name)
+        if not ahead:
             raise RecipeError("--only", "must name a run of the study", value=name, remedy=nearest(name, known))
-        ahead = list(named)
         while ahead:
             row = ahead.pop()
             wanted.add(row.name)

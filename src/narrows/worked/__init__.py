@@ -56,10 +56,7 @@ def about(name: str) -> tuple[str, str]:
 
 def index() -> str:
     """Return the list of all pages as Markdown, with links to NAME.md."""
-    rows = []
-    for name in pages.names():
-        title, paragraph = about(name)
-        rows.append((f"[{title}]({name}.md)", paragraph))
+    rows = [(f"[{title}]({name}.md)", said) for name in pages.names() for title, said in (about(name),)]
     return (
         "# Worked pages\n\n"
         "Arithmetic that the rest of narrows stands on, worked through: what is asked, the formula with every symbol\n"
@@ -81,10 +78,9 @@ def write(page: Page, folder: str | Path) -> list[Path]:
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = []
-    for name, figure in page.figures.items():
-        pictures.append(folder / f"{name}.png")
-        save(figure, pictures[-1])
+    pictures = {folder / f"{name}.png": figure for name, figure in page.figures.items()}
+    for path, figure in pictures.items():
+        save(figure, path)
     target = folder / f"{page.name}.md"
     write_text(target, page.text)
     return [target, *pictures]

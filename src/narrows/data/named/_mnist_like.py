@@ -45,17 +45,14 @@ def load(
     DataError : a file with other content, or none and no way to download it
     """
     paths = _locate(folder, sources, hashes, progress)
-    values, labels, split = [], [], []
-    for prefix, part in PARTS:
-        values.append(read_file(paths[f"{prefix}-images-idx3-ubyte"]))
-        labels.append(read_file(paths[f"{prefix}-labels-idx1-ubyte"]))
-        split.append(np.full(len(labels[-1]), part))
-    images = np.concatenate(values)[:, None]  # (N, 1, 28, 28)
+    labels = [read_file(paths[f"{prefix}-labels-idx1-ubyte"]) for prefix, _ in PARTS]
+    images = np.concatenate([read_file(paths[f"{prefix}-images-idx3-ubyte"]) for prefix, _ in PARTS])[:, None]
+    split = np.repeat([part for _, part in PARTS], [len(part) for part in labels])
     return Dataset(
-        images,
+        images,  # (N, 1, 28, 28)
         labels=np.concatenate(labels).astype(np.int64),
         label_names=label_names,
-        split=np.concatenate(split),
+        split=split,
         provenance={
             "source": name, "format": "idx", "sha256": dict(hashes),
             "preprocessing": {"size": list(images.shape[2:]), "channels": 1, "fit": "crop"},
