@@ -16,6 +16,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from narrows import __version__ as version
 from narrows.cli import main, printable
 from narrows.cli.run import folder_name
 from resealing import reseal
@@ -413,3 +414,8 @@ def test_every_module_runs_without_a_home_folder_it_can_write(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "5 images" in done.stdout
+
+
+def test_python_finds_the_command_line_as_a_module():
+    said = subprocess.run([sys.executable, "-m", "narrows", "--version"], check=True, capture_output=True, text=True)
+    assert said.stdout == f"narrows {version}\n"

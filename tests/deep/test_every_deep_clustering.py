@@ -206,3 +206,14 @@ def test_of_nothing_but_outliers_a_number_is_estimated_with_its_doubt():
     clusterer = make("agreement", "auto").fit(values)
     assert any("stand" in note for note in clusterer.notes)
     assert np.array_equal(clusterer.predict(values), clusterer.labels_)
+
+
+@pytest.mark.parametrize("name", ["dec", "idec"])
+def test_rounds_are_the_epochs_of_one_training(name):
+    stages = Stages()
+    made = make(name).fit(blobs()[0], stages)
+    rounds = [key for key in stages.histories if key.startswith("round-")]
+    history = made.history(stages)
+    assert [row["epoch"] for row in history] == list(range(1, len(rounds) + 1))
+    assert [row["step"] for row in history] == [turn * history[0]["step"] for turn in range(1, len(rounds) + 1)]
+    assert history[-1]["train/loss"] == stages.histories[rounds[-1]][-1]["train/loss"]

@@ -116,6 +116,10 @@ class DeepClusterer(Clusterer):
             self.notes += (f"{empty} of {len(sizes)} clusters {verb(empty, 'holds', 'hold')} no row.",)
         return self
 
+    def history(self, stages: Stages) -> list[dict[str, float]]:
+        """Return the training that the network comes from, of those in ``stages``: one row per epoch."""
+        return stages.histories.get(self.training_, [])
+
     def assign(self, rows: Array) -> Array:
         """Return the shares (N, M) float32 that rows have in the clusters; each row's add up to 1."""
         return self._all_shares(rows)[:, self.order_]

@@ -114,7 +114,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         stages = Stages(None if self.folder is None else Path(self.folder), self._progress())
         clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
         self._take(clusterer)
-        self.history_ = stages.histories.get(clusterer.training_, [])
+        self.history_ = clusterer.history(stages)
         self.labels_ = clusterer.labels_
         self.confidence_ = clusterer.confidence(data.values)
         self.embedding_ = clusterer.embed(data.values)

@@ -52,8 +52,7 @@ def _by_clustering(job: Job) -> Results:
     ))  # fmt: skip
     job.run.add_tables(clusterer.evidence())
     decoder: Learned = "all" if clusterer.model_.decodes else "train"
-    history = stages.histories.get(clusterer.training_, [])
-    return _trained(job, model, history, stages.histories.values(), network="all", decoder=decoder)
+    return _trained(job, model, clusterer.history(stages), stages.histories.values(), network="all", decoder=decoder)
 
 
 def _trained(
