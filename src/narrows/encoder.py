@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -273,7 +273,17 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
     kept = config.get("preprocessing")
     if not isinstance(kept, dict) or not kept.keys() <= KEPT:
         raise parts.damaged(CONFIG, f"preprocessing must say how data are opened, not {kept!r}")
+    # Nobody types these two, so that no one looks at them when data are opened.
+    offsets, ends = kept.get("offsets") or {}, kept.get("range") or [0, 1]
+    if not isinstance(offsets, dict) or not all(map(str.isdecimal, offsets)) or not _are_numbers(offsets.values()):
+        raise parts.damaged(CONFIG, f"offsets must be numbers of columns, not {offsets!r}")
+    if not isinstance(ends, list) or len(ends) != 2 or not _are_numbers(ends):
+        raise parts.damaged(CONFIG, f"a range must have two ends, not {ends!r}")
     return config
+
+
+def _are_numbers(found: Iterable[Any]) -> bool:
+    return all(type(one) in (int, float) and math.isfinite(one) for one in found)
 
 
 def _squares(output: Array, x: Array) -> Array:

@@ -120,7 +120,9 @@ def test_a_strangers_file_is_never_trusted(name, tmp_path):
         {"encoder": "pca"}, {"encoder": {"name": 3}}, {"encoder": {}}, {"encoder": own | {"unheard": 1}},
         {"encoder": own | {"name": other}}, {"encoder": own | {"name": "unheard"}}, {"input_shape": [1, 9, 8]},
         {"input_shape": [-1, -8, 8]}, {"input_shape": "188"}, {"input_shape": []}, {"format": 99},
-        {"preprocessing": {"run": "me"}}, {"preprocessing": None},
+        {"preprocessing": {"run": "me"}}, {"preprocessing": None}, {"preprocessing": {"range": 3}},
+        {"preprocessing": {"range": [0, "1"]}}, {"preprocessing": {"offsets": 3}},
+        {"preprocessing": {"offsets": {"a": 1.0}}}, {"preprocessing": {"offsets": {"0": "b"}}},
     ):  # fmt: skip
         if name == "patches" and change == {"input_shape": [1, 9, 8]}:
             continue  # patches of larger images are patches as well
