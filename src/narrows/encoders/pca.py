@@ -91,8 +91,13 @@ class PCACodes(FittedEncoder):
         codes: Array = (self.prepared(values) - self.mean_) @ self.components_.T
         return codes.astype(np.float32)
 
+    def unclipped(self, codes: Array) -> Array:
+        """Return what ``decode`` does of ``codes`` (N, K) with what lies beyond black and white, all at once."""
+        outputs: Array = (codes @ self.components_ + self.mean_).astype(np.float32).reshape(-1, *self.input_shape)
+        return outputs
+
     def _decode(self, codes: Array) -> Array:
-        outputs = (codes @ self.components_ + self.mean_).astype(np.float32).reshape(-1, *self.input_shape)
+        outputs = self.unclipped(codes)
         return np.clip(outputs, 0, 1, out=outputs) if self.is_images else outputs
 
     def _fits(self) -> bool:

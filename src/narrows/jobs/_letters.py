@@ -37,7 +37,7 @@ def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], c
     for name, made in (("psnr", ours), ("pca_psnr", linear)):
         results[f"valid/{name}"] = float(reconstruction.psnr(truth, made).mean())
         results[f"valid/{name}_pooled"] = reconstruction.psnr_pooled(float(reconstruction.mse(truth, made).mean()))
-    unclipped = baseline.decode(baseline.encode(data.values[rows.valid]))
+    unclipped = baseline.unclipped(baseline.encode(data.values[rows.valid]))
     results["valid/pca_psnr_unclipped"] = float(reconstruction.psnr(truth, unclipped).mean())
     results["valid/gain"] = (results["valid/psnr"] or 0.0) - (results["valid/pca_psnr"] or 0.0)
     shown = _some_of_each(data, rows.valid)
