@@ -158,9 +158,32 @@ def test_any_method_that_trains_a_network_takes_its_place(method, three_kinds, t
     assert np.array_equal(loaded.novelty(images), made.novelty(images))
 
 
+@pytest.mark.parametrize("method", ["kmeans", "mixture", "linear", "student-t", "layout"])
+@pytest.mark.parametrize("encoder", [None, {"name": "patches", "n_centers": 8, "side": 3, "grid": 2}])
+def test_a_method_that_sorts_codes_is_given_an_encoder(method, encoder, three_kinds, tmp_path):
+    images = three_kinds[0][:90]
+    made = narrows.ImageClusterer(3, method=method, encoder=encoder, random_state=0).fit(images)
+    assert np.array_equal(made.predict(images), made.labels_)
+    assert np.array_equal(made.transform(images), made.embedding_)
+    assert made.embedding_.shape[1] == len(made.get_feature_names_out())
+    np.testing.assert_allclose(made.predict_proba(images).sum(1), 1, atol=1e-5)
+    codes = narrows.clustering.methods.get(method)(3, seed=0).fit(made.embedding_)
+    assert np.array_equal(codes.labels_, made.labels_)
+    made.save(tmp_path / "c.zip")
+    loaded = narrows.ImageClusterer.load(tmp_path / "c.zip")
+    assert (loaded.method, loaded.encoder) == (method, encoder)
+    for ask in ("predict_proba", "transform", "novelty"):
+        assert np.array_equal(getattr(loaded, ask)(images), getattr(made, ask)(images))
+
+
 def test_settings_that_a_method_does_not_have_are_named():
     for wrong, words in (
-        ({"method": "kmeans"}, r"method must train a network .*agreement, autoencoder-kmeans, dec.*kmeans"),
+        ({"method": "kmeans", "folder": "x"}, r"folder has no effect: 'kmeans' trains nothing"),
+        ({"encoder": "pca"}, r"encoder has no effect: 'agreement' trains its own network.*'kmeans'"),
+        ({"method": "kmeans", "encoder": "network"}, "encoder must be one that is fitted without training"),
+        ({"method": "kmeans", "encoder": {"name": "pca", "n_componets": 2}}, "Did you mean 'n_components'"),
+        ({"method": "kmeans", "encoder": {"grid": 2}}, 'encoder must be a name, or a mapping with a "name"'),
+        ({"method": "kmeans", "n_clusters": "auto"}, "n_clusters"),
         ({"method": "dek"}, "Did you mean 'dec'"), ({"method": "dec", "views": ["flip:1"]}, "views is no setting"),
         ({"method": "dec", "options": {"eposch": 3}}, "Did you mean 'epochs'"),
         ({"layouts": 1, "options": {"layouts": 2}}, "layouts must be given once"),

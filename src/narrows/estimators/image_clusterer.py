@@ -14,12 +14,14 @@ from narrows.arguments import checked
 from narrows.clustering import methods
 from narrows.data.dataset import Dataset
 from narrows.deep import DeepClusterer
+from narrows.encoders import encoders
 from narrows.errors import RecipeError
+from narrows.estimators._coded import Coded
 from narrows.estimators._codes import GivesCodes
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
+from narrows.estimators._training import named
 from narrows.files import Array
-from narrows.registry import Trust
 from narrows.sealed import Parts
 from narrows.training.stages import Stages
 from narrows.wording import plural
@@ -28,7 +30,7 @@ __all__ = ["ImageClusterer"]
 
 
 class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """Sort images or vectors into clusters without any label, by a network that is trained for it.
+    """Sort images or vectors into clusters without any label: by a network that is trained for it, or by their codes.
 
     ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
     or a path or name that ``narrows.open`` takes. Labels, if there are any, are never looked at.
@@ -37,12 +39,14 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
     ----------
     n_clusters : the number of clusters; with the method "agreement" also "auto", which estimates it, and ``notes_`` and
         ``clusterer_.numbers_`` say how clear the case is and what comes next to it
-    method : the clustering: one of ``narrows.clustering.methods`` that trains a network of its own
+    method : the clustering: one of ``narrows.clustering.methods``
     options : of the method; see there
+    encoder : what makes the codes, for a method that sorts codes: the name of one of ``narrows.encoders`` that is
+        fitted without training, or its name with arguments, such as ``{"name": "patches", "grid": 2}``; None is "pca"
     views : the option of that name: random changes that leave what an image shows as it is, such as ``["affine:1",
         "flip:1"]``; None leaves it to the method
     layouts : the option of that name: of the neighbour graph; more of them find better clusters, and take longer
-    folder : where finished stages are kept, so that the same call goes on after a stop; None keeps nothing
+    folder : where finished steps of a training are kept, so that the same call goes on after a stop; None keeps nothing
     random_state : seed of everything random
     verbose : show progress
 
@@ -68,7 +72,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
     array([3, 8, 7])
     """
 
-    clusterer_: DeepClusterer
+    clusterer_: DeepClusterer | Coded
     _record = "image-clusterer.json"
     _objects = ("random_state", "folder")
 
@@ -78,6 +82,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         *,
         method: str = "agreement",
         options: Mapping[str, Any] | None = None,
+        encoder: str | Mapping[str, Any] | None = None,
         views: Sequence[str] | None = None,
         layouts: int | None = None,
         folder: str | Path | None = None,
@@ -87,6 +92,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         self.n_clusters = n_clusters
         self.method = method
         self.options = options
+        self.encoder = encoder
         self.views = views
         self.layouts = layouts
         self.folder = folder
@@ -110,7 +116,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
                 remedy="Without one the next call has another seed, and cannot go on with what is there.",
             )  # fmt: skip
         data = self._open(_without_labels(X), fitting=True)
-        clusterer = _method(self.method)(self.n_clusters, self._seed(), **self._arguments())
+        clusterer = self._made(self._seed())
         stages = Stages(None if self.folder is None else Path(self.folder), self._progress())
         clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
         self._take(clusterer)
@@ -139,24 +145,50 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
 
     def _write(self, folder: Path, record: dict[str, Any]) -> Iterable[str]:
         self.clusterer_.write(folder)
-        record["method"] = methods.name_of(type(self.clusterer_))
+        record["method"] = self._fitted_method
         return self.clusterer_.parts
 
     @classmethod
-    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> DeepClusterer:
+    def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Any:
         # Former versions had but one method.
-        found: DeepClusterer = _method(str(record.get("method", "agreement")), trusted=trust_code).load(parts)
-        return found
+        method = methods.get(str(record.get("method", "agreement")), trusted=trust_code)
+        return method.load(parts) if method.trains_network else Coded.read(parts, method)
 
     @classmethod
     def _earlier(cls, learned: DeepClusterer) -> dict[str, Any]:
         return {"n_clusters": learned.n_clusters, "random_state": learned.seed}
 
-    def _read(self, parts: Parts, record: Mapping[str, Any], learned: DeepClusterer, trust_code: bool) -> None:
+    def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
+        self._fitted_method = str(record.get("method", "agreement"))
         self._take(learned)
 
     def _learned(self) -> str:
         return f"{plural(self.n_clusters_, 'cluster')}, {super()._learned()}"
+
+    def _made(self, seed: int) -> Any:
+        """Return the clustering that is asked for, before it has seen any row."""
+        method, self._fitted_method = methods.get(self.method), self.method
+        clusterer = method(self.n_clusters, seed, **self._arguments())
+        if method.trains_network:
+            if self.encoder is not None:
+                raise RecipeError(
+                    "encoder", f"has no effect: {self.method!r} trains its own network", value=self.encoder,
+                    remedy="Leave it out, or choose a method that sorts codes, such as 'kmeans'.",
+                )  # fmt: skip
+            return clusterer
+        if self.folder is not None:
+            raise RecipeError(
+                "folder", f"has no effect: {self.method!r} trains nothing that could be gone on with",
+                value=str(self.folder), remedy="Leave it out.",
+            )  # fmt: skip
+        asked = named("encoder", "pca" if self.encoder is None else self.encoder)
+        entry = encoders.get(asked.pop("name"))
+        if entry.trains_network:
+            raise RecipeError(
+                "encoder", "must be one that is fitted without training", value=self.encoder,
+                remedy="Cluster the codes of an Autoencoder: narrows.clustering.KMeans(10).fit(model.transform(X)).",
+            )  # fmt: skip
+        return Coded(entry(seed=seed, **checked(entry, asked, "encoder.", given_by_us=("seed",))), clusterer)
 
     def _arguments(self) -> dict[str, Any]:
         """Return the arguments of the method beside the number of clusters and the seed; each is set once."""
@@ -164,31 +196,14 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         own = {name: value for name in ("views", "layouts") if (value := getattr(self, name)) is not None}
         for name in own.keys() & options.keys():
             raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
-        method, given_by_us = _method(self.method), ("n_clusters", "seed")
+        method, given_by_us = methods.get(self.method), ("n_clusters", "seed")
         plain = checked(method, own, given_by_us=given_by_us)
         further = checked(method, options, "options.", given_by_us=given_by_us)
         return {name: plain[name] for name in own} | {name: further[name] for name in options}
 
-    def _take(self, clusterer: DeepClusterer) -> None:
+    def _take(self, clusterer: DeepClusterer | Coded) -> None:
         self.clusterer_, self.model_, self.notes_ = clusterer, clusterer.model_, clusterer.notes
         self.n_clusters_ = clusterer.n_clusters_
-
-
-def _method(name: str, *, trusted: Trust = True) -> Any:
-    """Return the clustering of that name, which must train a network.
-
-    Raises
-    ------
-    RecipeError : an unknown name, or a clustering of codes
-    """
-    found = methods.get(name, trusted=trusted)
-    if not found.trains_network:
-        known = [other for other in methods.names() if methods.get(other).trains_network]
-        raise RecipeError(
-            "method", f"must train a network of its own ({', '.join(known)}); this one clusters codes", value=name,
-            remedy="Fit it to the codes of an estimator: narrows.clustering.methods.get(name)(n_clusters).fit(codes).",
-        )  # fmt: skip
-    return found
 
 
 def _without_labels(X: Source) -> Source:
