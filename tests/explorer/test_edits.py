@@ -201,3 +201,32 @@ def test_every_line_can_be_read_by_another_program(log):
     assert second["edit"]["names"] == {"3": "ä <b>"}
     assert check(second["edit"], 6) == second["edit"]
     assert log.path.name == "edits.jsonl"
+
+
+@pytest.mark.parametrize("content", [b"one line without its end", b"a line\n\x00\x01binary\x02", b""])
+def test_what_is_no_log_is_neither_cut_nor_followed(content, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(content)
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "edits.jsonl").symlink_to(victim)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "edits.jsonl").write_bytes(content)
+    for folder, words in (("linked", "no link, pipe or device"), ("own", "must be a whole log of edits")):
+        for read_only in (False, True):
+            with pytest.raises(RunFolderError, match=words):
+                EditLog(tmp_path / folder, "run", FOUND, read_only=read_only)
+    assert victim.read_bytes() == (tmp_path / "own" / "edits.jsonl").read_bytes() == content
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "pipe.jsonl").rename(tmp_path / "edits.jsonl")
+    with pytest.raises(RunFolderError, match="no link, pipe or device"):
+        EditLog(tmp_path, "run", FOUND)
+
+
+def test_a_log_that_became_a_link_is_not_written_through(log, tmp_path):
+    log.append({"names": {"0": "mine"}})
+    log.path.rename(tmp_path / "elsewhere")
+    log.path.symlink_to(tmp_path / "elsewhere")
+    before = (tmp_path / "elsewhere").read_bytes()
+    with pytest.raises(OSError, match=r"edits\.jsonl"):
+        log.append({"names": {"0": "theirs"}})
+    assert (tmp_path / "elsewhere").read_bytes() == before

@@ -25,6 +25,7 @@ from narrows.errors import InputError, RunFolderError
 from narrows.files import Array, write_text
 from narrows.runs import EDITS, EDITS_LOCK
 
+NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 FORMAT = 1
 MOST_CLUSTERS = 10_000
 LONGEST = 200  # letters of a name, or of what an edit says of itself
@@ -72,6 +73,7 @@ class EditLog:
         self.path, self._identity = folder / EDITS, identity
         self._found = clusters.astype(np.int32)
         self._lock = FileLock(folder / EDITS_LOCK, timeout=0)
+        require_own(self.path)
         if read_only:
             self.edits = self._parsed(self.path.read_bytes()) if self.path.exists() else []
             return
@@ -114,12 +116,13 @@ class EditLog:
             write_text(self.path, json.dumps({"format": FORMAT, "run": self._identity}) + "\n")
             return []
         content = self.path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):  # torn by a kill before it was acknowledged
+        edits = self._parsed(content)  # before anything is cut off: it may be no log at all
+        size = content.rfind(b"\n") + 1
+        if size < len(content):  # torn by a kill before it was acknowledged
             with open(self.path, "r+b") as file:
-                file.truncate(len(whole))
+                file.truncate(size)
                 os.fsync(file.fileno())
-        return self._parsed(whole)
+        return edits
 
     def _parsed(self, content: bytes) -> list[dict[str, Any]]:
         whole = content[: content.rfind(b"\n") + 1]
@@ -139,6 +142,18 @@ class EditLog:
                 remedy="Move the file away to start without its edits.",
             )  # fmt: skip
         return edits
+
+
+def require_own(path: Path) -> None:
+    """Raise RunFolderError where a person's part of a run folder is a link, a pipe or a device.
+
+    Whoever made the folder would choose what is written to elsewhere.
+    """
+    if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
+        raise RunFolderError(
+            str(path), "must be the run's own, and no link, pipe or device",
+            remedy="Nothing was changed. Move it away to start without it.",
+        )  # fmt: skip
 
 
 def replay(found: Array, edits: list[dict[str, Any]]) -> State:
@@ -217,7 +232,9 @@ def _check_numbers(numbers: Any, most: int, kind: str, refuse: Any) -> None:
 
 def _append(path: Path, line: str) -> None:
     content = line.encode("utf-8")
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)  # a log that is gone must not be begun in the middle
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_APPEND | NO_LINK
+    )  # a log that is gone must not be begun in the middle
     try:
         size = os.fstat(descriptor).st_size
         try:

@@ -21,7 +21,7 @@ from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, add_copies, add_examples, in_square
-from narrows.explorer.edits import EditLog
+from narrows.explorer.edits import EditLog, require_own
 from narrows.files import Array, safe_name
 from narrows.runs import EXPORTS, Run
 
@@ -194,6 +194,7 @@ class Opened:
         if how not in ("copy", "link"):
             raise InputError("how", "must be copy or link", value=how)
         exports = self.run.folder / EXPORTS
+        require_own(exports)
         exports.mkdir(exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=exports, prefix=".", suffix=".part"))
         try:
