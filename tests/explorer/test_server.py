@@ -201,6 +201,21 @@ def test_folders_hold_every_image_once_under_its_clusters_name(app, opened):
         assert (np.asarray(Image.open(path)) == opened.data.values[row, 0]).all()
 
 
+def test_nothing_is_exported_through_a_link(app, opened, tmp_path):
+    exports = opened.run.folder / "exports"
+    kept = exports.rename(tmp_path / "kept") if exports.exists() else None
+    (tmp_path / "elsewhere").mkdir()
+    exports.symlink_to(tmp_path / "elsewhere")
+    try:
+        answer = ask(app, "POST", "/api/folders", json={"rows": [0, 1], "how": "copy"})
+        assert answer.status_code == 500  # the terminal says why
+        assert list((tmp_path / "elsewhere").iterdir()) == []
+    finally:
+        exports.unlink()
+        if kept:
+            kept.rename(exports)
+
+
 def test_parquet_has_the_columns_that_embedding_atlas_reads(app, opened):
     content = ask(app, "POST", "/api/parquet", json={"rows": list(range(100))}).content
     table = parquet.read_table(io.BytesIO(content)).to_pydict()
