@@ -67,6 +67,7 @@ def fitted(kind):
     spread = np.random.default_rng(1).normal(size=(40, 3)) + 20 * (np.arange(40)[:, None] % 2)
     quick = Agreement(2, 0, layouts=1, epochs=2)
     clusterer._axes, clusterer.n_features_in_, clusterer.n_samples_fit_, clusterer.history_ = "ND", 3, 40, []
+    clusterer._fitted_method = "agreement"
     clusterer._take(quick.fit(spread.astype(np.float32)))
     clusterer._learn_novelty(spread.astype(np.float32), np.arange(40), np.arange(0), 0)
     return clusterer
