@@ -326,6 +326,14 @@ def test_a_run_that_an_earlier_version_finished_is_left_as_it_is(tmp_path, monke
         pipeline.run(recipe, tmp_path / "run", resume=True)
 
 
+def test_what_a_recipe_says_of_itself_is_no_setting(tmp_path):
+    run = pipeline.run(quick(), tmp_path / "r")
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "r" / "steps").iterdir()}
+    pipeline.run(quick().model_copy(update={"description": "in other words"}), tmp_path / "r", resume=True)
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    assert run.finished
+
+
 def test_a_run_that_an_earlier_version_began_is_refused_by_its_version(tmp_path, monkeypatch):
     monkeypatch.chdir(FORMER)
     shutil.copytree(FORMER / "unfinished", tmp_path / "run")

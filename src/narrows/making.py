@@ -93,7 +93,7 @@ class Making(Run):
         RunFolderError : the run was started with other settings or other data, or by an earlier narrows
         """
         self.trust_code = frozenset(_code_named_in(settings))
-        plain = json.dumps(settings, sort_keys=True, default=str)
+        plain = json.dumps(_settings(settings), sort_keys=True, default=str)
         self._asked = {"format": FORMAT, "settings": hashlib.sha256(plain.encode()).hexdigest(), "rows": fingerprint}
         found = environment.describe()
         path = self.folder / "environment.json"
@@ -244,7 +244,7 @@ class Making(Run):
         """Return environment.json; raise RunFolderError where settings or data are others than at the start."""
         # It is written each time that a run is gone on with, and the manifest after it: a full disk may come between.
         first = Parts(self.folder, None, remedy=AGAIN).json("environment.json")
-        changed = _differences(self.recipe, settings)
+        changed = _differences(_settings(self.recipe), _settings(settings))
         if first.get("data") != fingerprint:
             changed.append("the data")
         if changed:
@@ -274,6 +274,11 @@ class Making(Run):
 def _came_about(folder: Path) -> bool:
     """Whether there is something to go on from: a checkpoint, or more steps than the first, which opens the data."""
     return (folder / "checkpoints").exists() or len(list((folder / "steps").glob("*.json"))) > 1
+
+
+def _settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what has an effect on a run: all but what a recipe says of itself."""
+    return {key: value for key, value in recipe.items() if key != "description"}
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
