@@ -88,7 +88,6 @@ class Stages:
         self._where = records
         self._records: dict[str, Record] = {}  # read or left by this process
         self._held: dict[str, Arrays] = {}  # where there is no folder to keep them in
-        self._common: dict[str, Any] = {}
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -126,9 +125,9 @@ class Stages:
         """
         self._records.clear()  # they are of what was asked before
         self._held.clear()
-        self._common = _plain(asked)
         if self.folder is None:
             return
+        wanted = _plain(asked)
         path = self.folder / "begun.json"
         if not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -138,10 +137,10 @@ class Stages:
                     str(self.folder), "must be empty or hold the steps of this very work", value=", ".join(others[:5]),
                     remedy=FRESH,
                 )  # fmt: skip
-            write_json(path, self._common)
+            write_json(path, wanted)
             return
         before = Parts(self.folder, None, remedy=FRESH).json(path.name)
-        changed = sorted(key for key in self._common.keys() | before.keys() if self._common.get(key) != before.get(key))
+        changed = sorted(key for key in wanted.keys() | before.keys() if wanted.get(key) != before.get(key))
         if changed:
             raise RunFolderError(
                 str(self.folder), "must hold the steps of this very work; changed", value=", ".join(changed),
