@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,34 @@ from narrows.sealed import HELD
 
 LOCK = ".lock"
 OURS = frozenset({LOCK, HELD})  # in a folder while a process has it
+
+
+@contextmanager
+def locked(file: Path, refusal: Callable[[], RunFolderError], *, wait: float = 0) -> Iterator[None]:
+    """Hold the lock ``file`` while the block runs.
+
+    Parameters
+    ----------
+    file : of the lock, in a folder that is there
+    refusal : makes the error that says who has it
+    wait : seconds to wait for whoever has it
+
+    Raises
+    ------
+    RunFolderError : the ``refusal``, where another process has it all that time
+    OSError : the file cannot be written
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(file, timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise refusal() from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -48,42 +76,34 @@ def claimed(
     RunFolderError : the folder holds something else, is in use, cannot be written, or something is there that may be
         neither gone on with nor replaced
     """
-    from filelock import FileLock, Timeout
-
     if resume and overwrite:
         raise RunFolderError("--resume and --overwrite", "exclude each other", value=str(folder))
     made = not folder.exists()
     empty = False  # nothing is known yet of what may lie there
-    with _writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        _refuse_other(folder, kind, marker)  # without so much as a lock in what is none of ours
-        lock = FileLock(folder / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunFolderError(
+    with ExitStack() as lock:
+        with _writable(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            _refuse_other(folder, kind, marker)  # without so much as a lock in what is none of ours
+            lock.enter_context(locked(folder / LOCK, lambda: RunFolderError(
                 "--out", f"must not be in use by another process that writes {kind}", value=str(folder),
                 remedy=holder(folder),
-            ) from error  # fmt: skip
-    try:
-        present = _refuse_other(folder, kind, marker)
-        empty = not present
-        if present and not (resume or overwrite):
-            raise RunFolderError(
-                "--out", "must not exist yet, so that nothing is lost", value=str(folder),
-                remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
-            )  # fmt: skip
-        with _writable(folder):
-            write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
-        yield bool(present)
-    finally:
+            )))  # fmt: skip
         try:
+            present = _refuse_other(folder, kind, marker)
+            empty = not present
+            if present and not (resume or overwrite):
+                raise RunFolderError(
+                    "--out", "must not exist yet, so that nothing is lost", value=str(folder),
+                    remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
+                )  # fmt: skip
+            with _writable(folder):
+                write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
+            yield bool(present)
+        finally:
             with suppress(OSError):  # a disk may be full or gone
                 (folder / HELD).unlink(missing_ok=True)
                 if empty and not came_about():
                     _empty(folder, whole=made)
-        finally:
-            lock.release()
 
 
 def holder(folder: Path) -> str:

@@ -14,11 +14,12 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from narrows import environment
-from narrows.claims import OURS, claimed, now
+from narrows.claims import OURS, claimed, locked, now
 from narrows.errors import RunFolderError
 from narrows.files import sha256, write_arrays, write_json, write_text
 from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
@@ -307,21 +308,17 @@ def _clear(folder: Path) -> None:
     ------
     RunFolderError : an explorer is open, whose edits would be lost
     """
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / EDITS_LOCK, timeout=0):
-            if (folder / EDITS).exists():
-                free = (folder / f"edits-{number}.jsonl" for number in range(1, 1_000_000))
-                (folder / EDITS).rename(next(path for path in free if not path.exists()))
-            for path in list(folder.iterdir()):
-                if path.name not in (*OURS, MANIFEST) and not _is_a_persons(path):
-                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    except Timeout as error:
-        raise RunFolderError(
-            "--overwrite", "must not replace a run that is open in an explorer", value=str(folder),
-            remedy="End `narrows explore` first, or choose another folder (--out).",
-        ) from error  # fmt: skip
+    refusal = partial(
+        RunFolderError, "--overwrite", "must not replace a run that is open in an explorer", value=str(folder),
+        remedy="End `narrows explore` first, or choose another folder (--out).",
+    )  # fmt: skip
+    with locked(folder / EDITS_LOCK, refusal):
+        if (folder / EDITS).exists():
+            free = (folder / f"edits-{number}.jsonl" for number in range(1, 1_000_000))
+            (folder / EDITS).rename(next(path for path in free if not path.exists()))
+        for path in list(folder.iterdir()):
+            if path.name not in (*OURS, MANIFEST) and not _is_a_persons(path):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _is_a_persons(path: Path) -> bool:

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from narrows.claims import LOCK, holder
+from narrows.claims import LOCK, holder, locked
 from narrows.data.labels import labels_file
 from narrows.data.open import open_like
 from narrows.errors import DataError, RecipeError, RunFolderError
@@ -99,17 +99,14 @@ class Run:
         ------
         RunFolderError : a run is writing the folder; nothing was written
         """
-        from filelock import FileLock, Timeout
 
-        lock = FileLock(self.folder / LOCK, timeout=WAIT)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunFolderError(
+        def refusal() -> RunFolderError:
+            return RunFolderError(
                 str(self.folder / name), "must not be written while another process writes the run",
                 value=str(self.folder), remedy=f"{holder(self.folder)} Wait until it has ended.",
-            ) from error  # fmt: skip
-        try:
+            )  # fmt: skip
+
+        with locked(self.folder / LOCK, refusal, wait=WAIT):
             write()
             self._manifest = self._read_manifest()
             steps, digest = Stages(self.folder), sha256(self.folder / name)
@@ -121,8 +118,6 @@ class Run:
                         self._manifest["files"][record.relative_to(self.folder).as_posix()] = sha256(record)
             self._manifest["files"][name] = digest
             write_json(self.folder / MANIFEST, self._manifest)
-        finally:
-            lock.release()
 
     @property
     def manifest(self) -> dict[str, Any]:

@@ -20,13 +20,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from narrows.claims import LOCK
+from narrows.claims import LOCK, locked
 from narrows.errors import Interrupted, RunFolderError
 from narrows.files import Array, sha256, write_arrays, write_json
 from narrows.progress import Progress
@@ -97,24 +98,16 @@ class Stages:
         ------
         RunFolderError : one is in it
         """
-        from filelock import FileLock, Timeout
-
         if self.folder is None:
             yield
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise RunFolderError(
-                str(self.folder), "must not be in use by another process",
-                remedy="Wait until it has ended, or choose another folder.",
-            ) from error  # fmt: skip
-        try:
+        refusal = partial(
+            RunFolderError, str(self.folder), "must not be in use by another process",
+            remedy="Wait until it has ended, or choose another folder.",
+        )  # fmt: skip
+        with locked(self.folder / LOCK, refusal):
             yield
-        finally:
-            lock.release()
 
     def begin(self, asked: Mapping[str, Any]) -> None:
         """Keep what all steps together are asked for; what a folder holds must have been asked for the same.

@@ -14,13 +14,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from narrows.claims import now
+from narrows.claims import locked, now
 from narrows.errors import InputError, RunFolderError
 from narrows.files import Array, write_text
 from narrows.runs import EDITS, EDITS_LOCK
@@ -68,31 +70,25 @@ class EditLog:
     """
 
     def __init__(self, folder: Path, identity: str, clusters: Array, *, read_only: bool = False) -> None:
-        from filelock import FileLock, Timeout
-
         self.path, self._identity = folder / EDITS, identity
         self._found = clusters.astype(np.int32)
-        self._lock = FileLock(folder / EDITS_LOCK, timeout=0)
+        self._lock = ExitStack()
         require_own(self.path)
         if read_only:
             self.edits = self._parsed(self.path.read_bytes()) if self.path.exists() else []
             return
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise RunFolderError(
-                str(folder), "must not be open in another explorer, or edits would cross",
-                remedy="Close that one first.",
-            ) from error  # fmt: skip
-        try:
+        refusal = partial(
+            RunFolderError, str(folder), "must not be open in another explorer, or edits would cross",
+            remedy="Close that one first.",
+        )  # fmt: skip
+        with ExitStack() as lock:
+            lock.enter_context(locked(folder / EDITS_LOCK, refusal))
             self.edits = self._read()
-        except BaseException:
-            self._lock.release()
-            raise
+            self._lock = lock.pop_all()  # from now on held until ``close``
 
     def close(self) -> None:
         """Let go of the log."""
-        self._lock.release()
+        self._lock.close()
 
     def append(self, edit: Mapping[str, Any]) -> int:
         """Check an edit, write it to the disk, and return its number.
