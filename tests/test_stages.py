@@ -131,6 +131,7 @@ def test_a_stopped_step_is_not_done_and_its_time_counts(tmp_path, monkeypatch):
         Stages(tmp_path).do("long", stopped)
     assert Stages(tmp_path).record("long") is None
     assert Stages(tmp_path).do("long", dict).seconds == 7.0
+    assert [path.name for path in (tmp_path / "steps").iterdir()] == ["long.json"]
 
 
 def test_no_step_begins_after_a_stop_was_asked_for_and_done_ones_are_still_found(tmp_path):
