@@ -131,6 +131,40 @@ def test_a_stopped_step_is_not_done_and_its_time_counts(tmp_path, monkeypatch):
         Stages(tmp_path).do("long", stopped)
     assert Stages(tmp_path).record("long") is None
     assert Stages(tmp_path).do("long", dict).seconds == 7.0
+    assert [path.name for path in (tmp_path / "steps").iterdir()] == ["long.json"]
+
+
+def test_no_step_begins_after_a_stop_was_asked_for_and_done_ones_are_still_found(tmp_path):
+    work = Work(tmp_path)
+    work.all()
+    steps = Stages(tmp_path, stop=lambda: 15)
+    work.do(steps, "a")
+    with pytest.raises(Interrupted, match="stopped before e"):
+        work.do(steps, "e")
+    assert work.done == []
+
+
+def test_a_step_that_is_stopped_as_it_is_done_again_is_not_done(tmp_path):
+    work = Work(tmp_path)
+    work.all()
+    (tmp_path / "a.txt").write_text("changed")
+
+    def stopped():
+        raise Interrupted(15)
+
+    with pytest.raises(Interrupted):
+        Stages(tmp_path).do("a", stopped, files=["a.txt"])
+    assert Stages(tmp_path).record("a") is None
+
+
+def test_a_step_that_owns_more_files_than_it_left_is_done_again(tmp_path):
+    work = Work(tmp_path)
+    work.all()
+    assert work.all() == []
+    record = Stages(tmp_path).do("d", dict, after=["b"], files=["d.txt", "more-*.txt"])
+    assert record.found == {"results": {"d": 4}}  # of none that match there is nothing to miss
+    record = Stages(tmp_path).do("d", dict, after=["b"], files=["d.txt", "e.txt"])
+    assert record.found == {}
 
 
 def test_what_another_question_left_is_cleared_and_what_the_same_one_left_is_not(tmp_path):

@@ -142,9 +142,8 @@ class CodeClusterer(Clusterer):
 
     def _in_blocks(self, codes: Array, read: Callable[[Array], Array], *shape: int) -> Array:
         """Return what ``read`` makes of ``codes`` (N, K), (N, *shape), from float64 (B, K) at a time."""
-        codes, size = checked_codes(codes), self.length("K")
-        if codes.shape[1] != size:
-            raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
+        size = self.length("K")
+        codes = checked_codes(codes, size)
         rows = max(1, BLOCK_VALUES // max(self.n_clusters_, size))
         found = np.empty((len(codes), *shape))
         for start in range(0, len(codes), rows):
@@ -153,8 +152,8 @@ class CodeClusterer(Clusterer):
         return found
 
 
-def checked_codes(codes: Array) -> Array:
-    """Return ``codes`` when they are finite numbers (N, K).
+def checked_codes(codes: Array, size: int | None = None) -> Array:
+    """Return ``codes`` when they are finite numbers (N, K), with K the ``size`` of fitted ones where these are known.
 
     Raises
     ------
@@ -165,4 +164,6 @@ def checked_codes(codes: Array) -> Array:
         raise InputError("codes", "must be numbers (N, K)", value=f"{codes.dtype} {codes.shape}")
     if not all_finite(codes):
         raise InputError("codes", "must be finite", value="NaN or infinity")
+    if size is not None and codes.shape[1] != size:
+        raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
     return codes

@@ -62,10 +62,7 @@ class Projection(Learned, ABC):
 
     def transform(self, codes: Array) -> Array:
         """Return the points (N, 2) float32 of ``codes`` (N, K); fitted codes land where ``map_`` has them."""
-        codes = _checked(codes)
-        if codes.shape[1] != (size := self.length("K")):
-            raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
-        return self._place(codes)
+        return self._place(_checked(codes, self.length("K")))
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
@@ -88,12 +85,9 @@ class Projection(Learned, ABC):
         """Return the points (N, 2) float32 of ``codes`` (N, K) float32."""
 
 
-methods.contract = Projection
-
-
-def _checked(codes: Array) -> Array:
+def _checked(codes: Array, size: int | None = None) -> Array:
     # Minus zero becomes zero, so that rows are equal exactly when their bytes are.
-    return np.ascontiguousarray(checked_codes(codes), dtype=np.float32) + np.float32(0)
+    return np.ascontiguousarray(checked_codes(codes, size), dtype=np.float32) + np.float32(0)
 
 
 methods.contract = Projection
