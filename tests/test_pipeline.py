@@ -212,7 +212,7 @@ def test_the_manifest_knows_the_files_of_a_stage_as_soon_as_it_is_done(tmp_path,
 
 
 def test_resuming_with_other_settings_is_refused(run):
-    with pytest.raises(RunFolderError, match=r"net.code_size \(10 before, 9 now\)"):
+    with pytest.raises(RunFolderError, match=r"some have changed; got 'net.code_size \(10 before, 9 now\)'"):
         pipeline.run(quick("net.code_size=9"), run.folder, resume=True)
 
 

@@ -250,7 +250,7 @@ class Making(Run):
             changed.append("the data")
         if changed:
             raise RunFolderError(
-                "--resume", "must find the settings and data the run was started with; changed",
+                "--resume", "must find the settings and data the run was started with, and some have changed",
                 value=", ".join(changed), remedy="Choose another folder (--out), or start again (--overwrite).",
             )  # fmt: skip
         return first

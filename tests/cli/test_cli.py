@@ -19,6 +19,9 @@ from PIL import Image
 from narrows import __version__ as version
 from narrows.cli import main, printable
 from narrows.cli.run import folder_name
+from narrows.recipes.recipe import builtin, read
+from narrows.studies import study as studies
+from narrows.worked import about, pages
 from resealing import reseal
 
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
@@ -255,6 +258,17 @@ def test_recipes(folder):
     assert "valid" in narrows("recipes", "check", "mine.toml", cwd=folder)
     narrows("run", "mine.toml", *QUICK, "--out", "mine", cwd=folder)
     assert (folder / "mine" / "codes.npy").read_bytes() == (folder / "run" / "codes.npy").read_bytes()
+
+
+def test_what_lists_say_begins_at_one_column():
+    said = {
+        "recipes": [read(name)["description"] for name in builtin()],
+        "study": [studies.load(name).title for name in studies.builtin()],
+        "worked": [about(name)[0] for name in pages.names()],
+    }
+    for verb, texts in said.items():
+        lines = narrows(verb, "list").splitlines()
+        assert len({line.index(text) for line, text in zip(lines, texts, strict=True)}) == 1
 
 
 def test_a_run_is_called_as_one_says(tmp_path):

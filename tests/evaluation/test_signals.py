@@ -130,6 +130,7 @@ def test_dimensions_that_hardly_vary_are_dead():
     codes = np.random.default_rng(0).normal(size=(500, 8)) * [1, 1, 1.3, 0.8, 1, 1, 0.01, 0.02] + 3
     found = dead_dimensions(codes)
     assert (found.name, found.severity, found.numbers) == ("dead code dimensions", "note", {"dead": 2, "size": 8})
+    assert "(less than 1\N{NO-BREAK SPACE}% of the average variance)" in found.sentence
     assert dead_dimensions(codes[:, :6]) is None
     assert dead_dimensions(codes * [1, 0, 0, 0, 0, 0, 0, 0]).severity == "warning"
 
@@ -217,7 +218,7 @@ def test_a_loss_that_arrived_early_and_then_crept():
     found = stopped_improving([*decay(10, end=0.0201, speed=9), *np.linspace(0.0202, 0.02, 50)])
     assert found.name == "early plateau"
     assert found.numbers["arrived"] <= 20
-    assert "within 2%" in found.sentence
+    assert "within 2\N{NO-BREAK SPACE}%" in found.sentence
 
 
 @pytest.mark.parametrize("losses", [decay(60), decay(10, speed=3), [0.5, 0.3, 0.3], []])
@@ -280,7 +281,7 @@ def test_a_loss_of_nothing_from_the_start_had_nothing_to_learn():
 def test_a_loss_below_zero_arrives_within_its_range():
     found = stopped_improving([-1.0, *np.linspace(-1.995, -2.0, 30)])
     assert found.name == "early plateau"
-    assert "within 2% of its range from the lowest it ever reached" in found.sentence
+    assert "within 2\N{NO-BREAK SPACE}% of its range from the lowest it ever reached" in found.sentence
 
 
 def test_numbers_of_one_agree():

@@ -71,6 +71,18 @@ def test_codes_that_were_made_for_clusters_are_not_blamed_for_what_a_decoder_rea
     assert third == CLEAR
 
 
+def test_codes_that_no_network_makes_are_said_to_be_from_what_made_them():
+    tables = IMAGES | {"encoder": {"title": "k-means on patches", "is_baseline": False}}
+    nothing = {name: value for name, value in GOOD.items() if not name.startswith("reconstruction/")}
+    assert told(nothing, tables)[0] == (
+        "The pile held 70,000 grey images of 28 × 28 pixels; nothing was rebuilt from codes of 32 numbers from k-means "
+        "on patches, so how much they keep was not measured."
+    )
+    assert "codes of 32 numbers from k-means on patches keep" in told(GOOD, tables)[0]
+    tables["encoder"] = {"title": "principal components", "is_baseline": True}
+    assert "codes of 32 numbers, their principal components," in told(GOOD, tables)[0]
+
+
 CLUSTERED = IMAGES | {
     "network": {"trains_decoder": True, "shaped_by_decoder": False},
     "learned": {"network": "all", "decoder": "train", "parts_clusters": True},

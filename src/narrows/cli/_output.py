@@ -17,6 +17,12 @@ IMAGES = (".npy", ".npz", ".png", "")  # "" for a folder of .png
 VECTORS = (".npy", ".npz", ".csv")
 
 
+def in_columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return a line for each of ``rows``, all of as many texts, in which those of one place begin at one column."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]) for row in rows]
+
+
 def check_out(out: Path, suffixes: Sequence[str], overwrite: bool, name: str = "--out") -> None:
     """Refuse a place that cannot be written to, before anything is computed.
 

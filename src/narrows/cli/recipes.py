@@ -15,10 +15,11 @@ Name = Annotated[str, typer.Argument(help="A recipe's name, or a TOML file.")]
 @app.command("list")
 def list_() -> None:
     """List the recipes that ship with narrows."""
+    from narrows.cli._output import in_columns
     from narrows.recipes.recipe import builtin, read
 
-    for name in builtin():
-        typer.echo(f"{name:<18} {read(name).get('description', '')}")
+    for line in in_columns([(name, read(name).get("description", "")) for name in builtin()]):
+        typer.echo(line)
 
 
 @app.command()

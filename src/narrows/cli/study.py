@@ -29,9 +29,11 @@ def study(
     from narrows.studies.keeping import keep as keep_study
 
     if name == "list":
-        for known in studies.builtin():
-            listed = studies.load(known)
-            typer.echo(f"{known:<24} {listed.minutes:>5.0f} min  {listed.title}")
+        from narrows.cli._output import in_columns
+
+        listed = [studies.load(known) for known in studies.builtin()]
+        for line in in_columns([(study.name, f"{study.minutes:>5.0f} min", study.title) for study in listed]):
+            typer.echo(line)
         return
 
     from narrows.interrupt import Interrupt

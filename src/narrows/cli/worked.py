@@ -16,10 +16,11 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace pages of t
 @app.command("list")
 def list_() -> None:
     """List the pages."""
+    from narrows.cli._output import in_columns
     from narrows.worked import about, pages
 
-    for name in pages.names():
-        typer.echo(f"{name:<20} {about(name)[0]}")
+    for line in in_columns([(name, about(name)[0]) for name in pages.names()]):
+        typer.echo(line)
 
 
 @app.command()

@@ -18,7 +18,7 @@ from narrows.errors import InputError
 from narrows.evaluation.reconstruction import ROUNDING_ERROR
 from narrows.files import Array
 from narrows.training.history import Keep, kept
-from narrows.wording import change, fall, figure, out_of, plural, points, share, times, verb
+from narrows.wording import NBSP, change, fall, figure, out_of, plural, points, share, times, verb
 
 if TYPE_CHECKING:
     from narrows.model import Model
@@ -217,8 +217,8 @@ def dead_dimensions(codes: Array) -> Signal | None:
     return Signal(
         "dead code dimensions", "warning" if dead > size / 2 else "note",
         f"{dead:,} of {plural(size, 'number')} in a code {verb(dead, 'is', 'are')} nearly the same for every row "
-        f"(less than {DEAD_SHARE:.0%} of the average variance) and {verb(dead, 'carries', 'carry')} nothing: a code of "
-        f"{size - dead:,} would do as well.",
+        f"(less than {100 * DEAD_SHARE:.0f}{NBSP}% of the average variance) and {verb(dead, 'carries', 'carry')} "
+        f"nothing: a code of {size - dead:,} would do as well.",
         {"dead": dead, "size": size},
     )  # fmt: skip
 
@@ -358,8 +358,8 @@ def stopped_improving(losses: Sequence[float]) -> Signal | None:
     if arrived + 1 <= EARLY * epochs:
         return Signal(
             "early plateau", "note",
-            f"By epoch {arrived + 1} of {epochs} the loss was within {ARRIVED:.0%} of {_what_level(found)}: the epochs "
-            "after it brought next to nothing.", numbers,
+            f"By epoch {arrived + 1} of {epochs} the loss was within {100 * ARRIVED:.0f}{NBSP}% of "
+            f"{_what_level(found)}: the epochs after it brought next to nothing.", numbers,
         )  # fmt: skip
     return None
 

@@ -252,7 +252,7 @@ def check(content: Mapping[str, Any]) -> Recipe:
     elif not recipe.trains_network:
         _check_unused(
             recipe, UNUSED, f"the encoder {recipe.encoder.name} trains no network",
-            "choose that which does (encoder.name=network)",
+            "choose one that does (encoder.name=network)",
         )  # fmt: skip
         encoders.get(recipe.encoder.name)(**recipe.encoder.arguments())
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.

@@ -33,6 +33,8 @@ def verdict(results: Mapping[str, Any], tables: Mapping[str, Any]) -> list[str]:
     found = find(results, tables)
     size = number(results, "codes/size")
     codes = f"codes of {plural(size, 'number')}" if size else "the codes"
+    if found.encoder and not found.is_baseline:
+        codes += f" from {found.encoder}"
     return [
         f"The pile held {describe_pile(results, tables)}{_kept(found, codes)}.",
         f"{_sorted(found, results, tables)}.",
