@@ -395,3 +395,15 @@ def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
 def test_arguments_of_a_default_method_need_no_name():
     recipe = recipes.load("digits", ["projection.perplexity=50.0"])
     assert recipe.projection.model_dump() == {"name": "tsne", "perplexity": 50.0, "max_points": 20000}
+
+
+@pytest.mark.parametrize(("objective", "said"), [
+    ("reconstruction", "a plain autoencoder does not arrange its codes"),
+    ("variational", "Training pulled the codes towards a standard normal distribution"),
+])  # fmt: skip
+def test_the_report_says_of_new_samples_what_training_made_of_the_codes(objective, said, tmp_path):
+    done = pipeline.run(quick(f"objective.name={objective}"), tmp_path / "r")
+    page = " ".join((done.folder / "report.html").read_text().split())
+    assert [words in page for words in (said, "N(0, I) may fall", "N(0, I) may then fall")] == [
+        True, objective != "variational", objective == "variational",
+    ]  # fmt: skip

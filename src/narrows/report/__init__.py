@@ -110,6 +110,7 @@ def _render(
         is_images=is_images,
         trains_decoder=(tables.get("network") or {}).get("trains_decoder", True),
         has_decoder=(tables.get("network") or {}).get("has_decoder", True),
+        normal_codes=(tables.get("network") or {}).get("normal_codes", False),
         data=tables.get("data") or {},
         notes=[*((tables.get("data") or {}).get("notes") or []), *(tables.get("notes") or [])],
         tables=tables,

@@ -81,7 +81,9 @@ def _network(run: Making, model: Model, data: Dataset, test: Array, seed: int, f
     save(architecture.sketch(model.net, data.shape), folder / "architecture.png")
     objective = model.objective
     learned = {"trains_decoder": objective.trains_decoder, "shaped_by_decoder": objective.shaped_by_decoder}
-    run.add_tables({"network": learned | {"has_decoder": isinstance(model.net, Network)}})
+    run.add_tables(
+        {"network": learned | {"has_decoder": isinstance(model.net, Network), "normal_codes": objective.normal_codes}}
+    )
     if not data.is_images:
         return
     shown = data.values[test[some_rows(len(test), MAPPED, seed)]]
