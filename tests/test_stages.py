@@ -353,6 +353,13 @@ def test_a_step_that_is_done_again_reads_what_it_has_just_written(tmp_path):
         (tmp_path / "r" / "x.npy").write_bytes(b"damaged")
 
 
+def test_a_file_that_was_written_anew_is_that_of_its_step(made, tmp_path):
+    folder = shutil.copytree(made.folder, tmp_path / "r")
+    Run(folder).renew("report.html", lambda: (folder / "report.html").write_text("in other words"))
+    again = pipeline.run(quick(), folder, resume=True)
+    assert again.parts.text("report.html") == "in other words"
+
+
 def test_the_manifest_lists_no_file_that_comes_and_goes(tmp_path):
     settings = ("clustering.name=autoencoder-kmeans", "clustering.epochs=1", "clustering.n_clusters=3")
     recipe = recipes.load("clusters", (*settings, "projection.name=pca", "data.limit=200"))
