@@ -14,7 +14,7 @@ from narrows import claims, files, making, pipeline, stages
 from narrows.claims import claimed
 from narrows.errors import Interrupted, RunFolderError
 from narrows.recipes import recipe as recipes
-from narrows.runs import Run
+from narrows.runs import EDITS_LOCK, Run
 from narrows.stages import Stages
 from narrows.steps import Step, in_order
 from narrows.steps.draw import Draw
@@ -267,7 +267,13 @@ def test_a_run_with_a_damaged_manifest_goes_on_and_can_be_replaced(tmp_path):
         assert {name for name in before if again.manifest["files"][name] != before[name]} == {"environment.json"}
     assert (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns == trained
     (tmp_path / "r" / "manifest.json").write_text("{")
-    assert pipeline.run(quick(), tmp_path / "r", overwrite=True).finished
+    lock = tmp_path / "r" / EDITS_LOCK
+    lock.touch()
+    before = lock.stat().st_ino
+    anew = pipeline.run(quick(), tmp_path / "r", overwrite=True)
+    assert anew.finished
+    assert lock.stat().st_ino == before  # while it is held, nobody else must find a new one in its place
+    assert EDITS_LOCK not in anew.manifest["files"]
     assert (tmp_path / "r" / "model.safetensors").stat().st_mtime_ns > trained
 
 
@@ -321,6 +327,37 @@ def test_numbers_are_merged_of_steps_that_all_they_come_after_still_stand_behind
         pipeline.run(quick(), folder, resume=True)
     first = ["open", "train", "encode", "cluster", "project"]
     assert merged == [first[:count] for count in range(len(first) + 1)]
+
+
+def test_the_time_of_what_shows_the_numbers_is_none_of_them(made):
+    times = {name: value for name, value in made.results.items() if name.startswith("time/")}
+    untimed = {f"time/{name}_s" for name, step in in_order().items() if not step.timed}
+    assert untimed
+    assert not untimed & times.keys()
+    assert times.pop("time/total_s") == pytest.approx(sum(times.values()))
+
+
+def test_a_step_that_is_done_again_reads_what_it_has_just_written(tmp_path):
+    for number in (1, 2):
+        with making.making(tmp_path / "r", resume=number > 1) as run:
+            run.order = {"first": (), "second": ()}
+            run.begin({"seed": 0}, "seed = 0\n", "the rows")
+            run.step("first", dict)
+
+            def work(run=run, number=number):
+                files.write_npy(run.folder / "x.npy", np.full(3, number))
+                return {"read": float(run.array("x")[0])}
+
+            run.step("second", work, ["*.npy"])
+            assert run.results["read"] == number
+        (tmp_path / "r" / "x.npy").write_bytes(b"damaged")
+
+
+def test_a_file_that_was_written_anew_is_that_of_its_step(made, tmp_path):
+    folder = shutil.copytree(made.folder, tmp_path / "r")
+    Run(folder).renew("report.html", lambda: (folder / "report.html").write_text("in other words"))
+    again = pipeline.run(quick(), folder, resume=True)
+    assert again.parts.text("report.html") == "in other words"
 
 
 def test_the_manifest_lists_no_file_that_comes_and_goes(tmp_path):
