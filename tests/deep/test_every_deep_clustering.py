@@ -215,5 +215,6 @@ def test_rounds_are_the_epochs_of_one_training(name):
     rounds = [key for key in stages.histories if key.startswith("round-")]
     history = made.history(stages)
     assert [row["epoch"] for row in history] == list(range(1, len(rounds) + 1))
+    assert [row["targets"] for row in history] == [row["epoch"] for row in history]
     assert [row["step"] for row in history] == [turn * history[0]["step"] for turn in range(1, len(rounds) + 1)]
     assert history[-1]["train/loss"] == stages.histories[rounds[-1]][-1]["train/loss"]

@@ -401,6 +401,12 @@ def test_where_there_was_nothing_to_learn_no_course_of_the_loss_is_blamed(least)
     assert of_run(least | {"reconstruction/variance": 0.01}, falling) != []
 
 
+def test_losses_from_targets_that_were_set_anew_are_not_compared():
+    falling = [{"epoch": i + 1, "train/loss": 1 / (i + 1), "targets": 1} for i in range(8)]
+    assert [signal.name for signal in of_run({}, falling)] == ["still improving"]
+    assert of_run({}, [row | {"targets": row["epoch"]} for row in falling]) == []
+
+
 def test_a_classifier_that_learned_only_how_common_the_classes_are():
     (found,) = of_run({}, [], predicted=np.full(10_000, OUTSIDE), labels=POINTS, class_names=["outside", "inside"])
     assert found.name == "constant predictor"

@@ -285,6 +285,19 @@ def test_a_sheet_is_described_by_what_it_shows(folder):
     assert "Examples of the parts of cluster 0, which hold 75.0 %, 25.0 % of it; then its least typical images" in html
 
 
+@pytest.mark.parametrize("other", [
+    {"network": {"trains_decoder": True, "shaped_by_decoder": False}},
+    {"encoder": {"title": "k-means on patches", "is_baseline": False}},
+])  # fmt: skip
+def test_a_plain_autoencoder_is_spoken_of_only_where_there_is_one(folder, other):
+    assert "because a plain autoencoder does not arrange its codes as" in Page(build(folder)).text
+    results, tables = read(folder)
+    write(folder, results, tables | other)
+    text = Page(build(folder)).text
+    assert "because such codes are not arranged as" in text
+    assert "plain autoencoder" not in text
+
+
 def test_holes_in_numbers_and_tables_are_dashes(folder):
     results, tables = read(folder)
     tables["outliers"] = [{"id": "a"}]

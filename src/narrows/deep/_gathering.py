@@ -91,9 +91,11 @@ class Gathering(Pretrained):
         self.model_ = model
 
     def history(self, stages: Stages) -> list[dict[str, float]]:
-        """See ``DeepClusterer``: each round is an epoch, and they are numbered through."""
+        """See ``DeepClusterer``: each round is an epoch towards targets of its own, and they are numbered through."""
         rounds = [row for name, rows in stages.histories.items() if name.startswith("round-") for row in rows]
-        return [row | {"epoch": turn, "step": turn * row["step"]} for turn, row in enumerate(rounds, 1)]
+        return [
+            row | {"epoch": turn, "step": turn * row["step"], "targets": turn} for turn, row in enumerate(rounds, 1)
+        ]
 
     def _reader(self, codes: Array) -> CodeClusterer:
         objective: Any = self.model_.objective

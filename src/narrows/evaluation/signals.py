@@ -504,7 +504,8 @@ def of_run(
     Parameters
     ----------
     results : flat name -> number, as in results.json
-    history : one row per epoch, with "train/loss" and, where known, "valid/loss" and accuracies
+    history : one row per epoch, with "train/loss" and, where known, "valid/loss" and accuracies; where targets were set
+        anew, their number as "targets": losses from different ones are not compared
     sizes : (M,), rows in each cluster, those without any included
     samples : (M,), generated samples that fall into each cluster
     codes : (N, K)
@@ -525,7 +526,8 @@ def of_run(
         found.append(posterior_collapse(kl))
     elif codes is not None:
         found.append(dead_dimensions(codes))
-    if not nothing_to_see(results):  # or no course of the loss is a bad one
+    if not nothing_to_see(results) and len({row.get("targets") for row in history}) <= 1:
+        # Of what cannot be seen no course of the loss is a bad one; losses from several targets have none.
         found += _of_training(results, history, keep)
     for name, base, what, than, fixed in COMPARED:
         ours, theirs, rows = _share_of(results, name), _share_of(results, base), rows_behind(results, name)
