@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import codes
 from narrows.errors import InputError, RecipeError
 from narrows.model import Model
 from narrows.nets import nets
@@ -106,13 +105,13 @@ def test_saved_and_loaded_it_gives_the_same_output(net, objective, tmp_path):
     train(model, values, np.arange(8), np.arange(0), Settings(epochs=2, batch_size=8))
     model.save(tmp_path)
     loaded = Model.load(tmp_path)
-    assert np.array_equal(codes.encode(model, values), codes.encode(loaded, values))
+    assert np.array_equal(model.encode(values), loaded.encode(values))
     if not model.objective.trains_decoder:
         with pytest.raises(InputError, match="trains the encoder alone"):
-            codes.reconstruct(loaded, values)
+            loaded.reconstruct(values)
         return
-    assert np.array_equal(codes.reconstruct(model, values), codes.reconstruct(loaded, values))
-    assert codes.reconstruct(loaded, values).shape == values.shape
+    assert np.array_equal(model.reconstruct(values), loaded.reconstruct(values))
+    assert loaded.reconstruct(values).shape == values.shape
 
 
 @pytest.mark.parametrize(("net", "objective"), USUAL)
@@ -122,6 +121,6 @@ def test_the_seed_decides_every_bit(net, objective):
     def run():
         model = build(net[0], objective, net[1])
         train(model, values, np.arange(32), np.arange(32, 40), Settings(epochs=2, batch_size=16), seed=3)
-        return codes.encode(model, values)
+        return model.encode(values)
 
     assert np.array_equal(run(), run())

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows import codes as coding
 from narrows import deep, environment, explorer, report
 from narrows.explorer import page
 from narrows.files import read_arrays
@@ -31,8 +30,8 @@ def same(now, name):
 def test_a_run_answers_as_it_did(name):
     run = narrows.Run(MADE / name)
     values = run.open_source(SAID["fresh"]).values
-    same(coding.encode(run.model(), values), f"{name}/codes")
-    same(coding.reconstruct(run.model(), values), f"{name}/reconstructions")
+    same(run.model().encode(values), f"{name}/codes")
+    same(run.model().reconstruct(values), f"{name}/reconstructions")
     found = run.assign(SAID["fresh"])
     same(found.clusters, f"{name}/clusters")
     same(found.confidence, f"{name}/confidence")

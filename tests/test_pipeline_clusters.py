@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from narrows import codes as coding
 from narrows import pipeline
 from narrows.data.dataset import Dataset
 from narrows.deep.agreement import Agreement
@@ -38,7 +37,7 @@ def test_its_clusters_are_those_of_the_clustering_and_the_codes_tell_them(run):
     assert np.array_equal(clusters, alone.labels_)
     codes = np.load(run.folder / "codes.npy")
     assert np.array_equal(codes, alone.embed(values))
-    assert np.array_equal(run.clusterer().predict(coding.encode(run.model(), values)), clusters)
+    assert np.array_equal(run.clusterer().predict(run.model().encode(values)), clusters)
     assert np.array_equal(np.bincount(clusters), np.sort(np.bincount(clusters))[::-1])
 
 
@@ -105,7 +104,7 @@ def test_noise_is_not_praised(tmp_path):
     assert not re.search(PRAISE, page)
     assert "shows little" in verdict(run.results, run.tables)[1]
     new = np.random.default_rng(1).integers(0, 256, (120, 1, 16, 16), np.uint8)
-    unseen = coding.reconstruct(run.model(), new) - new / 255
+    unseen = run.model().reconstruct(new) - new / 255
     assert run.results["reconstruction/mse"] == pytest.approx((unseen**2).mean(), rel=0.15)
 
 

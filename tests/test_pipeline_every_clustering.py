@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows import codes as coding
 from narrows import pipeline
 from narrows.clustering import methods
 from narrows.deep import Stages
@@ -38,7 +37,7 @@ def test_a_run_of_it_is_like_any_other(name, tmp_path, monkeypatch):
         assert (run.folder / part).stat().st_size > 500
     clusters, clusterer = np.load(run.folder / "clusters.npy"), again.clusterer()
     values = open_data(quick(name).data, quick(name).seed).values
-    assert np.array_equal(clusterer.predict(coding.encode(again.model(), values)), clusters)
+    assert np.array_equal(clusterer.predict(again.model().encode(values)), clusters)
     assert run.results["clustering/n_clusters"] == clusters.max() + 1 <= clusterer.n_clusters_ == 4
     assert np.array_equal(np.bincount(clusters), np.sort(np.bincount(clusters))[::-1])
     found = again.assign("digits", limit=40)
@@ -69,8 +68,8 @@ def test_what_decodes_and_what_does_not(tmp_path):
     taught = dec.fit(values).with_decoder(values, np.arange(100), np.arange(100, 110), Stages())
     assert taught.objective.trains_decoder
     assert not dec.model_.objective.trains_decoder
-    assert np.array_equal(coding.encode(taught, values), dec.embed(values))
-    error = ((coding.reconstruct(taught, values[:100]) - values[:100] / 255) ** 2).mean()
+    assert np.array_equal(taught.encode(values), dec.embed(values))
+    error = ((taught.reconstruct(values[:100]) - values[:100] / 255) ** 2).mean()
     assert error < 0.8 * (values[:100] / 255).var(0).mean()  # than the mean image everywhere
     idec = methods.get("idec")(4, **methods.get("idec").quick).fit(values)
     assert idec.with_decoder(values, np.arange(100), np.arange(0), Stages()) is idec.model_

@@ -1,4 +1,4 @@
-"""From an encoder to NumPy: codes, logits, reconstructions, new images, in bounded memory.
+"""What is computed beside an encoder's own codes: features, logits, reconstructions, new codes, in bounded memory.
 
 Everything here runs in float32 whatever the precision of training, so that results do not depend on the machine's
 number formats. From here on nothing needs torch.
@@ -23,14 +23,8 @@ from narrows.progress import Progress
 from narrows.views import Views
 
 __all__ = [
-    "CodeDistribution", "apply", "blocks", "decode", "draw_codes", "embed", "encode", "errors", "logits",
-    "normal_codes", "reconstruct", "reconstructions",
+    "CodeDistribution", "apply", "blocks", "draw_codes", "embed", "logits", "normal_codes", "reconstructions",
 ]  # fmt: skip
-
-
-def encode(encoder: Encoder, values: Array, progress: Progress | None = None) -> Array:
-    """Return the codes (N, K) float32 of images uint8 (N, C, H, W) or vectors float32 (N, D)."""
-    return encoder.encode(values, progress)
 
 
 def embed(
@@ -67,30 +61,12 @@ def logits(model: Model, values: Array, progress: Progress | None = None) -> Arr
     return apply(model, values, lambda net, x: net(x), progress, "classify")
 
 
-def decode(encoder: Encoder, codes: Array) -> Array:
-    """Return what ``codes`` (N, K) stand for: images float32 (N, C, H, W) in [0, 1], or vectors (N, D)."""
-    return encoder.decode(codes)
-
-
-def reconstruct(encoder: Encoder, values: Array) -> Array:
-    """Return the reconstructions of images uint8 (N, C, H, W), as float32 in [0, 1], or of vectors (N, D).
-
-    A denoising model's reconstruction of a corrupted image is the cleaned image.
-    """
-    return encoder.reconstruct(values)
-
-
 def reconstructions(encoder: Encoder, values: Array) -> Iterator[tuple[Array, Array]]:
     """Yield (input, reconstruction) block by block, both float32; images in [0, 1], vectors in their own units."""
     encoder.require_decoder()
     for block in blocks(len(values), encoder.input_shape):
         raw = np.asarray(values[block], dtype=np.float32)
         yield (raw / 255 if encoder.is_images else raw), encoder.reconstruct(values[block])
-
-
-def errors(encoder: Encoder, values: Array) -> Array:
-    """Return each row's mean squared error (N,), in the encoder's units: images [0, 1], a network's vectors scaled."""
-    return encoder.errors(values)
 
 
 @dataclass(frozen=True, eq=False)

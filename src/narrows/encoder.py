@@ -107,8 +107,14 @@ class Encoder(ABC):
         return in_blocks(self, values, lambda block: self._decode(self._encode(block)))
 
     def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (rows, the same corrupted, what is made of these) block by block; of those that learned to clean."""
-        raise NotImplementedError
+        """Yield (rows, the same corrupted, what is made of these) block by block, each float32.
+
+        Raises
+        ------
+        InputError : an encoder that did not learn to clean
+        """
+        self.require_denoiser()
+        raise NotImplementedError(f"{type(self).__name__} says that it corrupts, and has no denoised")
 
     def errors(self, values: Array) -> Array:
         """Return each row's mean squared error (N,) float32, of values as ``prepared`` has them."""
@@ -126,6 +132,15 @@ class Encoder(ABC):
             raise InputError(
                 "this encoder", "must be able to decode to reconstruct, denoise or generate; it encodes alone",
                 value=self.title, remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
+            )  # fmt: skip
+
+    def require_denoiser(self) -> None:
+        """Raise a clear InputError unless it learned to clean corrupted rows."""
+        if not self.corrupts:
+            otherwise = ", or reconstruct rows instead" if self.decodes else ""
+            raise InputError(
+                "this encoder", "must have been trained to denoise", value=self.title,
+                remedy=f"Train a network with objective.name=denoising{otherwise}.",
             )  # fmt: skip
 
     def require_fitted(self) -> None:
@@ -176,7 +191,7 @@ class Encoder(ABC):
 
     def _decode(self, codes: Array) -> Array:
         """Return what a block of codes (B, K) float32 stands for; of those that decode."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} says that it decodes, and has no _decode")
 
 
 encoders.contract = Encoder
@@ -289,6 +304,3 @@ def _are_numbers(found: Iterable[Any]) -> bool:
 def _squares(output: Array, x: Array) -> Array:
     found: Array = np.square(output.reshape(x.shape) - x).mean(axis=1)
     return found
-
-
-encoders.contract = Encoder

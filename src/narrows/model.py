@@ -150,8 +150,13 @@ class Model(nn.Module, Encoder):
         return apply(self, values, lambda net, x: (net(x) - x).square().flatten(1).mean(1))
 
     def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (rows, the same corrupted as in training, their reconstruction) block by block, images in [0, 1]."""
-        self.require_decoder()
+        """Yield (rows, the same corrupted as in training, their reconstruction) block by block, images in [0, 1].
+
+        Raises
+        ------
+        InputError : an objective that corrupts nothing
+        """
+        self.require_denoiser()
         generator = torch.Generator().manual_seed(seed)
 
         def clean(net: Any, x: Tensor) -> Tensor:

@@ -54,6 +54,12 @@ def test_codes_are_float32_and_those_of_each_row_alone(name):
 
 
 @every_encoder
+def test_what_did_not_learn_to_clean_says_so(name):
+    with pytest.raises(InputError, match=r"trained to denoise.*Train a network"):
+        next(made(name).denoised(images(), seed=0))
+
+
+@every_encoder
 def test_the_same_seed_gives_the_same_bits(name):
     np.testing.assert_array_equal(made(name).encode(images()), made(name).encode(images()))
 

@@ -166,7 +166,7 @@ def test_an_autoencoder_of_the_one_loop_is_measured_on_validation_rows(tmp_path,
     )  # fmt: skip
     data = narrows.open("digits")
     valid = data.values[split(data).valid]
-    rebuilt = narrows.codes.reconstruct(Model.load(w.folder), valid)
+    rebuilt = Model.load(w.folder).reconstruct(valid)
     assert found["valid/psnr"] == pytest.approx(psnr((valid / 255).astype(np.float32), rebuilt).mean(), rel=1e-5)
     assert found["valid/psnr"] > 13
     assert found["codes/size"] == 4

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import codes as coding
 from narrows.deep import Stages
 from narrows.deep._decoder import with_decoder
 from narrows.model import Model
@@ -34,11 +33,11 @@ def test_the_loss_is_the_squared_error_of_what_is_drawn(squares):
 def test_a_decoder_is_learned_and_neither_code_nor_cluster_moves(squares):
     before = taught(squares)
     after = with_decoder(before, squares, np.arange(128), np.arange(0), Stages(), seed=0)
-    assert np.array_equal(coding.encode(before, squares), coding.encode(after, squares))
+    assert np.array_equal(before.encode(squares), after.encode(squares))
     for name, tensor in before.objective.state_dict().items():  # what reads the clusters
         assert torch.equal(tensor, after.objective.state_dict()[name])
     assert after.objective.trains_decoder
-    drawn = coding.reconstruct(after, squares)
+    drawn = after.reconstruct(squares)
     error = ((drawn - squares / 255.0) ** 2).mean()
     assert error < 0.1 * (squares / 255.0).var()  # the two levels are nearly all there is to know
 
@@ -52,7 +51,7 @@ def test_a_decoder_has_seen_its_own_rows_only_and_one_of_other_rows_is_another(s
     (history,) = stages.histories.values()
     assert all("valid/loss" in epoch for epoch in history)
     again = with_decoder(before, others, rows, valid, Stages(), seed=0)
-    assert np.array_equal(coding.reconstruct(after, squares), coding.reconstruct(again, squares))
+    assert np.array_equal(after.reconstruct(squares), again.reconstruct(squares))
     every = with_decoder(before, squares, np.arange(128), np.arange(0), stages, seed=0)
-    assert not np.array_equal(coding.reconstruct(after, squares), coding.reconstruct(every, squares))
+    assert not np.array_equal(after.reconstruct(squares), every.reconstruct(squares))
     assert len(stages.histories) == 2

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from narrows import codes
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.model import Model
 from narrows.objectives.reconstruction import Reconstruction
@@ -448,8 +447,8 @@ def test_a_device_that_is_not_there_is_refused():
 def test_codes_do_not_depend_on_what_else_is_encoded(digits):
     values, _ = digits
     m = model("conv")
-    together = codes.encode(m, values)
-    assert np.allclose(codes.encode(m, values[700:701])[0], together[700], atol=1e-6)
+    together = m.encode(values)
+    assert np.allclose(m.encode(values[700:701])[0], together[700], atol=1e-6)
 
 
 @pytest.mark.parametrize(("unit", "offset"), [([1e-3, 1, 1e4], [5, 0, -1e5]), ([1e-9, 1e-9, 1e-9], [0, 1e-9, 0])])
@@ -459,5 +458,5 @@ def test_vectors_come_back_in_their_own_units(unit, offset):
     m = Model((3,), {"name": "dense", "code_size": 3}, {"name": "reconstruction"})
     m.fit_scaling(values)
     train(m, values, np.arange(300), np.arange(0), Settings(epochs=60))
-    error = np.abs(codes.reconstruct(m, values) - values).mean(axis=0)
+    error = np.abs(m.reconstruct(values) - values).mean(axis=0)
     assert (error < 0.3 * values.std(axis=0)).all()

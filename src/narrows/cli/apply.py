@@ -82,16 +82,10 @@ def denoise(
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
     from narrows.data.columns import with_offsets
-    from narrows.errors import InputError
 
     opened, encoder = _open_run(run, trust_code)
     check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
-    if not encoder.corrupts:
-        otherwise = ", or use `narrows reconstruct`" if encoder.decodes else ""
-        raise InputError(
-            "this run", "must have been trained to denoise", value=encoder.title,
-            remedy=f"Train with --set objective.name=denoising{otherwise}.",
-        )  # fmt: skip
+    encoder.require_denoiser()
     data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
     rows = with_offsets(encoder.reconstruct(data.values), encoder.preprocessing)
     write_rows(out, rows, data.ids, encoder.preprocessing.get("columns"))

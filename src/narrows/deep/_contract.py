@@ -137,7 +137,7 @@ class DeepClusterer(Clusterer):
     def embed(self, rows: Array) -> Array:
         """Return the codes (N, K) float32 in which the clusters lie: those of ``model_``."""
         _check(rows, self.model_.input_shape)
-        return coding.encode(self.model_, rows)
+        return self.model_.encode(rows)
 
     def reader(self, codes: Array) -> CodeClusterer:
         """Return a clustering of codes that reads the same clusters from the codes of ``model_``.
@@ -223,7 +223,7 @@ class DeepClusterer(Clusterer):
 def shares_of(model: Model, values: Array) -> Array:
     """Return the shares (N, M) of rows in the clusters that a network learned along with its objective."""
     objective: Any = model.objective
-    codes = torch.from_numpy(coding.encode(model, values))
+    codes = torch.from_numpy(model.encode(values))
     with torch.inference_mode():
         shares: Array = objective.assign(codes).numpy()
     return shares

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from narrows import codes as coding
 from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
@@ -103,7 +102,7 @@ class Gathering(Pretrained):
 
 
 def _centers(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple[Arrays, list[str]]:
-    codes = coding.encode(encoder, values)
+    codes = encoder.encode(values)
     found = KMeans(n_clusters, seed, n_init=20).fit(codes).centers_  # (m, K)
     missing, notes = n_clusters - len(found), []
     if missing:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from narrows import codes as coding
 from narrows.clustering import Clusterer, CodeClusterer
 from narrows.deep._pretrained import Pretrained
 from narrows.files import Array
@@ -36,7 +35,7 @@ class Tandem(Pretrained):
         self.model_ = self._network(values, stages)
 
         def find() -> tuple[Arrays, Notes]:
-            rule = self._rule(n_clusters).fit(coding.encode(self.model_, values))
+            rule = self._rule(n_clusters).fit(self.model_.encode(values))
             return rule.state(), rule.notes
 
         arrays, notes = stages.arrays("clusters", find)
@@ -45,7 +44,7 @@ class Tandem(Pretrained):
         self.notes += notes
 
     def _shares(self, values: Array) -> Array:
-        return self._rule(1).from_state(Clusterer.state(self)).assign(coding.encode(self.model_, values))
+        return self._rule(1).from_state(Clusterer.state(self)).assign(self.model_.encode(values))
 
     def _reader(self, codes: Array) -> CodeClusterer:
         return self._rule(1).of_parameters(Clusterer.state(self), codes)

@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows import wording
 from narrows.deep._contract import shares_of
 from narrows.deep._decoder import with_objective
@@ -91,7 +90,7 @@ class Teaching:
             self.model, self.training = student, name
             self.taught, self.information = number, (before, after)
             if number < rounds:
-                codes = {"codes": to_directions(coding.encode(student, self.values)[self.rows])}
+                codes = {"codes": to_directions(student.encode(self.values)[self.rows])}
                 own = graphs_of(f"graph-of-codes-{number}", codes, self.n_clusters, self.stages)["codes"][0]
                 agreeing = neighbour_agreement(answers, own) >= agree
 

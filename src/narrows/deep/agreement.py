@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.arguments import whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
@@ -246,7 +245,7 @@ class Agreement(DeepClusterer):
         if _has_patches(values) and len(rows) >= FEWEST:
             makers |= {f"patches-{grid}": partial(patch_space, values, rows, grid, self.seed) for grid in GRIDS}
         if network is not None:
-            makers["views"] = lambda: coding.encode(network, values)[rows]
+            makers["views"] = lambda: network.encode(values)[rows]
         makers = {name: make for name, make in makers.items() if name in self.spaces} or {"pixels": makers["pixels"]}
         missing = [name for name in self.spaces if name not in makers]
         if missing and self.spaces != SPACES:  # some were chosen

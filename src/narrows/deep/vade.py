@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from narrows import codes as coding
 from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.mixture import Mixture
@@ -69,7 +68,7 @@ class VaDE(Pretrained):
 
     def _shares(self, values: Array) -> Array:
         objective: Any = self.model_.objective
-        codes = torch.from_numpy(coding.encode(self.model_, values))
+        codes = torch.from_numpy(self.model_.encode(values))
         starts = range(0, len(codes), BLOCK_ROWS)
         with torch.inference_mode():
             return torch.cat([objective.assign(codes[start : start + BLOCK_ROWS]) for start in starts]).numpy()
@@ -90,7 +89,7 @@ def _mixture(encoder: Model, values: Array, n_clusters: int, seed: int) -> tuple
     q(z | x) starts with a tenth of the components' mean variance. As wide as the prior it would blur the clusters
     before the decoder has learned to mind, and they would run into one.
     """
-    codes = coding.encode(encoder, values)
+    codes = encoder.encode(values)
     fit = Mixture(n_clusters, seed, covariance_type="diag", max_rows=len(codes)).fit(codes)
     found = len(fit.means_)  # fewer than asked for where codes coincide
     pick = np.arange(n_clusters) % found

@@ -123,7 +123,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         )
         self.model_ = model.cpu()
         self.code_size_ = model.code_size
-        codes = coding.encode(model, data.values)
+        codes = model.encode(data.values)
         if not all_finite(codes):
             raise TrainingError(f"Training diverged: codes are no longer finite. lr must be lower; it is {self.lr:g}.")
         self.code_distribution_ = coding.CodeDistribution.fit(codes, seed=seed)
@@ -133,7 +133,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     def transform(self, X: Source) -> Float32:
         """Return the codes (N, K) float32 of ``X``."""
         check_is_fitted(self)
-        return coding.encode(self.model_, self._open(X).values, self._progress())
+        return self.model_.encode(self._open(X).values, self._progress())
 
     def inverse_transform(self, X: Array) -> Array:
         """Return what the decoder draws for codes ``X`` (N, K).
@@ -145,12 +145,12 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
             for any other source)
         """
         check_is_fitted(self)
-        return self._given_back(coding.decode(self.model_, np.asarray(X)))
+        return self._given_back(self.model_.decode(np.asarray(X)))
 
     def reconstruct(self, X: Source) -> Array:
         """Return the reconstructions of ``X``, in the form of ``inverse_transform``; a denoising model cleans them."""
         check_is_fitted(self)
-        return self._given_back(coding.reconstruct(self.model_, self._open(X).values))
+        return self._given_back(self.model_.reconstruct(self._open(X).values))
 
     def sample(
         self,
@@ -183,7 +183,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         Images are compared in [0, 1], vectors after standardisation.
         """
         check_is_fitted(self)
-        return -coding.errors(self.model_, self._open(X).values)
+        return -self.model_.errors(self._open(X).values)
 
     def score(self, X: Source, y: object = None) -> float:
         """Return the mean of ``score_samples``: greater is better."""

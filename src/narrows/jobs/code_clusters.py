@@ -75,7 +75,7 @@ def _samples(work: Work, run: Run, codes: Array, n: int) -> Results:
         "a Gaussian": coding.CodeDistribution.fit(codes, components=1, seed=work.seed).sample(n, work.seed),
         "a mixture": coding.CodeDistribution.fit(codes, components=10, seed=work.seed).sample(n, work.seed),
     }
-    drawn = {law: coding.decode(model, z) for law, z in laws.items()}
+    drawn = {law: model.decode(z) for law, z in laws.items()}
     save(gallery(drawn["N(0, I)"], columns=3), work.folder / "samples.pdf")
     work.figure("samples-normal", gallery(drawn["N(0, I)"], columns=3), "New images from codes drawn from N(0, I).")
     caption = "New images from three laws of codes: N(0, I), and two fitted to the training codes."

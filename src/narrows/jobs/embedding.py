@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.arguments import checked
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
@@ -310,12 +309,12 @@ def _learn(
         if checkpoints and epochs not in [row["epoch"] for row in measured]:
             work.progress.say(f"measuring after epoch {epochs}")
             loss = _loss(model, data.values[rows.train])
-            clusters = reduce_and_cluster(coding.encode(model, data.values), first, n_clusters, work)[0]
+            clusters = reduce_and_cluster(model.encode(data.values), first, n_clusters, work)[0]
             scored = judge.score(clusters[next(iter(first))])
             measured.append({"epoch": epochs, "reconstruction loss": loss, **scored})
             write_json(path, measured)
     model.save(work.folder)
-    codes = coding.encode(model, data.values, work.progress)  # (N, K)
+    codes = model.encode(data.values, work.progress)  # (N, K)
     results: Results = {
         "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
         "train/loss_sum": history[-1]["train/loss"] * history[0]["step"],
@@ -330,7 +329,7 @@ def _learn(
             "reconstruction/pca_components": int((pca_losses(data.values[rows.train]) > loss).sum()),
         }
         shown = data.values[judge.public[:SHOWN]]
-        _show(work, shown, coding.reconstruct(model, shown))
+        _show(work, shown, model.reconstruct(shown))
     if measured:
         results |= _checkpoint_study(work, measured, judge, next(iter(first)))
     return codes, results
@@ -349,7 +348,7 @@ def _marks(settings: Settings, checkpoints: Sequence[int]) -> list[int]:
 
 def _loss(model: Model, values: Array) -> float:
     """Return the mean squared error per value, in [-1, 1]."""
-    return SCALE * float(coding.errors(model, values).mean(dtype=np.float64))
+    return SCALE * float(model.errors(values).mean(dtype=np.float64))
 
 
 def pca_losses(values: Array) -> Array:

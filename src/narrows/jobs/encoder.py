@@ -89,7 +89,7 @@ def _draw(work: Work, model: Model, data: Dataset, shown: Any) -> None:
         if model.objective.corrupts:
             _, corrupted, cleaned = next(model.denoised(images, work.seed))
             lines |= {"corrupted": corrupted, "cleaned": cleaned}
-        lines |= {"rebuilt": coding.reconstruct(model, images)}
+        lines |= {"rebuilt": model.reconstruct(images)}
         work.figure("reconstruction", comparison(lines), "Held-out images and what the decoder makes of their codes.")
     try:
         maps = feature_maps(model.net, images[:4])

@@ -73,9 +73,9 @@ def generation(
     normal = coding.normal_codes(count, model.code_size, work.seed)
     doubled = coding.normal_codes(count, model.code_size, work.seed, scale=2.0)
     drawn = {"doubled": doubled, "normal": normal, "fitted": mixture.sample(count, work.seed)}
-    images = {law: _stored(coding.decode(model, chosen)) for law, chosen in drawn.items()}
+    images = {law: _stored(model.decode(chosen)) for law, chosen in drawn.items()}
     images |= {
-        "reconstructed": _stored(coding.reconstruct(model, data.values[test])),
+        "reconstructed": _stored(model.reconstruct(data.values[test])),
         "real": data.values[test],
     }
     for law, words in LAWS.items():

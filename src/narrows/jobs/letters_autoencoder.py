@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from narrows import codes as coding
 from narrows.data.splits import split
 from narrows.evaluation.signals import of_run
 from narrows.figures.curves import loss_curves
@@ -56,9 +55,7 @@ def letters_autoencoder(
         "train/loss": history[-1]["train/loss"], "valid/loss": kept(history, settings["keep"])["valid/loss"],
         "codes/size": model.code_size,
     }  # fmt: skip
-    results |= measure(
-        work, data, rows, {"autoencoder": coding.reconstruct(model, data.values[rows.valid])}, model.code_size
-    )
+    results |= measure(work, data, rows, {"autoencoder": model.reconstruct(data.values[rows.valid])}, model.code_size)
     work.note(*(signal.sentence for signal in of_run(results, history, keep=settings["keep"])))
     work.figure("curves", loss_curves(history), "Loss per epoch, on training and on validation rows.")
     return results
