@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import narrows
+from narrows import codes as coding
 from narrows import deep, pipeline
 from narrows.deep import Stages, _autoencoder, agreement, imsat
 from narrows.files import write_arrays
@@ -55,8 +56,8 @@ def main() -> None:
         found = run.assign(fresh)
         model = run.model()
         said |= {
-            f"{name}/codes": model.encode(run.open_source(fresh).values),
-            f"{name}/reconstructions": model.reconstruct(run.open_source(fresh).values),
+            f"{name}/codes": coding.encode(model, run.open_source(fresh).values),
+            f"{name}/reconstructions": coding.reconstruct(model, run.open_source(fresh).values),
             f"{name}/clusters": found.clusters, f"{name}/confidence": found.confidence,
             f"{name}/novelty": found.novelty, f"{name}/map": run.projection().transform(run.array("codes")),
             f"{name}/samples": run.code_distribution().sample(5, 0),
