@@ -407,3 +407,33 @@ def test_the_report_says_of_new_samples_what_training_made_of_the_codes(objectiv
     assert [words in page for words in (said, "N(0, I) may fall", "N(0, I) may then fall")] == [
         True, objective != "variational", objective == "variational",
     ]  # fmt: skip
+
+
+def test_a_source_is_found_again_from_another_folder(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    (tmp_path / "here").mkdir()
+    np.save(tmp_path / "here" / "rows.npy", rng.normal(size=(60, 4)))
+    (tmp_path / "here" / "kinds.csv").write_text("kind\n" + "\n".join("ab" * 30) + "\n")
+    (tmp_path / "there").symlink_to(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    asked = ("train.epochs=1", "projection.name=pca")
+
+    def recipe(source, labels):
+        return recipes.load("default", [*asked, f"data.source={source}", f"data.labels={labels}"])
+
+    done = pipeline.run(recipe("rows.npy", "kinds.csv:kind"), tmp_path / "r")
+    kept = done.recipe["data"]
+    assert kept["source"] == str(tmp_path / "here" / "rows.npy")
+    assert kept["labels"] == f"{tmp_path / 'here' / 'kinds.csv'}:kind"
+    assert done.tables["data"]["source"] == "rows.npy"  # what is shown is what was typed
+    before = (done.folder / "manifest.json").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    pipeline.run(recipe("there/rows.npy", "there/kinds.csv:kind"), tmp_path / "r", resume=True)
+    assert {n: d for n, d in json.loads(before)["files"].items() if n.startswith("steps/")} == {
+        n: d
+        for n, d in json.loads((done.folder / "manifest.json").read_text())["files"].items()
+        if n.startswith("steps/")
+    }
+    np.save(tmp_path / "rows.npy", rng.normal(size=(60, 4)))
+    with pytest.raises(RunFolderError, match=r"data\.source"):
+        pipeline.run(recipe("rows.npy", "here/kinds.csv:kind"), tmp_path / "r", resume=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 from narrows import environment
 from narrows.claims import OURS, claimed, locked, now
+from narrows.data.places import is_same
 from narrows.errors import RunFolderError
 from narrows.files import sha256, write_arrays, write_json, write_text
 from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
@@ -94,8 +95,6 @@ class Making(Run):
         RunFolderError : the run was started with other settings or other data, or by an earlier narrows
         """
         self.trust_code = frozenset(_code_named_in(settings))
-        plain = json.dumps(_settings(settings), sort_keys=True, default=str)
-        self._asked = {"format": FORMAT, "settings": hashlib.sha256(plain.encode()).hexdigest(), "rows": fingerprint}
         found = environment.describe()
         path = self.folder / "environment.json"
         if self.replaces:
@@ -118,6 +117,9 @@ class Making(Run):
             other = {name: found[name] for name in ("python", "packages", "processor", "threads")}
             other = {name: value for name, value in other.items() if value != first.get(name)}
             write_json(path, first | {"resumed": [*first.get("resumed", []), {"at": now()} | other]})
+        # As it was begun: what names the same file in other words is no other setting.
+        plain = json.dumps(_settings(self.recipe), sort_keys=True, default=str)
+        self._asked = {"format": FORMAT, "settings": hashlib.sha256(plain.encode()).hexdigest(), "rows": fingerprint}
         self._own = {name: sha256(self.folder / name) for name in ("recipe.toml", "environment.json")}
         self._merge()
         return True
@@ -288,9 +290,13 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
         a, b = old.get(key), new.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             changed += _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
+        elif a != b and not (prefix == "data." and _name_one_file(a, b)):
             changed.append(f"{prefix}{key} ({a} before, {b} now)")
     return changed
+
+
+def _name_one_file(a: Any, b: Any) -> bool:
+    return isinstance(a, str) and isinstance(b, str) and is_same(a, b)
 
 
 def _code_named_in(settings: Mapping[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from narrows.arguments import checked, parsed
 from narrows.clustering import methods as clusterings
+from narrows.data.places import lasting, lasting_labels
 from narrows.encoders import encoders, usual_code_size
 from narrows.errors import RecipeError, nearest
 from narrows.nets import nets
@@ -60,6 +61,10 @@ class Data(_Section):
     def options(self) -> dict[str, Any]:
         """Return what ``narrows.open`` takes besides the source."""
         return self.model_dump(exclude={"source", "valid", "test"})
+
+    def lasting(self) -> Data:
+        """Return the same with files and folders by paths that hold from everywhere."""
+        return self.model_copy(update={"source": lasting(self.source), "labels": lasting_labels(self.labels)})
 
 
 class Named(BaseModel):
@@ -135,7 +140,8 @@ class Recipe(_Section):
         """Fill in every default, and what depends on the data: inputs of ``shape``, and so many ``rows`` to train on.
 
         ``net.name`` "auto" takes "conv" for images with sides from 8 to 256 and "dense" otherwise; a code size that is
-        not given is 32, or a quarter of the values when there are fewer than 128 of them.
+        not given is 32, or a quarter of the values when there are fewer than 128 of them. Files and folders get paths
+        that hold from everywhere.
         """
         net = {"name": self.net.name, **self.net.arguments()}
         if net["name"] == "auto":
@@ -146,6 +152,7 @@ class Recipe(_Section):
         epochs, batch_size = self.train.resolve(rows)
         return self.with_defaults().model_copy(
             update={
+                "data": self.data.lasting(),
                 "train": replace(self.train, epochs=epochs, batch_size=batch_size),
                 "net": _check_named("net", nets, net, ("input_shape",)),
             }
