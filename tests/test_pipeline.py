@@ -437,3 +437,9 @@ def test_a_source_is_found_again_from_another_folder(tmp_path, monkeypatch):
     np.save(tmp_path / "rows.npy", rng.normal(size=(60, 4)))
     with pytest.raises(RunFolderError, match=r"data\.source"):
         pipeline.run(recipe("rows.npy", "here/kinds.csv:kind"), tmp_path / "r", resume=True)
+
+
+def test_a_code_of_two_values_is_its_own_map_for_new_rows_too(tmp_path):
+    done = pipeline.run(recipes.load("digits", ["train.epochs=1", "data.limit=60", "net.code_size=2"]), tmp_path / "r")
+    np.testing.assert_array_equal(done.array("map"), done.array("codes"))
+    np.testing.assert_array_equal(done.projection().transform(done.array("codes")[:5]), done.array("codes")[:5])

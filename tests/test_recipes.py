@@ -135,3 +135,25 @@ def test_another_clustering_is_asked_for_as_many_clusters():
         assert "n_clusters" in arguments_of(methods.get(name))
     with pytest.raises(RecipeError, match=r"clustering\.n_clusters must be a whole number"):
         recipes.load("letters", ["clustering.name=dec", "clustering.n_clusters=auto"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size", "chosen"),
+    [
+        ((), 3, "tsne"),
+        ((), 2, "code"),
+        ((), 1, "code"),
+        (("projection.name=umap",), 2, "umap"),  # who asks for it gets it
+        (("projection.perplexity=5",), 2, "tsne"),
+        (("clustering.name=dec",), 10, "umap"),
+        (("clustering.name=dec",), 2, "code"),
+        (("clustering.name=dec", "projection.n_neighbors=5"), 2, "umap"),
+    ],
+)
+def test_a_code_of_two_values_is_the_map(overrides, size, chosen):
+    assert recipes.load("default", overrides).map_of(size).name == chosen
+
+
+def test_arguments_of_a_map_that_is_not_named_are_refused():
+    with pytest.raises(RecipeError, match=r"projection\.perplexity must be that of a projection that is named"):
+        recipes.load("default", ["projection.name=auto", "projection.perplexity=5"])

@@ -31,6 +31,7 @@ from narrows.training.settings import Settings
 #: Where a clustering trains the network of a run itself, or its encoder is no network, these say nothing and may not be
 #: set.
 UNUSED = ("net", "objective", "train")
+MAP, MAP_OF_CLUSTERS = "tsne", "umap"  # of codes that are no map themselves, and of those made to part clusters
 #: What every entry of a section takes, and what so stays when another is chosen.
 SHARED = {"clustering": ("n_clusters",)}
 
@@ -90,7 +91,14 @@ class Recipe(_Section):
     objective: Named = Named(name="reconstruction")
     train: Settings = Settings()
     clustering: Named = Named(name="kmeans")
-    projection: Named = Named(name="tsne")
+    projection: Named = Named(name="auto")
+
+    def map_of(self, size: int) -> Named:
+        """Return the projection for codes of ``size`` values, with every default; a code of two is a map already."""
+        named = self.projection
+        if named.name == "auto":
+            named = Named(name="code" if size <= 2 else _usual_map(self.clustering.name))
+        return _check_named("projection", projections, named.model_dump(), ("seed",))
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain values of what has an effect; what is None is left out, since TOML has no such thing."""
@@ -240,6 +248,10 @@ def check(content: Mapping[str, Any]) -> Recipe:
     """
     # Arguments may be set without the name that has a default: --set projection.perplexity=50.
     named = {key: field.default.name for key, field in Recipe.model_fields.items() if isinstance(field.default, Named)}
+    if content.get("projection"):
+        of_clustering = content.get("clustering")
+        chosen = of_clustering.get("name") if isinstance(of_clustering, Mapping) else None
+        named["projection"] = _usual_map(chosen or named["clustering"])
     content = dict(content) | {
         key: {"name": name} | content[key] for key, name in named.items() if isinstance(content.get(key), Mapping)
     }
@@ -264,7 +276,8 @@ def check(content: Mapping[str, Any]) -> Recipe:
         encoders.get(recipe.encoder.name)(**recipe.encoder.arguments())
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
     clustering(**recipe.clustering.arguments())
-    projections.get(recipe.projection.name)(**recipe.projection.arguments())
+    if recipe.projection.name != "auto":
+        projections.get(recipe.projection.name)(**recipe.projection.arguments())
     return recipe
 
 
@@ -330,6 +343,10 @@ def _apply(content: dict[str, Any], override: str) -> None:
     target[last] = value
 
 
+def _usual_map(clustering: Any) -> str:
+    return MAP_OF_CLUSTERS if _trains(clusterings, clustering) else MAP
+
+
 def _trains(registry: Registry, name: Any) -> bool:
     """Whether an entry trains a network; an encoder that is not known is refused later, and taken to train one here."""
     known = isinstance(name, str) and (":" in name or name in registry.names())
@@ -346,6 +363,13 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
     """Check a section's arguments against the signature of the entry it names, and write its defaults out."""
     given = dict(named)
     name = given.pop("name")
+    if registry is projections and name == "auto":
+        for key, value in given.items():
+            raise RecipeError(
+                f"projection.{key}", "must be that of a projection that is named", value=value,
+                remedy="Name one, such as projection.name=tsne.",
+            )  # fmt: skip
+        return Named(name=name)
     _check_known(section, name, registry.names())
     entry = registry.get(name)
     if registry is objectives and entry.networks is not nets:

@@ -18,7 +18,8 @@ class Project(Step):
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
-        codes, chosen = job.run.array("codes"), job.recipe.projection
+        codes = job.run.array("codes")
+        chosen = job.recipe.map_of(codes.shape[1])
         projection = projections.get(chosen.name)(seed=job.recipe.seed, **chosen.arguments())
         with job.progress.task("map"):
             projection.fit(codes, neighbours=job.run.neighbours())

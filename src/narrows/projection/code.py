@@ -1,0 +1,33 @@
+"""The code itself, where it is a place on a plane already."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from narrows.files import Array
+from narrows.projection import Projection
+
+__all__ = ["Code"]
+
+
+class Code(Projection):
+    """The first two values of each code as they are: all of a code of two values, with 0 beside one of a single value.
+
+    Parameters
+    ----------
+    seed : not used; every projection takes one
+    """
+
+    learned: ClassVar = {"axes": "2K"}
+    axes_: Array  # (2, K): which value is drawn along which axis
+
+    def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
+        self.axes_ = np.eye(2, codes.shape[1])
+
+    def _place(self, codes: Array) -> Array:
+        points = np.zeros((len(codes), 2), np.float32)
+        shown = codes[:, :2]
+        points[:, : shown.shape[1]] = shown
+        return points
