@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from narrows.arguments import arguments_of
@@ -10,6 +12,11 @@ from narrows.nets.dense import Dense
 from narrows.objectives import objectives
 from narrows.projection import methods as projections
 from narrows.recipes import recipe as recipes
+from narrows.registry import name_of
+
+
+class Mine(Dense):
+    """A network of somebody's own."""
 
 
 def test_a_file_is_an_entry():
@@ -29,6 +36,40 @@ def test_a_dotted_path_works_from_a_person_and_not_from_a_file():
         nets.get(path, trusted=False)
     with pytest.raises(RecipeError, match="importable"):
         nets.get("narrows.nets.dense:Dens")
+
+
+def test_a_class_is_its_own_name():
+    assert nets.get(Dense) is Dense
+    assert name_of(Dense) == "dense"
+    assert name_of(clusterings.get("student-t")) == "student-t"
+    assert name_of(Mine) == f"{__name__}:Mine"
+    assert nets.get(Mine) is Mine
+
+    class Hidden(Dense):
+        pass
+
+    with pytest.raises(RecipeError, match="must stand at the top of its module"):
+        nets.get(Hidden)
+
+
+def test_a_module_in_the_current_folder_is_found_when_a_person_names_it_and_no_other(tmp_path, monkeypatch):
+    (tmp_path / "narrows_here.py").write_text("from narrows_beside import BASE\n\nclass Net(BASE):\n    pass\n")
+    (tmp_path / "narrows_beside.py").write_text("from narrows.nets.dense import Dense as BASE\n")
+    (tmp_path / "narrows_broken.py").write_text("import no_such_module_at_all\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in ("", ".", str(tmp_path))])
+    before = list(sys.path)
+    with pytest.raises(RecipeError, match="must not choose which code runs"):
+        nets.get("narrows_here:Net", trusted=False)
+    assert "narrows_here" not in sys.modules
+    assert issubclass(nets.get("narrows_here:Net"), Dense)
+    with pytest.raises(RecipeError, match="No module named 'no_such_module_at_all'"):
+        nets.get("narrows_broken:Net")
+    with pytest.raises(RecipeError, match="No module named 'narrows_nowhere'"):
+        nets.get("narrows_nowhere:Net")
+    assert sys.path == before
+    for name in ("narrows_here", "narrows_beside"):
+        sys.modules.pop(name)
 
 
 @pytest.mark.parametrize("registry", [clusterings, encoders, projections, nets, objectives, classifiers])

@@ -19,6 +19,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from narrows.errors import NarrowsError, RecipeError, nearest
+from narrows.registry import name_of
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -116,6 +117,8 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(content, where) for content in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, type):
+        return name_of(value)
     name = where.rstrip(".") or "a setting"
     raise RecipeError(name, "must be a number, a text, a truth value, or a list or mapping of them", value=value)
 

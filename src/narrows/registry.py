@@ -4,7 +4,8 @@ Every module of the folder's package is one entry. Its name is the file's name w
 entry itself is the one name the module lists in ``__all__``. Adding an entry is adding a file; nothing else is
 edited. Listing names imports nothing, so the command line stays quick.
 
-Wherever a name is accepted from a person, ``"package.module:attribute"`` is accepted too. A name that comes from a
+Wherever a name is accepted from a person, ``"package.module:attribute"`` is accepted too, and in Python the class
+itself; a module may lie in the current folder. A name that comes from a
 saved model is looked up with ``trusted=False`` and may only be an entry of the folder: a model file must not be able
 to choose which code runs.
 """
@@ -12,8 +13,11 @@ to choose which code runs.
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
+import sys
 from collections.abc import Collection
+from types import ModuleType
 from typing import Any
 
 from narrows.errors import RecipeError, nearest
@@ -42,15 +46,17 @@ class Registry:
         """Return the names of all entries, sorted, without importing them."""
         return sorted(self._places())
 
-    def get(self, name: str, *, trusted: Trust = True) -> Any:
+    def get(self, name: str | type, *, trusted: Trust = True) -> Any:
         """Return the entry called ``name``, or the object at ``"package.module:attribute"`` when trusted.
 
-        ``trusted`` is whether the name comes from a person; or the names that came from one.
+        ``trusted`` is whether the name comes from a person; or the names that came from one. A class names itself.
 
         Raises
         ------
         RecipeError : unknown name (the nearest valid one is offered), or a dotted path from an untrusted place
         """
+        if isinstance(name, type):
+            name = name_of(name)
         if ":" in name:
             return self._from_path(name, trusted)
         places = self._places()
@@ -62,11 +68,6 @@ class Registry:
         module = importlib.import_module(places[name])
         (public,) = module.__all__
         return getattr(module, public)
-
-    def name_of(self, entry: type) -> str:
-        """Return the name under which ``get`` finds a class."""
-        places = {module: name for name, module in self._places().items()}
-        return places.get(entry.__module__, f"{entry.__module__}:{entry.__qualname__}")
 
     def _places(self) -> dict[str, str]:
         """Return name -> module of all entries."""
@@ -104,7 +105,7 @@ class Registry:
             )  # fmt: skip
         module_name, _, attribute = path.partition(":")
         try:
-            found = getattr(importlib.import_module(module_name), attribute)
+            found = getattr(_imported(module_name), attribute)
         except (ImportError, AttributeError) as error:
             raise RecipeError(
                 self.kind,
@@ -117,3 +118,37 @@ class Registry:
             rule = f"must be a subclass of {'.'.join(rooms)}.{self.contract.__name__}"
             raise RecipeError(self.kind, rule, value=path)
         return found
+
+
+def name_of(entry: type) -> str:
+    """Return the name by which a class is found again: an entry's own, "package.module:Class" for any other.
+
+    Raises
+    ------
+    RecipeError : a class that is made inside a function or another class, where nothing finds it
+    """
+    package, _, module = entry.__module__.rpartition(".")
+    if package.startswith("narrows."):
+        return module.replace("_", "-")
+    if "." in entry.__qualname__:
+        raise RecipeError(
+            "a class", "must stand at the top of its module, to be found again by its name", value=entry.__qualname__
+        )  # fmt: skip
+    return f"{entry.__module__}:{entry.__qualname__}"
+
+
+def _imported(name: str) -> ModuleType:
+    """Import a module that a person named; one that is installed nowhere may lie in the folder they are in."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and misses another
+    # For this import alone: nothing that nobody named is taken from a folder that may be a stranger's.
+    here = os.getcwd()
+    sys.path.append(here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(here)

@@ -323,6 +323,9 @@ def test_data_copies(tmp_path):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["run"], "narrows run digits"),
     (["run", "digts"], "Did you mean 'digits'"),
+    (["run", "neural-kmeans"], "a study (`narrows study neural-kmeans`)"),
+    (["run", "neural-kmeans"], "a network (`narrows run digits --set net.name=neural-kmeans`)"),
+    (["run", "denoising"], "It is an objective (`narrows run digits --set objective.name=denoising`)."),
     (["run", "run"], "narrows run --data run"),
     (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
     (["run", "--data", "nowhere/"], "nowhere"),

@@ -7,6 +7,7 @@ from narrows.arguments import whole_number
 from narrows.clustering import Clusterer, methods
 from narrows.deep import Stages
 from narrows.errors import InputError, RecipeError, RunFolderError
+from narrows.registry import name_of
 
 NAMES = methods.names()
 every_method = pytest.mark.parametrize("name", NAMES)
@@ -30,7 +31,7 @@ def fitted(request):
 def test_each_says_what_it_is_and_has_a_name_of_its_own():
     for name in NAMES:
         assert issubclass(methods.get(name), Clusterer)
-        assert methods.name_of(methods.get(name)) == name
+        assert name_of(methods.get(name)) == name
     assert {methods.get(name).trains_network for name in NAMES} == {True, False}
     assert len({methods.get(name).__name__ for name in NAMES}) == len(NAMES)  # by which a saved one is known
 

@@ -15,6 +15,7 @@ from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import DataError, InputError, RecipeError, RunFolderError
 from narrows.files import read_arrays, write_arrays
 from narrows.model import Model, apply
+from narrows.registry import name_of
 
 every_encoder = pytest.mark.parametrize("name", encoders.names())
 fitted_ones = [name for name in encoders.names() if not encoders.get(name).trains_network]
@@ -266,5 +267,5 @@ def test_apply_refuses_other_rows_before_it_computes():
 def test_contract_and_registry_are_one():
     assert networks.Encoder is room.Encoder
     assert issubclass(encoders.get("pca"), FittedEncoder)
-    assert encoders.name_of(encoders.get("patches")) == "patches"
-    assert encoders.name_of(_Recording).endswith(":_Recording")
+    assert name_of(encoders.get("patches")) == "patches"
+    assert name_of(_Recording).endswith(":_Recording")

@@ -12,10 +12,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
+from narrows.clustering.kmeans import KMeans
 from narrows.encoders.pca import PCACodes
 from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.estimators._saving import as_json, from_json
 from narrows.estimators._source import TellsNovelty
+from narrows.nets.dense import Dense
+from narrows.objectives.reconstruction import Reconstruction
 from narrows.sealed import Parts, seal
 
 QUICK = {"epochs": 2, "batch_size": 32}
@@ -307,3 +310,46 @@ def test_so_many_samples_cannot_be_drawn(wrong):
     with pytest.raises(InputError, match=r"^n must be"):
         fitted("autoencoder").sample(wrong)
     assert len(fitted("autoencoder").sample(np.int64(2))) == 2
+
+
+class OwnNet(Dense):
+    """A network of somebody's own."""
+
+
+class OwnMeans(KMeans):
+    """A clustering of somebody's own."""
+
+
+class OwnCodes(PCACodes):
+    """An encoder of somebody's own."""
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        narrows.Autoencoder(2, net=OwnNet, objective=Reconstruction, epochs=1, random_state=0),
+        narrows.Autoencoder(2, net={"name": OwnNet, "hidden": [8]}, epochs=1, random_state=0),
+        narrows.ImageClusterer(3, method=OwnMeans, encoder=OwnCodes, random_state=0),
+    ],
+)
+def test_a_class_is_taken_where_a_name_is_and_a_file_of_it_is_trusted_by_a_person_alone(estimator, tmp_path):
+    fitted = estimator.fit(rows()[0])
+    fitted.save(tmp_path / "e.zip")
+    with pytest.raises((RecipeError, RunFolderError), match=r"trust_code=True"):
+        type(estimator).load(tmp_path / "e.zip")
+    loaded = type(estimator).load(tmp_path / "e.zip", trust_code=True)
+    np.testing.assert_array_equal(loaded.transform(rows()[0]), fitted.transform(rows()[0]))
+    again = clone(loaded).fit(rows()[0])
+    np.testing.assert_array_equal(again.transform(rows()[0]), fitted.transform(rows()[0]))
+
+
+def test_a_class_that_is_none_of_these_is_refused_and_so_is_one_that_nothing_finds_again():
+    for parameters in ({"net": PCACodes}, {"objective": OwnNet}, {"net": 3}, {"net": {"hidden": [8]}}):
+        with pytest.raises(RecipeError, match="must"):
+            narrows.Autoencoder(2, epochs=1, **parameters).fit(rows()[0])
+
+    class Inside(Dense):
+        pass
+
+    with pytest.raises(RecipeError, match="must stand at the top of its module"):
+        narrows.Autoencoder(2, net=Inside).fit(rows()[0])

@@ -65,6 +65,8 @@ def run(
         remedy = nearest(name, {*recipes.builtin(), *named.names()})
         if Path(name).expanduser().exists():
             remedy = f"Rows of your own are given by --data: `narrows run --data {name}`."
+        elif elsewhere := _elsewhere(name):
+            remedy = f"It is {' and '.join(elsewhere)}."
         raise RecipeError("narrows run", "must name a recipe or a data set", value=name, remedy=remedy)
     if data is not None:
         overrides.insert(0, f"data.source={_quoted(data)}")
@@ -92,6 +94,26 @@ def run(
     for sentence in [*verdict(done.results, done.tables), *signal_lines(done.tables)]:
         typer.echo(sentence)
     typer.echo(f"Report: {done.folder / 'report.html'}")
+
+
+def _elsewhere(name: str) -> list[str]:
+    """Return what else is called ``name``, and how it is asked for."""
+    from narrows.clustering import methods as clusterings
+    from narrows.encoders import encoders
+    from narrows.nets import nets
+    from narrows.objectives import objectives
+    from narrows.projection import methods as projections
+    from narrows.studies import plan
+
+    sections = {
+        "net": nets, "objective": objectives, "encoder": encoders, "clustering": clusterings, "projection": projections,
+    }  # fmt: skip
+    found = [f"a study (`narrows study {name}`)"] if name in plan.builtin() else []
+    return found + [
+        f"{'an' if kind[0] in 'aeio' else 'a'} {kind} (`narrows run digits --set {section}.name={name}`)"
+        for section, registry in sections.items()
+        if name in registry.names() and (kind := registry.kind)
+    ]
 
 
 def folder_name(source: str) -> str:

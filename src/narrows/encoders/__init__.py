@@ -12,7 +12,7 @@ from narrows.encoder import CONFIG, FORMAT, Encoder, check_array, checked_config
 from narrows.errors import DataError, NarrowsError, RunFolderError
 from narrows.files import Array, write_arrays, write_json
 from narrows.learned import Learned
-from narrows.registry import Trust
+from narrows.registry import Trust, name_of
 from narrows.sealed import Parts
 from narrows.wording import plural
 
@@ -77,7 +77,7 @@ class FittedEncoder(Learned, Encoder):
         """Write ``encoder.safetensors`` and ``config.json`` into ``folder``."""
         write_arrays(folder / ARRAYS, self.state(), {"format": FORMAT})
         write_json(folder / CONFIG, {
-            "format": FORMAT, "encoder": {"name": encoders.name_of(type(self)), **self.arguments()},
+            "format": FORMAT, "encoder": {"name": name_of(type(self)), **self.arguments()},
             "input_shape": list(self.input_shape), "preprocessing": self.preprocessing,
         })  # fmt: skip
 
@@ -88,7 +88,7 @@ class FittedEncoder(Learned, Encoder):
         config, (arrays, _) = checked_config(parts), parts.arrays(ARRAYS)
         try:
             named = dict(config["encoder"])
-            if (name := named.pop("name")) != encoders.name_of(cls):
+            if (name := named.pop("name")) != name_of(cls):
                 raise ValueError(f"{name!r} is not read by {cls.__name__}")
             encoder = cls.from_state(arrays, config["input_shape"], **named)
         except Exception as error:

@@ -81,14 +81,14 @@ class Coded:
         self.reader_.write(folder)
 
     @classmethod
-    def read(cls, parts: Parts, method: type[CodeClusterer]) -> Self:
-        """Read what ``write`` wrote of a clustering by ``method``.
+    def read(cls, parts: Parts, method: type[CodeClusterer], *, trust_code: bool) -> Self:
+        """Read what ``write`` wrote of a clustering by ``method``; see ``Saved.load``.
 
         Raises
         ------
         RunFolderError : files missing, changed, damaged, of another method, or not fitting each other
         """
-        encoder, clusterer = load(parts), method.load(parts)
+        encoder, clusterer = load(parts, trust_code=trust_code), method.load(parts)
         if not isinstance(encoder, FittedEncoder) or encoder.code_size != clusterer.length("K"):
             raise RunFolderError(str(parts.place), "must hold an encoder and a clustering of its codes")
         return cls(encoder, clusterer)

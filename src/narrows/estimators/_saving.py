@@ -19,6 +19,7 @@ from narrows.errors import InputError, RunFolderError
 from narrows.estimators._source import TellsNovelty, without_torch
 from narrows.files import Array, atomic_file, write_arrays, write_json
 from narrows.model import PARTS, Model
+from narrows.registry import name_of
 from narrows.sealed import Parts, new_place, seal
 from narrows.wording import plural
 
@@ -221,6 +222,8 @@ def as_json(name: str, value: Any, arrays: dict[str, Array]) -> Any:
         return {KIND: "array", "name": name}
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, type):
+        return name_of(value)
     if isinstance(value, Path):
         return {KIND: "path", "text": str(value)}
     if isinstance(value, list):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from narrows.errors import RecipeError
+from narrows.registry import name_of
 from narrows.training.settings import Settings
 
 
@@ -32,14 +33,16 @@ def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> S
     return replace(Settings.of(options, "train_options"), **own)
 
 
-def named(name: str, entry: str | Mapping[str, Any]) -> dict[str, Any]:
+def named(name: str, entry: str | type | Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry of a registry that a parameter ``name`` asks for: its "name", and its arguments.
 
     Raises
     ------
-    RecipeError : a mapping without a name
+    RecipeError : no name and no class, or a mapping without
     """
-    found: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
+    found = dict(entry) if isinstance(entry, Mapping) else {"name": entry}
+    if isinstance(asked := found.get("name"), type):
+        found["name"] = name_of(asked)
     if not isinstance(found.get("name"), str):
-        raise RecipeError(name, 'must be a name, or a mapping with a "name"', value=entry)
+        raise RecipeError(name, 'must be a name or a class, or a mapping with one as its "name"', value=entry)
     return found

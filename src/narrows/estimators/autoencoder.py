@@ -42,9 +42,9 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     code_size : values in a code; "auto" takes 32, or a quarter of an input's values when it has fewer than 128
-    net : a network's name, or its name with arguments, such as ``{"name": "conv", "width": 64}``; "auto" takes "conv"
+    net : a network's name or class, or with arguments, such as ``{"name": "conv", "width": 64}``; "auto" takes "conv"
         for images with sides from 8 to 256 and "dense" otherwise
-    objective : an objective's name, or with arguments, such as ``{"name": "denoising", "noise": "masking:0.3"}``
+    objective : an objective's name or class, or with arguments: ``{"name": "denoising", "noise": "masking:0.3"}``
     epochs, batch_size : of training; "auto" fits them to the number of rows
     lr : peak learning rate
     train_options : further settings of ``narrows.training.settings.Settings``, such as ``{"patience": 5}``
@@ -78,8 +78,8 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         self,
         code_size: int | Literal["auto"] = "auto",
         *,
-        net: str | Mapping[str, Any] = "auto",
-        objective: str | Mapping[str, Any] = "reconstruction",
+        net: str | type | Mapping[str, Any] = "auto",
+        objective: str | type | Mapping[str, Any] = "reconstruction",
         epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",
         lr: float = 2e-3,

@@ -35,8 +35,8 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    net : a classifier's name, or its name with arguments, such as ``{"name": "cnn", "width": 64}``; "auto" takes "cnn"
-        for images with sides from 8 to 256 and "mlp" otherwise
+    net : a classifier's name or class, or with arguments, such as ``{"name": "cnn", "width": 64}``; "auto" takes
+        "cnn" for images with sides from 8 to 256 and "mlp" otherwise
     epochs, batch_size : of training; "auto" fits them to the number of rows
     lr : peak learning rate
     views : random changes of the images in training that leave the class as it is, such as ``["flip:1"]``
@@ -69,7 +69,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        net: str | Mapping[str, Any] = "auto",
+        net: str | type | Mapping[str, Any] = "auto",
         *,
         epochs: int | Literal["auto"] = "auto",
         batch_size: int | Literal["auto"] = "auto",

@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.arguments import checked
-from narrows.clustering import methods
+from narrows.clustering import Clusterer, methods
 from narrows.data.dataset import Dataset
 from narrows.deep import DeepClusterer
-from narrows.encoders import encoders
+from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import RecipeError
 from narrows.estimators._coded import Coded
 from narrows.estimators._codes import GivesCodes
@@ -22,6 +22,7 @@ from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
 from narrows.estimators._training import named
 from narrows.files import Array
+from narrows.registry import name_of
 from narrows.sealed import Parts
 from narrows.training.stages import Stages
 from narrows.wording import plural
@@ -39,7 +40,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
     ----------
     n_clusters : the number of clusters; with the method "agreement" also "auto", which estimates it, and ``notes_`` and
         ``clusterer_.numbers_`` say how clear the case is and what comes next to it
-    method : the clustering: one of ``narrows.clustering.methods``
+    method : the clustering: one of ``narrows.clustering.methods``, or a class
     options : of the method; see there
     encoder : what makes the codes, for a method that sorts codes: the name of one of ``narrows.encoders`` that is
         fitted without training, or its name with arguments, such as ``{"name": "patches", "grid": 2}``; None is "pca"
@@ -80,9 +81,9 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         self,
         n_clusters: int | Literal["auto"] = 10,
         *,
-        method: str = "agreement",
+        method: str | type[Clusterer] = "agreement",
         options: Mapping[str, Any] | None = None,
-        encoder: str | Mapping[str, Any] | None = None,
+        encoder: str | type[FittedEncoder] | Mapping[str, Any] | None = None,
         views: Sequence[str] | None = None,
         layouts: int | None = None,
         folder: str | Path | None = None,
@@ -152,7 +153,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
     def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Any:
         # Former versions had but one method.
         method = methods.get(str(record.get("method", "agreement")), trusted=trust_code)
-        return method.load(parts) if method.trains_network else Coded.read(parts, method)
+        return method.load(parts) if method.trains_network else Coded.read(parts, method, trust_code=trust_code)
 
     @classmethod
     def _earlier(cls, learned: DeepClusterer) -> dict[str, Any]:
@@ -167,18 +168,19 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
 
     def _made(self, seed: int) -> Any:
         """Return the clustering that is asked for, before it has seen any row."""
-        method, self._fitted_method = methods.get(self.method), self.method
+        method = methods.get(self.method)
+        self._fitted_method = name_of(method)
         clusterer = method(self.n_clusters, seed, **self._arguments())
         if method.trains_network:
             if self.encoder is not None:
                 raise RecipeError(
-                    "encoder", f"has no effect: {self.method!r} trains its own network", value=self.encoder,
+                    "encoder", f"has no effect: {self._fitted_method!r} trains its own network", value=self.encoder,
                     remedy="Leave it out, or choose a method that sorts codes, such as 'kmeans'.",
                 )  # fmt: skip
             return clusterer
         if self.folder is not None:
             raise RecipeError(
-                "folder", f"has no effect: {self.method!r} trains nothing that could be gone on with",
+                "folder", f"has no effect: {self._fitted_method!r} trains nothing that could be gone on with",
                 value=str(self.folder), remedy="Leave it out.",
             )  # fmt: skip
         asked = named("encoder", "pca" if self.encoder is None else self.encoder)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from narrows.clustering import methods as clusterings
 from narrows.files import write_npy
+from narrows.registry import name_of
 from narrows.steps import Job, Results, Step
 
 __all__ = ["Cluster"]
@@ -21,7 +21,7 @@ class Cluster(Step):
         with job.progress.task("cluster"):
             if job.clusterer.trains_network:
                 clusterer = job.fitted_to_rows.reader(codes)
-                made_by = {"name": clusterings.name_of(type(clusterer)), "n_clusters": clusterer.n_clusters_}
+                made_by = {"name": name_of(type(clusterer)), "n_clusters": clusterer.n_clusters_}
             else:
                 clusterer, made_by = job.clusterer.fit(codes), chosen.model_dump()
         asked = chosen.arguments().get("n_clusters")  # of which there may be fewer
