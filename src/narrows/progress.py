@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -46,8 +46,9 @@ class PlainProgress(Progress):
         self.say(f"{title}: done in {time.monotonic() - task.start:.1f} s{task.suffix()}")
 
     def say(self, text: str) -> None:
-        """Print one line."""
-        print(text, file=self.stream, flush=True)
+        """Print one line; where that cannot be, the work goes on without."""
+        with suppress(OSError, ValueError):
+            print(text, file=self.stream, flush=True)
 
 
 class _PlainTask(Task):
@@ -98,8 +99,9 @@ class RichProgress(Progress):
         )
 
     def say(self, text: str) -> None:
-        """Print one line above the bar."""
-        self.console.print(text, highlight=False, markup=False)
+        """Print one line above the bar; where that cannot be, the work goes on without."""
+        with suppress(OSError, ValueError):
+            self.console.print(text, highlight=False, markup=False)
 
 
 class _RichTask(Task):
@@ -113,4 +115,5 @@ class _RichTask(Task):
 
 def for_this_terminal() -> Progress:
     """Return the live form when standard error is a terminal, and plain lines otherwise."""
-    return RichProgress() if sys.stderr.isatty() else PlainProgress()
+    has_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return RichProgress() if has_terminal else PlainProgress()

@@ -19,6 +19,13 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+    from narrows.cli._streams import enduring
+
+    with enduring():
+        _run()
+
+
+def _run() -> None:
     from narrows.cli.app import app
     from narrows.errors import InputError, Interrupted, NarrowsError
 
@@ -36,9 +43,6 @@ def main() -> None:
         _fail(error, "error", 1, debug)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except OSError as error:
         path = f" {error.filename}" if error.filename else ""
         _fail(error, f"error: {error.strerror or error}{path}", 1, debug, bare=True)
