@@ -434,3 +434,20 @@ def test_every_module_runs_without_a_home_folder_it_can_write(tmp_path):
 def test_python_finds_the_command_line_as_a_module():
     said = subprocess.run([sys.executable, "-m", "narrows", "--version"], check=True, capture_output=True, text=True)
     assert said.stdout == f"narrows {version}\n"
+
+
+@pytest.mark.parametrize(
+    ("shape", "more", "said"),
+    [
+        ((40, 8, 8), [], True),
+        ((40, 6), [], False),  # vectors
+        ((40, 8, 8), ["--set", "clustering.name=dec", "--set", "clustering.epochs=1"], False),
+    ],
+)
+def test_a_run_of_images_says_what_tells_kinds_apart(tmp_path, shape, more, said):
+    np.save(tmp_path / "my rows.npy", np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8))
+    asked = [] if more else ["--set", "train.epochs=1"]
+    output = narrows(
+        "run", "--data", "my rows.npy", *asked, *more, "--set", "projection.name=pca", "--out", "r", cwd=tmp_path
+    )
+    assert ("narrows run clusters --data 'my rows.npy'" in output) == said
