@@ -50,7 +50,8 @@ def run(
         done.order = {name: [other for other in step.after if other in steps] for name, step in steps.items()}
         done.untimed = [name for name, step in steps.items() if not step.timed]
         if done.begin(job.recipe.as_dict(), job.recipe.as_toml(), job.fingerprint):
+            job.look_ahead(steps)
             for name, step in steps.items():
-                done.step(name, partial(step.do, job), step.owns(job), job.began if name == "open" else None)
+                done.step(name, partial(job.do, name, step), step.owns(job), job.began if name == "open" else None)
             done.seal()
     return Run(done.folder)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from narrows.forecast import Forecast, about
+
 
 class Task:
     """One piece of work under way. ``advance`` moves it; ``text`` stands beside the bar."""
@@ -22,6 +24,21 @@ class Task:
 class Progress:
     """The quiet form, and the interface of the others."""
 
+    #: Of the steps that all tasks are part of, where there are any.
+    forecast: Forecast | None = None
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Show that a step of ``forecast`` is being done while the block runs."""
+        if self.forecast is None:
+            yield
+            return
+        self.forecast.begin(name)
+        left = self.forecast.left()
+        self.say(f"step {self.forecast.place}: {name}" + ("" if left is None else f" ({about(left)} left in all)"))
+        yield
+        self.forecast.end()
+
     @contextmanager
     def task(self, title: str, total: float | None = None, done: float = 0) -> Iterator[Task]:
         """Show work with ``total`` steps, ``done`` of which are behind us, while the block runs."""
@@ -29,6 +46,30 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print one line of its own."""
+
+    def _in_all(self, task: float | None) -> str:
+        """Return the time left of all steps, where the task under way takes so many seconds more; "" if none knows."""
+        left = None if self.forecast is None else self.forecast.left(task)
+        return "" if left is None else f"{about(left)} left in all"
+
+
+class _Timed(Task):
+    """A task that knows how much of it is left."""
+
+    def __init__(self, total: float | None, done: float) -> None:
+        self.total, self.before, self.done = total, done, done
+        self.start = time.monotonic()
+        self.text = ""
+
+    def left(self) -> float | None:
+        """Return about how many seconds are left, or None where that cannot be told."""
+        if not self.total or self.done <= self.before:
+            return None
+        return (time.monotonic() - self.start) * max(0.0, self.total - self.done) / (self.done - self.before)
+
+    def advance(self, amount: float = 1, text: str = "") -> None:
+        self.done += amount
+        self.text = text or self.text
 
 
 class PlainProgress(Progress):
@@ -43,7 +84,7 @@ class PlainProgress(Progress):
         """Print ``title``'s progress as lines while the block runs."""
         task = _PlainTask(self, title, total, done)
         yield task
-        self.say(f"{title}: done in {time.monotonic() - task.start:.1f} s{task.suffix()}")
+        self.say(f"{title}: done in {time.monotonic() - task.start:.1f} s{_in_brackets(task.text)}")
 
     def say(self, text: str) -> None:
         """Print one line; where that cannot be, the work goes on without."""
@@ -51,23 +92,20 @@ class PlainProgress(Progress):
             print(text, file=self.stream, flush=True)
 
 
-class _PlainTask(Task):
+class _PlainTask(_Timed):
     def __init__(self, owner: PlainProgress, title: str, total: float | None, done: float) -> None:
-        self.owner, self.title, self.total, self.done = owner, title, total, done
-        self.start = self.last = time.monotonic()
-        self.text = ""
+        super().__init__(total, done)
+        self.owner, self.title = owner, title
+        self.last = self.start
 
     def advance(self, amount: float = 1, text: str = "") -> None:
-        self.done += amount
-        self.text = text or self.text
+        super().advance(amount, text)
         now = time.monotonic()
         if now - self.last >= self.owner.interval:
             self.last = now
             share = f" {min(100, int(100 * self.done / self.total))} %" if self.total else ""  # 100 % is done
-            self.owner.say(f"{self.title}:{share}{self.suffix()}")
-
-    def suffix(self) -> str:
-        return f" ({self.text})" if self.text else ""
+            said = "; ".join(part for part in (self.text, self.owner._in_all(self.left())) if part)
+            self.owner.say(f"{self.title}:{share}{_in_brackets(said)}")
 
 
 class RichProgress(Progress):
@@ -83,7 +121,6 @@ class RichProgress(Progress):
         """Show a live bar while the block runs, and a line with the time taken after it."""
         from rich import progress
 
-        start = time.monotonic()
         columns = (
             progress.TextColumn("{task.description:<12}"),
             progress.BarColumn(bar_width=28),
@@ -92,10 +129,10 @@ class RichProgress(Progress):
             progress.TextColumn("{task.fields[text]}", markup=False),
         )
         with progress.Progress(*columns, console=self.console, transient=True) as bar:
-            task = _RichTask(bar, bar.add_task(title, total=total, completed=int(done), text=""))
+            task = _RichTask(self, total, done, bar, bar.add_task(title, total=total, completed=int(done), text=""))
             yield task
         self.console.print(
-            f"[green]✓[/] {title:<12} [dim]{time.monotonic() - start:6.1f} s[/]", task.text, highlight=False
+            f"[green]✓[/] {title:<12} [dim]{time.monotonic() - task.start:6.1f} s[/]", task.text, highlight=False
         )
 
     def say(self, text: str) -> None:
@@ -104,13 +141,19 @@ class RichProgress(Progress):
             self.console.print(text, highlight=False, markup=False)
 
 
-class _RichTask(Task):
-    def __init__(self, bar: Any, key: Any) -> None:
-        self.bar, self.key, self.text = bar, key, ""
+class _RichTask(_Timed):
+    def __init__(self, owner: RichProgress, total: float | None, done: float, bar: Any, key: Any) -> None:
+        super().__init__(total, done)
+        self.owner, self.bar, self.key = owner, bar, key
 
     def advance(self, amount: float = 1, text: str = "") -> None:
-        self.text = text or self.text
-        self.bar.update(self.key, advance=amount, text=self.text)
+        super().advance(amount, text)
+        said = "  ".join(part for part in (self.text, self.owner._in_all(self.left())) if part)
+        self.bar.update(self.key, advance=amount, text=said)
+
+
+def _in_brackets(text: str) -> str:
+    return f" ({text})" if text else ""
 
 
 def for_this_terminal() -> Progress:

@@ -53,6 +53,9 @@ class DeepClusterer(Clusterer):
     trains_network = True
     parts: ClassVar[tuple[str, ...]] = (*PARTS, *Clusterer.parts)
 
+    #: See ``expected``: seconds of any fit, and for each row.
+    seconds: ClassVar[tuple[float, float] | None] = None
+
     order_: Array  # (M,) int64, the column of ``_shares`` that each cluster is
     model_: Model
     training_: str = ""
@@ -115,6 +118,10 @@ class DeepClusterer(Clusterer):
         if empty:
             self.notes += (f"{empty} of {len(sizes)} clusters {verb(empty, 'holds', 'hold')} no row.",)
         return self
+
+    def expected(self, rows: int) -> float | None:
+        """Return about how many seconds a fit to so many ``rows`` takes on one core; None where nobody knows."""
+        return None if self.seconds is None else self.seconds[0] + self.seconds[1] * rows
 
     def history(self, stages: Stages) -> list[dict[str, float]]:
         """Return the training that the network comes from, of those in ``stages``: one row per epoch."""

@@ -97,6 +97,7 @@ class Agreement(DeepClusterer):
     quick: ClassVar = {"layouts": 1, "epochs": 1, "spaces": ["pixels"]}
 
     rows_: Array
+    seconds = (60.0, 0.019)
     found_: Sequence[Found] = ()
     chosen_: Found | None = None
     compared_: Sequence[Found] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -22,6 +22,7 @@ from narrows.encoder import Encoder
 from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import DataError, RecipeError
 from narrows.files import Array
+from narrows.forecast import Forecast
 from narrows.interrupt import Interrupt
 from narrows.making import Making
 from narrows.model import Model
@@ -47,6 +48,13 @@ class Step(ABC):
     files: ClassVar[tuple[str, ...]] = ()
     #: Whether its time is among the run's numbers. What shows these cannot show its own.
     timed: ClassVar[bool] = True
+    #: About how many seconds it takes on one core of a few years ago, and how many more for each row: only to tell how
+    #: long the rest of a run may take.
+    seconds: ClassVar[tuple[float, float]] = (0.1, 0.0)
+
+    def expected(self, job: Job) -> float | None:
+        """Return about how many seconds it takes, to tell how long a run may take; None where nobody knows."""
+        return self.seconds[0] + self.seconds[1] * len(job.data)
 
     def wanted(self, job: Job) -> bool:
         """Whether it is part of the run."""
@@ -130,6 +138,16 @@ class Job:
         """The clustering, of those that train a network, fitted to all rows; no label is looked at."""
         with self.interrupt.deferred():
             return self.clusterer.fit(self.data.values, self.stages, preprocessing=self.preprocessing)
+
+    def look_ahead(self, steps: Mapping[str, Step]) -> None:
+        """Work out about how long steps take, so that it can be shown how much of them is left."""
+        single = {"train"} - ({"train"} if self.clusterer.trains_network else set())
+        self.progress.forecast = Forecast({name: step.expected(self) for name, step in steps.items()}, single)
+
+    def do(self, name: str, step: Step) -> Results:
+        """Do a step, and show which of how many it is."""
+        with self.progress.step(name):
+            return step.do(self)
 
     def trained(self) -> Encoder:
         """Return the encoder of the run, where it is to compute."""

@@ -14,6 +14,7 @@ class Cluster(Step):
 
     after = ("encode",)
     files = ("clusters.npy", "clusterer.safetensors")
+    seconds = (0.1, 1e-5)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""

@@ -13,6 +13,7 @@ class Draw(Step):
 
     after = ("measure",)
     files = ("figures/*.png",)
+    seconds = (1.0, 7e-5)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""

@@ -24,6 +24,7 @@ class Encode(Step):
 
     after = ("fit", "train")
     files = ("codes.npy", "neighbours.npz", "sampler.safetensors")
+    seconds = (0.1, 3e-4)
 
     def owns(self, job: Job) -> Sequence[str]:
         """See ``Step``."""

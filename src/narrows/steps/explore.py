@@ -13,6 +13,7 @@ class Explore(Step):
 
     after = ("draw", "judge")
     files = (explorer.NAME,)
+    seconds = (0.3, 4e-4)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""

@@ -13,6 +13,7 @@ class Fit(Step):
     """Let the encoder learn from the training rows, or from as many of them as can be looked at together."""
 
     after = ("open",)
+    seconds = (0.1, 6e-4)
 
     def wanted(self, job: Job) -> bool:
         """See ``Step``."""

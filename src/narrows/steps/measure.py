@@ -22,6 +22,7 @@ class Measure(Step):
 
     after = ("cluster", "project")
     files = ("predictions.csv", copies.NAME, "baseline.safetensors", NAME)
+    seconds = (0.3, 1e-3)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Literal
 
@@ -13,6 +14,8 @@ from narrows.training.loop import train
 __all__ = ["Train"]
 
 Learned = Literal["all", "train"]  # rows
+TIMED = 64  # rows
+AS_LONG = 6  # as encoding: there is a decoder as well, and the way back through both is twice that there
 
 
 class Train(Step):
@@ -24,6 +27,17 @@ class Train(Step):
     def wanted(self, job: Job) -> bool:
         """See ``Step``."""
         return job.trains
+
+    def expected(self, job: Job) -> float | None:
+        """See ``Step``: of what the loop does, a little is timed."""
+        if job.clusterer.trains_network:
+            seconds: float | None = job.clusterer.expected(len(job.data))
+            return seconds
+        rows = job.split.train[:TIMED]
+        start = time.perf_counter()
+        job.encoder.encode(job.data.values[rows])
+        each = (time.perf_counter() - start) / len(rows)
+        return AS_LONG * each * len(job.split.train) * job.recipe.train.resolve(len(job.split.train))[0]
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""

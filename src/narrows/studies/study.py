@@ -20,6 +20,7 @@ from narrows import environment
 from narrows.claims import claimed, contents, now
 from narrows.errors import RecipeError, RunFolderError, nearest
 from narrows.files import write_json
+from narrows.forecast import about
 from narrows.interrupt import Interrupt
 from narrows.jobs import Results, Work, jobs
 from narrows.progress import Progress
@@ -80,18 +81,25 @@ def run(
         steps = steps_of(out, progress)
         most = seeds or (1 if quick else None)
         counts = {row.name: min(count, most or count) for row in rows for count in (row.seeds or study.seeds,)}
-        total = sum(counts.values())
-        done = 0
         # Seed by seed, so that a study that is stopped early has something of every run.
-        for seed in range(max(counts.values())):
-            for row in rows:
-                if seed < counts[row.name]:
-                    done += 1
-                    progress.say(f"[{done}/{total}] {row.name}, seed {seed}")
-                    do(steps, row, seed, quick=quick, interrupt=interrupt)
+        asked = [(row, seed) for seed in range(max(counts.values())) for row in rows if seed < counts[row.name]]
+        taken: dict[str, list[float]] = {}
+        for number, (row, seed) in enumerate(asked):
+            left = _left(taken, [row.name for row, _ in asked[number:]])
+            progress.say(f"[{number + 1}/{len(asked)}] {row.name}, seed {seed}{left}")
+            taken.setdefault(row.name, []).append(do(steps, row, seed, quick=quick, interrupt=interrupt))
         found = summarise(study, out, quick=quick)
         report.build(out)
     return found
+
+
+def _left(taken: Mapping[str, Sequence[float]], ahead: Sequence[str]) -> str:
+    """Return about how long the runs ``ahead`` take, by the seconds that those done have ``taken``; "" at first."""
+    if not taken:
+        return ""
+    means = {name: sum(seconds) / len(seconds) for name, seconds in taken.items()}
+    usual = sum(means.values()) / len(means)
+    return f" ({about(sum(means.get(name, usual) for name in ahead))} left in all)"
 
 
 def _chosen(study: Study, only: Sequence[str]) -> list[Row]:
@@ -126,8 +134,8 @@ def _go_on(out: Path, wanted: Mapping[str, Any], *, clear: bool) -> None:
         )  # fmt: skip
 
 
-def do(steps: Stages, row: Row, seed: int, *, quick: bool, interrupt: Interrupt) -> None:
-    """Do one run with one seed, unless it is done already with these very arguments."""
+def do(steps: Stages, row: Row, seed: int, *, quick: bool, interrupt: Interrupt) -> float:
+    """Do one run with one seed, unless it is done already with these very arguments; return the seconds it took."""
     name = step_name(row.name, seed)
     folder = steps.path(name).parent
     after = before(steps, row, seed)
@@ -143,10 +151,11 @@ def do(steps: Stages, row: Row, seed: int, *, quick: bool, interrupt: Interrupt)
             "notes": given.notes, "finished": now(), "hardware": _hardware(), "version": narrows.__version__,
         }  # fmt: skip
 
-    steps.do(
+    done = steps.do(
         name, work, asked=asked_of(row, seed, quick=quick), after=after, files=[f"{name}/{part}" for part in KEPT],
         clear=lambda: shutil.rmtree(folder, ignore_errors=True),
     )  # fmt: skip
+    return done.seconds
 
 
 @cache
