@@ -10,7 +10,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +18,8 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import frames, label_tables, scale, sizes
+from narrows.data import frames, label_tables, row_tables, scale, sizes
+from narrows.data import metadata as metadata_
 from narrows.data.arrays import as_array, as_values
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
@@ -62,11 +63,14 @@ def open(
 
     Parameters
     ----------
-    source : a path (a folder of images, flat or nested; a glob; one image; .npy, .npz, IDX, .mat, .csv, .tsv; a folder
-        or glob of train, valid and test .mat files as NIST36 has them; a folder of trainX, valX and valY .npy files); a
-        list of image files; the name of a data set ("digits", "mnist"; all are files in ``narrows/data/named``); an
-        array or tensor (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); or a ``Dataset``. A bare word that names a data
-        set means it, even where a file of that name exists; ``./mnist`` is the file
+    source : a path (a folder of images, flat or nested; a glob; one image; .npy, .npz, IDX, .mat, .csv, .tsv, both also
+        as .gz, .parquet; a sparse matrix as ``scipy.sparse.save_npz`` writes it; a folder or glob of train, valid and
+        test .mat files as NIST36 has them; a folder of trainX, valX and valY .npy files); a list of image files; the
+        name of a data set ("digits", "mnist"; all are files in ``narrows/data/named``); an array, a tensor or a list of
+        them, (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); a sparse matrix (N, D); a dataframe of pandas, polars or
+        pyarrow, whose index names the rows; or a ``Dataset``. A bare word that names a data set means it, even where a
+        file of that name exists; ``./mnist`` is the file. In tables a column may hold vectors, as lists or as their
+        text ("[0.1, 0.2]"): it is the data, and its numbers are columns called ``embedding[0]`` and so on
     labels : "auto" takes what the source offers (sub-folders, when every image lies in one; a file or array of labels
         with the usual name); "none"; "folders" (the names of sub-folders); the key of an array in .npz or .mat; the
         name or number of a column of a table; a file (.npy, .npz, .mat, IDX, or .csv with one label per row or columns
@@ -131,21 +135,39 @@ def open(
         tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
         like, frozenset(name for name, value in unasked.items() if like is not None and value),
     )  # fmt: skip
+    source = given(source)
     if isinstance(source, Dataset):
         return _adapt(source, _without_page(options))
     if isinstance(source, str | os.PathLike):
         return _open_text(source, options)
-    if isinstance(source, list | tuple) and source and all(isinstance(item, str | os.PathLike) for item in source):
+    if isinstance(source, list):
         paths = [_path(item) for item in source]
         for path in paths:
             if not _exists(path):
                 raise DataError("source", "must be a list of files that exist", value=str(path))
         name, reader = find_several(paths)
         return _read(name, reader, paths, plural(len(paths), "file"), options)
-    if frames.is_frame(source):
-        return _finish(frames.read(source, _without_page(options)), "dataframe", "dataframe", options)
-    array = as_array(source)
-    return _finish(Raw(array), f"array {array.shape} {array.dtype}", "array", _without_page(options))
+    if isinstance(source, np.ndarray):
+        what = f"array {source.shape} {source.dtype}"
+        return _finish(Raw(source), what, "array", _without_page(options))
+    return _finish(frames.read(source, _without_page(options)), "dataframe", "dataframe", options)
+
+
+def given(source: Any) -> Any:
+    """Return a source as what it is: a ``Dataset``, text or a path, a list of paths, a dataframe, or else an array.
+
+    Raises
+    ------
+    DataError : none of them
+    """
+    if isinstance(source, Dataset | str | os.PathLike) or frames.is_frame(source):
+        return source
+    # A column of a dataframe, an array of text and what Path.glob yields are lists of files, too.
+    is_column = getattr(source, "ndim", None) == 1 and hasattr(source, "tolist")
+    items = list(source) if isinstance(source, Iterator) else source.tolist() if is_column else source
+    if isinstance(items, list | tuple) and items and all(isinstance(item, str | os.PathLike) for item in items):
+        return list(items)
+    return as_array(source if is_column else items)
 
 
 def open_like(
@@ -266,6 +288,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     ids = raw.ids or tuple(str(row) for row in range(n))
     labels, label_names, label_notes = _labels(raw, n, ids, options)
     split, paths, values, notes = raw.split, raw.paths, raw.values, [*raw.notes, *label_notes]
+    described = raw.metadata
     kept: dict[str, Any] = {}
     provenance: dict[str, Any] = {"source": source, "format": format_}
     if options.limit is not None:
@@ -276,6 +299,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         labels = None if labels is None else labels[rows]
         paths = None if paths is None else tuple(paths[row] for row in rows)
         split = None if split is None else split[rows]
+        described = metadata_.taken(described, rows)
     if raw.preprocessing is None:
         asked = scale.asked(options.white, options.range)
         named_channels = options.channels if isinstance(options.channels, tuple) else ()
@@ -295,8 +319,8 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     if raw.preprocessing:
         provenance["preprocessing"] = raw.preprocessing
     data = Dataset(
-        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, provenance=provenance,
-        skipped=raw.skipped, notes=tuple(notes),
+        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, metadata=described,
+        provenance=provenance, skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
     _check_meaning(data, options)
     return data if raw.preprocessing else _to_geometry(data, options, kept, named_channels)
@@ -418,7 +442,7 @@ def _labels(
             return None, None, []
         file = labels_file(asked)
         if file is None:
-            looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz)(:|$)", asked))
+            looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz|parquet)(:|$)", asked))
             raise DataError(
                 "labels", "must name labels of this source, or a file of labels that exists", value=asked,
                 remedy="There is no such file." if looks_like_a_file else nearest(
@@ -427,7 +451,7 @@ def _labels(
             )  # fmt: skip
         path, part = file
         origin = asked
-        if path.suffix.lower() in (".csv", ".tsv"):
+        if row_tables.is_table(path):
             table, said = label_tables.read(path, ids, part, {raw.n_source or n})
             found = table if len(table) == n else _of_rows_read(table, raw, n)
             notes.extend(said)
