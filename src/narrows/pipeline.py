@@ -51,6 +51,7 @@ def run(
         done.untimed = [name for name, step in steps.items() if not step.timed]
         if done.begin(job.recipe.as_dict(), job.recipe.as_toml(), job.fingerprint):
             for name, step in steps.items():
-                done.step(name, partial(step.do, job), step.owns(job), job.began if name == "open" else None)
+                began = job.began if name == "open" else None
+                done.step(name, partial(step.do, job), step.owns(job), began, step.asked(job))
             done.seal()
     return Run(done.folder)

@@ -212,7 +212,8 @@ def _content(column: nw.Series[Any]) -> Content:
     dtype, unknown = column.dtype, column.null_count()
     if dtype.is_numeric() or dtype == nw.Boolean:
         numbers = np.asarray(column.cast(nw.Float64).to_numpy() if unknown else column.to_numpy())
-        return numbers.astype(np.float64) if numbers.dtype == object else numbers
+        numbers = numbers.astype(np.float64) if numbers.dtype == object else numbers
+        return ("",) * len(numbers) if np.isnan(numbers).all() and len(numbers) else numbers  # an empty column
     if dtype == nw.Unknown and (plain := np.asarray(column.to_numpy())).dtype.kind in "biuf":  # of zeros mostly
         return plain
     are_arrow = dtype in (nw.List, nw.Array) and column.implementation.is_pyarrow()

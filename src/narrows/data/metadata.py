@@ -67,6 +67,16 @@ def written(column: Column) -> list[str]:
     return ["" if math.isnan(number) else _shortest(number) for number in column.tolist()]
 
 
+def in_kind(cells: Sequence[str], *, is_number: bool) -> Column:
+    """Return the column that was ``written`` as these cells.
+
+    Raises
+    ------
+    ValueError : words where there must be numbers
+    """
+    return np.array([float(cell or "nan") for cell in cells]) if is_number else tuple(cells)
+
+
 def _is_known(item: Any) -> bool:
     """Whether a value is one: None is not, and neither NaN nor pandas' NA is equal to itself."""
     same = item is not None and item == item  # noqa: PLR0124

@@ -18,12 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import frames, label_tables, row_tables, scale, sizes
+from narrows.data import frames, label_tables, metadata_tables, row_tables, scale, sizes
 from narrows.data import metadata as metadata_
 from narrows.data.arrays import as_array, as_values
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
 from narrows.data.labels import about_missing, as_labels, labels_file
+from narrows.data.metadata import Column
 from narrows.data.named import named
 from narrows.data.reading import Fit
 from narrows.data.scale import White, check_range, check_white
@@ -51,6 +52,7 @@ def open(
     page: int | Literal["all"] | None = None,
     columns: Sequence[str | int] | None = None,
     ignore: Sequence[str | int] | None = None,
+    metadata: Any = None,
     limit: int | None = None,
     strict: bool = False,
     like: Mapping[str, Any] | None = None,
@@ -97,6 +99,11 @@ def open(
     columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
         but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
     ignore : columns of a table to leave out, by name or number
+    metadata : what else is known of rows; it describes them, and enters no code, cluster or score. By default what the
+        source offers: the columns of a table that are no data, the levels of sub-folders that differ (``folder 1``),
+        and ``metadata.tsv`` beside ``tensors.tsv``. "none" takes none. A table (.csv, .tsv, .parquet, or a dataframe)
+        or a mapping of names to columns adds to that: by id, file name or that without extension in a column that is
+        called as those are (``id``, ``file``, ``filename``, ``path``, ...), or row by row where it has a row for each
     limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
     like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data as its own were, so that a
@@ -133,7 +140,7 @@ def open(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
         white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
         tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
-        like, frozenset(name for name, value in unasked.items() if like is not None and value),
+        metadata, like, frozenset(name for name, value in unasked.items() if like is not None and value),
     )  # fmt: skip
     source = given(source)
     if isinstance(source, Dataset):
@@ -276,19 +283,23 @@ def _read(name: str, reader: Reader, paths: list[Path], source: str, options: Op
         raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
     if not reader.has_pages:
         options = _without_page(options)
-    return _finish(reader.read(paths, options), source, name, options)
+    return _finish(reader.read(paths, options), source, name, options, metadata_tables.beside(paths[0]))
 
 
 # From what it holds to a Dataset
 
 
-def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
-    """Make a ``Dataset`` of what a reader found: labels, then the limit, then values, then size and channels."""
+def _finish(raw: Raw, source: str, format_: str, options: Options, beside: Path | None = None) -> Dataset:
+    """Make a ``Dataset`` of what a reader found: labels, then the limit, then values, then size and channels.
+
+    ``beside`` is a table of metadata that lies beside a file, and may be of another.
+    """
     n = len(raw.values) if raw.values.ndim else 0
     ids = raw.ids or tuple(str(row) for row in range(n))
     labels, label_names, label_notes = _labels(raw, n, ids, options)
     split, paths, values, notes = raw.split, raw.paths, raw.values, [*raw.notes, *label_notes]
-    described = raw.metadata
+    described, said = _metadata(raw, ids, options, beside)
+    notes += said
     kept: dict[str, Any] = {}
     provenance: dict[str, Any] = {"source": source, "format": format_}
     if options.limit is not None:
@@ -339,6 +350,9 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
     if options.labels_word != "auto":
         labels, names, notes = _labels(Raw(data.values), len(data), data.ids, options)
         data = replace(data, labels=labels, label_names=names, notes=(*data.notes, *notes))
+    if options.metadata is not None:
+        described, notes = _metadata(Raw(data.values, metadata=data.metadata), data.ids, options)
+        data = replace(data, metadata=described, notes=(*data.notes, *notes))
     rows = options.choose(len(data))
     if rows is not None:
         chosen = {"limit": options.limit, "seed": options.seed, "available": len(data)}
@@ -461,6 +475,24 @@ def _labels(
         return np.asarray(found), raw.label_names, notes
     labels, names = as_labels(found, n, origin)
     return labels, names, [*notes, *about_missing(found)]
+
+
+def _metadata(
+    raw: Raw, ids: Sequence[str], options: Options, beside: Path | None = None
+) -> tuple[Mapping[str, Column], list[str]]:
+    """Return what is known of rows besides, and sentences about where it comes from."""
+    if isinstance(options.metadata, str) and options.metadata == "none":
+        return {}, []
+    asked = beside if options.metadata is None else options.metadata
+    if asked is None:
+        return raw.metadata, []
+    try:
+        found, notes = metadata_tables.read(asked, ids, raw.positions, raw.n_source)
+    except DataError as error:
+        if options.metadata is not None:
+            raise
+        return raw.metadata, [f"{asked.name}, which lies beside the data, was left aside: {error}"]
+    return {**raw.metadata, **found}, notes
 
 
 def _labels_of_file(path: Path, key: str) -> Array:

@@ -51,6 +51,7 @@ class Data(_Section):
     strict: bool = False
     columns: list[str] | None = None
     ignore: list[str] | None = None
+    metadata: str | None = None
     white: Literal["auto"] | float = "auto"
     range: list[float] | None = None
     page: Literal["all"] | int | None = None

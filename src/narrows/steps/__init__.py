@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, cached_property
 from graphlib import TopologicalSorter
@@ -55,6 +55,10 @@ class Step(ABC):
     def owns(self, job: Job) -> Sequence[str]:
         """Return ``files``, or those of them that this run has."""
         return self.files
+
+    def asked(self, job: Job) -> Mapping[str, str]:
+        """Return what it is asked for beside the settings and the rows; where that changes, it is done again."""
+        return {}
 
     @abstractmethod
     def do(self, job: Job) -> Results:

@@ -49,6 +49,7 @@ class Options:
     page: int | Literal["all"] = 0
     columns: tuple[str, ...] = ()  # all of them
     ignore: tuple[str, ...] = ()
+    metadata: Any = None  # what the source offers
     like: Mapping[str, Any] | None = None
     from_model: frozenset[str] = frozenset()  # which of size, channels and page nobody asked for but ``like``
 

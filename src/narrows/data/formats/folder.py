@@ -19,7 +19,7 @@ from narrows.data.formats import Options, Raw, Reader
 from narrows.data.formats._decoding import Decoded, named
 from narrows.data.formats._image_cache import decode_or_recall
 from narrows.data.formats._image_files import as_text, common_parent, list_files, with_pages
-from narrows.data.formats._subfolders import from_subfolders
+from narrows.data.formats._subfolders import from_subfolders, levels_of
 from narrows.data.labels import from_names
 from narrows.errors import DataError
 from narrows.wording import out_of, plural
@@ -78,6 +78,7 @@ class Folder(Reader):
             ids=names,
             paths=tuple(as_text(str(files[i].path)) for i in positions),
             split=split,
+            metadata=levels_of(names, (split is not None) + (found is not None)),
             skipped=(*decoded.failures, *skipped),
             notes=(
                 *sizes.about_size(decoded.sizes, (values.shape[2], values.shape[3]), options.fit),
