@@ -92,8 +92,9 @@ def test_levels_of_folders_that_differ_are_metadata(photos):
     data = narrows.open(photos)
     assert data.labels is None
     assert data.metadata == {
-        "folder 1": tuple(f"plate {i}" for i in (0, 0, 0, 1, 1, 1)), "folder 3": tuple(f"well {i}" for i in (0, 1, 2) * 2),
-    }  # fmt: skip
+        "folder 1": tuple(f"plate {i}" for i in (0, 0, 0, 1, 1, 1)),
+        "folder 3": tuple(f"well {i}" for i in (0, 1, 2) * 2),
+    }
     assert narrows.open(photos, labels="folders").metadata.keys() == {"folder 3"}
     assert narrows.open(photos / "plate 0" / "raw", labels="none").metadata.keys() == {"folder 1"}
     assert not narrows.open(photos / "plate 0" / "raw").metadata  # they are labels
@@ -107,7 +108,7 @@ def test_columns_of_a_table_that_are_no_data_are_metadata(tmp_path):
         data = narrows.open(source, ignore=["year"])
         assert data.shape == (1,)
         assert {name: plain(column) for name, column in data.metadata.items()} == {
-            "city": ["Rome"] * 6, "note": [""] * 6 if isinstance(source, type(tmp_path)) else [None] * 6,
+            "city": ["Rome"] * 6, "note": [""] * 6,
             "year": list(range(2000, 2006)),
         }  # fmt: skip
         assert data.ids[0] == "r0"
@@ -181,9 +182,14 @@ def test_the_projectors_tables_are_read_with_and_without_a_header(tmp_path, text
     assert {name: plain(column) for name, column in some.metadata.items()} == {
         name: [column[row] for row in rows] for name, column in expected.items()
     }
-    labelled = narrows.open(tmp_path / "tensors.tsv", labels=f"{tmp_path}/metadata.tsv:{next(iter(expected))}")\
-        if "kind" in expected and "size" in expected else None  # fmt: skip
-    assert labelled is None or labelled.label_names == ("p",)
+
+
+def test_a_named_column_of_the_projectors_table_is_labels(tmp_path):
+    np.savetxt(tmp_path / "tensors.tsv", VALUES, delimiter="\t")
+    path = table(tmp_path, "kind\tsize\n" + "".join(f"{'pq'[i % 2]}\t{i / 2}\n" for i in range(6)), "metadata.tsv")
+    data = narrows.open(tmp_path / "tensors.tsv", labels=f"{path}:kind")
+    assert data.label_names == ("p", "q")
+    assert data.labels.tolist() == [0, 1] * 3
 
 
 def test_metadata_beside_that_are_of_something_else_are_left_aside(tmp_path):
