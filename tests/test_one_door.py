@@ -1,5 +1,6 @@
 """What `narrows.open` takes, every estimator takes, and both see the same values in it."""
 
+import csv
 import gzip
 import io
 import sys
@@ -187,6 +188,15 @@ def test_vectors_are_chosen_by_name_and_found_again_in_other_tables(tmp_path):
     for new in (two, with_lists(), FRAME.set_axis(like["columns"], axis=1)):
         path = plain(tmp_path / "new.csv", csv_of(new))
         np.testing.assert_array_equal(narrows.open(path, like=like).values, own.values)
+
+
+def test_an_embedding_may_be_long(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(4, 9000))
+    long = pd.DataFrame({"id": list("abcd"), "v": [str(row.tolist()) for row in rows]})
+    before = csv.field_size_limit()
+    data = narrows.open(plain(tmp_path / "x.csv", csv_of(long)))
+    np.testing.assert_array_equal(data.values, rows.astype(np.float32))
+    assert csv.field_size_limit() == before
 
 
 def test_lists_that_differ_in_length_are_no_vectors(tmp_path):

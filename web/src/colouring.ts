@@ -1,6 +1,6 @@
 /** The colour of every point, and the legend that explains it. */
 
-import { assign, css, onScale, type Rgb } from "./palette";
+import { assign, css, onScale, UNKNOWN, type Rgb } from "./palette";
 import type { Colours } from "./points";
 import type { State } from "./state";
 
@@ -37,6 +37,7 @@ export function colouring(state: State): { of: (row: number) => Rgb; legend: Leg
   const review = state.colourBy === "review";
   const classes: ArrayLike<number> = column ? column.values : review ? edits.confirmed : edits.clusters;
   const colours = assign(classes, pile.points);
+  if (column) for (const value of colours.keys()) if (!column.names[value]) colours.set(value, UNKNOWN);
   const text = (value: number): string =>
     column ? column.names[value] || (column.name === "label" ? "no label" : "none") : review ? (value ? "confirmed" : "not yet") : edits.nameOf(value);
   const entries = [...colours].map(([value, colour]) => ({ colour: css(colour), text: text(value), value }));

@@ -100,7 +100,7 @@ export class Pile {
     return this.columns.find((column) => column.name === name);
   }
 
-  /** The columns that points can be coloured and filtered by: all but those of which nearly every row has a text of its own. */
+  /** The columns that points can be coloured and filtered by: not those in which most rows have a text of their own. */
   get sorting(): readonly Column[] {
     return this.columns.filter((column) => column.kind !== "text");
   }
@@ -110,7 +110,7 @@ export class Pile {
     const value = column.values[row]!;
     if (column.kind !== "number") return column.names[value] ?? "";
     if (Number.isNaN(value)) return "";
-    return column.values instanceof Float64Array ? String(Number(value.toPrecision(12))) : short(value);
+    return column.values instanceof Float64Array ? String(value) : short(value);
   }
 
   /** All rows of groups of copies; without the first of each group where `further`. */

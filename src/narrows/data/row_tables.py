@@ -46,6 +46,7 @@ def is_table(path: Path) -> bool:
     return text.is_table(path) or path.suffix.lower() in frames.PARQUET
 
 
+@text.long_cells()
 def cells_of(path: Path) -> list[list[str]]:
     """Return the cells of a table, row by row: of text, packed or not, or of Parquet, below the names of its columns.
 

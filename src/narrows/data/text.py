@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import zlib
@@ -14,6 +15,7 @@ from narrows.errors import DataError
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MOST_UNPACKED = 1 << 31  # bytes of a packed table: one that anybody reads by hand is smaller, a bomb larger
+MOST_IN_CELL = 1 << 24  # characters
 
 
 def is_table(path: Path) -> bool:
@@ -43,6 +45,16 @@ def open_text(path: Path | str) -> Iterator[IO[str]]:
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(str(path), "must be an undamaged .gz", remedy=f"{error}.") from error
+
+
+@contextmanager
+def long_cells() -> Iterator[None]:
+    """Let cells hold the text of an embedding: the usual limit of Python's reader is reached by some 6,000 numbers."""
+    before = csv.field_size_limit(MOST_IN_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 class _Unpacked(gzip.GzipFile):

@@ -36,7 +36,8 @@ SHEET_SIDE = 1024  # pixels of a sheet of thumbnails: a browser holds it in 4 Mi
 THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
 REBUILT = 100_000  # rows up to which their reconstructions are put beside them
 AXES = 16  # principal ones on which the page knows the middles of the parts of clusters
-MOST_CLASSES = 1000  # words of a column that can be ticked one by one
+#: Words of a column that can be ticked one by one; above the fewer, at least two rows must have each, on average.
+FEW_CLASSES, MOST_CLASSES = 20, 1000
 QUALITY = 75  # of lossy WebP, where that is smaller than lossless
 
 #: The columns of numbers, their titles, and what a title does not say.
@@ -249,7 +250,7 @@ def _described(bundle: Bundle, run: Run) -> Iterator[dict[str, Any]]:
             yield about | {"kind": "number", "values": bundle.add(known)}
             continue
         names = sorted(set(column), key=natural)
-        if len(names) > MOST_CLASSES:
+        if len(names) > min(MOST_CLASSES, max(FEW_CLASSES, sum(map(bool, column)) / 2)):
             yield about | {"kind": "text", "values": bundle.add_text(list(column))}
             continue
         number = {word: i for i, word in enumerate(names)}

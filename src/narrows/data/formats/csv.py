@@ -15,7 +15,7 @@ from narrows.data import columns, frames, metadata, vectors
 from narrows.data.formats import Options, Raw, Reader
 from narrows.data.labels import is_number
 from narrows.data.parts import Header, parts_of
-from narrows.data.text import has_tabs, is_table, open_text
+from narrows.data.text import has_tabs, is_table, long_cells, open_text
 from narrows.errors import DataError
 from narrows.files import Array
 
@@ -70,6 +70,7 @@ class Csv(Reader):
         """Whether it is named .csv or .tsv, packed or not."""
         return path.is_file() and is_table(path)
 
+    @long_cells()
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
         """Read the table as vectors."""
         (path,) = paths
