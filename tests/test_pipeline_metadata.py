@@ -138,6 +138,13 @@ def test_the_command_line_takes_a_table_from_where_one_is(tmp_path, monkeypatch)
     assert done.exit_code == 0, done.output
     assert Run("run").recipe["data"]["metadata"] == str(tmp_path / "meta.csv")
     assert predictions(Run("run"))[0]["year"]
+    (tmp_path / "meta.csv").rename(tmp_path / "moved.csv")
+    rebuilt = CliRunner().invoke(app, ["explore", "run", "--rebuild"])
+    assert "cannot be opened" not in rebuilt.output
+    header = read(tmp_path / "run" / "explorer.html").header
+    assert header["pictures"]
+    assert "year" in [column["name"] for column in header["columns"]]
+    (tmp_path / "moved.csv").rename(tmp_path / "meta.csv")
     said = CliRunner().invoke(app, ["data", "info", "digits", "--metadata", "meta.csv"]).output
     assert "metadata  year: numbers" in said
     assert "metadata  site: 2 words" in said

@@ -25,9 +25,10 @@ def run(
         ),
     ] = None,
     metadata: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="What else is known of the rows, to colour and filter by: a .csv, .tsv or .parquet, by id or in order."
+            help="What else is known of rows, to colour and filter by: a .csv, .tsv or .parquet, by id or in order; "
+            "none leaves out what the source itself says, too."
         ),
     ] = None,
     set_: Annotated[
@@ -78,7 +79,9 @@ def run(
     if labels is not None:
         overrides.insert(0, f"data.labels={_quoted(labels)}")
     if metadata is not None:
-        overrides.insert(0, f"data.metadata={_quoted(os.path.abspath(metadata.expanduser()))}")
+        # The run is opened from anywhere later.
+        where = metadata if metadata == "none" else os.path.abspath(os.path.expanduser(metadata))
+        overrides.insert(0, f"data.metadata={_quoted(where)}")
     is_named = any(override.partition("=")[0] == "name" for override in overrides)
     if not is_named and (chosen == "default" and title != "default"):
         overrides.append(f"name={_quoted(title)}")
