@@ -134,6 +134,13 @@ def test_a_table_is_matched_by_ids_by_file_names_and_by_paths(photos, tmp_path):
         )
 
 
+def test_a_table_among_the_images_is_not_said_to_be_skipped(photos):
+    path = table(photos, "file,stain\nimage0,red\n")
+    assert [file.path for file in narrows.open(photos).skipped] == ["meta.csv"]
+    assert not narrows.open(photos, metadata=path).skipped
+    assert not narrows.open(photos, metadata=str(path), strict=True).skipped
+
+
 def test_what_matches_in_part_is_counted(photos, tmp_path):
     path = table(tmp_path, "file,stain\nimage0,red\nimage3,blue\nimage9,red\nimage8,red\n")
     data = narrows.open(photos, metadata=path)

@@ -6,6 +6,7 @@ next time, the same files with the same settings are there at once.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,9 @@ class Folder(Reader):
         """Read every image in ``paths``, which may be folders or files."""
         root = paths[0] if len(paths) == 1 and paths[0].is_dir() else common_parent(paths)
         files, closed, others = list_files(paths, root, ignore=options.labels_word)
+        if isinstance(options.metadata, str | os.PathLike):  # no image, and read all the same
+            table = Path(options.metadata).expanduser().resolve()
+            others = [file for file in others if (root / file.path).resolve() != table]
         skipped = [*closed, *others]
         if closed and options.strict:
             raise DataError(
