@@ -165,6 +165,18 @@ def test_what_a_table_does_not_say_is_not_guessed(photos, tmp_path, text, messag
         narrows.open(photos, metadata=table(tmp_path, text))
 
 
+def test_a_header_alone_speaks_of_no_row(tmp_path):
+    with pytest.raises(DataError, match="or have one row for each of 6;"):
+        narrows.open(VALUES, metadata=table(tmp_path, "id,a\n"))
+    with pytest.raises(DataError, match="or have one row for each of 6;"):
+        narrows.open(VALUES, metadata=pd.DataFrame({"id": [], "a": []}))
+
+
+def test_the_names_of_a_dataframes_columns_are_never_taken_for_a_row(photos):
+    frame = pd.DataFrame({"sample": [f"image{i}" for i in range(6)], "red": ["red", "blue"] * 3})
+    assert narrows.open(photos, metadata=frame).metadata["red"] == ("red", "red", "red", "blue", "blue", "blue")
+
+
 def test_equal_rows_of_one_id_say_one_thing(photos, tmp_path):
     path = table(tmp_path, "file,a\nimage0,1\nimage0,1\n")
     assert plain(narrows.open(photos, metadata=path).metadata["a"])[0] == 1

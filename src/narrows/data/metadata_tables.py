@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +51,16 @@ def read(
     n = len(ids)
     counts = {n, n_source or n}
     origin, cells, typed = _opened(asked)
-    of_ids = None if isinstance(asked, Mapping) else _id_column(cells, ids)
+    names_of_rows = names_of(ids)
+    known = {name for row in names_of_rows for name in row}
+    of_ids = None if isinstance(asked, Mapping) else _id_column(cells, ids, known)
     if of_ids is None:
         header = len(cells) - 1 in counts if typed is None else True
         rows = len(cells) - header
         if rows not in counts:
-            known = f"{n:,}" if len(counts) == 1 else f"{n:,} (or the {n_source:,} of the source)"
+            there = f"{n:,}" if len(counts) == 1 else f"{n:,} (or the {n_source:,} of the source)"
             raise DataError(
-                origin, f"must name the rows it speaks of by their ids, or have one row for each of {known}",
+                origin, f"must name the rows it speaks of by their ids, or have one row for each of {there}",
                 value=plural(rows, "row"), remedy=f"Ids look like {ids[0]!r}.",
             )  # fmt: skip
         at = np.arange(n) if rows == n or positions is None else positions
@@ -66,11 +68,10 @@ def read(
         body = cells[header:]
         notes = [f"Metadata: {plural(len(names), 'column')} of {origin}, row by row; they only describe."]
     else:
-        known_names = {name for row in names_of(ids) for name in row}
-        table = below_header(Path(origin), cells, of_ids, known_names)
-        body = table.rows
-        names = table.header or [f"column {i}" for i in range(len(cells[0]))]
-        at, notes = _by_id([row[of_ids] for row in body], body, ids, origin, repr(names[of_ids]))
+        table = below_header(Path(origin), cells, of_ids, known)
+        body, header_ = (table.rows, table.header) if typed is None else (cells[1:], cells[0])
+        names = header_ or [f"column {i}" for i in range(len(cells[0]))]
+        at, notes = _by_id([row[of_ids] for row in body], body, names_of_rows, known, origin, repr(names[of_ids]))
     if typed is not None:
         columns = list(typed.values())
     else:
@@ -119,20 +120,19 @@ def _opened(asked: Any) -> tuple[str, list[list[str]], Columns | None]:
     return origin, [list(typed), *map(list, zip(*map(written, typed.values()), strict=True))], typed
 
 
-def _id_column(cells: list[list[str]], ids: Sequence[str]) -> int | None:
+def _id_column(cells: list[list[str]], ids: Sequence[str], known: Collection[str]) -> int | None:
     """Return the column that names the rows; None where the table speaks of them in order.
 
     Raises
     ------
     DataError : a column that is called as ids are, of which none is that of a row
     """
-    known = {name for row in names_of(ids) for name in row}
     texts = [[row[i] for row in cells] for i in range(len(cells[0]))]
     hits = [sum(any(key in known for key in _keys(cell)) for cell in column) for column in texts]
     called = [i for i, column in enumerate(texts) if column[0].strip().lower() in ID_WORDS]
     best = max(called, key=lambda i: (hits[i], -i), default=None)
     if list(ids) == [str(row) for row in range(len(ids))]:  # of rows without names any column of numbers could speak
-        return best if best is not None and hits[best] == len(cells) - 1 else None
+        return best if best is not None and 0 < hits[best] == len(cells) - 1 else None
     if best is not None and hits[best]:
         return best
     clear = [i for i, n in enumerate(hits) if 2 * n >= len(cells) and len(set(texts[i])) == len(cells)]
@@ -145,11 +145,14 @@ def _id_column(cells: list[list[str]], ids: Sequence[str]) -> int | None:
 
 
 def _by_id(
-    keys: Sequence[str], rows: Sequence[Sequence[str]], ids: Sequence[str], origin: str, column: str
+    keys: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    names: Sequence[Sequence[str]],
+    known: Collection[str],
+    origin: str,
+    column: str,
 ) -> tuple[Array, list[str]]:
-    """Return the row of the table (N,) that speaks of each row, -1 where none does, and sentences about it."""
-    names = names_of(ids)
-    known = {name for row in names for name in row}
+    """Return the row of the table (N,) that speaks of each row by one of its names, -1 where none does, and notes."""
     first: dict[str, int] = {}
     speaks, twice = 0, Counter[str]()
     for i, cell in enumerate(keys):
@@ -165,12 +168,12 @@ def _by_id(
     places = [sorted({first[name] for name in row if name in first}) for row in names]
     several = next((i for i, found in enumerate(places) if len(found) > 1), None)
     if several is not None:
-        raise DataError(origin, "must say one thing of each row", value=f"two rows for {ids[several]}")
+        raise DataError(origin, "must say one thing of each row", value=f"two rows for {names[several][0]}")
     at = np.array([found[0] if found else -1 for found in places], np.int64)
     matched = int((at >= 0).sum())
     notes = [
         f"Metadata: {plural(len(rows[0]) - 1, 'column')} of {origin}, by its column {column}, for "
-        f"{out_of(matched, len(ids), 'row')}; they only describe."
+        f"{out_of(matched, len(names), 'row')}; they only describe."
     ]
     if unused := len(keys) - speaks:
         notes.append(f"{plural(unused, 'row')} of {origin} {'names' if unused == 1 else 'name'} no row of the data.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -110,6 +111,7 @@ def below_header(path: Path, cells: list[list[str]], of_ids: int, known: Collect
 
 def names_of(ids: Sequence[str]) -> list[list[str]]:
     """Return the names each row answers to: its id, then its file name and stem where no other row shares them."""
-    shorter = [[i.rpartition("/")[2], Path(i).stem] for i in ids]
+    files = [i.rpartition("/")[2] for i in ids]
+    shorter = [[file, os.path.splitext(file)[0]] for file in files]
     counts = Counter(name for names in shorter for name in set(names))
     return [[i, *(name for name in names if counts[name] == 1)] for i, names in zip(ids, shorter, strict=True)]
