@@ -131,19 +131,28 @@ def test_files_are_given_by_name(give, tmp_path):
     np.testing.assert_array_equal(clusterer.labels_, clusterer.predict(IMAGES))
 
 
-def test_a_dataframe_keeps_its_names_and_its_index():
+def test_a_dataframe_keeps_its_names_and_its_index(tmp_path):
     data = narrows.open(FRAME)
     assert data.ids == tuple(FRAME.index)
     assert data.provenance["columns"] == NAMES
-    estimator = narrows.Autoencoder(2, epochs=1, random_state=0).fit(FRAME)
-    assert estimator.feature_names_in_.tolist() == NAMES
+    for frame in (FRAME, pa.table(FRAME)):
+        estimator = narrows.Autoencoder(2, epochs=1, random_state=0).fit(frame)
+        assert estimator.feature_names_in_.tolist() == NAMES
+    assert not hasattr(narrows.Autoencoder(2, epochs=1).fit(FRAME.set_axis([0, 1, 2], axis=1)), "feature_names_in_")
     with pytest.raises(ValueError, match="feature names should match"):
         estimator.transform(FRAME[["b", "a", "c"]])
+    estimator.fit(FRAME)
     assert estimator.set_output(transform="pandas").transform(FRAME).index.tolist() == FRAME.index.tolist()
     assert narrows.open(FRAME.reset_index(drop=True)).ids[:2] == ("0", "1")
     twice = narrows.open(FRAME.rename(index={"r1": "r0"}))
     assert twice.ids[:2] == ("0", "1")
     assert "The index names some rows twice, so rows go by their numbers." in twice.notes
+    for index in (FRAME.index, [7 * i for i in range(30)]):
+        FRAME.set_axis(index, axis=0).to_parquet(tmp_path / "x.parquet")
+        data = narrows.open(tmp_path / "x.parquet")
+        assert data.ids == tuple(map(str, index))
+        assert data.shape == (3,)
+        assert not data.metadata
     levels = pd.MultiIndex.from_product([["x", "y"], range(15)])
     assert narrows.open(FRAME.set_index(levels)).ids[15] == "y/0"
 

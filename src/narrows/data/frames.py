@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from narrows.files import Array
 #: What stands in a column: numbers (N,), vectors (N, D), or words.
 Content = Array | tuple[str, ...]
 
+LEVEL = re.compile(r"__index_level_[0-9]+__")  # what pandas calls an index without a name in a file
 PARQUET = (".parquet", ".pq")  # how its files are named
 
 
@@ -38,8 +40,7 @@ def read(frame: Any, options: Options, origin: str = "dataframe") -> Raw:
     ------
     DataError : columns that are not there, no column of numbers, or cells without one
     """
-    names, contents = contents_of(frame, origin)
-    return of_columns(names, contents, options, origin, _index(frame))
+    return of_columns(*_parted(frame, origin), options, origin)
 
 
 def of_parquet(paths: Sequence[Path]) -> Any:
@@ -89,22 +90,24 @@ def contents_of(frame: Any, origin: str = "dataframe") -> tuple[list[str], list[
 
 def described(frame: Any, origin: str = "dataframe") -> dict[str, metadata.Column]:
     """Return the columns of a dataframe that hold no vectors, as metadata has them, and its index as the first."""
-    index = _index(frame)
+    names, contents, index = _parted(frame, origin)
     found: dict[str, metadata.Column] = {"index": index} if index else {}
-    known = zip(*contents_of(frame, origin), strict=True)
+    known = zip(names, contents, strict=True)
     return found | {name: _described(content) for name, content in known if not _holds_vectors(content)}
 
 
 def with_values(frame: Any, names: Sequence[str], values: Array) -> Any:
-    """Return a dataframe of the same library with these columns alone: ``values`` (N, D)."""
-    backend = nw.from_native(frame, eager_only=True).implementation
-    return nw.from_numpy(values, schema=list(names), backend=backend).to_native()
+    """Return columns ``values`` (N, D) as a dataframe of the same library, or as they are where names are numbers."""
+    table = nw.from_native(frame, eager_only=True)
+    if not all(isinstance(name, str) for name in table.columns):
+        return values
+    return nw.from_numpy(values, schema=list(names), backend=table.implementation).to_native()
 
 
 def of_columns(
-    names: Sequence[str], contents: Sequence[Content], options: Options, origin: str, index: Sequence[str] = ()
+    names: Sequence[str], contents: Sequence[Content], index: Sequence[str], options: Options, origin: str
 ) -> Raw:
-    """Tell labels, ids, data and what else is known of rows apart.
+    """Tell labels, ids, data and what else is known of rows apart; ``index`` names rows where no column does.
 
     A column of vectors is the data, unless other columns are asked for: its numbers are columns with names of their
     own, ``embedding[0]`` and so on. What is neither data nor ids nor labels is metadata.
@@ -198,6 +201,15 @@ def _holds_vectors(content: Content) -> TypeGuard[Array]:
 
 def _described(content: Content) -> metadata.Column:
     return content if isinstance(content, tuple) else metadata.of_values(content, "column")
+
+
+def _parted(frame: Any, origin: str) -> tuple[list[str], list[Content], tuple[str, ...]]:
+    """Return names and contents of the columns of a dataframe, and its index, which may be columns of a file."""
+    names, contents = contents_of(frame, origin)
+    kept = [i for i, name in enumerate(names) if not LEVEL.fullmatch(name)]
+    levels = [metadata.written(_described(contents[i])) for i in range(len(names)) if i not in kept]
+    index = _index(frame) or tuple("/".join(parts) for parts in zip(*levels, strict=True))
+    return [names[i] for i in kept], [contents[i] for i in kept], index
 
 
 def _index(frame: Any) -> tuple[str, ...]:

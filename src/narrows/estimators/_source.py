@@ -65,9 +65,7 @@ class OpensSources:
         if not fitting and self.model_.is_images:
             raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(source))
         raw = Raw(source) if isinstance(source, np.ndarray) else frames.read(source, Options())
-        X = raw.values
-        if raw.columns is not None and all(isinstance(name, str) for name in source.columns):
-            X = frames.with_values(source, raw.columns, X)
+        X = raw.values if raw.columns is None else frames.with_values(source, raw.columns, raw.values)
         checked = validate_data(self, X, y, reset=fitting, dtype=DTYPES, ensure_min_samples=2 if fitting else 1)
         values, y = checked if isinstance(checked, tuple) else (checked, y)
         kept = None if fitting else self.model_.preprocessing

@@ -78,7 +78,7 @@ class Csv(Reader):
             layout = _layout(path)
             if any(map(vectors.is_listed, next(layout.lines(), (0, []))[1])):
                 contents = [_content(cells) for cells in _texts(layout, range(layout.n_columns))]
-                return frames.of_columns(layout.choices, contents, options, str(path))
+                return frames.of_columns(layout.choices, contents, (), options, str(path))
             parts = parts_of(layout, options)
             values, positions, names, notes = _values(layout, parts.data, choose=not options.columns)
             others = [column for column in range(layout.n_columns) if column not in positions]
