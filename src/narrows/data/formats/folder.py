@@ -129,5 +129,9 @@ def _what_instead(skipped: list[Skipped]) -> str:
 
 
 def _hint(root: Path, skipped: list[Skipped]) -> str | None:
-    data = [file.path for file in skipped if Path(file.path).suffix in (".npy", ".npz", ".mat", ".csv", ".gz")]
+    data = [
+        file.path
+        for file in skipped
+        if Path(file.path).suffix in (".npy", ".npz", ".mat", ".csv", ".tsv", ".gz", ".parquet")
+    ]
     return f"It holds {', '.join(data[:5])}: open one of those, such as {root / data[0]}." if data else None
