@@ -416,7 +416,7 @@ def test_a_run_that_an_earlier_version_began_is_refused_by_its_version(tmp_path,
 
 def test_steps_come_after_what_they_use():
     order = list(in_order())
-    assert order[:3] == ["open", "fit", "train"]
+    assert order[:4] == ["open", "fit", "metadata", "train"]
     assert order[-1] == "report"
     for name, step in in_order().items():
         assert isinstance(step, Step)

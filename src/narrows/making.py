@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from narrows import environment
@@ -126,7 +127,7 @@ class Making(Run):
 
     def step(
         self, name: str, work: Callable[[], Mapping[str, float | None]], files: Sequence[str] = (),
-        began: float | None = None,
+        began: float | None = None, asked: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         """Do a step unless it is done already.
 
@@ -136,6 +137,7 @@ class Making(Run):
         work : does it, writes ``files``, and returns results under flat names; what it adds to tables is its own
         files : the files it writes, relative to the folder; a name with ``*`` stands for those that match at the end
         began : when its work began, by ``time.perf_counter``, if that was before
+        asked : what it is asked for beside the settings and the rows
         """
 
         def do() -> Mapping[str, Any]:
@@ -147,7 +149,7 @@ class Making(Run):
 
         self._now = {"results": {}, "tables": {}, "notes": []}
         try:
-            self.steps.do(name, do, asked=self._asked, after=self.order[name], files=files, began=began)
+            self.steps.do(name, do, asked={**self._asked, **asked}, after=self.order[name], files=files, began=began)
         finally:
             self._now = {"results": {}, "tables": {}, "notes": []}
         self._merge()

@@ -52,6 +52,7 @@ def run(
         if done.begin(job.recipe.as_dict(), job.recipe.as_toml(), job.fingerprint):
             job.look_ahead(steps)
             for name, step in steps.items():
-                done.step(name, partial(job.do, name, step), step.owns(job), job.began if name == "open" else None)
+                began = job.began if name == "open" else None
+                done.step(name, partial(job.do, name, step), step.owns(job), began, step.asked(job))
             done.seal()
     return Run(done.folder)

@@ -10,6 +10,7 @@
     clusterer, projector, sampler, baseline, novelty .safetensors  what new data need
     figures/*.png      report.html  explorer.html               exports/  edits.jsonl  what a person did in the explorer
     duplicates.csv     groups of copies: group, id, kind, ...   steps/*.json      what each step found, and its files
+    metadata.csv       what else is known of the rows, where anything is
 
 Here a run is read: every file must have the content that the manifest says it has; what a person may edit (edits,
 exports) is not in it. ``making.py`` writes runs.

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+import torch
+from scipy import sparse
 
 from narrows.data.arrays import as_array, as_values
 from narrows.data.scale import Scale, check_range, check_white
 from narrows.errors import DataError
 
+RNG = np.random.default_rng(0)
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 9, 8, 3), dtype=np.uint8)
 
 
@@ -89,11 +92,29 @@ def test_objects_and_ragged_rows_are_refused():
         as_array([[1, 2], [3]])
 
 
-def test_sparse_matrices_are_refused_with_the_remedy():
-    from scipy.sparse import csr_array
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia", "lil", "dok"])
+def test_a_sparse_matrix_is_its_dense_one(kind):
+    dense = RNG.normal(size=(6, 4)) * (RNG.random((6, 4)) > 0.6)
+    np.testing.assert_array_equal(as_array(sparse.coo_array(dense).asformat(kind)), dense)
 
-    with pytest.raises(DataError, match="toarray"):
-        as_array(csr_array(np.eye(3)))
+
+def test_a_sparse_matrix_that_would_be_huge_is_refused_with_the_figure():
+    with pytest.raises(DataError, match=r"at most 8 GiB.*7,450\.6 GiB, as 1,000,000 x 1,000,000 float64.*TruncatedSVD"):
+        as_array(sparse.csr_array((10**6, 10**6)))
+
+
+def test_tensors_of_any_kind_are_arrays():
+    values = torch.tensor([[0.5, -1.25], [3.0, 0.0]])
+    for tensor in (
+        values.clone().requires_grad_(), torch.nn.Parameter(values), values.to(torch.bfloat16), values.half(),
+        values.to(torch.float8_e4m3fn), values.to_sparse(), values.to_sparse_csr(), values.T.contiguous().T,
+        torch.view_as_complex(torch.stack([torch.zeros(2, 2), -values], -1)).conj().imag,
+    ):  # fmt: skip
+        np.testing.assert_array_equal(as_array(tensor).astype(float), values.numpy())
+    np.testing.assert_array_equal(as_array([row.clone().requires_grad_() for row in values]), values.numpy())
+    np.testing.assert_array_equal(as_array([list(row.to(torch.bfloat16)) for row in values]), values.numpy())
+    with pytest.raises(DataError, match="a sparse tensor"):
+        as_array(torch.sparse_coo_tensor(torch.zeros(2, 1, dtype=torch.long), [1.0], (10**6, 10**6)))
 
 
 def test_tensors():

@@ -177,7 +177,10 @@ def test_a_dataframe_is_read_as_its_file_is(tmp_path):
     with pytest.raises(DataError, match="at least one column"):
         narrows.open(FRAME[["place"]])
     with pytest.raises(DataError, match="finite"):
-        narrows.open(FRAME.assign(width=np.nan))
+        narrows.open(FRAME.assign(width=np.where(np.arange(len(FRAME)) == 1, np.nan, FRAME["width"])))
+    empty = FRAME.assign(width=np.nan)
+    empty.to_csv(tmp_path / "empty.csv", index=False)
+    assert narrows.open(empty).provenance["columns"] == narrows.open(tmp_path / "empty.csv").provenance["columns"]
 
 
 def test_an_estimator_fitted_to_a_file_checks_the_names_of_dataframes(tmp_path):

@@ -20,7 +20,7 @@ def test_importing_it_is_quick():
 
 
 def test_every_format_is_one_file_with_one_reader():
-    assert formats.names() == ["csv", "divided-mat", "divided-npy", "folder", "idx", "mat", "npy"]
+    assert formats.names() == ["csv", "divided-mat", "divided-npy", "folder", "idx", "mat", "npy", "parquet"]
     for name in formats.names():
         assert formats.get(name)().reads
 

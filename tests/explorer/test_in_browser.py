@@ -458,6 +458,85 @@ def test_filters_and_search_show_less_and_the_address_keeps_the_view(page, run, 
     assert f" of {ROWS:,}" in page.locator("section[aria-label=Filters] .hint").first.inner_text()
 
 
+@pytest.fixture(scope="module")
+def described(tmp_path_factory):
+    """A run of 300 digits of which a table says more, but for one of them."""
+    folder = tmp_path_factory.mktemp("described")
+    rows = [(i, 2000 + i % 10, 1_700_000_000_123 + i, ("Rome", "Oslo", "")[i % 3], f"note {i}") for i in range(1, 1797)]
+    with open(folder / "meta.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("id", "year", "time", "site, city", "note"), *rows])
+    overrides = [
+        "data.source=digits", "data.limit=1200", f"data.metadata={folder / 'meta.csv'}", "train.epochs=1",
+        "net.code_size=8", "projection.name=pca", "name=described",
+    ]  # fmt: skip
+    return pipeline.run(recipes.load("default", overrides), folder / "run")
+
+
+@pytest.mark.parametrize("form", ["file", "served"])
+def test_metadata_colour_filter_are_searched_and_exported(described, new_page, form, tmp_path):
+    if form == "file":
+        page = new_page((described.folder / "explorer.html").as_uri())
+    else:
+        shutil.copytree(described.folder, tmp_path / "run")
+        page = new_page(Served([tmp_path / "run"]).address)
+    ids = [int(i) for i in read(described.folder / "explorer.html").texts(described_ids(described))]
+    assert page.locator("header select option").all_inner_texts()[-4:] == [
+        "year",
+        "time",
+        "site, city",
+        "confirmed by you",
+    ]
+    page.select_option("header select", "year")
+    assert page.locator(".legend").inner_text().split() == ["2000", "2009"]
+    assert pixels(page)[1] >= 10
+    page.select_option("header select", "site, city")
+    assert page.locator(".legend .entry").all_inner_texts() == ["none", "Oslo", "Rome"]
+    panel(page, "filters")
+    shown = page.locator("section[aria-label=Filters] .hint").first
+    sites = page.locator("fieldset", has_text="site, city")
+    sites.get_by_role("button", name="none").click()
+    sites.get_by_label(re.compile("Rome")).check()
+    rome = [i for i in ids if i and i % 3 == 0]
+    assert shown.inner_text().startswith(f"{len(rome):,} of")
+    page.get_by_label("year: to").fill("2004")
+    page.keyboard.press("Tab")
+    early = [i for i in rome if i % 10 <= 4]
+    assert shown.inner_text().startswith(f"{len(early):,} of")
+    again = new_page(page.url)
+    again.keyboard.press("a")
+    assert count(again) == len(early)
+    again.fill("input[type=search]", "NOTE 16")
+    again.press("input[type=search]", "Enter")
+    found = [i for i in early if str(i).startswith("16")]
+    assert count(again) == len(found) > 1
+    panel(again, "export")
+    again.get_by_label("Rows:").select_option("selection")
+    rows = list(csv.DictReader(io.StringIO(exported(again, "CSV").decode())))
+    assert [(int(row["id"]), row["year"], row["time"], row["site, city"], row["note"]) for row in rows] == [
+        (i, str(2000 + i % 10), str(1_700_000_000_123 + i), "Rome", f"note {i}") for i in found
+    ]
+    if form == "served":
+        table = parquet.read_table(io.BytesIO(exported(again, "Parquet"))).to_pydict()
+        assert table["time"] == [1_700_000_000_123 + i for i in found]
+        assert table["note"] == [f"note {i}" for i in found]
+
+
+def test_what_metadata_say_of_a_row_is_shown_beside_it(described, new_page):
+    page = new_page((described.folder / "explorer.html").as_uri())
+    ids = read(described.folder / "explorer.html").texts(described_ids(described))
+    row = next(row for row, i in enumerate(ids) if int(i) and int(i) % 3 == 0)
+    page.goto(f"{page.url.partition('#')[0]}#row={row}")
+    i = int(ids[row])
+    facts = page.locator("section[aria-label=Image] dl")
+    expect(facts).to_contain_text(f"note {i}")
+    for text in (str(2000 + i % 10), str(1_700_000_000_123 + i), "Rome"):
+        assert text in facts.inner_text()
+
+
+def described_ids(run):
+    return read(run.folder / "explorer.html").header["ids"]
+
+
 # 6: the decoder
 
 

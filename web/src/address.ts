@@ -15,8 +15,8 @@ export function write(state: State, camera: Camera): void {
   if (camera.zoom !== 1 || camera.x || camera.y) kept.set("view", [camera.x, camera.y, camera.zoom].map((n) => n.toPrecision(5)).join(","));
   if (state.colourBy !== "cluster") kept.set("colour", state.colourBy);
   if (state.focus !== null) kept.set("row", String(state.focus));
-  for (const [name, { low, high }] of filters.ranges) kept.append("range", `${name},${low},${high}`);
-  for (const [name, wanted] of filters.categories) kept.append("only", [name, ...wanted].join(","));
+  for (const [name, { low, high }] of filters.ranges) kept.append("range", `${encodeURIComponent(name)},${low},${high}`);
+  for (const [name, wanted] of filters.categories) kept.append("only", [encodeURIComponent(name), ...wanted].join(","));
   if (filters.clusters) kept.set("clusters", [...filters.clusters].join(","));
   if (filters.review !== "all") kept.set("review", filters.review);
   if (filters.copies) kept.set("copies", "1");
@@ -32,18 +32,20 @@ export function read(state: State, camera: Camera): void {
   const [x, y, zoom] = numbers(kept.get("view"));
   if ([x, y, zoom].every((n) => n !== undefined && Number.isFinite(n)) && zoom! > 0) camera.show(x!, y!, zoom!);
   const colour = kept.get("colour");
-  if (colour === "review" || (colour && state.pile.column(colour))) state.colourBy = colour;
+  if (colour === "review" || (colour && state.pile.sorting.some((column) => column.name === colour))) state.colourBy = colour;
   const row = Number(kept.get("row") ?? Number.NaN);
   if (Number.isInteger(row) && row >= 0 && row < state.pile.rows) state.focus = row;
   const filters = noFilters();
   for (const text of kept.getAll("range")) {
-    const [name, low, high] = text.split(",");
+    const [written, low, high] = text.split(",");
+    const name = plain(written!);
     const [from, to] = [Number(low), Number(high)];
-    if (state.pile.column(name!)?.kind === "number" && !Number.isNaN(from) && !Number.isNaN(to)) filters.ranges.set(name!, { low: from, high: to });
+    if (state.pile.column(name)?.kind === "number" && !Number.isNaN(from) && !Number.isNaN(to)) filters.ranges.set(name, { low: from, high: to });
   }
   for (const text of kept.getAll("only")) {
-    const [name, ...values] = text.split(",");
-    if (state.pile.column(name!)?.kind === "category") filters.categories.set(name!, new Set(values.map(Number)));
+    const [written, ...values] = text.split(",");
+    const name = plain(written!);
+    if (state.pile.column(name)?.kind === "category") filters.categories.set(name, new Set(values.map(Number)));
   }
   const clusters = numbers(kept.get("clusters"));
   if (clusters.length) filters.clusters = new Set(clusters);
@@ -53,4 +55,13 @@ export function read(state: State, camera: Camera): void {
   filters.text = kept.get("text") ?? "";
   state.filters = filters;
   state.refilter();
+}
+
+/** A name of a column, in which a comma was written as %2C; one that is no such writing stays as it is. */
+function plain(name: string): string {
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
 }

@@ -1,6 +1,6 @@
 /** The colour of every point, and the legend that explains it. */
 
-import { assign, css, onScale, type Rgb } from "./palette";
+import { assign, css, onScale, UNKNOWN, type Rgb } from "./palette";
 import type { Colours } from "./points";
 import type { State } from "./state";
 
@@ -17,7 +17,7 @@ export interface Legend {
 export function choices(state: State): { value: string; text: string }[] {
   return [
     { value: "cluster", text: "cluster" },
-    ...state.pile.columns.map((column) => ({ value: column.name, text: column.title })),
+    ...state.pile.sorting.map((column) => ({ value: column.name, text: column.title })),
     { value: "review", text: "confirmed by you" },
   ];
 }
@@ -25,7 +25,7 @@ export function choices(state: State): { value: string; text: string }[] {
 /** Returns the colour of a row, before it is known whether it is selected. */
 export function colouring(state: State): { of: (row: number) => Rgb; legend: Legend } {
   const { pile, edits } = state;
-  const column = pile.column(state.colourBy);
+  const column = pile.sorting.find(({ name }) => name === state.colourBy);
   if (column?.kind === "number") {
     const { low, high } = column;
     const span = high - low || 1;
@@ -37,8 +37,9 @@ export function colouring(state: State): { of: (row: number) => Rgb; legend: Leg
   const review = state.colourBy === "review";
   const classes: ArrayLike<number> = column ? column.values : review ? edits.confirmed : edits.clusters;
   const colours = assign(classes, pile.points);
+  if (column) for (const value of colours.keys()) if (!column.names[value]) colours.set(value, UNKNOWN);
   const text = (value: number): string =>
-    column ? column.names[value] || "no label" : review ? (value ? "confirmed" : "not yet") : edits.nameOf(value);
+    column ? column.names[value] || (column.name === "label" ? "no label" : "none") : review ? (value ? "confirmed" : "not yet") : edits.nameOf(value);
   const entries = [...colours].map(([value, colour]) => ({ colour: css(colour), text: text(value), value }));
   return {
     of: (row) => colours.get(classes[row]!)!,

@@ -89,7 +89,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
     state.colourBy = colour.value;
     state.tell("colour");
   } }, ...choices(state).map(({ value, text }) => option(value, text)));
-  const search = h("input", { type: "search", placeholder: "Search ids", "aria-label": "Search ids", "aria-keyshortcuts": "/" });
+  const search = h("input", { type: "search", placeholder: "Search ids and words", "aria-label": "Search ids and words", "aria-keyshortcuts": "/" });
   const searched = h("span", { class: "searched" });
   let typing = 0;
   search.addEventListener("input", () => {

@@ -4,6 +4,7 @@ import { trying } from "./clusters";
 import { button, counted, download, h, option } from "./dom";
 import { rowsOf, type State } from "./state";
 
+type Cell = string | number | boolean | null; // null: not known
 type Scope = "all" | "selection" | "shown" | "confirmed";
 
 export function exportPanel(state: State): HTMLElement {
@@ -81,17 +82,19 @@ export function rowsIn(state: State, scope: Scope): number[] {
   return rowsOf(scope === "selection" ? selected : scope === "shown" ? shown : edits.confirmed);
 }
 
-export function records(state: State, rows: readonly number[]): Record<string, string | number | boolean>[] {
+export function records(state: State, rows: readonly number[]): Record<string, Cell>[] {
   const { pile, edits } = state;
   return rows.map((row) => {
     const cluster = edits.clusters[row]!;
-    const record: Record<string, string | number | boolean> = {
+    const record: Record<string, Cell> = {
       id: pile.ids[row]!, row, cluster, cluster_name: edits.nameOf(cluster), confirmed: edits.confirmed[row] === 1,
       x: Number(pile.points[2 * row]!.toPrecision(6)), y: Number(pile.points[2 * row + 1]!.toPrecision(6)),
     };
     for (const column of pile.columns) {
       const value = column.values[row]!;
-      record[column.name] = column.kind === "category" ? (column.names[value] ?? "") : Number(value.toPrecision(6));
+      if (column.kind !== "number") record[column.name] = column.names[value] ?? "";
+      else if (Number.isNaN(value)) record[column.name] = null;
+      else record[column.name] = column.values instanceof Float64Array ? value : Number(value.toPrecision(6));
     }
     return record;
   });
@@ -100,7 +103,7 @@ export function records(state: State, rows: readonly number[]): Record<string, s
 export function csv(state: State, rows: readonly number[]): string {
   const made = records(state, rows);
   const names = Object.keys(made[0] ?? {});
-  return [names, ...made.map((record) => names.map((name) => record[name]!))].map(line).join("");
+  return [names, ...made.map((record) => names.map((name) => record[name] ?? null))].map(line).join("");
 }
 
 function labels(state: State, rows: readonly number[]): string {
@@ -108,12 +111,12 @@ function labels(state: State, rows: readonly number[]): string {
   return [["id", "label"], ...rows.map((row) => [pile.ids[row]!, edits.nameOf(edits.clusters[row]!)])].map(line).join("");
 }
 
-function line(cells: readonly (string | number | boolean)[]): string {
+function line(cells: readonly Cell[]): string {
   return `${cells.map(cell).join(",")}\n`;
 }
 
-function cell(value: string | number | boolean): string {
-  const text = String(value);
+function cell(value: Cell): string {
+  const text = String(value ?? "");
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 

@@ -49,7 +49,7 @@ export function filterPanel(state: State): { element: HTMLElement; opened: () =>
       ),
       h("div", { class: "bar wrap" }, review, h("label", { for: "copies" }, copies, ` copies only (${copiesText(pile)})`)),
       h("div", { class: "bar wrap" }, ...finds()),
-      ...pile.columns.map((column) => (column.kind === "number" ? range(column) : categories(column))),
+      ...pile.sorting.map((column) => (column.kind === "number" ? range(column) : categories(column))),
     );
     said();
   }

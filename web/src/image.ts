@@ -2,7 +2,7 @@
 
 import { confirm, move } from "./actions";
 import { trying } from "./clusters";
-import { button, counted, h, option, short, whenShown, type Panel } from "./dom";
+import { button, counted, h, option, whenShown, type Panel } from "./dom";
 import type { State } from "./state";
 import { figure, thumb } from "./thumbs";
 
@@ -26,11 +26,8 @@ export function imagePanel(state: State, goTo: (row: number) => void): Panel {
     );
     const facts = h("dl", {}, ...pair("cluster", edits.nameOf(cluster)));
     for (const column of pile.columns) {
-      const value = column.values[row]!;
-      if (column.kind === "number") {
-        const rank = column.name === "distance" ? `${short(value)} (rank ${state.rank("distance", row)!.toLocaleString("en")} of ${pile.rows.toLocaleString("en")})` : short(value);
-        facts.append(...pair(column.title, rank, column.hint));
-      } else facts.append(...pair(column.title, column.names[value] || "none"));
+      const rank = column.name === "distance" ? ` (rank ${state.rank("distance", row)!.toLocaleString("en")} of ${pile.rows.toLocaleString("en")})` : "";
+      facts.append(...pair(column.title, (pile.said(column, row) || "none") + rank, column.hint));
     }
     facts.append(...pair("you", edits.confirmed[row] ? "confirmed" : "not yet confirmed"));
     const shown = h("div", { class: "figures" });

@@ -17,6 +17,8 @@ const CLUSTERS = (
 /** Cividis (Nuñez et al. 2018) at nine places: even for all kinds of sight, from low to high. */
 const SCALE = "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 fee838".split(" ").map(parsed);
 
+export const UNKNOWN: Rgb = [128, 128, 128];
+
 const MANY = 300; // classes of which nobody can tell colours apart anyway
 
 function parsed(text: string): Rgb {
@@ -28,7 +30,7 @@ export function css([red, green, blue]: Rgb): string {
 }
 
 export function onScale(share: number): Rgb {
-  if (Number.isNaN(share)) return [128, 128, 128];
+  if (Number.isNaN(share)) return UNKNOWN;
   const place = Math.min(1, Math.max(0, share)) * (SCALE.length - 1);
   const low = Math.min(SCALE.length - 2, Math.floor(place));
   const [a, b] = [SCALE[low]!, SCALE[low + 1]!];

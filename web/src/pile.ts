@@ -1,15 +1,16 @@
 /** Everything known about the rows of one run, as typed arrays. */
 
-import { numbers, texts, type Source } from "./source";
+import { numbers, texts, type Numbers, type Source } from "./source";
+import { short } from "./dom";
 import type { Header } from "./types";
 
 export interface Column {
   readonly name: string;
   readonly title: string;
   readonly hint?: string; // what the title does not say
-  readonly kind: "number" | "category";
-  readonly values: ArrayLike<number>;
-  readonly names: readonly string[]; // of categories
+  readonly kind: "number" | "category" | "text";
+  readonly values: Numbers;
+  readonly names: readonly string[]; // of categories; of texts one for each row
   readonly low: number; // of numbers
   readonly high: number;
 }
@@ -57,10 +58,12 @@ export class Pile {
       examples && numbers(source, examples.middles),
       numbers(source, header.copies.groupOf),
       numbers(source, header.copies.firsts),
-      ...header.columns.map((column) => numbers(source, column.values)),
+      ...header.columns.map((column) => (column.kind === "text" ? texts : numbers)(source, column.values)),
     ] as const);
     const columns = header.columns.map((column, i): Column => {
-      const held = (values as Float32Array[])[i] as Float32Array;
+      const read = values[i] as Numbers | string[];
+      if (Array.isArray(read)) return { ...column, values: Int32Array.from(read, (_, row) => row), names: read, low: 0, high: 0 };
+      const held = read;
       let low = Infinity;
       let high = -Infinity;
       for (const value of held) {
@@ -95,6 +98,19 @@ export class Pile {
 
   column(name: string): Column | undefined {
     return this.columns.find((column) => column.name === name);
+  }
+
+  /** The columns that points can be coloured and filtered by: not those in which most rows have a text of their own. */
+  get sorting(): readonly Column[] {
+    return this.columns.filter((column) => column.kind !== "text");
+  }
+
+  /** What a column says of a row, as a person reads it; "" where that is not known. */
+  said(column: Column, row: number): string {
+    const value = column.values[row]!;
+    if (column.kind !== "number") return column.names[value] ?? "";
+    if (Number.isNaN(value)) return "";
+    return column.values instanceof Float64Array ? String(value) : short(value);
   }
 
   /** All rows of groups of copies; without the first of each group where `further`. */

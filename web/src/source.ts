@@ -82,13 +82,15 @@ export class Refused extends Error {
   }
 }
 
-type Numbers = Float32Array | Int32Array | Uint16Array;
+export type Numbers = Float32Array | Float64Array | Int32Array | Uint16Array;
 
 export async function numbers(source: Source, where: Where): Promise<Numbers> {
   const buffer = await inflated(await source.bytes(where.blob));
   switch (where.type) {
     case "float32":
       return new Float32Array(buffer);
+    case "float64":
+      return new Float64Array(buffer);
     case "int32":
       return new Int32Array(buffer);
     case "uint16":

@@ -116,7 +116,9 @@ export class State {
     if (copies) leave((row) => pile.copyGroup[row]! >= 0);
     if (text) {
       const wanted = text.toLowerCase();
-      leave((row) => pile.ids[row]!.toLowerCase().includes(wanted));
+      const words = pile.columns.filter(({ kind, name }) => kind !== "number" && name !== "label" && name !== "split");
+      const has = (text: string): boolean => text.toLowerCase().includes(wanted);
+      leave((row) => has(pile.ids[row]!) || words.some((column) => has(column.names[column.values[row]!]!)));
     }
     this.shownCount = shown.reduce((sum, one) => sum + one, 0);
     this.tell("shown");

@@ -17,7 +17,7 @@ export interface ColumnHeader {
   readonly name: string;
   readonly title: string;
   readonly hint?: string; // what the title does not say
-  readonly kind: "number" | "category";
+  readonly kind: "number" | "category" | "text";
   readonly values: Blob;
   readonly names?: readonly string[];
 }

@@ -35,6 +35,7 @@ def root() -> None:
 def info(
     source: Source,
     labels: Annotated[str | None, typer.Option(help="Where labels come from; see `narrows.open`.")] = None,
+    metadata: Annotated[str | None, typer.Option(help="A table of what else is known of the rows.")] = None,
     key: Key = None,
     ignore: Ignore = None,
     set_: Set = None,
@@ -42,7 +43,7 @@ def info(
     """Say what a source holds: how many, of what shape, which labels, and which files cannot be read."""
     import numpy as np
 
-    data = _opened(source, {"labels": labels, "key": key, "ignore": ignore}, set_)
+    data = _opened(source, {"labels": labels, "metadata": metadata, "key": key, "ignore": ignore}, set_)
     origin = printable(str(data.provenance.get("source", source)))
     typer.echo(f"{'source':<9} {origin} ({data.provenance.get('format', 'unknown')})")
     typer.echo(f"{'rows':<9} {plural(len(data), 'image' if data.is_images else 'vector')}")
@@ -51,6 +52,9 @@ def info(
         found, sizes = np.unique(data.labels[data.labels >= 0], return_counts=True)
         counts = ", ".join(f"{data.class_names[label]} {size:,}" for label, size in zip(found, sizes, strict=True))
         typer.echo(f"{'labels':<9} {printable(counts)}")
+    for name, column in data.metadata.items():
+        what = "numbers" if not isinstance(column, tuple) else plural(len(set(column) - {""}), "word")
+        typer.echo(f"{'metadata':<9} {printable(name)}: {what}")
     for note in data.notes:
         typer.echo(f"{'note':<9} {printable(note)}")
     for file in data.skipped:

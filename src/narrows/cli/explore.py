@@ -99,7 +99,8 @@ def _data_of(run: Run) -> Dataset | None:
         typer.echo(f"The run's data come from code, {asked.source}: --trust-code runs it. No images without.", err=True)
         return None
     try:
-        data = open_data(asked, seed, for_this_terminal())
+        # What is known of rows besides is in the run: its table may be gone.
+        data = open_data(asked.model_copy(update={"metadata": "none"}), seed, for_this_terminal())
     except DataError as error:
         typer.echo(f"The run's data cannot be opened, so there are no images at full size: {error}", err=True)
         return None

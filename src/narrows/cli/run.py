@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,13 @@ def run(
         typer.Option(
             help="Where labels come from, to score by: a .csv of ids and labels (FILE or FILE:COLUMN), a column, "
             "folders, or none."
+        ),
+    ] = None,
+    metadata: Annotated[
+        str | None,
+        typer.Option(
+            help="What else is known of rows, to colour and filter by: a .csv, .tsv or .parquet, by id or in order; "
+            "none leaves out what the source itself says, too."
         ),
     ] = None,
     set_: Annotated[
@@ -74,6 +82,8 @@ def run(
         overrides.insert(0, f"data.source={_quoted(data)}")
     if labels is not None:
         overrides.insert(0, f"data.labels={_quoted(labels)}")
+    if metadata is not None:
+        overrides.insert(0, f"data.metadata={_quoted(metadata)}")
     is_named = any(override.partition("=")[0] == "name" for override in overrides)
     if not is_named and (chosen == "default" and title != "default"):
         overrides.append(f"name={_quoted(title)}")
@@ -134,7 +144,6 @@ def folder_name(source: str) -> str:
     Letters, digits, "-", "_" and "." are kept; other characters become "-".
     """
     import glob
-    import os
     import re
 
     path = Path(os.path.expanduser(source))

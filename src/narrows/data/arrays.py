@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,22 +15,24 @@ from narrows.data.scale import BYTES, KEPT, OVERSHOOT, SIXTEEN_BITS, UNIT, Censu
 from narrows.errors import DataError
 from narrows.files import Array
 
+MOST_BYTES = 1 << 33  # of an array that is written out from a form in which zeros take no room
 BLOCK = 1024  # rows converted at a time, so that no second copy of everything is made
 LEVELS = 16  # white where no value is larger: 4-bit pictures, and scikit-learn's digits, whose pixels count to 16
 DARK = 64  # of 255: images in which no pixel is brighter are worth a word
 
 
 def as_array(source: Any) -> Array:
-    """Return an array-like, or a torch tensor on any device, as an array.
+    """Return an array-like, a sparse matrix, or a tensor or a list of tensors on any device, as an array.
 
     Raises
     ------
-    DataError : Python objects, or rows of unequal length
+    DataError : Python objects, rows of unequal length, or a sparse matrix that is too large to be written out
     """
-    torch = sys.modules.get("torch")  # a tensor exists only where torch has been imported
-    if torch is not None and isinstance(source, torch.Tensor):
-        source = source.detach().cpu()
-        source = (source.float() if source.dtype == torch.bfloat16 else source).numpy()
+    source = without_tensors(source)
+    sparse = sys.modules.get("scipy.sparse")  # nobody has a matrix of it without it
+    if sparse is not None and sparse.issparse(source):
+        require_room(source.shape, source.dtype, "a sparse matrix")
+        source = source.toarray()
     if np.ma.is_masked(source):
         raise DataError(
             "data", "must have a value everywhere", value="a masked array", remedy="Fill it: array.filled(0)."
@@ -38,9 +41,42 @@ def as_array(source: Any) -> Array:
         array = source if isinstance(source, np.ndarray) else np.asarray(source)
     except ValueError as error:
         raise DataError("data", "must be an array with rows of equal shape", remedy=f"{error}.") from error
-    if array.dtype == object and hasattr(source, "toarray"):
-        raise DataError("data", "must be a dense array", value="a sparse matrix", remedy="Call its toarray() first.")
     return array
+
+
+def require_room(shape: Sequence[int], dtype: np.dtype, origin: str) -> None:
+    """Refuse to write out an array of ``shape`` that would take the memory of a usual machine.
+
+    Raises
+    ------
+    DataError : more than ``MOST_BYTES``
+    """
+    if (needed := math.prod(shape) * dtype.itemsize) > MOST_BYTES:
+        raise DataError(
+            origin, f"must take at most {MOST_BYTES >> 30} GiB with its zeros written out",
+            value=f"{needed / (1 << 30):,.1f} GiB, as {' x '.join(f'{n:,}' for n in shape)} {dtype}",
+            remedy="Take fewer rows, or make its columns few first: sklearn.decomposition.TruncatedSVD.",
+        )  # fmt: skip
+
+
+def without_tensors(source: Any) -> Any:
+    """Return a tensor as an array, whatever its device, type, layout and gradients; those in lists as well.
+
+    Anything else comes back as it is.
+    """
+    torch, first = sys.modules.get("torch"), source  # nobody has a tensor without torch
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
+    if torch is None or not isinstance(first, torch.Tensor):
+        return source
+    if not isinstance(source, torch.Tensor):
+        return [without_tensors(item) for item in source]
+    if source.layout != torch.strided:
+        require_room(source.shape, np.dtype(np.float64), "a sparse tensor")
+        source = source.to_dense()
+    source = source.detach().cpu().resolve_conj().resolve_neg()
+    has_no_twin = source.is_floating_point() and source.dtype not in (torch.float16, torch.float32, torch.float64)
+    return (source.float() if has_no_twin else source).numpy()  # bfloat16, and the types of 8 bits
 
 
 def as_values(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from narrows.data import metadata
+from narrows.data.metadata import Column
 from narrows.errors import DataError
 from narrows.files import Array, Int64
 from narrows.wording import plural
@@ -37,6 +39,8 @@ class Dataset:
     ids : a name for each row, unique; row numbers by default
     paths : the file each row came from; or None
     split : "train", "valid" or "test" for each row, where the source itself fixes a split; or None
+    metadata : what else is known, name -> column (N,) of numbers or words; NaN, None and "" where it is not. It never
+        enters codes, clusters or scores
     provenance : how the data came to be, as JSON-ready values: source, format, and how files were converted
     skipped : files that could not be used, each with its reason
     notes : sentences a reader of the report should know (a conversion, a fallback)
@@ -52,6 +56,7 @@ class Dataset:
     ids: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
     split: Array | None = None
+    metadata: Mapping[str, Column] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
@@ -85,6 +90,12 @@ class Dataset:
                     f"must have one entry for each of the {plural(len(values), 'row')}",
                     value=plural(len(column), "entry", "entries"),
                 )
+        described = {str(name): metadata.of_values(column, str(name)) for name, column in self.metadata.items()}
+        object.__setattr__(self, "metadata", described)
+        for name, known in described.items():
+            if len(known) != len(values):
+                rule = f"must have one entry for each of the {plural(len(values), 'row')}"
+                raise DataError(f"metadata[{name!r}]", rule, value=plural(len(known), "entry", "entries"))
         self._check_names()
         self._check_labels()
         if is_vectors and not all_finite(values):
@@ -203,6 +214,7 @@ class Dataset:
             ids=tuple(self.ids[i] for i in index),
             paths=None if self.paths is None else tuple(self.paths[i] for i in index),
             split=None if self.split is None else self.split[index],
+            metadata=metadata.taken(self.metadata, index),
         )
 
 

@@ -5,46 +5,24 @@ What a table does not say clearly is not guessed: a wrong column would be scored
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from narrows.data import columns
 from narrows.data.labels import LABEL_WORDS, called_labels, is_fraction, is_missing
+from narrows.data.row_tables import Table, below_header, cells_of, id_column, names_of
 from narrows.errors import DataError
 from narrows.files import Array
 
-ID_WORDS = ("id", "path", "file", "filename", "image", "name")
 # What says which rows train, and is no class.
 SPLIT_WORDS = frozenset({
     "train", "training", "valid", "validation", "val", "dev", "test", "testing", "unlabeled", "unlabelled", "unsup",
 })  # fmt: skip
 SPLIT_HEADERS = frozenset({"split", "fold", "set", "subset", "partition", "is_train", "is_test", "is_valid", "is_val"})
-SAMPLE_LINES = 20  # by which the delimiter is told
-
-
-@dataclass(frozen=True)
-class _Table:
-    """Rows of cells below the header, if there is one, and what the columns are called."""
-
-    path: Path
-    rows: list[list[str]]
-    header: list[str]  # empty where the table has none
-
-    def cells(self, column: int) -> list[str]:
-        return [row[column].strip() for row in self.rows]
-
-    def called(self, column: int) -> str:
-        return repr(self.header[column]) if self.header else f"number {column}"
-
-    def ask_for(self, column: int) -> str:
-        """Return what a person writes to get the labels from this column."""
-        return f"{self.path.name}:{self.header[column] if self.header else column}"
 
 
 def read(
@@ -70,12 +48,14 @@ def read(
     labels : strings (N,), empty where the table has none; of a table of one column as many as it has rows
     notes : what was taken as labels, and which rows have none
 
+    A table that names no row, but has ``column`` and a row for each of them, is read in order.
+
     Raises
     ------
     DataError : a table that cannot be read, names none of the rows, names one twice with different labels, or whose
         labels could stand in several columns
     """
-    cells = _cells(path)
+    cells = cells_of(path)
     width = len(cells[0])
     if width == 1:
         return _alone(path, cells, column, {len(ids), *counts}), ()
@@ -84,15 +64,19 @@ def read(
         raise DataError(
             str(path), f"must have {width} cells in every row", value=f"{len(cells[line])} in row {line + 1}"
         )
-    names = _names_of(ids)
+    names = names_of(ids)
     numbered = list(ids) == [str(row) for row in range(len(ids))]
-    of_ids = _id_column(cells, {name for row in names for name in row}, numbered=numbered)
+    of_ids = id_column(cells, {name for row in names for name in row}, numbered=numbered)
+    if of_ids is None and column in cells[0] and len(cells) - 1 in {len(ids), *counts}:
+        found_in_order = Table(path, cells[1:], cells[0]).cells(cells[0].index(column))
+        note = f"Labels were taken from the column {column!r} of {path.name}, row by row; they only score."
+        return np.array(found_in_order), (note,)
     if of_ids is None:
         raise DataError(
             str(path), "must name the rows it labels by their ids", value=", ".join(cells[min(1, len(cells) - 1)][:3]),
             remedy=f"Ids look like {ids[0]!r}.",
         )  # fmt: skip
-    table = _below_header(path, cells, of_ids, {name for row in names for name in row})
+    table = below_header(path, cells, of_ids, {name for row in names for name in row})
     found, taken = _labels_of(table, of_ids, column)
     by_id = _by_id(table, of_ids, found)
     if numbered and "0" not in by_id and str(len(ids)) in by_id:
@@ -111,22 +95,6 @@ def read(
     if missing:
         notes.append(f"{missing:,} of {len(ids):,} rows have no label in {path.name}.")
     return np.array([label or "" for label in labels]), tuple(notes)
-
-
-def _cells(path: Path) -> list[list[str]]:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = file.readlines()
-        sample = [line for line in lines if line.strip()][:SAMPLE_LINES]
-        if not sample:
-            raise DataError(str(path), "must hold labels", value="an empty file")
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else columns.delimiter(sample, spaces=False)
-        # Blanks may belong to an id, but none before a quote does.
-        blanks = any(f'{delimiter} "' in line for line in lines)
-        rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=blanks)
-        return [row for row in rows if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(str(path), "must be a table of text in UTF-8", remedy=f"{error}.") from error
 
 
 def _alone(path: Path, cells: list[list[str]], column: str, counts: Collection[int]) -> Array:
@@ -151,43 +119,7 @@ def _label_of(path: Path, names: Sequence[str], by_id: dict[str, str]) -> str | 
     return next(iter(found), None)
 
 
-def _id_column(cells: list[list[str]], known: Collection[str], *, numbered: bool) -> int | None:
-    """Return the column whose cells are the ids of rows; None where there is none.
-
-    Rows that are ``numbered`` are told by a column without repeats alone: classes are small numbers too.
-    """
-    first = [cell.strip().lower() for cell in cells[0]]
-    hits = [sum(row[i] in known or row[i].strip() in known for row in cells) for i in range(len(first))]
-    called = [i for i, word in enumerate(first) if word in ID_WORDS and not _recurs(cells, i)]
-    if called:
-        return max(called, key=lambda i: (hits[i], -ID_WORDS.index(first[i])))
-    # Numbers from 0 may be ids of rows, but a column of ids names none of them twice.
-    unique = [i for i, n in enumerate(hits) if n and len({row[i] for row in cells}) == len(cells)]
-    candidates = unique or [i for i, n in enumerate(hits) if n and not numbered]
-    return max(candidates, key=lambda i: (hits[i], -i)) if candidates else None
-
-
-def _recurs(cells: list[list[str]], column: int) -> bool:
-    """Whether the first cell of a column comes again below: then it is no header but a value."""
-    return any(row[column] == cells[0][column] for row in cells[1:])
-
-
-def _below_header(path: Path, cells: list[list[str]], of_ids: int, known: Collection[str]) -> _Table:
-    """Tell the header from the rows: its words are known, or it names no row and comes nowhere again."""
-    first = [cell.strip() for cell in cells[0]]
-    words = [
-        i for i, word in enumerate(first)
-        if (word.lower() in LABEL_WORDS or word.lower() in ID_WORDS) and not _recurs(cells, i)
-    ]  # fmt: skip
-    names_a_row = cells[0][of_ids] in known or first[of_ids] in known
-    values = [i for i, word in enumerate(first) if i != of_ids and word and _recurs(cells, i)]
-    is_header = bool(words) and (not names_a_row or of_ids in words)
-    if is_header or not (names_a_row or values):
-        return _Table(path, cells[1:], first)
-    return _Table(path, cells, [])
-
-
-def _labels_of(table: _Table, of_ids: int, asked: str) -> tuple[list[str], str]:
+def _labels_of(table: Table, of_ids: int, asked: str) -> tuple[list[str], str]:
     """Return the label of each row of the table, and a name for the column or columns they stand in."""
     others = [i for i in range(len(table.rows[0] if table.rows else table.header)) if i != of_ids]
     if asked:
@@ -218,7 +150,7 @@ def _labels_of(table: _Table, of_ids: int, asked: str) -> tuple[list[str], str]:
     raise _unclear(table, others)
 
 
-def _unclear(table: _Table, candidates: list[int]) -> DataError:
+def _unclear(table: Table, candidates: list[int]) -> DataError:
     shown = ", ".join(table.called(i) for i in candidates[: columns.MOST_NAMED])
     rest = len(candidates) - columns.MOST_NAMED
     return DataError(
@@ -228,7 +160,7 @@ def _unclear(table: _Table, candidates: list[int]) -> DataError:
     )  # fmt: skip
 
 
-def _one_hot(table: _Table, others: list[int]) -> list[int]:
+def _one_hot(table: Table, others: list[int]) -> list[int]:
     """Return the columns of 0 and 1 of which each row has a single 1; none where there are no such."""
     if not table.rows:
         return []
@@ -240,7 +172,7 @@ def _one_hot(table: _Table, others: list[int]) -> list[int]:
     return binary if len(binary) > 1 and all(total == 1 for total in sums) else []
 
 
-def _may_be_labels(table: _Table, column: int) -> bool:
+def _may_be_labels(table: Table, column: int) -> bool:
     """Whether a column could hold classes: neither measurements nor what says which rows train."""
     header = table.header[column].lower() if table.header else ""
     values = {cell.lower() for cell in table.cells(column) if not is_missing(cell)}
@@ -248,13 +180,13 @@ def _may_be_labels(table: _Table, column: int) -> bool:
     return not splits and not any(is_fraction(value) for value in values)
 
 
-def _has_few_values(table: _Table, column: int) -> bool:
+def _has_few_values(table: Table, column: int) -> bool:
     """Whether a column could hold classes, and has at least two of them and twice as many rows."""
     values = Counter(cell for cell in table.cells(column) if not is_missing(cell))
     return _may_be_labels(table, column) and 2 <= len(values) <= values.total() / 2
 
 
-def _by_id(table: _Table, of_ids: int, labels: list[str]) -> dict[str, str]:
+def _by_id(table: Table, of_ids: int, labels: list[str]) -> dict[str, str]:
     """Return the label of each id; blanks around an id may be the table's or its own, so it is known by both.
 
     Raises
@@ -270,10 +202,3 @@ def _by_id(table: _Table, of_ids: int, labels: list[str]) -> dict[str, str]:
             )
         stripped.setdefault(row[of_ids].strip(), label)
     return stripped | found
-
-
-def _names_of(ids: Sequence[str]) -> list[list[str]]:
-    """Return the names each row answers to: its id, then its file name and stem where no other row shares them."""
-    shorter = [[i.rpartition("/")[2], Path(i).stem] for i in ids]
-    counts = Counter(name for names in shorter for name in set(names))
-    return [[i, *(name for name in names if counts[name] == 1)] for i, names in zip(ids, shorter, strict=True)]

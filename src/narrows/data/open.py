@@ -10,7 +10,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,13 @@ from typing import Any, Literal
 import numpy as np
 
 from narrows.data import columns as tables
-from narrows.data import frames, label_tables, scale, sizes
+from narrows.data import frames, label_tables, metadata_tables, row_tables, scale, sizes
+from narrows.data import metadata as metadata_
 from narrows.data.arrays import as_array, as_values
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
 from narrows.data.labels import about_missing, as_labels, labels_file
+from narrows.data.metadata import Column
 from narrows.data.named import named
 from narrows.data.reading import Fit
 from narrows.data.scale import White, check_range, check_white
@@ -50,6 +52,7 @@ def open(
     page: int | Literal["all"] | None = None,
     columns: Sequence[str | int] | None = None,
     ignore: Sequence[str | int] | None = None,
+    metadata: Any = None,
     limit: int | None = None,
     strict: bool = False,
     like: Mapping[str, Any] | None = None,
@@ -62,11 +65,14 @@ def open(
 
     Parameters
     ----------
-    source : a path (a folder of images, flat or nested; a glob; one image; .npy, .npz, IDX, .mat, .csv, .tsv; a folder
-        or glob of train, valid and test .mat files as NIST36 has them; a folder of trainX, valX and valY .npy files); a
-        list of image files; the name of a data set ("digits", "mnist"; all are files in ``narrows/data/named``); an
-        array or tensor (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); or a ``Dataset``. A bare word that names a data
-        set means it, even where a file of that name exists; ``./mnist`` is the file
+    source : a path (a folder of images, flat or nested; a glob; one image; .npy, .npz, IDX, .mat, .csv, .tsv, both also
+        as .gz, .parquet; a sparse matrix as ``scipy.sparse.save_npz`` writes it; a folder or glob of train, valid and
+        test .mat files as NIST36 has them; a folder of trainX, valX and valY .npy files); a list of image files; the
+        name of a data set ("digits", "mnist"; all are files in ``narrows/data/named``); an array, a tensor or a list of
+        them, (N, D), (N, H, W), (N, H, W, C) or (N, C, H, W); a sparse matrix (N, D); a dataframe of pandas, polars or
+        pyarrow, whose index names the rows; or a ``Dataset``. A bare word that names a data set means it, even where a
+        file of that name exists; ``./mnist`` is the file. In tables a column may hold vectors, as lists or as their
+        text ("[0.1, 0.2]"): it is the data, and its numbers are columns called ``embedding[0]`` and so on
     labels : "auto" takes what the source offers (sub-folders, when every image lies in one; a file or array of labels
         with the usual name); "none"; "folders" (the names of sub-folders); the key of an array in .npz or .mat; the
         name or number of a column of a table; a file (.npy, .npz, .mat, IDX, or .csv with one label per row or columns
@@ -93,6 +99,11 @@ def open(
     columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
         but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
     ignore : columns of a table to leave out, by name or number
+    metadata : what else is known of rows; it describes them, and enters no code, cluster or score. By default what the
+        source offers: the columns of a table that are no data, the levels of sub-folders that differ (``folder 1``),
+        and ``metadata.tsv`` beside ``tensors.tsv``. "none" takes none. A table (.csv, .tsv, .parquet, or a dataframe)
+        or a mapping of names to columns adds to that: by id, file name or that without extension in a column that is
+        called as those are (``id``, ``file``, ``filename``, ``path``, ...), or row by row where it has a row for each
     limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
     like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data as its own were, so that a
@@ -129,23 +140,41 @@ def open(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
         white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
         tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
-        like, frozenset(name for name, value in unasked.items() if like is not None and value),
+        metadata, like, frozenset(name for name, value in unasked.items() if like is not None and value),
     )  # fmt: skip
+    source = given(source)
     if isinstance(source, Dataset):
         return _adapt(source, _without_page(options))
     if isinstance(source, str | os.PathLike):
         return _open_text(source, options)
-    if isinstance(source, list | tuple) and source and all(isinstance(item, str | os.PathLike) for item in source):
+    if isinstance(source, list):
         paths = [_path(item) for item in source]
         for path in paths:
             if not _exists(path):
                 raise DataError("source", "must be a list of files that exist", value=str(path))
         name, reader = find_several(paths)
         return _read(name, reader, paths, plural(len(paths), "file"), options)
-    if frames.is_frame(source):
-        return _finish(frames.read(source, _without_page(options)), "dataframe", "dataframe", options)
-    array = as_array(source)
-    return _finish(Raw(array), f"array {array.shape} {array.dtype}", "array", _without_page(options))
+    if isinstance(source, np.ndarray):
+        what = f"array {source.shape} {source.dtype}"
+        return _finish(Raw(source), what, "array", _without_page(options))
+    return _finish(frames.read(source, _without_page(options)), "dataframe", "dataframe", options)
+
+
+def given(source: Any) -> Any:
+    """Return a source as what it is: a ``Dataset``, text or a path, a list of paths, a dataframe, or else an array.
+
+    Raises
+    ------
+    DataError : none of them
+    """
+    if isinstance(source, Dataset | str | os.PathLike) or frames.is_frame(source):
+        return source
+    # A column of a dataframe, an array of text and what Path.glob yields are lists of files, too.
+    is_column = getattr(source, "ndim", None) == 1 and hasattr(source, "tolist")
+    items = list(source) if isinstance(source, Iterator) else source.tolist() if is_column else source
+    if isinstance(items, list | tuple) and items and all(isinstance(item, str | os.PathLike) for item in items):
+        return list(items)
+    return as_array(source if is_column else items)
 
 
 def open_like(
@@ -254,18 +283,23 @@ def _read(name: str, reader: Reader, paths: list[Path], source: str, options: Op
         raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
     if not reader.has_pages:
         options = _without_page(options)
-    return _finish(reader.read(paths, options), source, name, options)
+    return _finish(reader.read(paths, options), source, name, options, metadata_tables.beside(paths[0]))
 
 
 # From what it holds to a Dataset
 
 
-def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
-    """Make a ``Dataset`` of what a reader found: labels, then the limit, then values, then size and channels."""
+def _finish(raw: Raw, source: str, format_: str, options: Options, beside: Path | None = None) -> Dataset:
+    """Make a ``Dataset`` of what a reader found: labels, then the limit, then values, then size and channels.
+
+    ``beside`` is a table of metadata that lies beside a file, and may be of another.
+    """
     n = len(raw.values) if raw.values.ndim else 0
     ids = raw.ids or tuple(str(row) for row in range(n))
     labels, label_names, label_notes = _labels(raw, n, ids, options)
     split, paths, values, notes = raw.split, raw.paths, raw.values, [*raw.notes, *label_notes]
+    described, said = _metadata(raw, ids, options, beside)
+    notes += said
     kept: dict[str, Any] = {}
     provenance: dict[str, Any] = {"source": source, "format": format_}
     if options.limit is not None:
@@ -276,6 +310,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         labels = None if labels is None else labels[rows]
         paths = None if paths is None else tuple(paths[row] for row in rows)
         split = None if split is None else split[rows]
+        described = metadata_.taken(described, rows)
     if raw.preprocessing is None:
         asked = scale.asked(options.white, options.range)
         named_channels = options.channels if isinstance(options.channels, tuple) else ()
@@ -295,8 +330,8 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
     if raw.preprocessing:
         provenance["preprocessing"] = raw.preprocessing
     data = Dataset(
-        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, provenance=provenance,
-        skipped=raw.skipped, notes=tuple(notes),
+        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, metadata=described,
+        provenance=provenance, skipped=raw.skipped, notes=tuple(notes),
     )  # fmt: skip
     _check_meaning(data, options)
     return data if raw.preprocessing else _to_geometry(data, options, kept, named_channels)
@@ -315,6 +350,9 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
     if options.labels_word != "auto":
         labels, names, notes = _labels(Raw(data.values), len(data), data.ids, options)
         data = replace(data, labels=labels, label_names=names, notes=(*data.notes, *notes))
+    if options.metadata is not None:
+        described, notes = _metadata(Raw(data.values, metadata=data.metadata), data.ids, options)
+        data = replace(data, metadata=described, notes=(*data.notes, *notes))
     rows = options.choose(len(data))
     if rows is not None:
         chosen = {"limit": options.limit, "seed": options.seed, "available": len(data)}
@@ -418,7 +456,7 @@ def _labels(
             return None, None, []
         file = labels_file(asked)
         if file is None:
-            looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz)(:|$)", asked))
+            looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz|parquet)(:|$)", asked))
             raise DataError(
                 "labels", "must name labels of this source, or a file of labels that exists", value=asked,
                 remedy="There is no such file." if looks_like_a_file else nearest(
@@ -427,7 +465,7 @@ def _labels(
             )  # fmt: skip
         path, part = file
         origin = asked
-        if path.suffix.lower() in (".csv", ".tsv"):
+        if row_tables.is_table(path):
             table, said = label_tables.read(path, ids, part, {raw.n_source or n})
             found = table if len(table) == n else _of_rows_read(table, raw, n)
             notes.extend(said)
@@ -437,6 +475,24 @@ def _labels(
         return np.asarray(found), raw.label_names, notes
     labels, names = as_labels(found, n, origin)
     return labels, names, [*notes, *about_missing(found)]
+
+
+def _metadata(
+    raw: Raw, ids: Sequence[str], options: Options, beside: Path | None = None
+) -> tuple[Mapping[str, Column], list[str]]:
+    """Return what is known of rows besides, and sentences about where it comes from."""
+    if isinstance(options.metadata, str) and options.metadata == "none":
+        return {}, []
+    asked = beside if options.metadata is None else options.metadata
+    if asked is None:
+        return raw.metadata, []
+    try:
+        found, notes = metadata_tables.read(asked, ids, raw.positions, raw.n_source)
+    except DataError as error:
+        if options.metadata is not None:
+            raise
+        return raw.metadata, [f"{asked.name}, which lies beside the data, was left aside: {error}"]
+    return {**raw.metadata, **found}, notes
 
 
 def _labels_of_file(path: Path, key: str) -> Array:

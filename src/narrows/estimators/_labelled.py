@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from narrows.data.arrays import without_tensors
 from narrows.data.dataset import Dataset
+from narrows.data.open import given
 from narrows.errors import DataError, RunFolderError
 from narrows.estimators._saving import Saved
-from narrows.estimators._source import DTYPES, Source, is_table, without_torch
+from narrows.estimators._source import Source, is_table
 from narrows.files import Array
 from narrows.sealed import Parts
 from narrows.wording import plural
@@ -32,7 +34,7 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
         if y is None:
             known, data, y = _known(data)
             sample_weight = None if sample_weight is None else column_or_1d(sample_weight)[known]
-        right = self.predict(data if not is_table(X) else X) == np.asarray(y)
+        right = self.predict(data) == np.asarray(without_tensors(y))
         return float(np.average(right, weights=sample_weight))
 
     def _labelled(self, X: Source, y: Any, *, fitting: bool = True) -> tuple[Dataset, Array]:
@@ -40,17 +42,19 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
 
         ``fitting`` is whether the rows say what others must look like; otherwise ``model_`` does.
         """
+        source = given(X)
         if y is None:
-            if is_table(X):
+            data = None if is_table(source) and isinstance(source, np.ndarray) else self._open(source, fitting=fitting)
+            if data is None or (is_table(source) and data.labels is None):
                 # scikit-learn's own words, which its tools look for
                 raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-            _, data, y = _known(self._open(X, fitting=fitting))
+            _, data, y = _known(data)
             return replace(data, split=None), y
-        if is_table(X) and fitting:
-            X, y = validate_data(self, without_torch(X), y, dtype=DTYPES, ensure_min_samples=2)
-            data = self._table(X, fitting=True)
+        y = without_tensors(y)
+        if is_table(source) and fitting:
+            data, y = self._table(source, y, fitting=True)
         else:
-            data = self._open(X, fitting=fitting)
+            data = self._open(source, fitting=fitting)
             y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if len(y) != len(data):

@@ -14,9 +14,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.arguments import checked
+from narrows.data.arrays import without_tensors
 from narrows.encoder import Encoder
 from narrows.errors import InputError, RunFolderError
-from narrows.estimators._source import TellsNovelty, without_torch
+from narrows.estimators._source import TellsNovelty
 from narrows.files import Array, atomic_file, write_arrays, write_json
 from narrows.model import PARTS, Model
 from narrows.registry import name_of
@@ -212,7 +213,7 @@ def as_json(name: str, value: Any, arrays: dict[str, Array]) -> Any:
     ------
     InputError : what is neither a number, a text, an array, a path, a random state, nor a list or mapping of them
     """
-    value = without_torch(value)
+    value = without_tensors(value)
     if hasattr(value, "__array__"):  # NumPy's numbers, arrays and tables
         value = np.asarray(value)
         if value.ndim == 0 or value.dtype.kind not in "biuf":

@@ -11,11 +11,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from narrows.data.arrays import as_array, as_values
+from narrows.data import frames
+from narrows.data.arrays import as_values
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
+from narrows.data.formats import Options, Raw
+from narrows.data.labels import as_labels
+from narrows.data.open import given, open_like
 from narrows.data.open import open as open_source
-from narrows.data.open import open_like
 from narrows.encoder import Encoder
 from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.files import Array, Float32, write_arrays
@@ -25,7 +28,7 @@ from narrows.sealed import Parts
 
 DTYPES = [np.float64, np.float32]  # that vectors may come in; others become the first
 
-Source = Any  # what ``narrows.open`` takes: arrays, tensors, a Dataset, a path, the name of a data set
+Source = Any  # what ``narrows.open`` takes: arrays, tensors, dataframes, a Dataset, paths, the name of a data set
 
 
 class OpensSources:
@@ -41,33 +44,41 @@ class OpensSources:
 
     def _open(self, X: Source, *, fitting: bool = False) -> Dataset:
         """Turn ``X`` into data of the model's shape."""
-        if is_table(X):
-            if not fitting and self.model_.is_images:
-                raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(X))
-            checked = validate_data(
-                self, without_torch(X), reset=fitting, dtype=DTYPES, ensure_min_samples=2 if fitting else 1
-            )
-            return self._table(checked, fitting=fitting)
+        source = given(X)
+        if is_table(source):
+            return self._table(source, fitting=fitting)[0]
         if fitting:
-            data = open_source(X)
+            data = open_source(source)
             self.n_features_in_ = int(np.prod(data.shape))
-            self._axes = axes_of(X)
+            self._axes = axes_of(source)
             self._name_features(data.provenance.get("preprocessing", {}))
             return data
-        if isinstance(X, Dataset) and X.is_images and X.shape == self.model_.input_shape:
-            return X
-        return open_like(X, self.model_.input_shape, self.model_.preprocessing)
+        if isinstance(source, Dataset) and source.is_images and source.shape == self.model_.input_shape:
+            return source
+        return open_like(source, self.model_.input_shape, self.model_.preprocessing)
 
-    def _table(self, X: Array, *, fitting: bool) -> Dataset:
-        """Return vectors (N, D), which scikit-learn has checked, as data; names of columns are kept with the model."""
-        if not fitting:
-            own = self.model_.preprocessing
-            return Dataset(as_values(X, "X", like=own)[0], provenance={"preprocessing": own})
-        self._axes = "ND"
-        values, _, kept = as_values(X, "X")
-        if hasattr(self, "feature_names_in_"):
-            kept["columns"] = self.feature_names_in_.tolist()
-        return Dataset(values, provenance={"preprocessing": kept})
+    def _table(self, source: Any, y: Any = "no_validation", *, fitting: bool) -> tuple[Dataset, Any]:
+        """Return vectors (N, D), an array or a dataframe, as data, and ``y``; scikit-learn has checked both.
+
+        Of a dataframe those columns are data that ``narrows.open`` takes; their names are kept with the model.
+        """
+        if not fitting and self.model_.is_images:
+            raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(source))
+        raw = Raw(source) if isinstance(source, np.ndarray) else frames.read(source, Options())
+        X = raw.values if raw.columns is None else frames.with_values(source, raw.columns, raw.values)
+        checked = validate_data(self, X, y, reset=fitting, dtype=DTYPES, ensure_min_samples=2 if fitting else 1)
+        values, y = checked if isinstance(checked, tuple) else (checked, y)
+        kept = None if fitting else self.model_.preprocessing
+        values, _, new = as_values(values, "X", like=kept)
+        if fitting:
+            self._axes, kept = "ND", new
+            if hasattr(self, "feature_names_in_"):
+                kept["columns"] = self.feature_names_in_.tolist()
+        labels, names = (None, None) if raw.labels is None else as_labels(raw.labels, len(values))
+        data = Dataset(
+            values, labels, names, raw.ids, metadata=raw.metadata, notes=raw.notes, provenance={"preprocessing": kept}
+        )
+        return data, y
 
     def _remember(self, model: Encoder, axes: str) -> None:
         """Take on a model that was saved."""
@@ -97,9 +108,9 @@ class OpensSources:
         return for_this_terminal() if self.verbose else Progress()
 
     def __sklearn_tags__(self) -> Any:
-        """Say that images are welcome."""
+        """Say that images are welcome, and sparse matrices of which the zeros have room."""
         tags = super().__sklearn_tags__()  # type: ignore[misc]
-        tags.input_tags.three_d_array = True
+        tags.input_tags.three_d_array = tags.input_tags.sparse = True
         return tags
 
 
@@ -154,22 +165,14 @@ class TellsNovelty(OpensSources):
                 raise parts.damaged(NAME, error) from error
 
 
-def without_torch(X: Source) -> Source:
-    """Return a tensor as an array, whatever its device, type and gradients; anything else as it is."""
-    return as_array(X) if hasattr(X, "detach") else X
+def is_table(source: Any) -> bool:
+    """Whether scikit-learn's own checks apply to a source that is ``given``: a dataframe, or an array of no images."""
+    return source.ndim < 3 if isinstance(source, np.ndarray) else frames.is_frame(source)
 
 
-def is_table(X: Source) -> bool:
-    """Whether scikit-learn's own checks apply: anything that is not images, a Dataset, or a source by name."""
-    if isinstance(X, Dataset | str | Path):
-        return False
-    shape = X.shape if hasattr(X, "shape") else np.asarray(X).shape
-    return len(shape) < 3
-
-
-def axes_of(X: Source) -> str:
+def axes_of(source: Any) -> str:
     """Return the order of the axes of an image array; sources other than arrays count as NCHW."""
-    shape: tuple[int, ...] = () if isinstance(X, Dataset) else tuple(getattr(X, "shape", ()))
+    shape: tuple[int, ...] = source.shape if isinstance(source, np.ndarray) else ()
     if len(shape) == 3:
         return "NHW"
     return "NHWC" if len(shape) == 4 and shape[-1] in (1, 3) else "NCHW"

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows import codes as coding
 from narrows.arguments import checked
+from narrows.data.arrays import as_array
 from narrows.data.dataset import all_finite
 from narrows.data.splits import split
 from narrows.errors import InputError, RecipeError, TrainingError
@@ -36,8 +37,8 @@ SAMPLER = "sampler.safetensors"
 class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
-    or a path or name that ``narrows.open`` takes.
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
 
     Parameters
     ----------
@@ -145,7 +146,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
             for any other source)
         """
         check_is_fitted(self)
-        return self._given_back(self.model_.decode(np.asarray(X)))
+        return self._given_back(self.model_.decode(as_array(X)))
 
     def reconstruct(self, X: Source) -> Array:
         """Return the reconstructions of ``X``, in the form of ``inverse_transform``; a denoising model cleans them."""

@@ -30,8 +30,9 @@ __all__ = ["Classifier"]
 class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
     """Learn the classes of images or vectors.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
-    or a path or name that ``narrows.open`` takes. Labels come from ``y``, or from the source where it has them.
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
+    Labels come from ``y``, or from the source where it has them.
 
     Parameters
     ----------

@@ -33,8 +33,9 @@ __all__ = ["ImageClusterer"]
 class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Sort images or vectors into clusters without any label: by a network that is trained for it, or by their codes.
 
-    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), tensors of those shapes, a ``Dataset``,
-    or a path or name that ``narrows.open`` takes. Labels, if there are any, are never looked at.
+    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), or whatever else
+    ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
+    Labels, if there are any, are never looked at.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from narrows.clustering.kmeans import SEEDING_ROWS
+from narrows.data.arrays import as_array
 from narrows.data.columns import moments, without_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.splits import some_rows
@@ -43,9 +44,9 @@ SEEDING_VALUES = 1 << 26  # float32 values k-means++ looks at: 256 MiB
 class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Find clusters of images or vectors with a network whose parameters are the centres.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), tensors of those shapes, a ``Dataset``,
-    or a path or name that ``narrows.open`` takes. Distances are Euclidean: of images in [0, 1], of vectors in their own
-    units.
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
+    Distances are Euclidean: of images in [0, 1], of vectors in their own units.
 
     Parameters
     ----------
@@ -148,7 +149,7 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
         if not 1 <= self.n_clusters <= len(data):
             raise InputError("n_clusters", f"must be from 1 to the {len(data)} rows (n_samples)", value=self.n_clusters)
         seed = self._seed()
-        labels = data.labels if y is None else np.asarray(y)
+        labels = data.labels if y is None else as_array(y)
         offsets = data.provenance.get("preprocessing", {}).get("offsets", {})
         init = self.init if isinstance(self.init, str) else without_offsets(_as_rows(self.init, self._axes), offsets)
         start = initial_centers(data, self.n_clusters, init, seed=seed, labels=labels)  # (K, D)
@@ -348,7 +349,7 @@ def _rows(data: Dataset, rows: Array) -> Array:
 
 def _as_rows(init: Array, axes: str) -> Array:
     """Return centres that look like rows of X as (K, D), in the order in which the network sees their values."""
-    centers = np.asarray(init)
+    centers = as_array(init)
     if axes == "NHWC" and centers.ndim == 4:
         centers = centers.transpose(0, 3, 1, 2)
     return centers.reshape(len(centers), -1) if centers.ndim else centers

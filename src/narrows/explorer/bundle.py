@@ -15,6 +15,7 @@ import numpy as np
 
 from narrows import codes as coding
 from narrows.data.dataset import Dataset
+from narrows.data.labels import natural
 from narrows.data.scale import Eye
 from narrows.encoder import Encoder
 from narrows.errors import RunFolderError
@@ -23,7 +24,7 @@ from narrows.evaluation.examples import SHOWN
 from narrows.files import Array
 from narrows.novelty import MEANING
 from narrows.principal import principal_axes
-from narrows.report.tables import listed_copies
+from narrows.report.tables import METADATA, listed_copies, read_metadata
 from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import UNFINISHED, Run
 
@@ -35,6 +36,8 @@ SHEET_SIDE = 1024  # pixels of a sheet of thumbnails: a browser holds it in 4 Mi
 THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
 REBUILT = 100_000  # rows up to which their reconstructions are put beside them
 AXES = 16  # principal ones on which the page knows the middles of the parts of clusters
+#: Words of a column that can be ticked one by one; above the fewer, at least two rows must have each, on average.
+FEW_CLASSES, MOST_CLASSES = 20, 1000
 QUALITY = 75  # of lossy WebP, where that is smaller than lossless
 
 #: The columns of numbers, their titles, and what a title does not say.
@@ -114,7 +117,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     }  # fmt: skip
     add_copies(bundle, run)
     header["verdict"] = [*verdict(run.results, tables), *signal_lines(tables)]
-    header["columns"] = list(_columns(bundle, table))
+    header["columns"] = [*_columns(bundle, table), *_described(bundle, run)]
     add_examples(bundle, run)
     # Thumbnails in the same order: those that are looked at together lie on the same sheets.
     header["order"] = header["examples"]["order"]
@@ -234,6 +237,25 @@ def _columns(bundle: Bundle, table: dict[str, Any]) -> Iterator[dict[str, Any]]:
             names, codes = np.unique(np.array(table[name], str), return_inverse=True)
             values = bundle.add(codes.astype(np.uint16 if len(names) < 1 << 16 else np.int32))
             yield {"name": name, "title": title, "kind": "category", "values": values, "names": names.tolist()}
+
+
+def _described(bundle: Bundle, run: Run) -> Iterator[dict[str, Any]]:
+    """Yield each column of metadata; words of which there are many can be read and searched, but are no classes."""
+    for name, column in read_metadata(run).items():
+        if len(column) != bundle.header["rows"]:
+            raise run.parts.damaged(METADATA, f"{len(column)} rows, of {bundle.header['rows']}")
+        about = {"name": name, "title": name}
+        if not isinstance(column, tuple):
+            known = np.where(np.isfinite(column), column, np.nan)
+            yield about | {"kind": "number", "values": bundle.add(known)}
+            continue
+        names = sorted(set(column), key=natural)
+        if len(names) > min(MOST_CLASSES, max(FEW_CLASSES, sum(map(bool, column)) / 2)):
+            yield about | {"kind": "text", "values": bundle.add_text(list(column))}
+            continue
+        number = {word: i for i, word in enumerate(names)}
+        values = bundle.add(np.array([number[word] for word in column], np.uint16))
+        yield about | {"kind": "category", "values": values, "names": names}
 
 
 def in_square(points: Array, known: Array) -> Array:

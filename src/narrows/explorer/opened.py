@@ -238,6 +238,10 @@ class Opened:
             "y": self.points[chosen, 1],
         }
         for column in header["columns"]:
+            if column["kind"] == "text":
+                texts = self.bundle.texts(column["values"])
+                columns[column["name"]] = [texts[row] for row in chosen]
+                continue
             values = self.bundle.array(column["values"])[chosen]
             names = column.get("names")
             columns[column["name"]] = [names[value] for value in values] if names else values

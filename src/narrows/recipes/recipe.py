@@ -53,6 +53,7 @@ class Data(_Section):
     strict: bool = False
     columns: list[str] | None = None
     ignore: list[str] | None = None
+    metadata: str | None = None
     white: Literal["auto"] | float = "auto"
     range: list[float] | None = None
     page: Literal["all"] | int | None = None
@@ -65,7 +66,10 @@ class Data(_Section):
 
     def lasting(self) -> Data:
         """Return the same with files and folders by paths that hold from everywhere."""
-        return self.model_copy(update={"source": lasting(self.source), "labels": lasting_labels(self.labels)})
+        places = {"source": lasting(self.source), "labels": lasting_labels(self.labels)}
+        if self.metadata not in (None, "none"):
+            places["metadata"] = lasting(self.metadata)
+        return self.model_copy(update=places)
 
 
 class Named(BaseModel):

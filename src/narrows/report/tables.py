@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,13 +12,21 @@ from typing import Any
 import numpy as np
 
 from narrows.data.dataset import Dataset
+from narrows.data.metadata import Column, in_kind, written
 from narrows.data.scale import Eye
 from narrows.data.splits import Split
 from narrows.evaluation import summary
 from narrows.evaluation.copies import Copies
 from narrows.files import Array, write_csv
 from narrows.making import Making
+from narrows.runs import Run
 
+METADATA = "metadata.csv"  # what is known of rows besides, as the source or a person's table has it
+#: What columns of predictions.csv and of the explorer are called.
+OURS = frozenset({
+    "id", "path", "row", "split", "cluster", "cluster_name", "confirmed", "confidence", "novelty", "x", "y", "distance",
+    "error", "label", "review", "neighbors", "image",
+})  # fmt: skip
 OUTLIERS = 24
 GROUPS, IN_GROUP = 50, 12  # of copies, that the report lists; all are in duplicates.csv
 
@@ -102,13 +113,49 @@ def listed_copies(tables: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def described(data: Dataset) -> dict[str, Column]:
+    """Return the metadata of rows by names that no other column of a table about them has."""
+    columns: dict[str, Column] = {}
+    for name, column in data.metadata.items():
+        own = f"{name} (metadata)" if name.strip().lower() in OURS else name
+        others = (f"{own} ({i})" for i in itertools.count(2))
+        columns[own if own not in columns else next(other for other in others if other not in columns)] = column
+    return columns
+
+
+def write_metadata(run: Making, data: Dataset) -> None:
+    """Write metadata.csv, a column for each that is known of the rows besides, and of which kind each is."""
+    columns = described(data)
+    write_csv(run.folder / METADATA, [columns, *zip(*map(written, columns.values()), strict=True)])
+    kinds = [
+        {"name": name, "kind": "words" if isinstance(column, tuple) else "numbers"} for name, column in columns.items()
+    ]
+    run.add_tables({"metadata": kinds})
+
+
+def read_metadata(run: Run) -> dict[str, Column]:
+    """Return what ``write_metadata`` wrote; nothing of a run without."""
+    kinds = {column["name"]: column["kind"] for column in run.tables.get("metadata", [])}
+
+    def parsed(content: bytes) -> dict[str, Column]:
+        names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        if names != list(kinds):
+            raise ValueError(f"columns {names}, and {list(kinds)} in tables.json")
+        cells = zip(names, zip(*rows, strict=True), strict=True)
+        return {name: in_kind(column, is_number=kinds[name] == "numbers") for name, column in cells}
+
+    found: dict[str, Column] = run.parts.parsed(METADATA, parsed) if kinds else {}
+    return found
+
+
 def write_predictions(
     run: Making, data: Dataset, rows: Split, clusters: Array, confidence: Array, novelty: Array, distances: Array,
     errors: Array | None,
 ) -> None:  # fmt: skip
     """Write predictions.csv: id, path, split, cluster, confidence, novelty, place on the map, distance, what is known.
 
-    Novelty is the share of held-out rows that are odder than a row.
+    Metadata come last, under the names that ``described`` gives them. Novelty is the share of held-out rows that are
+    odder than a row.
     """
     points = run.array("map")  # (N, 2)
     part = np.full(len(data), "train", dtype="U5")
@@ -125,4 +172,5 @@ def write_predictions(
     if data.labels is not None:
         names = data.class_names
         columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
+    columns |= {name: written(column) for name, column in described(data).items()}
     write_csv(run.folder / "predictions.csv", [columns, *zip(*columns.values(), strict=True)])

@@ -64,6 +64,10 @@ class Step(ABC):
         """Return ``files``, or those of them that this run has."""
         return self.files
 
+    def asked(self, job: Job) -> Mapping[str, str]:
+        """Return what it is asked for beside the settings and the rows; where that changes, it is done again."""
+        return {}
+
     @abstractmethod
     def do(self, job: Job) -> Results:
         """Do it: write ``files``, add tables and notes to ``job.run``, and return numbers under flat names."""

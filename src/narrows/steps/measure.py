@@ -20,7 +20,7 @@ __all__ = ["Measure"]
 class Measure(Step):
     """Measure codes, reconstructions and clusters beside those of PCA and of pixels, and list what is worth a look."""
 
-    after = ("cluster", "project")
+    after = ("cluster", "metadata", "project")
     files = ("predictions.csv", copies.NAME, "baseline.safetensors", NAME)
     seconds = (0.3, 1e-3)
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from narrows.data.dataset import Skipped
+from narrows.data.metadata import Column
 from narrows.data.reading import Channels, Fit
 from narrows.data.scale import Range, White
 from narrows.data.upright import Size
@@ -48,6 +49,7 @@ class Options:
     page: int | Literal["all"] = 0
     columns: tuple[str, ...] = ()  # all of them
     ignore: tuple[str, ...] = ()
+    metadata: Any = None  # what the source offers
     like: Mapping[str, Any] | None = None
     from_model: frozenset[str] = frozenset()  # which of size, channels and page nobody asked for but ``like``
 
@@ -76,7 +78,7 @@ class Raw:
     preprocessing : size, channels, fit, page, white or range, when the reader has already applied them (and the limit)
     positions : of each row among the ``n_source`` rows of the source, where the reader left some out
     columns : names of the columns of a table, where the reader has chosen among them already
-    ids, paths, split, skipped, notes : as in ``Dataset``
+    ids, paths, split, metadata, skipped, notes : as in ``Dataset``
     """
 
     values: Array
@@ -90,6 +92,7 @@ class Raw:
     ids: tuple[str, ...] = ()
     paths: tuple[str, ...] | None = None
     split: Array | None = None
+    metadata: Mapping[str, Column] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -1,6 +1,8 @@
-"""What the folders that images lie in say of them: labels, and a split."""
+"""What the folders that images lie in say of them: labels, a split, and metadata."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -35,3 +37,20 @@ def from_subfolders(
             notes.append(f"The names of the {len(classes)} sub-folders were taken as labels; they only score.")
         return labels, split, notes
     return None, split, notes
+
+
+def levels_of(names: Sequence[str], taken: int) -> dict[str, tuple[str, ...]]:
+    """Return a column for each level of sub-folders in which rows differ: ``folder 1`` is the outermost.
+
+    Parameters
+    ----------
+    names : of files, relative to the folder that holds them all, with "/" between
+    taken : how many levels, from the outermost, are the split and the labels already
+    """
+    parents = [name.split("/")[:-1] for name in names]
+    deepest = max(map(len, parents), default=0)
+    columns = {
+        f"folder {level + 1}": tuple(parts[level] if level < len(parts) else "" for parts in parents)
+        for level in range(taken, deepest)
+    }
+    return {name: column for name, column in columns.items() if len(set(column)) > 1}

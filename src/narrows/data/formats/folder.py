@@ -6,6 +6,7 @@ next time, the same files with the same settings are there at once.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from narrows.data.formats import Options, Raw, Reader
 from narrows.data.formats._decoding import Decoded, named
 from narrows.data.formats._image_cache import decode_or_recall
 from narrows.data.formats._image_files import as_text, common_parent, list_files, with_pages
-from narrows.data.formats._subfolders import from_subfolders
+from narrows.data.formats._subfolders import from_subfolders, levels_of
 from narrows.data.labels import from_names
 from narrows.errors import DataError
 from narrows.wording import out_of, plural
@@ -41,6 +42,9 @@ class Folder(Reader):
         """Read every image in ``paths``, which may be folders or files."""
         root = paths[0] if len(paths) == 1 and paths[0].is_dir() else common_parent(paths)
         files, closed, others = list_files(paths, root, ignore=options.labels_word)
+        if isinstance(options.metadata, str | os.PathLike):  # no image, and read all the same
+            table = Path(options.metadata).expanduser().resolve()
+            others = [file for file in others if (root / file.path).resolve() != table]
         skipped = [*closed, *others]
         if closed and options.strict:
             raise DataError(
@@ -78,6 +82,7 @@ class Folder(Reader):
             ids=names,
             paths=tuple(as_text(str(files[i].path)) for i in positions),
             split=split,
+            metadata=levels_of(names, (split is not None) + (found is not None)),
             skipped=(*decoded.failures, *skipped),
             notes=(
                 *sizes.about_size(decoded.sizes, (values.shape[2], values.shape[3]), options.fit),
@@ -124,5 +129,9 @@ def _what_instead(skipped: list[Skipped]) -> str:
 
 
 def _hint(root: Path, skipped: list[Skipped]) -> str | None:
-    data = [file.path for file in skipped if Path(file.path).suffix in (".npy", ".npz", ".mat", ".csv", ".gz")]
+    data = [
+        file.path
+        for file in skipped
+        if Path(file.path).suffix in (".npy", ".npz", ".mat", ".csv", ".tsv", ".gz", ".parquet")
+    ]
     return f"It holds {', '.join(data[:5])}: open one of those, such as {root / data[0]}." if data else None

@@ -11,6 +11,7 @@ from typing import IO
 
 import numpy as np
 
+from narrows.data.arrays import as_array
 from narrows.data.formats import MOST_INFLATION, Options, Raw, Reader, _keyed
 from narrows.errors import DataError
 from narrows.files import Array
@@ -18,6 +19,8 @@ from narrows.files import Array
 __all__ = ["Npy"]
 
 MAGIC = b"\x93NUMPY"
+# The arrays of which SciPy makes a sparse matrix, of one format or another.
+SPARSE = {"format", "shape", "data", "indices", "indptr", "row", "col", "offsets", "coords", "_is_array"}
 
 
 class Npy(Reader):
@@ -69,6 +72,8 @@ def _read_npz(path: Path, options: Options) -> Raw:
                     )  # fmt: skip
                 if dtype.kind in "buifUS":
                     shapes[key] = shape
+            if {"format", "shape", "data"} <= shapes.keys() and shapes.keys() <= SPARSE:
+                return _read_sparse(path, options)
             for name in (options.key, options.labels_word, *([] if shapes else objects)):
                 if name in objects:
                     _refuse_objects(objects[name], f"{name} in {path}")
@@ -80,6 +85,21 @@ def _read_npz(path: Path, options: Options) -> Raw:
             raise
         raise DataError(str(path), "must be an undamaged .npz", remedy=f"{error}.") from error
     return Raw(values, labels=labels, label_choices=tuple(shapes), notes=tuple(notes))
+
+
+def _read_sparse(path: Path, options: Options) -> Raw:
+    """Read what ``scipy.sparse.save_npz`` wrote, whose arrays have been found to be as large as they say."""
+    from scipy import sparse
+
+    if options.key is not None:
+        raise DataError("key", "chooses among arrays; this file holds one sparse matrix", value=options.key)
+    try:
+        matrix = sparse.load_npz(path)  # never Python objects
+        if matrix.format in ("csr", "csc", "bsr"):
+            matrix.check_format(full_check=True)  # an index beyond the last column would be written somewhere else
+    except Exception as error:  # arrays that do not fit each other make SciPy fail in every way there is
+        raise DataError(str(path), "must hold an undamaged sparse matrix", remedy=f"{error}.") from error
+    return Raw(as_array(matrix))
 
 
 def _load(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
