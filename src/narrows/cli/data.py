@@ -53,6 +53,8 @@ def info(
         typer.echo(f"{'labels':<9} {printable(counts)}")
     for note in data.notes:
         typer.echo(f"{'note':<9} {printable(note)}")
+    for file in data.damaged:
+        typer.echo(f"{'damaged':<9} {printable(f'{file.path}: {file.reason}')}")
     for file in data.skipped:
         typer.echo(f"{'skipped':<9} {printable(f'{file.path}: {file.reason}')}")
 

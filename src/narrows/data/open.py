@@ -24,7 +24,7 @@ from narrows.data.dataset import Dataset
 from narrows.data.formats import Options, Raw, Reader, find, find_several, readable
 from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.data.named import named
-from narrows.data.reading import Fit
+from narrows.data.reading import MOST_PIXELS, Fit
 from narrows.data.scale import White, check_range, check_white
 from narrows.errors import DataError, nearest
 from narrows.files import Array
@@ -32,7 +32,7 @@ from narrows.progress import Progress
 from narrows.wording import plural
 
 # What ``like`` may say: how the data of a model were opened.
-KEPT = frozenset({"size", "channels", "fit", *scale.KEPT, "page", "columns", "offsets"})
+KEPT = frozenset({"size", "channels", "fit", *scale.KEPT, "page", "max_pixels", "columns", "offsets"})
 
 CODE_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # package.module:function
 
@@ -48,6 +48,7 @@ def open(
     white: White = "auto",
     range: Sequence[float] | Literal["auto"] | None = None,
     page: int | Literal["all"] | None = None,
+    max_pixels: int | None = None,
     columns: Sequence[str | int] | None = None,
     ignore: Sequence[str | int] | None = None,
     limit: int | None = None,
@@ -90,6 +91,10 @@ def open(
     range : instead of ``white``, the values that become black and white; what lies beyond is black or white
     page : which picture of files that hold several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
         first. The axes T and Z of a microscope's stack count pictures, its channels do not
+    max_pixels : how many pixels of an image file, at four bytes each, decoding may hold at once: 50 million (200 MB) by
+        default. Photographs cost what they are decoded at, so that a JPEG of 100 million pixels is read; a progressive
+        one also costs its coefficients. WebP costs four times its pixels, AVIF two and a half times, HEIC twice. What is
+        above is listed in ``Dataset.skipped`` with the number that reads it
     columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
         but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
     ignore : columns of a table to leave out, by name or number
@@ -124,12 +129,15 @@ def open(
     if isinstance(labels, os.PathLike):
         labels = os.fspath(labels)
     white_ = check_white(white)
-    unasked = {"size": size == "auto", "channels": channels == "auto", "page": page is None}
+    unasked = {
+        "size": size == "auto", "channels": channels == "auto", "page": page is None, "max_pixels": max_pixels is None,
+    }  # fmt: skip
     options = Options(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
         white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
         tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
-        like, frozenset(name for name, value in unasked.items() if like is not None and value),
+        sizes.check_max_pixels(kept.get("max_pixels", MOST_PIXELS) if max_pixels is None else max_pixels), like,
+        frozenset(name for name, value in unasked.items() if like is not None and value),
     )  # fmt: skip
     if isinstance(source, Dataset):
         return _adapt(source, _without_page(options))
@@ -182,10 +190,12 @@ def _check_page(page: Any) -> int | Literal["all"]:
 
 
 def _without_page(options: Options) -> Options:
-    """Return options for what has no pages: those of a model's files say nothing here, and a person's are refused."""
+    """Return options for what is no image file: those of a model's files say nothing here, and a person's are refused."""
     if options.page != 0 and "page" not in options.from_model:
         raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
-    return replace(options, page=0)
+    if options.max_pixels != MOST_PIXELS and "max_pixels" not in options.from_model:
+        raise DataError("max_pixels", "speaks of image files", value=options.max_pixels, remedy="Leave it away.")
+    return replace(options, page=0, max_pixels=MOST_PIXELS)
 
 
 # From a source to what it holds
@@ -296,7 +306,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options) -> Dataset:
         provenance["preprocessing"] = raw.preprocessing
     data = Dataset(
         values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, provenance=provenance,
-        skipped=raw.skipped, notes=tuple(notes),
+        skipped=raw.skipped, notes=tuple(notes), damaged=raw.damaged,
     )  # fmt: skip
     _check_meaning(data, options)
     return data if raw.preprocessing else _to_geometry(data, options, kept, named_channels)
@@ -322,7 +332,7 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
         data = replace(data, provenance=data.provenance | chosen)
     _check_meaning(data, options)
     before = data.provenance.get("preprocessing", {})
-    kept = {name: before[name] for name in (*scale.KEPT, "page") if name in before}
+    kept = {name: before[name] for name in (*scale.KEPT, "page", "max_pixels") if name in before}
     return _to_geometry(data, options, kept, before.get("channels"))
 
 

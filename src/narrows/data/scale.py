@@ -173,11 +173,17 @@ class Census:
         self._each = max(1024, SAMPLE // pieces)
         self._samples: list[Array] = []
 
-    def add(self, values: Array) -> None:
-        """Look at a piece, all of whose values are finite."""
+    def add(self, values: Array, start: int = 0, of: int | None = None) -> None:
+        """Look at a piece, all of whose values are finite; or at the part of one ``of`` so many that begins at ``start``."""
         self.low, self.high = min(self.low, values.min().item()), max(self.high, values.max().item())
         flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel()
-        self._samples.append(flat[:: -(-len(flat) // self._each)].copy())
+        step = -(-(of or len(flat)) // self._each)
+        self._samples.append(flat[-start % step :: step].copy())
+
+    def merge(self, other: Census) -> None:
+        """Take in what is known of other pieces of the same type."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self._samples += other._samples
 
     def scale(self) -> tuple[Scale, str]:
         """Return the scale for all pieces, and a sentence about it.

@@ -233,11 +233,11 @@ def test_damaged_tiffs_are_listed_with_a_reason(tmp_path):
     assert len(data) + len(data.skipped) == 46
 
 
-def test_a_picture_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+def test_a_picture_that_is_too_large_is_not_read(tmp_path):
     folder = folder_of(tmp_path, TWELVE)
-    monkeypatch.setattr(images, "MOST_PIXELS", 100)
-    with pytest.raises(DataError, match="too large"):
-        narrows.open(folder)
+    with pytest.raises(DataError, match="above the limit of 0.000479 megapixels: max_pixels=1_000_000 reads it"):
+        narrows.open(folder, max_pixels=20 * 24 - 1)
+    assert len(narrows.open(folder, max_pixels=20 * 24)) == 6
 
 
 def test_in_a_mixed_folder_every_file_keeps_its_pixels_when_it_is_read_alone(tmp_path):

@@ -288,7 +288,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
     photo(tmp_path / "a.png")
     walk = os.walk
 
-    def refuse(top, followlinks, onerror):
+    def refuse(top, onerror):
         onerror(PermissionError(13, "Permission denied", str(tmp_path / "shut")))
         return walk(top)
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from narrows.data.dataset import Skipped
-from narrows.data.reading import Channels, Fit
+from narrows.data.reading import MOST_PIXELS, Channels, Fit
 from narrows.data.scale import Range, White
 from narrows.data.upright import Size
 from narrows.errors import DataError
@@ -48,8 +48,9 @@ class Options:
     page: int | Literal["all"] = 0
     columns: tuple[str, ...] = ()  # all of them
     ignore: tuple[str, ...] = ()
+    max_pixels: int = MOST_PIXELS
     like: Mapping[str, Any] | None = None
-    from_model: frozenset[str] = frozenset()  # which of size, channels and page nobody asked for but ``like``
+    from_model: frozenset[str] = frozenset()  # which of size, channels, page and max_pixels nobody asked for but ``like``
 
     @property
     def labels_word(self) -> str:
@@ -76,7 +77,7 @@ class Raw:
     preprocessing : size, channels, fit, page, white or range, when the reader has already applied them (and the limit)
     positions : of each row among the ``n_source`` rows of the source, where the reader left some out
     columns : names of the columns of a table, where the reader has chosen among them already
-    ids, paths, split, skipped, notes : as in ``Dataset``
+    ids, paths, split, skipped, damaged, notes : as in ``Dataset``
     """
 
     values: Array
@@ -92,6 +93,7 @@ class Raw:
     split: Array | None = None
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    damaged: tuple[Skipped, ...] = ()
 
 
 class Reader(ABC):
