@@ -13,8 +13,9 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Condition
 from typing import IO, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ import numpy as np
 from narrows.data import kinds, tiff, upright
 from narrows.data.pixels import Image, is_grey, to_image, to_pixels
 from narrows.data.reading import MOST_MAX_PIXELS, MOST_PIXELS, Channels, How, NeedsScale
-from narrows.data.scale import BYTES, Census, Scale
+from narrows.data.scale import BYTES, Census
 from narrows.data.sizes import BAND_PIXELS, SMALLEST_SIDE, draft_size, shrink
 from narrows.data.upright import Size
 from narrows.files import Array
@@ -123,8 +124,9 @@ def decode(path: Path, how: How) -> Picture:
     """
     with _reasons(path), _opened(path, how) as source:
         toned = _Toned(source, how)  # asks for the scale before anything is decoded
-        source.load()
-        pixels = to_pixels(shrink(source.size, toned.rows, how.size, how.fit))  # (C, H, W)
+        with _ROOM.take(source.held):
+            source.load()
+            pixels = to_pixels(shrink(source.size, toned.rows, how.size, how.fit))  # (C, H, W)
         found = toned.checked()
     if how.channels == "auto" and is_grey(pixels):
         pixels = pixels[:1]
@@ -148,16 +150,42 @@ def census(path: Path, how: How, pieces: int) -> Census | None:
     with _reasons(path), _opened(path, how) as source:
         if source.dtype == np.uint8:
             return None
-        source.load()
         height, width = source.size
         found = Census(source.dtype, pieces)
         step = max(1, BAND_PIXELS // width)
-        for top in range(0, height, step):
-            planes = source.rows(top, min(top + step, height))
-            _check_values(planes)
-            for number, plane in enumerate(planes):
-                found.add(plane, (number * height + top) * width, len(planes) * height * width)
+        with _ROOM.take(source.held):
+            source.load()
+            for top in range(0, height, step):
+                planes = source.rows(top, min(top + step, height))
+                _check_values(planes)
+                for number, plane in enumerate(planes):
+                    found.add(plane, (number * height + top) * width, len(planes) * height * width)
         return found
+
+
+class _Room:
+    """Memory that all threads share: one waits while the others hold most of it."""
+
+    def __init__(self, pixels: float) -> None:
+        self._all = self._free = pixels
+        self._changed = Condition()
+
+    @contextmanager
+    def take(self, pixels: float) -> Iterator[None]:
+        """Hold so many pixels of four bytes; a picture larger than all of the room has it alone."""
+        pixels = min(pixels, self._all)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= pixels)
+            self._free -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += pixels
+                self._changed.notify_all()
+
+
+_ROOM = _Room(4 * MOST_PIXELS)
 
 
 @dataclass(eq=False)
@@ -173,6 +201,7 @@ class _Source:
     dtype: np.dtype
     rows: Callable[[int, int], Any]
     found: list[str]  # names of ``CONVERSIONS``
+    held: float  # pixels of four bytes that are in memory at once
     load: Callable[[], None] = lambda: None
     damage: str = ""
 
@@ -189,17 +218,17 @@ def _opened(path: Path, how: How) -> Iterator[_Source]:
             if stored is None:
                 raise Unreadable(_no_page(how.page, tiff.count(path)))
             if stored.rows is not None:
-                yield _of_planes(stored, how)
+                yield _of_planes(stored, stored.rows, how)
                 return
         with _identified(file, stored.page) as image:
             yield _of_image(image, file, how)
 
 
-def _of_planes(stored: tiff.Stored, how: How) -> _Source:
+def _of_planes(stored: tiff.Stored, stored_rows: Callable[[int, int], Array], how: How) -> _Source:
     height, width = stored.size
     turned = stored.orientation >= 5  # rows upright are columns of the file, so all must be there
     all_bytes = height * width * stored.channels * stored.dtype.itemsize
-    _check_held(height * width, max(height * width, (all_bytes if turned else stored.held) / 4), how.max_pixels)
+    held = _check_held(height * width, max(height * width, (all_bytes if turned else stored.held) / 4), how.max_pixels)
     native = upright.turned_size(stored.size, stored.orientation)
     every: list[Array] = []
 
@@ -207,14 +236,14 @@ def _of_planes(stored: tiff.Stored, how: How) -> _Source:
         left, first, right, last = upright.stored_box(native, stored.orientation, top, bottom)
         if turned:
             if not every:
-                every.append(_chosen(stored.rows(0, height), how.channels))
+                every.append(_chosen(stored_rows(0, height), how.channels))
             return upright.turned_planes(every[0][:, first:last, left:right], stored.orientation)
-        return upright.turned_planes(_chosen(stored.rows(first, last), how.channels), stored.orientation)
+        return upright.turned_planes(_chosen(stored_rows(first, last), how.channels), stored.orientation)
 
     found = ["pages"] if how.page == 0 and stored.pictures > 1 else []
     found += ["deep"] if stored.dtype != np.uint8 else []
     found += ["turned"] if stored.orientation > 1 else []
-    return _Source(native, native, stored.dtype, rows, found)
+    return _Source(native, native, stored.dtype, rows, found, held)
 
 
 def _of_image(image: Image, file: _Padded, how: How) -> _Source:
@@ -226,20 +255,24 @@ def _of_image(image: Image, file: _Padded, how: How) -> _Source:
         coefficients = _coefficients(image)
         # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
         image.draft(None, draft_size(image.size, how.size, how.fit, turned=orientation >= 5))
-        _check_held(stored, image.width * image.height + coefficients, how.max_pixels)
+        held = _check_held(stored, image.width * image.height + coefficients, how.max_pixels)
         size = upright.turned_size((image.height, image.width), orientation)
     else:
         frames = LATER_FRAME if how.page and image.format != "TIFF" else 1.0
-        _check_held(stored, stored * max(FORMATS[image.format], frames), how.max_pixels)
+        held = _check_held(stored, stored * max(FORMATS[image.format], frames), how.max_pixels)
         size = native
     upright.forget(image)
     found = []
-    if how.page == 0 and image.format in ("GIF", "WEBP", "PNG", "TIFF", "AVIF") and getattr(image, "is_animated", False):
+    if (
+        how.page == 0
+        and image.format in ("GIF", "WEBP", "PNG", "TIFF", "AVIF")
+        and getattr(image, "is_animated", False)
+    ):
         found.append({"GIF": "GIF", "TIFF": "pages"}.get(image.format, "frames"))
     if image.format == "PNG" and image.tile and str(image.tile[0][3]).split(";")[0] in ("RGB", "RGBA", "LA"):
         found += ["cut"] if ";16" in str(image.tile[0][3]) else []
     deep = image.mode == "F" or image.mode.startswith("I")
-    dtype = np.dtype(np.uint8)
+    dtype: np.dtype = np.dtype(np.uint8)
     if deep:
         # 16 bits that Pillow keeps in 32
         in_16 = image.mode != "F" and (image.mode != "I" or image.format in ("PNG", "PPM"))
@@ -254,7 +287,7 @@ def _of_image(image: Image, file: _Padded, how: How) -> _Source:
             part = upright.turned(image.crop(upright.stored_box(size, orientation, top, bottom)), orientation)
         return _chosen(np.asarray(part)[None].astype(dtype, copy=False), how.channels) if deep else part
 
-    source = _Source(size, native, dtype, rows, found)
+    source = _Source(size, native, dtype, rows, found, held)
 
     def load() -> None:
         file.pads = is_jpeg
@@ -264,18 +297,20 @@ def _of_image(image: Image, file: _Padded, how: How) -> _Source:
 
     source.load = load
     return source
+
+
 def _coefficients(image: Image) -> float:
-    """Return how many pixels of four bytes a JPEG's coefficients take, all of which are held where it is progressive."""
+    """Return how many pixels of four bytes the coefficients take that a progressive JPEG holds all at once."""
     if not image.info.get("progressive"):
         return 0.0
     sampled = [across * down for _, across, down, _ in image.layer]
-    return image.width * image.height * 2 * sum(sampled) / max(sampled) / 4
+    return float(image.width * image.height * 2 * sum(sampled) / max(sampled) / 4)
 
 
-def _check_held(pixels: int, held: float, most: int) -> None:
-    """Refuse a picture of which decoding would hold more pixels than ``most``."""
+def _check_held(pixels: int, held: float, most: int) -> float:
+    """Refuse a picture of which decoding would hold more pixels of four bytes than ``most``; else return how many."""
     if held <= most:
-        return
+        return held
     found = f"it has {pixels / 1e6:,.1f} megapixels"
     if held > pixels:
         found += f", and decoding it takes the memory of {held / 1e6:,.1f}"
@@ -355,7 +390,7 @@ class _Toned:
 def _check_values(planes: Array) -> None:
     if planes.dtype.kind not in "buif":
         raise Unreadable(f"it holds {planes.dtype} values")
-    if not np.isfinite(planes).all():
+    if planes.dtype.kind == "f" and not np.isfinite(planes).all():
         raise Unreadable("it has pixels that are NaN or infinite")
 
 
@@ -497,7 +532,8 @@ def _opener(name: str) -> tuple[Any, Any]:
     from PIL import Image
 
     if name != "HEIF":
-        return Image.OPEN.get(name, (None, None))
+        opener: tuple[Any, Any] = Image.OPEN.get(name, (None, None))
+        return opener
     try:
         from pillow_heif import HeifImageFile
     except ImportError:

@@ -92,9 +92,9 @@ def open(
     page : which picture of files that hold several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
         first. The axes T and Z of a microscope's stack count pictures, its channels do not
     max_pixels : how many pixels of an image file, at four bytes each, decoding may hold at once: 50 million (200 MB) by
-        default. Photographs cost what they are decoded at, so that a JPEG of 100 million pixels is read; a progressive
-        one also costs its coefficients. WebP costs four times its pixels, AVIF two and a half times, HEIC twice. What is
-        above is listed in ``Dataset.skipped`` with the number that reads it
+        default. A JPEG counts with the size it is decoded at, so that one of 100 million pixels is read, and where it
+        is progressive with its coefficients; a WebP counts four times, an AVIF two and a half times, a HEIC twice. What
+        is above is listed in ``Dataset.skipped`` with the number that reads it
     columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
         but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
     ignore : columns of a table to leave out, by name or number
@@ -190,7 +190,7 @@ def _check_page(page: Any) -> int | Literal["all"]:
 
 
 def _without_page(options: Options) -> Options:
-    """Return options for what is no image file: those of a model's files say nothing here, and a person's are refused."""
+    """Return options for what is no image file: a model's page and cap say nothing here, and a person's are refused."""
     if options.page != 0 and "page" not in options.from_model:
         raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
     if options.max_pixels != MOST_PIXELS and "max_pixels" not in options.from_model:

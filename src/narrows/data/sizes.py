@@ -24,7 +24,7 @@ SMALLEST_SIDE = 8
 MOST_SIZES = 3  # that a sentence names
 REDUCING_GAP = 3.0
 LANCZOS_SUPPORT = 3  # pixels of the target to either side that the filter weighs
-BAND_PIXELS = 1 << 20
+BAND_PIXELS = 1 << 18
 
 
 def auto_size(sizes: set[Size]) -> Size:
@@ -65,27 +65,27 @@ def shrink(native: Size, rows: Callable[[int, int], Image], size: Size, fit: Fit
     height, width = size
     if native == size:
         return _reduced(native, rows, (1, 1), (0, 0, native[1], native[0]))
-    box = (0.0, 0.0, float(native[1]), float(native[0]))
+    box: tuple[float, ...] = (0.0, 0.0, float(native[1]), float(native[0]))
     target = (width, height)
-    across, down = width / native[1], height / native[0]
+    fill = width / native[1], height / native[0]
     if fit == "crop":
-        scale = max(across, down)
+        scale = max(fill)
         left, top = (native[1] - width / scale) / 2, (native[0] - height / scale) / 2
         box = (max(left, 0), max(top, 0), native[1] - max(left, 0), native[0] - max(top, 0))
     elif fit == "pad":
-        scale = min(across, down)
+        scale = min(fill)
         target = (max(1, round(native[1] * scale)), max(1, round(native[0] * scale)))
-    factors = tuple(int((box[i + 2] - box[i]) / target[i] / REDUCING_GAP) or 1 for i in (0, 1))
+    across, down = (int((box[i + 2] - box[i]) / target[i] / REDUCING_GAP) or 1 for i in (0, 1))
     whole, inner = (0, 0, native[1], native[0]), box
-    if factors != (1, 1):
+    if (across, down) != (1, 1):
         # As far around the box as the filter reaches.
         reach = [(LANCZOS_SUPPORT - 0.5) * (box[i + 2] - box[i]) / target[i] for i in (0, 1)]
         whole = (
             max(0, int(box[0] - reach[0])), max(0, int(box[1] - reach[1])),
             min(native[1], math.ceil(box[2] + reach[0])), min(native[0], math.ceil(box[3] + reach[1])),
         )  # fmt: skip
-        inner = tuple((box[i] - whole[i % 2]) / factors[i % 2] for i in range(4))
-    image = _reduced(native, rows, factors, whole).resize(target, Resampling.LANCZOS, inner)
+        inner = tuple((box[i] - whole[i % 2]) / (across, down)[i % 2] for i in range(4))
+    image = _reduced(native, rows, (across, down), whole).resize(target, Resampling.LANCZOS, inner)
     if target == (width, height):
         return image
     framed = new(image.mode, (width, height))
@@ -100,11 +100,15 @@ def _reduced(
     from PIL.Image import new
 
     left, top, right, bottom = box
-    across, down = factors
+    down = factors[1]
     step = max(1, BAND_PIXELS // (native[1] * down)) * down
     if bottom - top <= step:
         image = rows(top, bottom)
-        return image if (factors, left, right) == ((1, 1), 0, native[1]) else image.reduce(factors, (left, 0, right, bottom - top))
+        return (
+            image
+            if (factors, left, right) == ((1, 1), 0, native[1])
+            else image.reduce(factors, (left, 0, right, bottom - top))
+        )
     whole = None
     for start in range(top, bottom, step):
         end = min(start + step, bottom)

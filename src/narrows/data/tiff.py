@@ -39,8 +39,8 @@ class Stored:
     orientation : as EXIF counts it, 1 to 8
     channels, dtype : how many planes there are, and of what
     held : how many bytes of the file must be decoded together
-    rows : returns those of the planes from top to bottom, (C, H, W) of plain numbers, as they lie in the file; None where
-        Pillow decodes the page as well. It may be asked while the file is open
+    rows : returns those of the planes from top to bottom, (C, H, W) of plain numbers, as they lie in the file, for as
+        long as it is open; None where Pillow decodes the page as well
     """
 
     size: tuple[int, int]
@@ -114,7 +114,11 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
         return stored
     if key.photometric.name == "PALETTE":
         raise Refused("it has a palette of more than 8 bits")
-    if any(axis not in "CSYX" for axis in within) or key.imagedepth > 1 or (key.imagelength, key.imagewidth) != stored.size:
+    if (
+        any(axis not in "CSYX" for axis in within)
+        or key.imagedepth > 1
+        or (key.imagelength, key.imagewidth) != stored.size
+    ):
         raise Refused(f"its pages hold the axes {within}, which are not read")
     if headless and not key.is_final:
         raise Refused("its pages are packed behind the header of the first, which is not read")
@@ -190,21 +194,29 @@ class _Packed:
         self._last = None
         apart, _, height, width, beside = self._key.shaped
         tall = min(self._tall, height - number * self._tall)
-        planes = np.full((apart, tall, width, beside), self._key.nodata, self._key.dtype)
         down, across = self._grid
-        file = self._key.parent.filehandle
+        planes: Any = None
         for plane in range(apart):
             for index in range((plane * down + number) * across, (plane * down + number + 1) * across):
-                if not self._page.databytecounts[index]:
+                part, left = self._part(index)
+                part = part[:tall, : width - left]
+                if part.shape == (tall, width, beside) and apart == 1:
+                    planes = part[None]  # a strip is often most of the picture: not twice
                     continue
-                file.seek(self._page.dataoffsets[index])
-                content = file.read(self._page.databytecounts[index])
-                tables = {"jpegtables": self._page.jpegtables, "jpegheader": self._key.jpegheader}
-                part, place, shape = self._key.decode(content, index, **tables)
-                planes[plane, : shape[1], place[3] : place[3] + shape[2]] = part[0, : shape[1], : shape[2]]
+                if planes is None:
+                    planes = np.full((apart, tall, width, beside), self._key.nodata, self._key.dtype)
+                planes[plane, : part.shape[0], left : left + part.shape[1]] = part
         unpacked = planes[:, :, :, 0] if beside == 1 else planes[0].transpose(2, 0, 1)
         self._last = number, unpacked
         return unpacked
+
+    def _part(self, index: int) -> tuple[Array, int]:
+        """Return a strip or tile (H, W, S), no rows of one never written, and the column at which it begins."""
+        file, count = self._key.parent.filehandle, self._page.databytecounts[index]
+        file.seek(self._page.dataoffsets[index])
+        tables = {"jpegtables": self._page.jpegtables, "jpegheader": self._key.jpegheader}
+        part, place, shape = self._key.decode(file.read(count) if count else None, index, **tables)
+        return np.empty((0, *shape[2:]), self._key.dtype) if part is None else part[0], place[3]
 
 
 def _is_ordinary(page: Any) -> bool:

@@ -235,7 +235,7 @@ def test_damaged_tiffs_are_listed_with_a_reason(tmp_path):
 
 def test_a_picture_that_is_too_large_is_not_read(tmp_path):
     folder = folder_of(tmp_path, TWELVE)
-    with pytest.raises(DataError, match="above the limit of 0.000479 megapixels: max_pixels=1_000_000 reads it"):
+    with pytest.raises(DataError, match=r"above the limit of 0\.000479 megapixels: max_pixels=1_000_000 reads it"):
         narrows.open(folder, max_pixels=20 * 24 - 1)
     assert len(narrows.open(folder, max_pixels=20 * 24)) == 6
 

@@ -50,7 +50,7 @@ class Options:
     ignore: tuple[str, ...] = ()
     max_pixels: int = MOST_PIXELS
     like: Mapping[str, Any] | None = None
-    from_model: frozenset[str] = frozenset()  # which of size, channels, page and max_pixels nobody asked for but ``like``
+    from_model: frozenset[str] = frozenset()  # size, channels, page, max_pixels: which nobody asked for but ``like``
 
     @property
     def labels_word(self) -> str:

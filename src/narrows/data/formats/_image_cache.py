@@ -119,8 +119,9 @@ def _recall(target: Path) -> Images | None:
         values = np.load(target, mmap_mode="r", allow_pickle=False)
         return values, Decoded(
             values.shape, False, known["positions"], [Skipped(**file) for file in known["failures"]],
-            [Skipped(**file) for file in known["damaged"]], known["conversions"], Counter({(h, w): count for h, w, count in known["sizes"]}),
-            known["in_colour"], None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
+            [Skipped(**file) for file in known["damaged"]], known["conversions"],
+            Counter({(h, w): count for h, w, count in known["sizes"]}), known["in_colour"],
+            None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None

@@ -96,7 +96,7 @@ def with_pages(files: list[File]) -> list[File]:
 
 
 def _walk(folders: Sequence[Path], root: Path, seen: set[tuple[int, int]], found: Listed) -> Iterator[Path]:
-    """Yield all files below ``folders``, each folder once: links to folders come last, and only where they lead to more."""
+    """Yield all files below ``folders``, each folder once; links to folders come last, if they lead to more."""
 
     def note(error: OSError) -> None:
         name = _relative(Path(error.filename), root)
@@ -108,7 +108,9 @@ def _walk(folders: Sequence[Path], root: Path, seen: set[tuple[int, int]], found
             if not _is_new(place, seen):
                 below.clear()
                 if os.path.islink(place):
-                    found.others.append(Skipped(_relative(Path(place), root), "a link to a folder that is read already"))
+                    found.others.append(
+                        Skipped(_relative(Path(place), root), "a link to a folder that is read already")
+                    )
                 continue
             found.passed_over.update(name for name in (*below, *names) if known_as(name))
             below[:] = sorted(name for name in below if not name.startswith(".") and not known_as(name))

@@ -19,7 +19,8 @@ KNOWN = {
     ".documentrevisions-v100": "versions of macOS", "icon\r": "icon of macOS", ".trash*": "bin",
     "$recycle.bin": "bin of Windows", "recycler": "bin of Windows", "recycled": "bin of Windows",
     "system volume information": "work of Windows", "thumbs.db": "thumbnails of Windows",
-    "ehthumbs*.db": "thumbnails of Windows", "desktop.ini": "folder view of Windows", ".directory": "folder view of KDE",
+    "ehthumbs*.db": "thumbnails of Windows", "desktop.ini": "folder view of Windows",
+    ".directory": "folder view of KDE",
     "lost+found": "what Linux recovers", ".stfolder": "mark of Syncthing", ".stversions": "versions of Syncthing",
     ".dropbox": "mark of Dropbox", ".dropbox.cache": "work of Dropbox", ".dropbox.attr": "notes of Dropbox",
     ".sync": "work of Resilio", ".ipynb_checkpoints": "versions of Jupyter",
@@ -38,7 +39,8 @@ def about(passed_over: Counter[str]) -> list[str]:
     if not passed_over:
         return []
     named = ", ".join(
-        f"{count:,} {name.strip()} ({KNOWN[known_as(name) or name]})" for name, count in passed_over.most_common(MOST_NAMED)
+        f"{count:,} {name.strip()} ({KNOWN[known_as(name) or name]})"
+        for name, count in passed_over.most_common(MOST_NAMED)
     )
     rest = passed_over.total() - sum(count for _, count in passed_over.most_common(MOST_NAMED))
     named += f", {rest:,} others" if rest else ""

@@ -132,13 +132,10 @@ def _about_damage(damaged: list[Skipped]) -> list[str]:
     """Return a sentence where files were read that are not whole."""
     if not damaged:
         return []
-    few = [file.path for file in damaged[:MOST_NAMED]]
-    more = f" and {len(damaged) - len(few):,} more" if len(damaged) > len(few) else ""
-    n = len(damaged)
-    return [
-        f"{n:,} {'image is' if n == 1 else 'images are'} cut off, and read as far as {'it goes' if n == 1 else 'they go'}: "
-        f"{', '.join(few)}{more}."
-    ]
+    n, few = len(damaged), ", ".join(file.path for file in damaged[:MOST_NAMED])
+    more = f" and {n - MOST_NAMED:,} more" if n > MOST_NAMED else ""
+    how = "image is cut off, and read as far as it goes" if n == 1 else "images are cut off, and read as far as they go"
+    return [f"{n:,} {how}: {few}{more}."]
 
 
 def _what_instead(skipped: list[Skipped], passed_over: Counter[str]) -> str:
