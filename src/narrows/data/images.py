@@ -335,10 +335,10 @@ def _damage(image: Image) -> str:
         lines = top + int(there[-1]) + 1 if len(there) else top
         if len(there):
             break
-    share = f"{lines / height:.0%} of its lines"
+    share = f"{100 * lines // height} % of its lines"
     if lines < LEAST_LINES * height:
-        raise Unreadable(f"it is cut off: {share} are there, and from {LEAST_LINES:.0%} on it would be read")
-    return f"cut off: {share} are there, and the rest is grey"
+        raise Unreadable(f"it is cut off with {share}, and read from {100 * LEAST_LINES:g} % on")
+    return "cut off, with all of its lines" if lines == height else f"cut off with {share}; the rest is grey"
 
 
 class _Toned:

@@ -183,7 +183,7 @@ class Census:
         self._samples: list[Array] = []
 
     def add(self, values: Array, start: int = 0, of: int | None = None) -> None:
-        """Look at a piece, all of whose values are finite; or the part that begins at ``start`` of one ``of`` so many."""
+        """Look at a piece, all of whose values are finite; or a part from ``start`` of one ``of`` so many."""
         self.low, self.high = min(self.low, values.min().item()), max(self.high, values.max().item())
         flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel()
         step = -(-(of or len(flat)) // self._each)

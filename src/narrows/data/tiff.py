@@ -206,7 +206,7 @@ class _Packed:
                 if planes is None:
                     planes = np.full((apart, tall, width, beside), self._key.nodata, self._key.dtype)
                 planes[plane, : part.shape[0], left : left + part.shape[1]] = part
-        unpacked = planes[:, :, :, 0] if beside == 1 else planes[0].transpose(2, 0, 1)
+        unpacked: Array = planes[:, :, :, 0] if beside == 1 else planes[0].transpose(2, 0, 1)
         self._last = number, unpacked
         return unpacked
 
