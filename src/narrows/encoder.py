@@ -15,6 +15,7 @@ import numpy as np
 
 from narrows.data.open import KEPT
 from narrows.data.reading import MOST_PIXELS
+from narrows.data.scale import check_white
 from narrows.data.sizes import check_geometry, check_max_pixels
 from narrows.errors import DataError, InputError, RunFolderError
 from narrows.files import Array
@@ -295,6 +296,7 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
             *(kept.get(*known) for known in (("size", "auto"), ("channels", "auto"), ("fit", "crop")))
         )
         check_max_pixels(kept.get("max_pixels", MOST_PIXELS))
+        check_white(kept.get("white", "auto"))
     except DataError as error:
         raise parts.damaged(CONFIG, error) from error
     shape = config.get("input_shape")

@@ -33,7 +33,8 @@ FORMATS = {
     "PNG": 1.0, "JPEG": 1.0, "GIF": 1.0, "BMP": 1.0, "DIB": 1.0, "TIFF": 1.0, "WEBP": 4.0, "PPM": 1.0, "AVIF": 2.5,
     "HEIF": 2.0,
 }  # fmt: skip
-LATER_FRAME = 3.0  # of an animation, which is drawn over those before it
+DRAWN = ("GIF", "PNG", "WEBP", "AVIF")  # animations, whose later frames are drawn over those before
+LATER_FRAME = 3.5
 READS = "PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM, AVIF, HEIC"
 EXTENSIONS = frozenset(
     {
@@ -41,6 +42,7 @@ EXTENSIONS = frozenset(
         ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
     }
 )  # fmt: skip
+JPEG_END = b"\xff\xd9"
 LEAST_LINES = 0.5  # of a picture that is cut off: with fewer it is not read
 
 # One image, several images, and what was done with them.
@@ -81,7 +83,7 @@ class Picture:
 
 
 def readable_formats() -> list[str]:
-    """Return which of ``FORMATS`` what is installed here can read."""
+    """Return those of ``FORMATS`` that can be read with what is installed."""
     from PIL import Image
 
     Image.init()
@@ -211,7 +213,7 @@ def _opened(path: Path, how: How) -> Iterator[_Source]:
     """Open a picture, of which nothing is decoded yet, and refuse it where that would take too much memory."""
     with _regular(path) as file:
         if not _is_tiff(file):
-            with _identified(file, how.page) as image:
+            with _identified(file, how.page, how.max_pixels) as image:
                 yield _of_image(image, file, how)
             return
         with tiff.opened(path, how.page) as stored:
@@ -220,7 +222,7 @@ def _opened(path: Path, how: How) -> Iterator[_Source]:
             if stored.rows is not None:
                 yield _of_planes(stored, stored.rows, how)
                 return
-        with _identified(file, stored.page) as image:
+        with _identified(file, stored.page, how.max_pixels) as image:
             yield _of_image(image, file, how)
 
 
@@ -247,27 +249,20 @@ def _of_planes(stored: tiff.Stored, stored_rows: Callable[[int, int], Array], ho
 
 
 def _of_image(image: Image, file: _Padded, how: How) -> _Source:
-    is_jpeg = image.format in ("JPEG", "MPO")
+    stored, is_jpeg = image.width * image.height, image.format in ("JPEG", "MPO")
+    if not is_jpeg:  # before notes are looked for, which may stand behind the pixels
+        held = _check_held(stored, stored * _copies(image.format, how.page), how.max_pixels)
     orientation = upright.orientation(image)
-    native = upright.size_of(image, orientation)
-    stored = native[0] * native[1]
+    native = size = upright.size_of(image, orientation)
     if is_jpeg:
         coefficients = _coefficients(image)
         # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
         image.draft(None, draft_size(image.size, how.size, how.fit, turned=orientation >= 5))
         held = _check_held(stored, image.width * image.height + coefficients, how.max_pixels)
         size = upright.turned_size((image.height, image.width), orientation)
-    else:
-        frames = LATER_FRAME if how.page and image.format != "TIFF" else 1.0
-        held = _check_held(stored, stored * max(FORMATS[image.format], frames), how.max_pixels)
-        size = native
     upright.forget(image)
     found = []
-    if (
-        how.page == 0
-        and image.format in ("GIF", "WEBP", "PNG", "TIFF", "AVIF")
-        and getattr(image, "is_animated", False)
-    ):
+    if how.page == 0 and image.format in (*DRAWN, "TIFF") and getattr(image, "is_animated", False):
         found.append({"GIF": "GIF", "TIFF": "pages"}.get(image.format, "frames"))
     if image.format == "PNG" and image.tile and str(image.tile[0][3]).split(";")[0] in ("RGB", "RGBA", "LA"):
         found += ["cut"] if ";16" in str(image.tile[0][3]) else []
@@ -290,13 +285,20 @@ def _of_image(image: Image, file: _Padded, how: How) -> _Source:
     source = _Source(size, native, dtype, rows, found, held)
 
     def load() -> None:
+        place = file.tell()
         file.pads = is_jpeg
         image.load()
-        if file.padded:
+        if is_jpeg and (file.padded or not _ends(file, place)):
             source.damage = _damage(image)
 
     source.load = load
     return source
+
+
+def _copies(name: str, page: int) -> float:
+    """Return how many frames of a format its decoder holds at once."""
+    drawn = page > 0 and name in DRAWN
+    return max(FORMATS[name], LATER_FRAME) if drawn else FORMATS[name]
 
 
 def _coefficients(image: Image) -> float:
@@ -316,6 +318,21 @@ def _check_held(pixels: int, held: float, most: int) -> float:
         found += f", and decoding it takes the memory of {held / 1e6:,.1f}"
     remedy = f": max_pixels={math.ceil(held / 1e6)}_000_000 reads it" if held <= MOST_MAX_PIXELS else ""
     raise Unreadable(f"{found}, above the limit of {most / 1e6:g} megapixels{remedy}")
+
+
+def _ends(file: _Padded, place: int) -> bool:
+    """Whether a JPEG, whose pixels begin behind ``place``, has the mark of its end, whatever follows."""
+    file.pads = False
+    file.seek(-len(JPEG_END), os.SEEK_END)
+    if file.read() == JPEG_END:
+        return True
+    file.seek(place)
+    before = b""
+    while part := file.read(1 << 16):
+        if JPEG_END in before + part:
+            return True
+        before = part[-1:]
+    return False
 
 
 def _damage(image: Image) -> str:
@@ -482,7 +499,7 @@ class _Padded(io.BufferedReader):
         if found or size == 0 or not self.pads or self.padded:
             return found
         self.padded = True
-        return b"\xff\xd9"
+        return JPEG_END
 
 
 def _regular(path: Path) -> _Padded:
@@ -496,7 +513,7 @@ def _regular(path: Path) -> _Padded:
 
 
 @contextmanager
-def _identified(file: IO[bytes], page: int = 0) -> Iterator[Image]:
+def _identified(file: IO[bytes], page: int = 0, max_pixels: int = MOST_PIXELS) -> Iterator[Image]:
     """Open a file as an image of a format that is read, at one of its pages.
 
     Pillow's own ``open`` has a limit of its own on pixels, which is one for the whole process.
@@ -521,6 +538,9 @@ def _identified(file: IO[bytes], page: int = 0) -> Iterator[Image]:
                 frames = getattr(image, "n_frames", 1)
                 if page >= frames:
                     raise Unreadable(_no_page(page, frames))
+                if name in DRAWN:  # at once
+                    stored = image.width * image.height
+                    _check_held(stored, stored * _copies(name, page), max_pixels)
                 image.seek(page)
             yield image
         return

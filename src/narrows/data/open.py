@@ -26,6 +26,7 @@ from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.data.named import named
 from narrows.data.reading import MOST_PIXELS, Fit
 from narrows.data.scale import White, check_range, check_white
+from narrows.data.walking import matching
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 from narrows.progress import Progress
@@ -212,7 +213,7 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
         if path.exists():
             name, reader = find(path)
             return _read(name, reader, [path], text, options)
-        if matches := sorted(glob.glob(str(path), recursive=True)):
+        if matches := matching(str(path)):
             return _open_matches([Path(match) for match in matches], text, options)
     except PermissionError as error:
         raise DataError(text, "must be readable", value="no permission", remedy="Look at who may read it.") from error

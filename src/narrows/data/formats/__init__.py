@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from narrows.data import kinds
 from narrows.data.dataset import Skipped
 from narrows.data.reading import MOST_PIXELS, Channels, Fit
 from narrows.data.scale import Range, White
@@ -135,7 +136,7 @@ def find(path: Path) -> tuple[str, Reader]:
             return name, reader
     raise DataError(
         str(path), "must be of a format that narrows reads", value=path.suffix or "no extension",
-        remedy=f"It reads {readable()}.",
+        remedy=f"It is {what}." if (what := kinds.of_file(path)) else f"It reads {readable()}.",
     )  # fmt: skip
 
 

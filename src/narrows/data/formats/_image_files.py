@@ -15,6 +15,7 @@ from narrows.data.dataset import Skipped
 from narrows.data.formats._system_files import known_as
 from narrows.data.images import Unreadable
 from narrows.data.labels import labels_file
+from narrows.data.walking import READ_ALREADY, walk
 from narrows.environment import usable_cores
 
 
@@ -36,7 +37,7 @@ class Listed:
     files: list[File] = field(default_factory=list)  # named like images, sorted by name
     closed: list[Skipped] = field(default_factory=list)  # folders that cannot be listed
     others: list[Skipped] = field(default_factory=list)  # files of other kinds, and links to what is listed already
-    passed_over: Counter[str] = field(default_factory=Counter)  # names of systems' own, and how many have them
+    passed_over: Counter[str] = field(default_factory=Counter)  # systems' own, and how many there are
 
 
 def list_files(paths: Sequence[Path], root: Path, ignore: str) -> Listed:
@@ -46,17 +47,17 @@ def list_files(paths: Sequence[Path], root: Path, ignore: str) -> Listed:
     found = Listed()
     walked: list[Path] = []
     folders: list[Path] = []
-    own: set[str] = set()
+    own: dict[str, str] = {}
     for path in paths:
         parts = Path(_relative(path, root)).parts
-        known = [known_as(part) is not None for part in parts]
-        if any(known):
-            own.add(os.path.join(*parts[: known.index(True) + 1]))
+        system = next(((at, known) for at, part in enumerate(parts, 1) if (known := known_as(part))), None)
+        if system is not None:
+            own[os.path.join(*parts[: system[0]])] = system[1]
         else:
             (folders if path.is_dir() else walked).append(path)
-    found.passed_over.update(map(os.path.basename, own))
-    walked += _walk(sorted(folders, key=os.path.islink), root, set(), found)
-    for path in {os.path.abspath(path): path for path in walked}.values():  # once, however it was spelled
+    found.passed_over.update(own.values())
+    walked += _walk(folders, root, found)
+    for path in _once(walked, root, found):
         file = File(path, _relative(path, root))
         if path.suffix.lower() in images.EXTENSIONS:
             found.files.append(file)
@@ -95,41 +96,35 @@ def with_pages(files: list[File]) -> list[File]:
     ]  # fmt: skip
 
 
-def _walk(folders: Sequence[Path], root: Path, seen: set[tuple[int, int]], found: Listed) -> Iterator[Path]:
-    """Yield all files below ``folders``, each folder once; links to folders come last, if they lead to more."""
+def _walk(folders: Sequence[Path], root: Path, found: Listed) -> Iterator[Path]:
+    """Yield all files below ``folders``."""
 
-    def note(error: OSError) -> None:
+    def failed(error: OSError) -> None:
         name = _relative(Path(error.filename), root)
         found.closed.append(Skipped(name, f"a folder that cannot be listed: {(error.strerror or '').lower()}"))
 
-    links: list[Path] = []
-    for folder in folders:
-        for place, below, names in os.walk(folder, onerror=note):
-            if not _is_new(place, seen):
-                below.clear()
-                if os.path.islink(place):
-                    found.others.append(
-                        Skipped(_relative(Path(place), root), "a link to a folder that is read already")
-                    )
-                continue
-            found.passed_over.update(name for name in (*below, *names) if known_as(name))
-            below[:] = sorted(name for name in below if not name.startswith(".") and not known_as(name))
-            links += [Path(place, name) for name in below if os.path.islink(os.path.join(place, name))]
-            yield from (Path(place, name) for name in sorted(names) if not name.startswith(".") and not known_as(name))
-    within = os.path.realpath(root)
-    above = [link for link in links if within.startswith(os.path.join(os.path.realpath(link), ""))]
-    found.others += [Skipped(_relative(link, root), "a link to a folder around this one") for link in above]
-    if below_links := [link for link in links if link not in above]:
-        yield from _walk(below_links, root, seen, found)
+    def passed(link: str, why: str) -> None:
+        found.others.append(Skipped(_relative(Path(link), root), why))
+
+    for place, below, names in walk(map(str, folders), failed, passed):
+        found.passed_over.update(known for name in (*below, *names) if (known := known_as(name)))
+        below[:] = sorted(name for name in below if not name.startswith(".") and not known_as(name))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith(".") and not known_as(name))
 
 
-def _is_new(place: str, seen: set[tuple[int, int]]) -> bool:
-    """Whether a folder is not among those ``seen``, by whatever name; now it is."""
-    status = os.stat(place)
-    which = (status.st_dev, status.st_ino)
-    is_new = which not in seen
-    seen.add(which)
-    return is_new
+def _once(paths: Sequence[Path], root: Path, found: Listed) -> list[Path]:
+    """Return each file once, however it was spelled, and rather by a name that leads through no link."""
+    top, within = Path(os.path.abspath(root)), os.path.realpath(root)
+    real = {parent: os.path.realpath(parent) for parent in {path.parent for path in paths}}
+    linked = {parent for parent, place in real.items() if place != os.path.join(within, os.path.relpath(parent, root))}
+    kept: dict[tuple[str, str], Path] = {}
+    doubled: set[str] = set()
+    for path in sorted(paths, key=lambda path: path.parent in linked):
+        if kept.setdefault((real[path.parent], path.name), path) is not path and path.parent in linked:
+            above = (place for place in reversed(Path(os.path.abspath(path)).parents) if top in place.parents)
+            doubled.update(_relative(place, root) for place in above if place.is_symlink())
+    found.others += [Skipped(name, READ_ALREADY) for name in doubled]
+    return list(kept.values())
 
 
 def _relative(path: Path, root: Path) -> str:
