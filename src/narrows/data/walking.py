@@ -59,12 +59,13 @@ def matching(pattern: str) -> list[str]:
     if not rest:
         return sorted(glob.glob(pattern))
     tops = [top for top in (glob.glob(start) if start else [os.curdir]) if os.path.isdir(top)]
-    found = {os.path.normpath(top) for top in tops if start and not rest[0]}
+    found: set[str] = set()
     for top, below, names in walk(tops):
         below[:] = [name for name in below if not name.startswith(".")]
         place = os.path.normpath(top) if os.path.normpath(top) != os.curdir else ""
         if rest[0]:
             found.update(matching(os.path.join(glob.escape(place), rest[0])))
         else:
-            found.update(os.path.join(place, name) for name in (*below, *names) if not name.startswith("."))
+            found.update([place] if place else [])
+            found.update(os.path.join(place, name) for name in names if not name.startswith("."))
     return sorted(found)

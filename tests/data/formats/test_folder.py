@@ -221,6 +221,9 @@ def test_a_folder_that_links_to_itself_is_walked_once(tmp_path):
     photo(tmp_path.parent / f"{tmp_path.name}-other" / "b.png")
     (tmp_path / "linked").symlink_to(tmp_path.parent / f"{tmp_path.name}-other")
     (tmp_path / "up").symlink_to(tmp_path.parent)
+    assert data.open(f"{tmp_path}/**/*.png").ids == ("a.png", "linked/b.png")
+    here = tmp_path.name
+    assert data.open(f"{tmp_path}/**").ids == (f"{here}/a.png", f"{here}/linked/b.png")
     opened = data.open(tmp_path)
     assert opened.ids == ("a.png", "linked/b.png")
     assert {file.path: file.reason for file in opened.skipped} == {
