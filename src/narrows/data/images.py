@@ -311,6 +311,8 @@ def _coefficients(image: Image) -> float:
 
 def _check_held(pixels: int, held: float, most: int) -> float:
     """Refuse a picture of which decoding would hold more pixels of four bytes than ``most``; else return how many."""
+    if pixels == 0:
+        raise Unreadable("it has no pixels")
     if held <= most:
         return held
     found = f"it has {pixels / 1e6:,.1f} megapixels"
@@ -438,20 +440,22 @@ def describe(conversions: Counter[str]) -> list[str]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Pillow's warnings: what they say about a file is either harmless or listed as its reason."""
+    """Silence what reads files: what it says about one is either harmless or listed as its reason."""
     from PIL import Image
 
     Image.init()  # once, before threads ask for it
-    log = logging.getLogger("PIL")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    logs = [logging.getLogger(name) for name in ("PIL", "tifffile")]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 @contextmanager

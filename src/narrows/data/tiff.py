@@ -55,9 +55,7 @@ class Stored:
 
 def count(path: Path) -> int:
     """Return how many pictures a TIFF holds."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
+    with _file(path) as file:
         return sum(_pictures(series) for series in file.series)
 
 
@@ -69,9 +67,7 @@ def opened(path: Path, picture: int) -> Iterator[Stored | None]:
     ------
     Refused : planes that are too many, or packed in a way that cannot be unpacked here
     """
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
+    with _file(path) as file:
         counts = [_pictures(series) for series in file.series]
         for series, count in zip(file.series, counts, strict=True):
             if picture < count:
@@ -79,6 +75,26 @@ def opened(path: Path, picture: int) -> Iterator[Stored | None]:
                 return
             picture -= count
         yield None
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[Any]:
+    """Open a TIFF whose pages have an end: tifffile would follow those of a damaged file in a circle for ever."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        form, content = file.tiff, file.filehandle
+        order: Any = "little" if file.byteorder == "<" else "big"
+        offset, seen = file.pages.first.offset, set()
+        while offset and offset not in seen:
+            seen.add(offset)
+            content.seek(offset)
+            tags = int.from_bytes(content.read(form.tagnosize), order)
+            content.seek(offset + form.tagnosize + tags * form.tagsize)
+            offset = int.from_bytes(content.read(form.offsetsize), order)  # 0 where the file ends before
+        if offset in seen:
+            raise ValueError("its pages go round in a circle")
+        yield file
 
 
 def _pictures(series: Any) -> int:
@@ -108,7 +124,8 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
     tag = key.tags.get(ORIENTATION)
     orientation = int(tag.value) if tag is not None and 1 <= int(tag.value) <= 8 else 1
     stored = Stored(
-        (height, width), pages[0].index if pages else 0, pictures, orientation, channels, np.dtype(key.dtype)
+        (height, width), pages[0].index if pages else 0, pictures, orientation, channels,
+        np.dtype(np.uint8 if key.dtype == bool else key.dtype),
     )  # fmt: skip
     if len(pages) == 1 and _is_ordinary(key):
         return stored
@@ -136,11 +153,12 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
         raise Refused(
             f"it is packed by {key.compression.name}, for which the package imagecodecs must be installed"
         ) from error
-    if (inverse := key.photometric.name == "MINISWHITE") and key.dtype.kind != "u":
+    if (inverse := key.photometric.name == "MINISWHITE") and key.dtype.kind not in "ub":
         raise Refused(f"its {key.dtype} values are brightest at the least, and how bright that is nobody knows")
 
     def rows(top: int, bottom: int) -> Array:
         planes = _without_alpha(np.concatenate([part.rows(top, bottom) for part in parts]), key)
+        planes = planes * np.uint8(255) if planes.dtype == bool else planes
         return np.iinfo(planes.dtype).max - planes if inverse else planes
 
     return replace(stored, held=sum(part.held for part in parts), rows=rows)
