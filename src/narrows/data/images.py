@@ -20,11 +20,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from narrows.data import kinds, tiff, upright
+from narrows.data import kinds, sizes, tiff, upright
 from narrows.data.pixels import Image, is_grey, to_image, to_pixels
 from narrows.data.reading import MOST_MAX_PIXELS, MOST_PIXELS, Channels, How, NeedsScale
 from narrows.data.scale import BYTES, Census
-from narrows.data.sizes import BAND_PIXELS, SMALLEST_SIDE, draft_size, shrink
+from narrows.data.sizes import SMALLEST_SIDE, draft_size, shrink
 from narrows.data.upright import Size
 from narrows.files import Array
 
@@ -154,7 +154,7 @@ def census(path: Path, how: How, pieces: int) -> Census | None:
             return None
         height, width = source.size
         found = Census(source.dtype, pieces)
-        step = max(1, BAND_PIXELS // width)
+        step = max(1, sizes.BAND_PIXELS // width)
         with _ROOM.take(source.held):
             source.load()
             for top in range(0, height, step):
@@ -346,7 +346,7 @@ def _damage(image: Image) -> str:
     """
     # Blocks that are not in the file come out grey.
     height = image.height
-    lines, step = height, max(1, BAND_PIXELS // image.width)
+    lines, step = height, max(1, sizes.BAND_PIXELS // image.width)
     for bottom in range(height, 0, -step):
         top = max(0, bottom - step)
         band = np.asarray(image.crop((0, top, image.width, bottom))).reshape(bottom - top, -1)
