@@ -42,7 +42,7 @@ EXTENSIONS = frozenset(
         ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
     }
 )  # fmt: skip
-JPEG_END = b"\xff\xd9"
+JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 LEAST_LINES = 0.5  # of a picture that is cut off: with fewer it is not read
 
 # One image, several images, and what was done with them.
@@ -248,13 +248,13 @@ def _of_planes(stored: tiff.Stored, stored_rows: Callable[[int, int], Array], ho
     return _Source(native, native, stored.dtype, rows, found, held)
 
 
-def _of_image(image: Image, file: _Padded, how: How) -> _Source:
-    stored, is_jpeg = image.width * image.height, image.format in ("JPEG", "MPO")
-    if not is_jpeg:  # before notes are looked for, which may stand behind the pixels
+def _of_image(image: Image, file: io.BufferedReader, how: How) -> _Source:
+    stored = image.width * image.height
+    if not isinstance(file, _Padded):  # before notes are looked for, which may stand behind the pixels
         held = _check_held(stored, stored * _copies(image.format, how.page), how.max_pixels)
     orientation = upright.orientation(image)
     native = size = upright.size_of(image, orientation)
-    if is_jpeg:
+    if isinstance(file, _Padded):
         coefficients = _coefficients(image)
         # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
         image.draft(None, draft_size(image.size, how.size, how.fit, turned=orientation >= 5))
@@ -285,10 +285,13 @@ def _of_image(image: Image, file: _Padded, how: How) -> _Source:
     source = _Source(size, native, dtype, rows, found, held)
 
     def load() -> None:
+        if not isinstance(file, _Padded):
+            image.load()
+            return
         place = file.tell()
-        file.pads = is_jpeg
+        file.pads = True
         image.load()
-        if is_jpeg and (file.padded or not _ends(file, place)):
+        if file.padded or not _ends(file, place):
             source.damage = _damage(image)
 
     source.load = load
@@ -490,7 +493,7 @@ def _reasons(path: Path) -> Iterator[None]:
 
 
 class _Padded(io.BufferedReader):
-    """A file that, where ``pads`` says so, ends with the mark that ends a JPEG even if it was cut off.
+    """A JPEG that, where ``pads`` says so, ends with the mark of its end even if it was cut off.
 
     ``padded`` says whether it did. Pillow can be told to do without the end of files, but only all threads at once.
     """
@@ -506,14 +509,17 @@ class _Padded(io.BufferedReader):
         return JPEG_END
 
 
-def _regular(path: Path) -> _Padded:
+def _regular(path: Path) -> io.BufferedReader:
     """Open a file that is a file: reading a pipe or a device would wait for ever."""
     status = os.stat(path)
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("it is not a regular file")
     if status.st_size == 0:
         raise Unreadable("the file is empty (0 bytes)")
-    return _Padded(io.FileIO(path))
+    content = io.FileIO(path)
+    is_jpeg = content.read(len(JPEG_START)) == JPEG_START
+    content.seek(0)
+    return (_Padded if is_jpeg else io.BufferedReader)(content)
 
 
 @contextmanager
