@@ -453,6 +453,14 @@ def test_a_progressive_jpeg_is_less_sharp_where_it_is_cut_off(tmp_path):
     assert np.abs(found.pixels - expected).mean() < 8
 
 
+def test_a_jpeg_cut_off_in_the_midst_of_its_tables_is_read(tmp_path):
+    whole = jpeg(SCENE, progressive=True)
+    for place in [mark.start() for mark in re.finditer(b"\xff[\xc4\xda]", whole)][-6:]:
+        for more in (1, 2, 3, 5, 9):
+            (tmp_path / "x.jpg").write_bytes(whole[: place + more])
+            assert images.decode(tmp_path / "x.jpg", how((48, 64))).damage == "cut off, with all of its lines"
+
+
 def test_reading_what_is_cut_off_leaves_pillow_as_it_is(tmp_path):
     from PIL import ImageFile
 

@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import os
+import re
 import stat
 import struct
 import warnings
@@ -42,6 +43,7 @@ EXTENSIONS = frozenset(
         ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
     }
 )  # fmt: skip
+SEGMENT, LONGEST_SEGMENT = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]"), 2 + (1 << 16)
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 LEAST_LINES = 0.5  # of a picture that is cut off: with fewer it is not read
 
@@ -290,7 +292,13 @@ def _of_image(image: Image, file: io.BufferedReader, how: How) -> _Source:
             return
         place = file.tell()
         file.pads = True
-        image.load()
+        try:
+            image.load()
+        except OSError:
+            if not file.padded:
+                raise
+            file.leave_out_last_segment()
+            image.load()
         if file.padded or not _ends(file, place):
             source.damage = _damage(image)
 
@@ -499,14 +507,24 @@ class _Padded(io.BufferedReader):
     """
 
     pads = padded = False
+    _end: int | None = None  # where it ends before it ends
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read as files are read."""
+        if self._end is not None and size is not None and size >= 0:
+            size = min(size, max(0, self._end - self.tell()))
         found = super().read(size)
-        if found or size == 0 or not self.pads or self.padded:
+        if found or not self.pads or self.padded:
             return found
         self.padded = True
         return JPEG_END
+
+    def leave_out_last_segment(self) -> None:
+        """End, from now on, before the last segment: what is cut off in the midst of tables cannot be read."""
+        start = max(0, self.seek(0, os.SEEK_END) - LONGEST_SEGMENT)
+        self.seek(start)
+        marks = [mark.start() for mark in SEGMENT.finditer(super().read())]
+        self.padded, self._end = False, start + marks[-1] if marks else 0
 
 
 def _regular(path: Path) -> io.BufferedReader:
