@@ -7,7 +7,6 @@ import io
 import logging
 import math
 import os
-import re
 import stat
 import struct
 import warnings
@@ -21,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from narrows.data import kinds, sizes, tiff, upright
+from narrows.data import jpeg, kinds, sizes, tiff, upright
 from narrows.data.pixels import Image, is_grey, to_image, to_pixels
 from narrows.data.reading import MOST_MAX_PIXELS, MOST_PIXELS, Channels, How, NeedsScale
 from narrows.data.scale import BYTES, Census
@@ -43,8 +42,6 @@ EXTENSIONS = frozenset(
         ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
     }
 )  # fmt: skip
-SEGMENT, LONGEST_SEGMENT = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]"), 2 + (1 << 16)
-JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
 LEAST_LINES = 0.5  # of a picture that is cut off: with fewer it is not read
 
 # One image, several images, and what was done with them.
@@ -252,12 +249,12 @@ def _of_planes(stored: tiff.Stored, stored_rows: Callable[[int, int], Array], ho
 
 def _of_image(image: Image, file: io.BufferedReader, how: How) -> _Source:
     stored = image.width * image.height
-    if not isinstance(file, _Padded):  # before notes are looked for, which may stand behind the pixels
+    if not isinstance(file, jpeg.Padded):  # before notes are looked for, which may stand behind the pixels
         held = _check_held(stored, stored * _copies(image.format, how.page), how.max_pixels)
     orientation = upright.orientation(image)
     native = size = upright.size_of(image, orientation)
-    if isinstance(file, _Padded):
-        coefficients = _coefficients(image)
+    if isinstance(file, jpeg.Padded):
+        coefficients = jpeg.coefficients(image)
         # libjpeg decodes at 1/2, 1/4 or 1/8 for a fraction of the work; twice the target leaves room to smooth.
         image.draft(None, draft_size(image.size, how.size, how.fit, turned=orientation >= 5))
         held = _check_held(stored, image.width * image.height + coefficients, how.max_pixels)
@@ -287,7 +284,7 @@ def _of_image(image: Image, file: io.BufferedReader, how: How) -> _Source:
     source = _Source(size, native, dtype, rows, found, held)
 
     def load() -> None:
-        if not isinstance(file, _Padded):
+        if not isinstance(file, jpeg.Padded):
             image.load()
             return
         place = file.tell()
@@ -299,7 +296,7 @@ def _of_image(image: Image, file: io.BufferedReader, how: How) -> _Source:
                 raise
             file.leave_out_last_segment()
             image.load()
-        if file.padded or not _ends(file, place):
+        if file.padded or not jpeg.ends(file, place):
             source.damage = _damage(image)
 
     source.load = load
@@ -310,14 +307,6 @@ def _copies(name: str, page: int) -> float:
     """Return how many frames of a format its decoder holds at once."""
     drawn = page > 0 and name in DRAWN
     return max(FORMATS[name], LATER_FRAME) if drawn else FORMATS[name]
-
-
-def _coefficients(image: Image) -> float:
-    """Return how many pixels of four bytes the coefficients take that a progressive JPEG holds all at once."""
-    if not image.info.get("progressive"):
-        return 0.0
-    sampled = [across * down for _, across, down, _ in image.layer]
-    return float(image.width * image.height * 2 * sum(sampled) / max(sampled) / 4)
 
 
 def _check_held(pixels: int, held: float, most: int) -> float:
@@ -333,21 +322,6 @@ def _check_held(pixels: int, held: float, most: int) -> float:
     raise Unreadable(f"{found}, above the limit of {most / 1e6:g} megapixels{remedy}")
 
 
-def _ends(file: _Padded, place: int) -> bool:
-    """Whether a JPEG, whose pixels begin behind ``place``, has the mark of its end, whatever follows."""
-    file.pads = False
-    file.seek(-len(JPEG_END), os.SEEK_END)
-    if file.read() == JPEG_END:
-        return True
-    file.seek(place)
-    before = b""
-    while part := file.read(1 << 16):
-        if JPEG_END in before + part:
-            return True
-        before = part[-1:]
-    return False
-
-
 def _damage(image: Image) -> str:
     """Say how much there is of a loaded JPEG that was cut off.
 
@@ -355,16 +329,7 @@ def _damage(image: Image) -> str:
     ------
     Unreadable : too few of its lines
     """
-    # Blocks that are not in the file come out grey.
-    height = image.height
-    lines, step = height, max(1, sizes.BAND_PIXELS // image.width)
-    for bottom in range(height, 0, -step):
-        top = max(0, bottom - step)
-        band = np.asarray(image.crop((0, top, image.width, bottom))).reshape(bottom - top, -1)
-        there = np.flatnonzero(((band < 127) | (band > 128)).any(axis=1))
-        lines = top + int(there[-1]) + 1 if len(there) else top
-        if len(there):
-            break
+    lines, height = jpeg.lines(image), image.height
     share = f"{100 * lines // height} % of its lines"
     if lines < LEAST_LINES * height:
         raise Unreadable(f"it is cut off with {share}, and read from {100 * LEAST_LINES:g} % on")
@@ -500,33 +465,6 @@ def _reasons(path: Path) -> Iterator[None]:
         raise Unreadable(reason) from error
 
 
-class _Padded(io.BufferedReader):
-    """A JPEG that, where ``pads`` says so, ends with the mark of its end even if it was cut off.
-
-    ``padded`` says whether it did. Pillow can be told to do without the end of files, but only all threads at once.
-    """
-
-    pads = padded = False
-    _end: int | None = None  # where it ends before it ends
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Read as files are read."""
-        if self._end is not None and size is not None and size >= 0:
-            size = min(size, max(0, self._end - self.tell()))
-        found = super().read(size)
-        if found or not self.pads or self.padded:
-            return found
-        self.padded = True
-        return JPEG_END
-
-    def leave_out_last_segment(self) -> None:
-        """End, from now on, before the last segment: what is cut off in the midst of tables cannot be read."""
-        start = max(0, self.seek(0, os.SEEK_END) - LONGEST_SEGMENT)
-        self.seek(start)
-        marks = [mark.start() for mark in SEGMENT.finditer(super().read())]
-        self.padded, self._end = False, start + marks[-1] if marks else 0
-
-
 def _regular(path: Path) -> io.BufferedReader:
     """Open a file that is a file: reading a pipe or a device would wait for ever."""
     status = os.stat(path)
@@ -535,9 +473,9 @@ def _regular(path: Path) -> io.BufferedReader:
     if status.st_size == 0:
         raise Unreadable("the file is empty (0 bytes)")
     content = io.FileIO(path)
-    is_jpeg = content.read(len(JPEG_START)) == JPEG_START
+    is_jpeg = content.read(len(jpeg.START)) == jpeg.START
     content.seek(0)
-    return (_Padded if is_jpeg else io.BufferedReader)(content)
+    return (jpeg.Padded if is_jpeg else io.BufferedReader)(content)
 
 
 @contextmanager
