@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from narrows.data.open import KEPT
+from narrows.data.reading import MOST_PIXELS
+from narrows.data.scale import check_white
+from narrows.data.sizes import check_geometry, check_max_pixels
 from narrows.errors import DataError, InputError, RunFolderError
 from narrows.files import Array
 from narrows.progress import Progress
@@ -288,6 +291,18 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
     kept = config.get("preprocessing")
     if not isinstance(kept, dict) or not kept.keys() <= KEPT:
         raise parts.damaged(CONFIG, f"preprocessing must say how data are opened, not {kept!r}")
+    try:
+        size, _, _ = check_geometry(
+            *(kept.get(*known) for known in (("size", "auto"), ("channels", "auto"), ("fit", "crop")))
+        )
+        check_max_pixels(kept.get("max_pixels", MOST_PIXELS))
+        check_white(kept.get("white", "auto"))
+    except DataError as error:
+        raise parts.damaged(CONFIG, error) from error
+    shape = config.get("input_shape")
+    # Before data are opened: everything would be brought to that size first.
+    if size != "auto" and (not isinstance(shape, list) or shape[1:] != list(size)):
+        raise parts.damaged(CONFIG, f"images of {size[0]}x{size[1]} are no input of shape {shape}")
     # Nobody types these two, so that no one looks at them when data are opened.
     offsets, ends = kept.get("offsets") or {}, kept.get("range") or [0, 1]
     if not isinstance(offsets, dict) or not all(map(str.isdecimal, offsets)) or not _are_numbers(offsets.values()):

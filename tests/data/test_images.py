@@ -1,14 +1,20 @@
+import io
+import re
 import struct
+import subprocess
+import sys
+import threading
 import time
 import zlib
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-from narrows.data import images
+from narrows.data import images, sizes
 from narrows.data.images import Unreadable
 from narrows.data.pixels import to_pixels
 from narrows.data.reading import How, of_format
@@ -261,3 +267,214 @@ def behind_pixels(content, kind):
     end = start + 12 + int.from_bytes(content[start : start + 4], "big")
     last = content.index(b"IEND") - 4
     return content[:start] + content[end:last] + content[start:end] + content[last:]
+
+
+# Bands
+
+
+@pytest.mark.parametrize("band", [1, 300, 4000])
+@pytest.mark.parametrize("fit", ["crop", "pad", "stretch"])
+def test_bands_give_the_bits_of_the_whole(monkeypatch, band, fit):
+    lanczos = Image.Resampling.LANCZOS
+    for height, width, down, across in ((211, 97, 5, 9), (60, 301, 30, 8), (64, 64, 64, 64), (33, 200, 40, 7)):
+        image = Image.fromarray(RNG.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        if fit == "stretch":  # the reference: Pillow's own, of all at once
+            whole = image.resize((across, down), lanczos, reducing_gap=3.0)
+        else:
+            monkeypatch.setattr(sizes, "BAND_PIXELS", 1 << 30)
+            whole = resize(image, (down, across), fit)
+        monkeypatch.setattr(sizes, "BAND_PIXELS", band)
+        assert np.array_equal(resize(image, (down, across), fit), whole)
+
+
+MODES = {
+    "RGBA": Image.fromarray(RNG.integers(0, 256, (150, 90, 4), dtype=np.uint8)),
+    "LA": Image.fromarray(RNG.integers(0, 256, (150, 90, 2), dtype=np.uint8)),
+    "P": Image.fromarray(RNG.integers(0, 256, (150, 90, 3), dtype=np.uint8)).quantize(60),
+    "1": Image.fromarray(RNG.integers(0, 256, (150, 90), dtype=np.uint8)).convert("1"),
+    "I;16": Image.fromarray(RNG.integers(0, 65536, (150, 90), dtype=np.uint16)),
+    "RGB": Image.fromarray(RNG.integers(0, 256, (150, 90, 3), dtype=np.uint8)),
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+def test_pictures_of_every_kind_are_read_in_bands(tmp_path, monkeypatch, mode, ending, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    MODES[mode].save(tmp_path / f"x.{ending}", exif=exif)
+    whole = images.decode(tmp_path / f"x.{ending}", how((13, 17)))
+    monkeypatch.setattr(sizes, "BAND_PIXELS", 900)
+    banded = images.decode(tmp_path / f"x.{ending}", how((13, 17)))
+    assert np.array_equal(banded.pixels, whole.pixels)
+    assert (banded.native, banded.conversions) == (whole.native, whole.conversions)
+    assert banded.native == ((90, 150) if orientation >= 5 else (150, 90))
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from narrows.data import images
+from narrows.data.reading import How, of_format
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> (20 if sys.platform == "darwin" else 10)
+small, large = (Path(sys.argv[1]) / name for name in ("small.png", "large.png"))
+images.decode(small, How((64, 64), "crop", "auto", of_format))
+before = peak()
+images.decode(large, How((64, 64), "crop", "auto", of_format))
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the peak of a process's memory is not known there")
+@pytest.mark.parametrize(("mode", "frame"), [("RGBA", 64), ("I;16", 32), ("P", 16)])
+def test_a_large_picture_takes_little_more_than_its_frame(tmp_path, mode, frame):
+    for name, side in (("small", 64), ("large", 4096)):
+        Image.new(mode, (side, side)).save(tmp_path / f"{name}.png", compress_level=1)
+    run = subprocess.run([sys.executable, "-c", MEMORY, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < frame + 25  # MiB
+
+
+# The cap
+
+
+def test_a_jpeg_counts_with_the_size_it_is_decoded_at(tmp_path):
+    Image.new("L", (4000, 3000), 100).save(tmp_path / "x.jpg")
+    assert images.decode(tmp_path / "x.jpg", replace(how((64, 64)), max_pixels=500 * 375)).native == (3000, 4000)
+    with pytest.raises(Unreadable, match=r"12\.0 megapixels, above the limit of 0\.187499"):
+        images.decode(tmp_path / "x.jpg", replace(how((64, 64)), max_pixels=500 * 375 - 1))
+    with pytest.raises(Unreadable, match="above the limit"):  # where more of it is wanted, more is decoded
+        images.decode(tmp_path / "x.jpg", replace(how((1500, 2000)), max_pixels=2_000_000))
+
+
+def test_a_jpeg_larger_than_pillow_opens(tmp_path):
+    Image.new("L", (60_000, 3_200), 100).save(tmp_path / "x.jpg")  # 192 megapixels
+    assert images.decode(tmp_path / "x.jpg", how((64, 64))).pixels[0].tolist() == [[100] * 64] * 64
+
+
+@pytest.mark.parametrize(
+    ("save", "copies"),
+    [
+        ({"format": "JPEG", "progressive": True, "subsampling": 0}, 1.5),
+        ({"format": "JPEG", "progressive": True, "subsampling": 2}, 0.75),
+        ({"format": "WEBP"}, 4), ({"format": "PNG"}, 1), ({"format": "GIF"}, 1),
+    ],
+)  # fmt: skip
+def test_what_decoding_holds_counts(tmp_path, save, copies):
+    Image.new("RGB", (800, 400)).save(tmp_path / "x", **save)
+    drafted = 100 * 50 if save["format"] == "JPEG" else 0
+    held = int(copies * 800 * 400) + drafted
+    assert images.decode(tmp_path / "x", replace(how((16, 16)), max_pixels=held)).native == (400, 800)
+    with pytest.raises(Unreadable, match="max_pixels=") as refused:
+        images.decode(tmp_path / "x", replace(how((16, 16)), max_pixels=held - 1))
+    assert ("takes the memory of" in str(refused.value)) == (held > 800 * 400)
+
+
+def test_notes_behind_the_pixels_are_looked_for_within_the_cap(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "x.png"
+    Image.fromarray(GREY).save(path, exif=exif)
+    path.write_bytes(behind_pixels(path.read_bytes(), b"eXIf"))
+    with pytest.raises(Unreadable, match="above the limit"):
+        images.measure(path, max_pixels=599)
+    assert images.measure(path, max_pixels=600) == (30, 20)
+
+
+def test_later_frames_are_drawn_within_the_cap(tmp_path):
+    frames = [Image.new("L", (100, 100), grey) for grey in (0, 255)]
+    frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
+    assert images.decode(tmp_path / "x.gif", replace(how((8, 8), page=1), max_pixels=35_000)).pixels.min() == 255
+    with pytest.raises(Unreadable, match=r"memory of 0\.0"):
+        images.decode(tmp_path / "x.gif", replace(how((8, 8), page=1), max_pixels=34_999))
+
+
+def test_threads_share_the_memory_of_large_pictures():
+    room = images._Room(10)
+    inside = threading.Event()
+    order = []
+
+    def another():
+        with room.take(4):
+            order.append("second")
+
+    with room.take(99):  # larger than all of it, and alone
+        waiting = threading.Thread(target=another)
+        waiting.start()
+        inside.wait(0.05)
+        order.append("first")
+    waiting.join(5)
+    with room.take(5), room.take(5):
+        assert order == ["first", "second"]
+
+
+# Cut off
+
+
+def jpeg(image, **how):
+    file = io.BytesIO()
+    image.save(file, "JPEG", **how)
+    return file.getvalue()
+
+
+SCENE = Image.fromarray(np.add.outer(np.arange(480) // 3, np.arange(640) // 5).astype(np.uint8)).convert("RGB")
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_jpeg_without_its_last_bytes_is_read(tmp_path, mode):
+    whole = jpeg(SCENE.convert(mode))
+    (tmp_path / "x.jpg").write_bytes(whole)
+    expected = images.decode(tmp_path / "x.jpg", how((48, 64)))
+    assert expected.damage == ""
+    for missing in (1, 2):
+        (tmp_path / "x.jpg").write_bytes(whole[:-missing])
+        found = images.decode(tmp_path / "x.jpg", how((48, 64)))
+        assert found.damage == "cut off, with all of its lines"
+        assert np.array_equal(found.pixels, expected.pixels)
+    (tmp_path / "x.jpg").write_bytes(whole[: len(whole) * 3 // 4])
+    found = images.decode(tmp_path / "x.jpg", how((48, 64)))
+    share = int(re.fullmatch(r"cut off with (\d+) % of its lines; the rest is grey", found.damage)[1])
+    assert 60 < share < 90
+    assert np.abs(found.pixels[:, :20].astype(int) - expected.pixels[:, :20]).max() <= 2
+    assert np.ptp(found.pixels[:, -5:]) <= 1
+    (tmp_path / "x.jpg").write_bytes(whole[: len(whole) * 2 // 5])
+    with pytest.raises(Unreadable, match=r"cut off with \d+ % of its lines, and read from 50 % on"):
+        images.decode(tmp_path / "x.jpg", how((48, 64)))
+
+
+def test_a_progressive_jpeg_is_less_sharp_where_it_is_cut_off(tmp_path):
+    whole = jpeg(SCENE, progressive=True)
+    (tmp_path / "x.jpg").write_bytes(whole)
+    expected = images.decode(tmp_path / "x.jpg", how((48, 64))).pixels.astype(int)
+    (tmp_path / "x.jpg").write_bytes(whole[: len(whole) * 3 // 4])
+    found = images.decode(tmp_path / "x.jpg", how((48, 64)))
+    assert found.damage == "cut off, with all of its lines"
+    assert np.abs(found.pixels - expected).mean() < 8
+
+
+def test_a_jpeg_cut_off_in_the_midst_of_its_tables_is_read(tmp_path):
+    whole = jpeg(SCENE, progressive=True)
+    for place in [mark.start() for mark in re.finditer(b"\xff[\xc4\xda]", whole)][-6:]:
+        for more in (1, 2, 3, 5, 9):
+            (tmp_path / "x.jpg").write_bytes(whole[: place + more])
+            assert images.decode(tmp_path / "x.jpg", how((48, 64))).damage == "cut off, with all of its lines"
+
+
+def test_reading_what_is_cut_off_leaves_pillow_as_it_is(tmp_path):
+    from PIL import ImageFile
+
+    (tmp_path / "x.jpg").write_bytes(jpeg(SCENE)[:-2])
+    assert images.decode(tmp_path / "x.jpg", how()).damage
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES
+    with Image.open(tmp_path / "x.jpg") as image, pytest.raises(OSError, match="truncated"):
+        image.load()
+
+
+@pytest.mark.parametrize("ending", ["png", "gif", "webp", "bmp", "tif"])
+def test_other_formats_are_not_read_where_they_are_cut_off(tmp_path, ending):
+    Image.fromarray(RNG.integers(0, 256, (64, 64), dtype=np.uint8)).save(tmp_path / f"x.{ending}")
+    whole = (tmp_path / f"x.{ending}").read_bytes()
+    (tmp_path / f"x.{ending}").write_bytes(whole[: len(whole) - 200])
+    with pytest.raises(Unreadable):
+        images.decode(tmp_path / f"x.{ending}", how())

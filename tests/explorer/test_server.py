@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import time
+from dataclasses import replace
 
 import httpx
 import numpy as np
@@ -105,6 +106,15 @@ def test_what_the_page_asks_for_is_answered(app, opened):
     assert ask(app, "GET", "/api/runs/0/blobs/1").content == opened.bundle.blobs[1]
     picture = Image.open(io.BytesIO(ask(app, "GET", "/api/runs/0/pictures/3").content))
     assert (np.asarray(picture) == opened.data.values[3, 0]).all()
+
+
+def test_a_photo_too_large_to_be_decoded_whole_is_shown_smaller(opened, tmp_path, monkeypatch):
+    Image.new("L", (9504, 6336), 99).save(tmp_path / "large.jpg")
+    Image.new("L", (300, 200), 99).save(tmp_path / "small.jpg")
+    for name, size in (("large.jpg", (2048, 1365)), ("small.jpg", (300, 200))):
+        monkeypatch.setattr(opened, "data", replace(opened.data, paths=(str(tmp_path / name),) * 300))
+        picture = Image.open(io.BytesIO(opened.picture(3)))
+        assert (picture.size, picture.getextrema()) == (size, (99, 99))
 
 
 def test_no_path_goes_over_the_wire(app, opened):

@@ -32,6 +32,10 @@ White = Annotated[
         help="The value that stands for white in images, such as 1, 255 or 4095. Default: as the run decided."
     ),
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(help="How many pixels of an image file decoding may hold; see `narrows.open`. Default: as the run's."),
+]
 Trust = Annotated[
     bool, typer.Option("--trust-code", help="Allow the saved model to name code outside narrows, and run it.")
 ]
@@ -40,7 +44,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 def encode(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write the codes of new data: .npy (codes alone), or .npz or .csv with ids and novelty.
 
@@ -50,7 +54,9 @@ def encode(
 
     check_out(out, TABLES, overwrite)
     opened, encoder = _open_run(run, trust_code)
-    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    data = _open_data(
+        opened, encoder, source, key=key, labels=labels, white=white, max_pixels=max_pixels, resize=resize
+    )
     found = encoder.encode(data.values)
     novelty = opened.novelty_of_values(encoder, data.values, found)
     columns = {f"code{i}": found[:, i] for i in range(encoder.code_size)}
@@ -60,7 +66,7 @@ def encode(
 
 def reconstruct(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write what the model draws from the codes of new data: a folder of .png, one .png, .npy or .npz."""
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
@@ -69,7 +75,9 @@ def reconstruct(
     opened, encoder = _open_run(run, trust_code)
     check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
     encoder.require_decoder()
-    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    data = _open_data(
+        opened, encoder, source, key=key, labels=labels, white=white, max_pixels=max_pixels, resize=resize
+    )
     rows = with_offsets(encoder.reconstruct(data.values), encoder.preprocessing)
     write_rows(out, rows, data.ids, encoder.preprocessing.get("columns"))
     typer.echo(f"{plural(len(data), 'reconstruction')}: {out}")
@@ -77,7 +85,7 @@ def reconstruct(
 
 def denoise(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
@@ -86,7 +94,9 @@ def denoise(
     opened, encoder = _open_run(run, trust_code)
     check_out(out, IMAGES if encoder.is_images else VECTORS, overwrite)
     encoder.require_denoiser()
-    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    data = _open_data(
+        opened, encoder, source, key=key, labels=labels, white=white, max_pixels=max_pixels, resize=resize
+    )
     rows = with_offsets(encoder.reconstruct(data.values), encoder.preprocessing)
     write_rows(out, rows, data.ids, encoder.preprocessing.get("columns"))
     typer.echo(f"{len(data):,} cleaned: {out}")
@@ -94,7 +104,7 @@ def denoise(
 
 def cluster(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write cluster, confidence and novelty for new data: .csv, .npz or .npy (clusters alone).
 
@@ -106,7 +116,9 @@ def cluster(
     check_out(out, TABLES, overwrite)
     opened, encoder = _open_run(run, trust_code)
     opened.clusterer()  # a run that has none is refused before data are opened
-    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    data = _open_data(
+        opened, encoder, source, key=key, labels=labels, white=white, max_pixels=max_pixels, resize=resize
+    )
     found = opened.assign_values(encoder, data.values)
     columns = {"cluster": found.clusters, "confidence": found.confidence}
     write_table(out, columns | _column_of(found.novelty, opened), data.ids, alone="cluster")
@@ -116,7 +128,7 @@ def cluster(
 
 def project(
     run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, trust_code: Trust = False, overwrite: Overwrite = False,
+    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
 ) -> None:  # fmt: skip
     """Write where new data lie on the run's map: .npy (places alone), or .csv or .npz with ids and novelty.
 
@@ -127,7 +139,9 @@ def project(
     check_out(out, TABLES, overwrite)
     opened, encoder = _open_run(run, trust_code)
     projection = opened.projection()
-    data = _open_data(opened, encoder, source, key=key, labels=labels, white=white, resize=resize)
+    data = _open_data(
+        opened, encoder, source, key=key, labels=labels, white=white, max_pixels=max_pixels, resize=resize
+    )
     found = encoder.encode(data.values)
     novelty = opened.novelty_of_values(encoder, data.values, found)
     points = projection.transform(found)
@@ -195,17 +209,20 @@ def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Encoder]:
 
 
 def _open_data(
-    run: Run, encoder: Encoder, source: str, *, key: str | None, labels: str | None, white: float | None, resize: bool
-) -> Dataset:
+    run: Run, encoder: Encoder, source: str, *, key: str | None, labels: str | None, white: float | None,
+    max_pixels: int | None, resize: bool,
+) -> Dataset:  # fmt: skip
     """Open new data in the encoder's shape; say what had to be left out."""
     from narrows.errors import InputError
     from narrows.progress import for_this_terminal
 
     if resize and not encoder.is_images:
         raise InputError("--resize", "has a meaning for a run of images only, and this is one of vectors")
-    asked: dict[str, Any] = {"key": key, "labels": labels, "white": white}
+    asked: dict[str, Any] = {"key": key, "labels": labels, "white": white, "max_pixels": max_pixels}
     given = {name: value for name, value in asked.items() if value is not None}
     data = run.open_source(source, resize=resize, progress=for_this_terminal(), **given)
+    for file in data.damaged:
+        typer.echo(f"damaged {printable(f'{file.path}: {file.reason}')}", err=True)
     for file in data.skipped:
         typer.echo(f"skipped {printable(f'{file.path}: {file.reason}')}", err=True)
     for note in data.notes:

@@ -57,6 +57,8 @@ def info(
         typer.echo(f"{'metadata':<9} {printable(name)}: {what}")
     for note in data.notes:
         typer.echo(f"{'note':<9} {printable(note)}")
+    for file in data.damaged:
+        typer.echo(f"{'damaged':<9} {printable(f'{file.path}: {file.reason}')}")
     for file in data.skipped:
         typer.echo(f"{'skipped':<9} {printable(f'{file.path}: {file.reason}')}")
 

@@ -21,7 +21,7 @@ HASHED_BYTES = 1 << 24  # at a time
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file that could not be used, and the reason in plain words."""
+    """A file that could not be used, or not whole, and the reason in plain words."""
 
     path: str
     reason: str
@@ -43,6 +43,7 @@ class Dataset:
         enters codes, clusters or scores
     provenance : how the data came to be, as JSON-ready values: source, format, and how files were converted
     skipped : files that could not be used, each with its reason
+    damaged : files that are not whole and were read as far as they go, each with what is missing
     notes : sentences a reader of the report should know (a conversion, a fallback)
 
     Raises
@@ -60,6 +61,7 @@ class Dataset:
     provenance: dict[str, Any] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    damaged: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that everything fits together."""

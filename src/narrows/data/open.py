@@ -26,15 +26,16 @@ from narrows.data.formats import Options, Raw, Reader, find, find_several, reada
 from narrows.data.labels import about_missing, as_labels, labels_file
 from narrows.data.metadata import Column
 from narrows.data.named import named
-from narrows.data.reading import Fit
+from narrows.data.reading import MOST_PIXELS, Fit
 from narrows.data.scale import White, check_range, check_white
+from narrows.data.walking import matching
 from narrows.errors import DataError, nearest
 from narrows.files import Array
 from narrows.progress import Progress
 from narrows.wording import plural
 
 # What ``like`` may say: how the data of a model were opened.
-KEPT = frozenset({"size", "channels", "fit", *scale.KEPT, "page", "columns", "offsets"})
+KEPT = frozenset({"size", "channels", "fit", *scale.KEPT, "page", "max_pixels", "columns", "offsets"})
 
 CODE_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")  # package.module:function
 
@@ -50,6 +51,7 @@ def open(
     white: White = "auto",
     range: Sequence[float] | Literal["auto"] | None = None,
     page: int | Literal["all"] | None = None,
+    max_pixels: int | None = None,
     columns: Sequence[str | int] | None = None,
     ignore: Sequence[str | int] | None = None,
     metadata: Any = None,
@@ -96,6 +98,10 @@ def open(
     range : instead of ``white``, the values that become black and white; what lies beyond is black or white
     page : which picture of files that hold several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
         first. The axes T and Z of a microscope's stack count pictures, its channels do not
+    max_pixels : how many pixels of an image file, at four bytes each, decoding may hold at once: 50 million (200 MB) by
+        default. A JPEG counts with the size it is decoded at, so that one of 100 million pixels is read, and where it
+        is progressive with its coefficients; a WebP counts four times, an AVIF two and a half times, a HEIC twice. What
+        is above is listed in ``Dataset.skipped`` with the number that reads it
     columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
         but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
     ignore : columns of a table to leave out, by name or number
@@ -135,12 +141,15 @@ def open(
     if isinstance(labels, os.PathLike):
         labels = os.fspath(labels)
     white_ = check_white(white)
-    unasked = {"size": size == "auto", "channels": channels == "auto", "page": page is None}
+    unasked = {
+        "size": size == "auto", "channels": channels == "auto", "page": page is None, "max_pixels": max_pixels is None,
+    }  # fmt: skip
     options = Options(
         "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
         white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
         tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
-        metadata, like, frozenset(name for name, value in unasked.items() if like is not None and value),
+        metadata, sizes.check_max_pixels(kept.get("max_pixels", MOST_PIXELS) if max_pixels is None else max_pixels),
+        like, frozenset(name for name, value in unasked.items() if like is not None and value),
     )  # fmt: skip
     source = given(source)
     if isinstance(source, Dataset):
@@ -211,10 +220,12 @@ def _check_page(page: Any) -> int | Literal["all"]:
 
 
 def _without_page(options: Options) -> Options:
-    """Return options for what has no pages: those of a model's files say nothing here, and a person's are refused."""
+    """Return options for what is no image file: a model's page and cap say nothing here, and a person's are refused."""
     if options.page != 0 and "page" not in options.from_model:
         raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
-    return replace(options, page=0)
+    if options.max_pixels != MOST_PIXELS and "max_pixels" not in options.from_model:
+        raise DataError("max_pixels", "speaks of image files", value=options.max_pixels, remedy="Leave it away.")
+    return replace(options, page=0, max_pixels=MOST_PIXELS)
 
 
 # From a source to what it holds
@@ -231,7 +242,7 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
         if path.exists():
             name, reader = find(path)
             return _read(name, reader, [path], text, options)
-        if matches := sorted(glob.glob(str(path), recursive=True)):
+        if matches := matching(str(path)):
             return _open_matches([Path(match) for match in matches], text, options)
     except PermissionError as error:
         raise DataError(text, "must be readable", value="no permission", remedy="Look at who may read it.") from error
@@ -331,7 +342,7 @@ def _finish(raw: Raw, source: str, format_: str, options: Options, beside: Path 
         provenance["preprocessing"] = raw.preprocessing
     data = Dataset(
         values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, metadata=described,
-        provenance=provenance, skipped=raw.skipped, notes=tuple(notes),
+        provenance=provenance, skipped=raw.skipped, notes=tuple(notes), damaged=raw.damaged,
     )  # fmt: skip
     _check_meaning(data, options)
     return data if raw.preprocessing else _to_geometry(data, options, kept, named_channels)
@@ -360,7 +371,7 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
         data = replace(data, provenance=data.provenance | chosen)
     _check_meaning(data, options)
     before = data.provenance.get("preprocessing", {})
-    kept = {name: before[name] for name in (*scale.KEPT, "page") if name in before}
+    kept = {name: before[name] for name in (*scale.KEPT, "page", "max_pixels") if name in before}
     return _to_geometry(data, options, kept, before.get("channels"))
 
 

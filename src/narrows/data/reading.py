@@ -13,6 +13,10 @@ from narrows.data import scale
 from narrows.data.scale import BYTES, SIXTEEN_BITS, UNIT, Range, Scale, White
 from narrows.data.upright import Size
 
+# How many pixels, of 4 bytes each, decoding a picture may hold at once: 200 MB unless told otherwise.
+MOST_PIXELS = 50_000_000
+MOST_MAX_PIXELS = 1_000_000_000
+
 Fit = Literal["crop", "pad", "stretch"]
 Channels = Literal["auto", 1, 3] | tuple[int, ...]  # a tuple: these of the file's own, by number from 0
 
@@ -34,6 +38,7 @@ class How:
     scale : the value that becomes black and the one that becomes white, given the type in which a file holds them; it
         may raise ``NeedsScale``
     page : which picture of a file that holds several, from 0
+    max_pixels : how many pixels, of 4 bytes each, decoding may hold at once
     """
 
     size: Size
@@ -41,6 +46,7 @@ class How:
     channels: Channels
     scale: Callable[[np.dtype], Scale]
     page: int = 0
+    max_pixels: int = MOST_PIXELS
 
 
 def of_format(dtype: np.dtype) -> Scale:
@@ -83,7 +89,7 @@ def how_of(preprocessing: Mapping[str, Any]) -> How:
     channels, page = preprocessing["channels"], preprocessing.get("page", 0)
     return How(
         (height, width), preprocessing["fit"], tuple(channels) if isinstance(channels, list | tuple) else channels,
-        partial(_of_model, preprocessing), 0 if page == "all" else page,
+        partial(_of_model, preprocessing), 0 if page == "all" else page, preprocessing.get("max_pixels", MOST_PIXELS),
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ pixels as among others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -44,6 +45,8 @@ class Scale(NamedTuple):
 
     def to_bytes(self, values: Array) -> Array:
         """Return values of any kind as uint8."""
+        if values.dtype.kind in "ui" and values.dtype.itemsize == 2 and values.size > 1 << 16:
+            return _table(self, values.dtype)[values.view(np.uint16)]
         if (self.low, self.high) == (0, 255):
             return np.asarray(np.rint(values).clip(0, 255), dtype=np.uint8)
         # Deep whole numbers are exact in float64 alone, where their difference from black is taken.
@@ -54,6 +57,12 @@ class Scale(NamedTuple):
     def as_options(self) -> dict[str, Any]:
         """Return what ``narrows.open`` is given to scale so again."""
         return {"range": [_plain(self.low), _plain(self.high)]} if self.clips else {"white": _plain(self.high)}
+
+
+@cache
+def _table(scale: Scale, dtype: np.dtype) -> Array:
+    """Return the bytes of all 65,536 values that 16 bits can have."""
+    return scale.to_bytes(np.arange(1 << 16, dtype=np.uint16).view(dtype))
 
 
 BYTES = Scale(0, 255)
@@ -173,11 +182,17 @@ class Census:
         self._each = max(1024, SAMPLE // pieces)
         self._samples: list[Array] = []
 
-    def add(self, values: Array) -> None:
-        """Look at a piece, all of whose values are finite."""
+    def add(self, values: Array, start: int = 0, of: int | None = None) -> None:
+        """Look at a piece, all of whose values are finite; or a part from ``start`` of one ``of`` so many."""
         self.low, self.high = min(self.low, values.min().item()), max(self.high, values.max().item())
         flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel()
-        self._samples.append(flat[:: -(-len(flat) // self._each)].copy())
+        step = -(-(of or len(flat)) // self._each)
+        self._samples.append(flat[-start % step :: step].copy())
+
+    def merge(self, other: Census) -> None:
+        """Take in what is known of other pieces of the same type."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self._samples += other._samples
 
     def scale(self) -> tuple[Scale, str]:
         """Return the scale for all pieces, and a sentence about it.

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
 from narrows.data import tiff
 from narrows.data.pixels import Image, to_image, to_pixels
-from narrows.data.reading import Channels, Fit
+from narrows.data.reading import MOST_MAX_PIXELS, Channels, Fit
 from narrows.data.upright import Size
 from narrows.errors import DataError
 from narrows.files import Array
@@ -21,6 +22,9 @@ from narrows.files import Array
 AUTO_SIDE = 64
 SMALLEST_SIDE = 8
 MOST_SIZES = 3  # that a sentence names
+REDUCING_GAP = 3.0
+LANCZOS_SUPPORT = 3  # pixels of the target to either side that the filter weighs
+BAND_PIXELS = 1 << 18
 
 
 def auto_size(sizes: set[Size]) -> Size:
@@ -37,25 +41,81 @@ def auto_size(sizes: set[Size]) -> Size:
 
 def resize(image: Image, size: Size, fit: Fit) -> Image:
     """Bring a grey or RGB image to height and width; pixels are untouched where it has that size already."""
+
+    def rows(top: int, bottom: int) -> Image:
+        return image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
+
+    return shrink((image.height, image.width), rows, size, fit)
+
+
+def shrink(native: Size, rows: Callable[[int, int], Image], size: Size, fit: Fit) -> Image:
+    """Bring a picture to another size, a band of its rows at a time, so that no more of it need be there at once.
+
+    The result has the bits of Pillow's ``resize`` of the whole (Lanczos, ``reducing_gap`` 3): first the mean of blocks
+    of pixels, as large as leave three times the target; then the filter.
+
+    Parameters
+    ----------
+    native : height and width of the picture
+    rows : returns those from top to bottom, grey or RGB
+    size, fit : as in ``How``
+    """
     from PIL.Image import Resampling, new
 
     height, width = size
-    if image.size == (width, height):
-        return image
-    method = {"resample": Resampling.LANCZOS, "reducing_gap": 3.0}
-    if fit == "stretch":
-        return image.resize((width, height), **method)
-    across, down = width / image.width, height / image.height
+    if native == size:
+        return _reduced(native, rows, (1, 1), (0, 0, native[1], native[0]))
+    box: tuple[float, ...] = (0.0, 0.0, float(native[1]), float(native[0]))
+    target = (width, height)
+    fill = width / native[1], height / native[0]
     if fit == "crop":
-        scale = max(across, down)
-        left, top = (image.width - width / scale) / 2, (image.height - height / scale) / 2
-        box = (max(left, 0), max(top, 0), image.width - max(left, 0), image.height - max(top, 0))
-        return image.resize((width, height), box=box, **method)
-    scale = min(across, down)
-    inner = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+        scale = max(fill)
+        left, top = (native[1] - width / scale) / 2, (native[0] - height / scale) / 2
+        box = (max(left, 0), max(top, 0), native[1] - max(left, 0), native[0] - max(top, 0))
+    elif fit == "pad":
+        scale = min(fill)
+        target = (max(1, round(native[1] * scale)), max(1, round(native[0] * scale)))
+    across, down = (int((box[i + 2] - box[i]) / target[i] / REDUCING_GAP) or 1 for i in (0, 1))
+    whole, inner = (0, 0, native[1], native[0]), box
+    if (across, down) != (1, 1):
+        # As far around the box as the filter reaches.
+        reach = [(LANCZOS_SUPPORT - 0.5) * (box[i + 2] - box[i]) / target[i] for i in (0, 1)]
+        whole = (
+            max(0, int(box[0] - reach[0])), max(0, int(box[1] - reach[1])),
+            min(native[1], math.ceil(box[2] + reach[0])), min(native[0], math.ceil(box[3] + reach[1])),
+        )  # fmt: skip
+        inner = tuple((box[i] - whole[i % 2]) / (across, down)[i % 2] for i in range(4))
+    image = _reduced(native, rows, (across, down), whole).resize(target, Resampling.LANCZOS, inner)
+    if target == (width, height):
+        return image
     framed = new(image.mode, (width, height))
-    framed.paste(image.resize(inner, **method), (round((width - inner[0]) / 2), round((height - inner[1]) / 2)))
+    framed.paste(image, (round((width - target[0]) / 2), round((height - target[1]) / 2)))
     return framed
+
+
+def _reduced(
+    native: Size, rows: Callable[[int, int], Image], factors: tuple[int, int], box: tuple[int, int, int, int]
+) -> Image:
+    """Return the means of blocks of ``factors`` (across, down) pixels of what lies in ``box``, computed in bands."""
+    from PIL.Image import new
+
+    left, top, right, bottom = box
+    down = factors[1]
+    step = max(1, BAND_PIXELS // (native[1] * down)) * down
+    if bottom - top <= step:
+        image = rows(top, bottom)
+        return (
+            image
+            if (factors, left, right) == ((1, 1), 0, native[1])
+            else image.reduce(factors, (left, 0, right, bottom - top))
+        )
+    whole = None
+    for start in range(top, bottom, step):
+        end = min(start + step, bottom)
+        band = rows(start, end).reduce(factors, (left, 0, right, end - start))
+        whole = whole or new(band.mode, (band.width, -(-(bottom - top) // down)))
+        whole.paste(band, (0, (start - top) // down))
+    return whole
 
 
 def draft_size(stored: tuple[int, int], size: Size, fit: Fit, *, turned: bool) -> tuple[int, int]:
@@ -143,3 +203,15 @@ def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["
     if fit not in ("crop", "pad", "stretch"):
         raise DataError("fit", "must be crop, pad or stretch", value=fit)
     return size, channels, fit
+
+
+def check_max_pixels(value: Any) -> int:
+    """Check what a person asked for, or a model's settings say.
+
+    Raises
+    ------
+    DataError : anything else than a whole number from 1 to a thousand million
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 1 <= value <= MOST_MAX_PIXELS:
+        raise DataError("max_pixels", f"must be a whole number from 1 to {MOST_MAX_PIXELS:,}", value=value)
+    return int(value)

@@ -40,12 +40,28 @@ def turned_size(size: Size, orientation: int) -> Size:
     return (size[1], size[0]) if orientation >= 5 else size
 
 
+def forget(image: Image) -> None:
+    """Keep Pillow from turning a TIFF itself as it loads it, which takes its memory twice."""
+    if image.format == "TIFF":
+        notes = image.getexif()
+        while ORIENTATION in notes:
+            del notes[ORIENTATION]
+
+
 def size_of(image: Image, orientation: int) -> Size:
     """Return height and width of an image once it stands upright."""
     width, height = image.size
     if image.format == "TIFF":  # some versions of Pillow have turned its size already, others have not
         width, height = image.tag_v2[256], image.tag_v2[257]
     return turned_size((height, width), orientation)
+
+
+def stored_box(size: Size, orientation: int, top: int, bottom: int) -> tuple[int, int, int, int]:
+    """Return where the rows ``top`` to ``bottom`` of an upright image of ``size`` lie in the file, as Pillow's box."""
+    height, width = size
+    if orientation in (3, 4, 7, 8):  # counted from the other end
+        top, bottom = height - bottom, height - top
+    return (top, 0, bottom, width) if orientation >= 5 else (0, top, width, bottom)
 
 
 def turned(image: Image, orientation: int) -> Image:

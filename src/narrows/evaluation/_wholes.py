@@ -111,7 +111,7 @@ class Wholes:
         try:
             content = sha256(path)
             if content not in self._pixels_of:
-                size = images.measure(path, self._page(row))
+                size = images.measure(path, self._page(row), how_of(self._opened).max_pixels)
                 pixels = images.decode(path, self._how_whole(row, size)).pixels
                 described = str(pixels.shape).encode() + pixels.tobytes()
                 self._pixels_of[content] = hashlib.blake2b(described, digest_size=16).digest()
@@ -155,7 +155,7 @@ class Wholes:
 
     def _size(self, row: int) -> Size | None:
         try:
-            return images.measure(self._files[row], self._page(row))
+            return images.measure(self._files[row], self._page(row), how_of(self._opened).max_pixels)
         except Unreadable:
             return None
 

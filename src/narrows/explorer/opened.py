@@ -26,6 +26,7 @@ from narrows.files import Array, safe_name
 from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer
+MOST_SHOWN = 2048  # pixels on the longer side of a photo larger than may be decoded whole
 WRITTEN = 2000  # rows of Parquet at a time
 NEAREST = 8  # points of the map whose codes a place between them is given
 PARTS = 2, 20  # into which a selection can be split
@@ -78,7 +79,11 @@ class Opened:
                 own = how_of(self.encoder.preprocessing)
                 page = page_of(self.ids[row], self.encoder.preprocessing)
                 channels: Channels = own.channels if isinstance(own.channels, tuple) else "auto"
-                whole = replace(own, size=measure(path, page), fit="stretch", channels=channels, page=page)
+                height, width = measure(path, page, own.max_pixels)
+                # A photo that is decoded only because it need not be whole is shown as large as it may be.
+                scale = min(1.0, MOST_SHOWN / max(height, width)) if height * width > own.max_pixels else 1.0
+                size = round(height * scale), round(width * scale)
+                whole = replace(own, size=size, fit="stretch", channels=channels, page=page)
                 return png(self.eye.see(decode(path, whole).pixels))  # upright, 8 bits, and no metadata
             except Unreadable:  # since the run was made
                 pass

@@ -57,6 +57,7 @@ class Data(_Section):
     white: Literal["auto"] | float = "auto"
     range: list[float] | None = None
     page: Literal["all"] | int | None = None
+    max_pixels: int | None = Field(default=None, ge=1)
     valid: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.15, ge=0, lt=1)
 

@@ -6,7 +6,7 @@ import tifffile
 from PIL import Image
 
 import narrows
-from narrows.data import images, tiff
+from narrows.data import images, scale, sizes, tiff, upright
 from narrows.errors import DataError
 
 RNG = np.random.default_rng(0)
@@ -233,11 +233,11 @@ def test_damaged_tiffs_are_listed_with_a_reason(tmp_path):
     assert len(data) + len(data.skipped) == 46
 
 
-def test_a_picture_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+def test_a_picture_that_is_too_large_is_not_read(tmp_path):
     folder = folder_of(tmp_path, TWELVE)
-    monkeypatch.setattr(images, "MOST_PIXELS", 100)
-    with pytest.raises(DataError, match="too large"):
-        narrows.open(folder)
+    with pytest.raises(DataError, match=r"above the limit of 0\.000479 megapixels: max_pixels=1_000_000 reads it"):
+        narrows.open(folder, max_pixels=20 * 24 - 1)
+    assert len(narrows.open(folder, max_pixels=20 * 24)) == 6
 
 
 def test_in_a_mixed_folder_every_file_keeps_its_pixels_when_it_is_read_alone(tmp_path):
@@ -269,3 +269,63 @@ def test_what_nobody_can_know_is_listed(tmp_path):
     data = narrows.open(folder)
     assert len(data) == 6
     assert "brightest at the least" in data.skipped[0].reason
+
+
+def test_pages_that_go_round_in_a_circle_end(tmp_path):
+    folder = folder_of(tmp_path, TWELVE[:2])
+    Image.fromarray(TWELVE[0]).save(folder / "two.tif", save_all=True, append_images=[Image.fromarray(TWELVE[1])])
+    with tifffile.TiffFile(folder / "two.tif") as file:
+        first, second = (page.offset for page in file.pages)
+    content = bytearray((folder / "two.tif").read_bytes())
+    for back in (first, second):
+        place = second + 2 + 12 * int.from_bytes(content[second : second + 2], "little")
+        content[place : place + 4] = back.to_bytes(4, "little")
+        (folder / "two.tif").write_bytes(content)
+        assert narrows.open(folder, white=4095).skipped[0].reason == "damaged: its pages go round in a circle"
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"compression": "zlib", "rowsperstrip": 7}, {"compression": "zlib", "tile": (16, 16)}]
+)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_strips_and_tiles_are_read_in_bands(tmp_path, monkeypatch, how, planar):
+    monkeypatch.setattr(sizes, "BAND_PIXELS", 150)
+    stack = RNG.integers(0, 65536, (40, 50, 3)).astype(np.uint16)
+    stack[0, 0] = 0, 65535, 65535
+    laid = stack if planar == "contig" else np.moveaxis(stack, 2, 0)
+    for orientation in (1, 4, 8):
+        tags = [(tiff.ORIENTATION, "H", 1, orientation, True)]
+        tifffile.imwrite(tmp_path / "x.tif", laid, photometric="rgb", planarconfig=planar, extratags=tags, **how)
+        found = narrows.open(tmp_path / "x.tif").values[0]
+        expected = upright.turned_planes(scaled(np.moveaxis(stack, 2, 0), 0, 65535), orientation)
+        assert np.array_equal(found, expected)
+
+
+def test_a_tile_that_was_never_written_is_empty(tmp_path):
+    stack = RNG.integers(1, 255, (32, 32, 5), dtype=np.uint8)
+    tifffile.imwrite(
+        tmp_path / "x.tif", stack, photometric="minisblack", planarconfig="contig", tile=(16, 16), compression="zlib"
+    )
+    with tifffile.TiffFile(tmp_path / "x.tif", mode="r+b") as file:
+        counts = file.pages.first.tags["TileByteCounts"]
+        counts.overwrite([*counts.value[:3], 0])
+    found = narrows.open(tmp_path / "x.tif", channels=[2]).values[0, 0]
+    stack[16:, 16:] = 0
+    assert np.array_equal(found, stack[..., 2])
+
+
+def test_masks_of_one_bit(tmp_path):
+    masks = RNG.random((3, 16, 24)) > 0.5
+    tifffile.imwrite(tmp_path / "x.tif", masks, photometric="minisblack", planarconfig="separate")
+    assert np.array_equal(narrows.open(tmp_path / "x.tif").values[0], masks * np.uint8(255))
+
+
+def test_a_large_stack_of_channels_is_sampled_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "BAND_PIXELS", 100)
+    monkeypatch.setattr(scale, "SAMPLE", 2048)
+    stack = RNG.integers(0, 3000, (2, 1, 80, 90)).astype(np.uint16)
+    stack[0, 0, 3, 3] = 60_000
+    folder = folder_of(tmp_path, stack[:, 0])
+    each = [image.ravel()[:: -(-image.size // 1024)] for image in stack]
+    wanted = np.percentile(np.concatenate(each), 100 - scale.OUTLIERS)
+    assert narrows.open(folder).provenance["preprocessing"]["range"] == [0, pytest.approx(wanted)]

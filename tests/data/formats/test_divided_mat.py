@@ -155,3 +155,11 @@ def test_parts_of_different_classes_are_refused(tmp_path):
     write(tmp_path, "test", RNG.random((4, 4, 4)), [0, 1, 0, 1], 3)
     with pytest.raises(DataError, match="same classes"):
         narrows.open(tmp_path)
+
+
+def test_what_systems_add_is_no_part_and_no_picture(parts):
+    folder, _ = parts
+    (folder / "._nist36_train.mat").write_bytes(b"x")
+    (folder / "@eaDir").mkdir()
+    Image.new("L", (8, 8)).save(folder / "@eaDir" / "thumb.jpg")
+    assert len(narrows.open(folder)) == 10

@@ -1,5 +1,6 @@
 import os
 import shutil
+import socket
 import sys
 import warnings
 from pathlib import Path
@@ -219,7 +220,202 @@ def test_a_folder_that_links_to_itself_is_walked_once(tmp_path):
     (tmp_path / "again").symlink_to(tmp_path)
     photo(tmp_path.parent / f"{tmp_path.name}-other" / "b.png")
     (tmp_path / "linked").symlink_to(tmp_path.parent / f"{tmp_path.name}-other")
-    assert data.open(tmp_path).ids == ("a.png", "linked/b.png")
+    (tmp_path / "up").symlink_to(tmp_path.parent)
+    assert data.open(f"{tmp_path}/**/*.png").ids == ("a.png", "linked/b.png")
+    here = tmp_path.name
+    assert data.open(f"{tmp_path}/**").ids == (f"{here}/a.png", f"{here}/linked/b.png")
+    opened = data.open(tmp_path)
+    assert opened.ids == ("a.png", "linked/b.png")
+    assert {file.path: file.reason for file in opened.skipped} == {
+        "again": "a link to a folder that is read already", "up": "a link to a folder around this one",
+    }  # fmt: skip
+
+
+def test_a_link_beside_its_folder_doubles_nothing_and_takes_no_name(tmp_path):
+    photo(tmp_path / "photos" / "real" / "1.png")
+    (tmp_path / "photos" / "a_link").symlink_to("real")  # comes first in the alphabet
+    for source in (
+        tmp_path / "photos",
+        f"{tmp_path}/photos/*",
+        [tmp_path / "photos" / "a_link", tmp_path / "photos" / "real"],
+    ):
+        opened = data.open(source)
+        assert opened.ids == ("real/1.png",)
+        assert [(file.path, file.reason) for file in opened.skipped] == [
+            ("a_link", "a link to a folder that is read already")
+        ]
+
+
+def odd_files(folder):
+    """Make what is neither file nor folder; return how each is listed."""
+    photo(folder / "a.png")
+    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "loop").symlink_to("loop")
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "gone").symlink_to("nowhere")
+    (folder / "null.png").symlink_to("/dev/zero")
+    (folder / "zero").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as made:
+        here = Path.cwd()
+        os.chdir(folder)  # the names of sockets are short
+        made.bind("socket.png")
+        os.chdir(here)
+    odd = "it is not a regular file"
+    return {
+        "pipe": odd, "pipe.jpg": odd, "null.png": odd, "zero": odd, "socket.png": odd,
+        "loop": "a link that leads nowhere", "loop.jpg": "it is a link that leads back to itself",
+        "gone": "a link that leads nowhere",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are none of these there")
+def test_pipes_devices_sockets_and_loops_are_listed_at_every_way_in(tmp_path):
+    expected = odd_files(tmp_path / "photos")
+    for source in (tmp_path / "photos", f"{tmp_path}/photos/*", sorted((tmp_path / "photos").iterdir())):
+        opened = data.open(source)
+        assert opened.ids == ("a.png",)
+        assert {file.path: file.reason for file in opened.skipped} == expected
+    new = data.open(tmp_path / "photos", like=opened.provenance["preprocessing"])
+    assert {file.path: file.reason for file in new.skipped} == expected
+    for name in expected:
+        with pytest.raises(DataError):
+            data.open(tmp_path / "photos" / name)
+
+
+def with_systems_own(folder):
+    """Make photos of two kinds among what a NAS, a camera's card and three systems add to them."""
+    for kind in ("cat", "dog"):
+        for i in range(3):
+            photo(folder / kind / f"{i}.jpg")
+            photo(folder / kind / "@eaDir" / f"{i}.jpg" / "SYNOPHOTO_THUMB_M.jpg")
+        (folder / kind / "Thumbs.db").write_bytes(b"x")
+        (folder / kind / "._0.jpg").write_bytes(b"x")
+    for name in ("#recycle", ".@__thumb", "__MACOSX/cat", "$RECYCLE.BIN", ".Trash-1000", "lost+found", ".thumbnails"):
+        photo(folder / name / "1.jpg")
+
+
+def test_systems_own_folders_are_passed_over_at_every_way_in(tmp_path):
+    with_systems_own(tmp_path)
+    sources = (tmp_path, f"{tmp_path}/*", f"{tmp_path}/**/*.jpg", sorted(tmp_path.rglob("*.jpg")))
+    notes = []
+    for source in sources:
+        opened = data.open(source)
+        assert opened.ids == tuple(f"{kind}/{i}.jpg" for kind in ("cat", "dog") for i in range(3))
+        assert opened.class_names == ["cat", "dog"]
+        assert opened.skipped == ()
+        notes.append(next(note for note in opened.notes if note.startswith("Passed over")))
+        assert "2 @eaDir (thumbnails of a Synology)" in notes[-1]
+    assert "2 Thumbs.db (thumbnails of Windows), 2 ._* (what macOS adds to files)" in notes[0]
+    assert notes[0].endswith(", 4 of other names.")
+    assert len(data.open(tmp_path, like=opened.provenance["preprocessing"])) == 6
+
+
+def test_nothing_but_systems_own(tmp_path):
+    photo(tmp_path / "@eaDir" / "1.jpg")
+    with pytest.raises(DataError, match="only what is a system's own"):
+        data.open(tmp_path)
+    assert data.open(tmp_path / "@eaDir").ids == ("1.jpg",)  # where it is asked for by name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.cr2", b"II*\0" + bytes(90), "a camera's raw photo"),
+        ("a.NEF", b"MM\0*" + bytes(90), "a camera's raw photo"),
+        ("a.jxl", b"\xff\x0a" + bytes(90), "a JPEG XL image"),
+        ("a.svg", b"<svg/>", "a vector drawing"),
+        ("a.mp4", b"\0\0\0\x18ftypisom" + bytes(90), "a video"),
+        ("clip", b"\0\0\0\x18ftypqt  " + bytes(90), "a video"),
+        ("a.psd", b"8BPS" + bytes(90), "a document with layers"),
+        ("photo.jpg", b"\0\0\0\x18ftypheic" + bytes(90), "a HEIC photo"),
+        ("photo.heic", b"\0\0\0\x18ftypheic" + bytes(90), "a HEIC photo"),
+        ("b.jpg", b"\0\0\0\x18ftypcrx " + bytes(90), "a camera's raw photo"),
+        ("b.png", b"  <!DOCTYPE html><html>", "a web page"),
+        ("b.webp", b"\0\0\0\x0cjP  \r\n" + bytes(90), "a JPEG 2000 image"),
+        ("notes.txt", b"%PDF no more", "a PDF document"),
+    ],
+    ids=range(13),
+)
+def test_other_files_are_named_as_what_they_are(tmp_path, monkeypatch, name, content, reason):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # not installed
+    photo(tmp_path / "a.png")
+    (tmp_path / name).write_bytes(content)
+    (listed,) = data.open(tmp_path).skipped
+    assert listed.path == name
+    assert listed.reason.startswith(reason)
+    assert listed.reason.count(": ") == 1  # with what to do about it
+    with pytest.raises(DataError, match=reason):
+        data.open(tmp_path / name)
+
+
+def test_heic_is_read_where_its_package_is(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    smooth = np.add.outer(np.arange(96), np.arange(128)).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, notes in (("a.heic", None), ("turned.jpg", exif.tobytes())):  # also under the name of a JPEG
+        heif.from_pillow(Image.fromarray(smooth).convert("RGB")).save(tmp_path / name, exif=notes)
+    opened = data.open(tmp_path, size=(96, 128), fit="stretch", channels=1)
+    assert np.abs(opened.values[0, 0].astype(int) - smooth).max() < 12
+    assert images.measure(tmp_path / "turned.jpg") == (128, 96)
+    assert "HEIF" not in Image.OPEN
+
+
+def test_avif_is_read(tmp_path):
+    features = pytest.importorskip("PIL.features")
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    Image.new("RGB", (32, 16), (200, 30, 60)).save(tmp_path / "a.avif", quality=95)
+    assert np.abs(data.open(tmp_path).values[0, :, 8, 8].astype(int) - [200, 30, 60]).max() < 4
+
+
+# Damage
+
+
+def cut_off(path, missing):
+    path.write_bytes(path.read_bytes()[:-missing])
+
+
+def test_a_photo_that_is_cut_off_is_read_and_listed_as_damaged(tmp_path):
+    for i in range(12):
+        Image.new("L", (64, 64), 20 * i).save(tmp_path / f"{i:02}.jpg")
+    whole = data.open(tmp_path).values.copy()
+    for i in range(11):
+        cut_off(tmp_path / f"{i:02}.jpg", 2)
+    for _ in range(2):  # decoded, then recalled from the cache
+        opened = data.open(tmp_path)
+        assert np.array_equal(opened.values, whole)
+        assert opened.skipped == ()
+        assert [file.path for file in opened.damaged] == [f"{i:02}.jpg" for i in range(11)]
+        assert opened.damaged[0].reason == "cut off, with all of its lines"
+        named = ", ".join(f"{i:02}.jpg" for i in range(10))
+        assert opened.notes == (f"11 images are cut off, and read as far as they go: {named} and 1 more.",)
+    with pytest.raises(DataError, match=r"11 of 12 images cannot be read.*00\.jpg: cut off, with all"):
+        data.open(tmp_path, strict=True)
+
+
+# The cap
+
+
+def test_the_cap_is_obeyed_kept_and_refused_elsewhere(tmp_path):
+    photo(tmp_path / "small.png", (16, 16))
+    photo(tmp_path / "large.png", (100, 100))
+    opened = data.open(tmp_path, max_pixels=9_999)
+    assert opened.ids == ("small.png",)
+    assert opened.skipped[0].reason.endswith("above the limit of 0.009999 megapixels: max_pixels=1_000_000 reads it")
+    like = opened.provenance["preprocessing"]
+    assert like["max_pixels"] == 9_999
+    assert data.open(tmp_path, like=like).ids == ("small.png",)
+    assert len(data.open(tmp_path, like=like, max_pixels=10_000)) == 2
+    assert "max_pixels" not in data.open(tmp_path).provenance["preprocessing"]
+    assert len(data.open(np.zeros((2, 16, 16, 3), np.uint8), like=like)) == 2  # arrays are decoded already
+    for source in (np.zeros((2, 16, 16)), "digits"):
+        with pytest.raises(DataError, match="max_pixels"):
+            data.open(source, max_pixels=9_999)
+    for nonsense in (0, -1, 1.5, True, "many", 10**9 + 1):
+        with pytest.raises(DataError, match="max_pixels"):
+            data.open(tmp_path, max_pixels=nonsense)
 
 
 def test_names_that_are_no_text(tmp_path):
@@ -288,7 +484,7 @@ def test_a_folder_that_cannot_be_listed(tmp_path, monkeypatch):
     photo(tmp_path / "a.png")
     walk = os.walk
 
-    def refuse(top, followlinks, onerror):
+    def refuse(top, onerror):
         onerror(PermissionError(13, "Permission denied", str(tmp_path / "shut")))
         return walk(top)
 

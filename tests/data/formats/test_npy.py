@@ -13,6 +13,7 @@ HEADERS = [
         b"{'descr': '|u1', 'fortran_order': False, 'shape': (-1, 8)}\n",
         b"{'descr': '|S0', 'fortran_order': False, 'shape': (9, 8)}\n",
         b"{'descr': '|u1', 'fortran_order': False, 'shape': (9, 8\n",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (True, 8)}\n",
     )
 ]
 X = np.random.default_rng(0).integers(0, 256, (6, 9, 8), dtype=np.uint8)

@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from narrows.data import kinds
 from narrows.data.dataset import Skipped
 from narrows.data.metadata import Column
-from narrows.data.reading import Channels, Fit
+from narrows.data.reading import MOST_PIXELS, Channels, Fit
 from narrows.data.scale import Range, White
 from narrows.data.upright import Size
 from narrows.errors import DataError
@@ -50,8 +51,9 @@ class Options:
     columns: tuple[str, ...] = ()  # all of them
     ignore: tuple[str, ...] = ()
     metadata: Any = None  # what the source offers
+    max_pixels: int = MOST_PIXELS
     like: Mapping[str, Any] | None = None
-    from_model: frozenset[str] = frozenset()  # which of size, channels and page nobody asked for but ``like``
+    from_model: frozenset[str] = frozenset()  # size, channels, page, max_pixels: which nobody asked for but ``like``
 
     @property
     def labels_word(self) -> str:
@@ -78,7 +80,7 @@ class Raw:
     preprocessing : size, channels, fit, page, white or range, when the reader has already applied them (and the limit)
     positions : of each row among the ``n_source`` rows of the source, where the reader left some out
     columns : names of the columns of a table, where the reader has chosen among them already
-    ids, paths, split, metadata, skipped, notes : as in ``Dataset``
+    ids, paths, split, metadata, skipped, damaged, notes : as in ``Dataset``
     """
 
     values: Array
@@ -95,6 +97,7 @@ class Raw:
     metadata: Mapping[str, Column] = field(default_factory=dict)
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    damaged: tuple[Skipped, ...] = ()
 
 
 class Reader(ABC):
@@ -136,7 +139,7 @@ def find(path: Path) -> tuple[str, Reader]:
             return name, reader
     raise DataError(
         str(path), "must be of a format that narrows reads", value=path.suffix or "no extension",
-        remedy=f"It reads {readable()}.",
+        remedy=f"It is {what}." if (what := kinds.of_file(path)) else f"It reads {readable()}.",
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from narrows.data.reading import How, NeedsScale, of_format, scale_of
 from narrows.data.scale import BYTES, Census, Scale
 from narrows.data.upright import Size
 from narrows.errors import DataError
-from narrows.files import Array, atomic_file
+from narrows.files import atomic_file
 
 BLOCK = 256  # files decoded between two writes
 HEADER_BYTES = 128
@@ -35,6 +35,7 @@ class Decoded:
     all_grey: bool  # red, green and blue are equal in all, and nobody asked for three channels
     positions: list[int]  # of the files that could be read
     failures: list[Skipped]
+    damaged: list[Skipped]  # read as far as they go
     conversions: dict[str, int]
     sizes: Counter[Size]  # how many files had which
     in_colour: int  # how many
@@ -48,7 +49,7 @@ def size_for(files: list[File], options: Options, pool: ThreadPoolExecutor) -> S
 
     def measure(file: File) -> Size | None:
         try:
-            return images.measure(file.path, file.page)
+            return images.measure(file.path, file.page, options.max_pixels)
         except Unreadable:
             return None  # decoding it will say why
 
@@ -66,19 +67,21 @@ def decode(files: list[File], size: Size, options: Options, pool: ThreadPoolExec
     Where files turn out to be deeper than bytes, and nobody has said what is white in them, all are looked at first.
     """
     of_types = scale_of(options.white, options.range, options.like)
-    if of_types is not None:
-        return _decode_as(files, How(size, options.fit, options.channels, of_types), options, pool, sink)
+    how = How(size, options.fit, options.channels, of_types or _bytes_alone, max_pixels=options.max_pixels)
     try:
-        return _decode_as(files, How(size, options.fit, options.channels, _bytes_alone), options, pool, sink)
+        return _decode_as(files, how, options, pool, sink)
     except NeedsScale:
         sink.seek(0)
         sink.truncate()
-    dtype, measured, said = _measure_values(files, options, pool)
+    found = _measure_values(files, how, options, pool)
+    if found is None:
+        return _decode_as(files, replace(how, scale=of_format), options, pool, sink)
+    dtype, measured, said = found
 
     def of_type(other: np.dtype) -> Scale:
         return measured if other == dtype else of_format(other)
 
-    decoded = _decode_as(files, How(size, options.fit, options.channels, of_type), options, pool, sink)
+    decoded = _decode_as(files, replace(how, scale=of_type), options, pool, sink)
     return replace(decoded, scaled=(measured.as_options() | {"dtype": dtype.name}, said))
 
 
@@ -88,12 +91,17 @@ def _bytes_alone(dtype: np.dtype) -> Scale:
     return BYTES
 
 
-def _measure_values(files: list[File], options: Options, pool: ThreadPoolExecutor) -> tuple[np.dtype, Scale, str]:
-    """Return the commonest type of the deep values in files, the scale that suits all of them, and a sentence."""
+def _measure_values(
+    files: list[File], how: How, options: Options, pool: ThreadPoolExecutor
+) -> tuple[np.dtype, Scale, str] | None:
+    """Return the commonest type of the deep values in files, the scale that suits all of them, and a sentence.
 
-    def values(file: File) -> Array | None:
+    None where none of the deep files can be read.
+    """
+
+    def look(file: File) -> Census | None:
         try:
-            return images.deep_values(file.path, options.channels, file.page)
+            return images.census(file.path, replace(how, page=file.page), len(files))
         except Unreadable:
             return None  # decoding it will say why
 
@@ -102,11 +110,13 @@ def _measure_values(files: list[File], options: Options, pool: ThreadPoolExecuto
     with options.progress.task("measure values", len(files)) as task:
         for start in range(0, len(files), BLOCK):
             block = files[start : start + BLOCK]
-            for deep in pool.map(values, block):
-                if deep is not None:
-                    found.setdefault(deep.dtype, Census(deep.dtype, len(files))).add(deep)
-                    many[deep.dtype] += 1
+            for census in pool.map(look, block):
+                if census is not None:
+                    found.setdefault(census.dtype, Census(census.dtype)).merge(census)
+                    many[census.dtype] += 1
             task.advance(len(block))
+    if not many:
+        return None
     dtype = many.most_common(1)[0][0]
     return dtype, *found[dtype].scale()
 
@@ -116,6 +126,7 @@ def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolEx
     channels = 1 if options.channels == 1 or len(_named_channels(options)) == 1 else 3
     positions: list[int] = []
     failures: list[Skipped] = []
+    damaged: list[Skipped] = []
     conversions: Counter[str] = Counter()
     sizes: Counter[Size] = Counter()
     in_colour = 0
@@ -138,6 +149,8 @@ def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolEx
                     continue
                 rows[filled] = picture.pixels  # (1, H, W) spreads over the channels
                 filled += 1
+                if picture.damage:
+                    damaged.append(Skipped(files[position].name, picture.damage))
                 positions.append(position)
                 conversions.update(picture.conversions)
                 sizes[picture.native] += 1
@@ -153,7 +166,7 @@ def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolEx
     sink.seek(0)
     sink.write(npy_header(shape))
     all_grey = not in_colour and channels == 3 and options.channels == "auto"
-    return Decoded(shape, all_grey, positions, failures, dict(conversions), sizes, in_colour, None)
+    return Decoded(shape, all_grey, positions, failures, damaged, dict(conversions), sizes, in_colour, None)
 
 
 def _named_channels(options: Options) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ from narrows.environment import usable_cores
 from narrows.errors import DataError
 from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
 
-CACHE_FORMAT = 4  # raised when the same files would be decoded to other pixels
+CACHE_FORMAT = 5  # raised when the same files would be decoded to other pixels, or others would be read
 
 
 Images = tuple[Array, Decoded]  # those that could be read (N, C, H, W) uint8, and how each of the files fared
@@ -70,6 +70,7 @@ def _to_disk(files: list[File], size: Size, options: Options, pool: ThreadPoolEx
     # The sidecar is written last: without it, or where it does not fit, there is nothing in the cache.
     outcome = {
         "positions": decoded.positions, "failures": [asdict(file) for file in decoded.failures],
+        "damaged": [asdict(file) for file in decoded.damaged],
         "conversions": decoded.conversions, "sizes": [[*native, count] for native, count in decoded.sizes.items()],
         "in_colour": decoded.in_colour, "scaled": decoded.scaled,
     }  # fmt: skip
@@ -89,7 +90,8 @@ def _key(files: Iterable[File], root: Path, options: Options) -> str:
 
     content = [
         CACHE_FORMAT, PIL.__version__, os.path.realpath(root), options.size, options.channels, options.fit,
-        options.white, options.range, options.page, options.like and _scale_in(options.like),
+        options.white, options.range, options.page, options.max_pixels, images.readable_formats(),
+        options.like and _scale_in(options.like),
         [(file.name, *_status(file.path)) for file in files],
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -117,7 +119,8 @@ def _recall(target: Path) -> Images | None:
         values = np.load(target, mmap_mode="r", allow_pickle=False)
         return values, Decoded(
             values.shape, False, known["positions"], [Skipped(**file) for file in known["failures"]],
-            known["conversions"], Counter({(h, w): count for h, w, count in known["sizes"]}), known["in_colour"],
+            [Skipped(**file) for file in known["damaged"]], known["conversions"],
+            Counter({(h, w): count for h, w, count in known["sizes"]}), known["in_colour"],
             None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, IndexError):

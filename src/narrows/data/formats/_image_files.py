@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from narrows.data import images
+from narrows.data import images, kinds
 from narrows.data.dataset import Skipped
+from narrows.data.formats._system_files import known_as
 from narrows.data.images import Unreadable
 from narrows.data.labels import labels_file
+from narrows.data.walking import READ_ALREADY, walk
 from narrows.environment import usable_cores
 
 
@@ -26,21 +30,53 @@ def common_parent(paths: Sequence[Path]) -> Path:
     return Path(os.path.commonpath([os.path.abspath(path.parent) for path in paths]))
 
 
-def list_files(paths: Sequence[Path], root: Path, ignore: str) -> tuple[list[File], list[Skipped], list[Skipped]]:
-    """Return image files, sorted by name; folders that cannot be listed; and other files, but no hidden ones."""
+@dataclass
+class Listed:
+    """What lies in folders, or was named one by one."""
+
+    files: list[File] = field(default_factory=list)  # named like images, sorted by name
+    closed: list[Skipped] = field(default_factory=list)  # folders that cannot be listed
+    others: list[Skipped] = field(default_factory=list)  # files of other kinds, and links to what is listed already
+    passed_over: Counter[str] = field(default_factory=Counter)  # systems' own, and how many there are
+
+
+def list_files(paths: Sequence[Path], root: Path, ignore: str) -> Listed:
+    """List files, of which ``ignore`` may be one of labels; neither hidden files nor systems' own."""
     named = labels_file(ignore)
-    of_labels = named and named[0].resolve()
-    files: list[File] = []
-    closed: list[Skipped] = []
-    others: list[Skipped] = []
-    walked = [found for path in paths for found in (_walk(path, root, closed) if path.is_dir() else [path])]
-    for path in {os.path.abspath(path): path for path in walked}.values():  # once, however it was spelled
+    of_labels = named and os.path.realpath(named[0])
+    found = Listed()
+    walked: list[Path] = []
+    folders: list[Path] = []
+    own: dict[str, str] = {}
+    for path in paths:
+        parts = Path(_relative(path, root)).parts
+        system = next(((at, known) for at, part in enumerate(parts, 1) if (known := known_as(part))), None)
+        if system is not None:
+            own[os.path.join(*parts[: system[0]])] = system[1]
+        else:
+            (folders if path.is_dir() else walked).append(path)
+    found.passed_over.update(own.values())
+    walked += _walk(folders, root, found)
+    for path in _once(walked, root, found):
         file = File(path, _relative(path, root))
         if path.suffix.lower() in images.EXTENSIONS:
-            files.append(file)
-        elif path.resolve() != of_labels:
-            others.append(Skipped(file.name, f"not an image file ({path.suffix or 'no extension'})"))
-    return sorted(files, key=lambda file: file.name), closed, sorted(others, key=lambda file: file.path)
+            found.files.append(file)
+        elif os.path.realpath(path) != of_labels:
+            found.others.append(Skipped(file.name, _what(path)))
+    found.files.sort(key=lambda file: file.name)
+    found.others.sort(key=lambda file: file.path)
+    return found
+
+
+def _what(path: Path) -> str:
+    """Say why a file is not read that is not named like an image."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return "a link that leads nowhere" if path.is_symlink() else "it cannot be looked at"
+    if not stat.S_ISREG(mode):
+        return "it is not a regular file"
+    return kinds.of_file(path) or f"not an image file ({path.suffix or 'no extension'})"
 
 
 def with_pages(files: list[File]) -> list[File]:
@@ -60,22 +96,35 @@ def with_pages(files: list[File]) -> list[File]:
     ]  # fmt: skip
 
 
-def _walk(folder: Path, root: Path, closed: list[Skipped]) -> Iterator[Path]:
-    """Yield all files below ``folder``, through links to folders too, but through each folder only once."""
+def _walk(folders: Sequence[Path], root: Path, found: Listed) -> Iterator[Path]:
+    """Yield all files below ``folders``."""
 
-    def note(error: OSError) -> None:
+    def failed(error: OSError) -> None:
         name = _relative(Path(error.filename), root)
-        closed.append(Skipped(name, f"a folder that cannot be listed: {(error.strerror or '').lower()}"))
+        found.closed.append(Skipped(name, f"a folder that cannot be listed: {(error.strerror or '').lower()}"))
 
-    seen = set()
-    for place, folders, names in os.walk(folder, followlinks=True, onerror=note):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
+    def passed(link: str, why: str) -> None:
+        found.others.append(Skipped(_relative(Path(link), root), why))
+
+    for place, below, names in walk(map(str, folders), failed, passed):
+        found.passed_over.update(known for name in (*below, *names) if (known := known_as(name)))
+        below[:] = sorted(name for name in below if not name.startswith(".") and not known_as(name))
+        yield from (Path(place, name) for name in sorted(names) if not name.startswith(".") and not known_as(name))
+
+
+def _once(paths: Sequence[Path], root: Path, found: Listed) -> list[Path]:
+    """Return each file once, however it was spelled, and rather by a name that leads through no link."""
+    top, within = Path(os.path.abspath(root)), os.path.realpath(root)
+    real = {parent: os.path.realpath(parent) for parent in {path.parent for path in paths}}
+    linked = {parent for parent, place in real.items() if place != os.path.join(within, os.path.relpath(parent, root))}
+    kept: dict[tuple[str, str], Path] = {}
+    doubled: set[str] = set()
+    for path in sorted(paths, key=lambda path: path.parent in linked):
+        if kept.setdefault((real[path.parent], path.name), path) is not path and path.parent in linked:
+            above = (place for place in reversed(Path(os.path.abspath(path)).parents) if top in place.parents)
+            doubled.update(_relative(place, root) for place in above if place.is_symlink())
+    found.others += [Skipped(name, READ_ALREADY) for name in doubled]
+    return list(kept.values())
 
 
 def _relative(path: Path, root: Path) -> str:

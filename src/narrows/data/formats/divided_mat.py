@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from narrows.data.dataset import Skipped
 from narrows.data.formats import Options, Raw, Reader, _nist
+from narrows.data.formats._system_files import known_as
 from narrows.data.formats.mat import read_arrays
 from narrows.data.images import EXTENSIONS
 from narrows.errors import DataError
@@ -30,9 +31,9 @@ class DividedMat(Reader):
 
     def accepts(self, path: Path, head: bytes) -> bool:
         """Whether it is a folder with a file of training images, and without pictures."""
-        if not path.is_dir() or not _files(path.glob("*.mat"))["train"]:
+        if not path.is_dir() or not _files(_own(path, "*.mat"))["train"]:
             return False
-        below = (file for pattern in ("*", "*/*") for file in path.glob(pattern))
+        below = (file for pattern in ("*", "*/*") for file in _own(path, pattern))
         return not any(file.suffix.lower() in EXTENSIONS for file in below)
 
     def accepts_several(self, paths: Sequence[Path]) -> bool:
@@ -42,7 +43,7 @@ class DividedMat(Reader):
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
         """Put the parts together, in the order training, validation, test."""
         folder = paths[0] if paths[0].is_dir() else paths[0].parent
-        listed = sorted(folder.glob("*.mat")) if paths[0].is_dir() else paths
+        listed = sorted(_own(folder, "*.mat")) if paths[0].is_dir() else paths
         files = _files(listed)
         for split, found in files.items():
             if len(found) > 1:
@@ -68,6 +69,11 @@ class DividedMat(Reader):
             Skipped(path.name, "it names no part: train, valid or test") for path in listed if path not in used
         )
         return replace(raw, skipped=others)
+
+
+def _own(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield what matches, but for what systems keep there."""
+    return (path for path in folder.glob(pattern) if not any(map(known_as, path.relative_to(folder).parts)))
 
 
 def _files(paths: Iterable[Path]) -> dict[str, list[Path]]:

@@ -21,18 +21,22 @@ from narrows.data.formats._decoding import Decoded, named
 from narrows.data.formats._image_cache import decode_or_recall
 from narrows.data.formats._image_files import as_text, common_parent, list_files, with_pages
 from narrows.data.formats._subfolders import from_subfolders, levels_of
+from narrows.data.formats._system_files import about
 from narrows.data.labels import from_names
+from narrows.data.reading import MOST_PIXELS
 from narrows.errors import DataError
 from narrows.wording import out_of, plural
 
 __all__ = ["Folder"]
+
+MOST_NAMED = 10  # damaged files that a note names; ``Dataset.damaged`` has all
 
 
 class Folder(Reader):
     """Reads images of allowed formats; what cannot be read is listed with its reason."""
 
     has_pages = True
-    reads = "a folder or glob of images (PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM), one such image"
+    reads = f"a folder or glob of images ({images.READS}), one such image"
 
     def accepts(self, path: Path, head: bytes) -> bool:
         """Whether it is a folder, or a file named like an image."""
@@ -41,20 +45,21 @@ class Folder(Reader):
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
         """Read every image in ``paths``, which may be folders or files."""
         root = paths[0] if len(paths) == 1 and paths[0].is_dir() else common_parent(paths)
-        files, closed, others = list_files(paths, root, ignore=options.labels_word)
+        listed = list_files(paths, root, ignore=options.labels_word)
+        files, others = listed.files, listed.others
         if isinstance(options.metadata, str | os.PathLike):  # no image, and read all the same
             table = Path(options.metadata).expanduser().resolve()
             others = [file for file in others if (root / file.path).resolve() != table]
-        skipped = [*closed, *others]
-        if closed and options.strict:
+        skipped = [*listed.closed, *others]
+        if listed.closed and options.strict:
             raise DataError(
                 str(root), "has folders that cannot be listed, and strict stops at those",
-                remedy=f"{named(closed)}. Give permission, or leave strict away.",
+                remedy=f"{named(listed.closed)}. Give permission, or leave strict away.",
             )  # fmt: skip
         if not files:
             raise DataError(
-                str(root), "must hold images (PNG, JPEG, GIF, BMP, TIFF, WEBP or PPM)",
-                value=_what_instead(skipped), remedy=_hint(root, skipped),
+                str(root), f"must hold images ({images.READS})", value=_what_instead(skipped, listed.passed_over),
+                remedy=_hint(root, skipped),
             )  # fmt: skip
         if options.page == "all":
             files = with_pages(files)
@@ -62,10 +67,10 @@ class Folder(Reader):
         chosen = options.choose(n_source)
         positions = np.arange(n_source) if chosen is None else chosen
         (values, decoded), notes = decode_or_recall([files[i] for i in positions], root, options)
-        if decoded.failures and options.strict:
+        if (wrong := [*decoded.failures, *decoded.damaged]) and options.strict:
             raise DataError(
-                out_of(len(decoded.failures), len(positions), "image"), "cannot be read, and strict stops at those",
-                remedy=f"{named(decoded.failures)}. Repair or remove them, or leave strict away.",
+                out_of(len(wrong), len(positions), "image"), "cannot be read, and strict stops at those",
+                remedy=f"{named(wrong)}. Repair or remove them, or leave strict away.",
             )  # fmt: skip
         positions = positions[decoded.positions]
         names = tuple(files[i].name for i in positions)
@@ -84,11 +89,14 @@ class Folder(Reader):
             split=split,
             metadata=levels_of(names, (split is not None) + (found is not None)),
             skipped=(*decoded.failures, *skipped),
+            damaged=tuple(decoded.damaged),
             notes=(
                 *sizes.about_size(decoded.sizes, (values.shape[2], values.shape[3]), options.fit),
                 *images.describe(Counter(decoded.conversions)),
                 *([decoded.scaled[1]] if decoded.scaled else []),
                 *_about_colour(decoded, options),
+                *_about_damage(decoded.damaged),
+                *about(listed.passed_over),
                 *said,
                 *notes,
             ),
@@ -104,6 +112,8 @@ def _preprocessing(shape: tuple[int, ...], decoded: Decoded, options: Options) -
     }  # fmt: skip
     if options.page != 0:
         how["page"] = options.page
+    if options.max_pixels != MOST_PIXELS:
+        how["max_pixels"] = options.max_pixels
     asked = scale.asked(options.white, options.range)
     if asked is not None:
         # A white that bytes can have was applied to them too: kept as a range, it speaks of bytes.
@@ -124,11 +134,27 @@ def _about_colour(decoded: Decoded, options: Options) -> list[str]:
     ]
 
 
-def _what_instead(skipped: list[Skipped]) -> str:
-    return plural(len(skipped), "other file") if skipped else "nothing"
+def _about_damage(damaged: list[Skipped]) -> list[str]:
+    """Return a sentence where files were read that are not whole."""
+    if not damaged:
+        return []
+    n, few = len(damaged), ", ".join(file.path for file in damaged[:MOST_NAMED])
+    more = f" and {n - MOST_NAMED:,} more" if n > MOST_NAMED else ""
+    how = "image is cut off, and read as far as it goes" if n == 1 else "images are cut off, and read as far as they go"
+    return [f"{n:,} {how}: {few}{more}."]
+
+
+def _what_instead(skipped: list[Skipped], passed_over: Counter[str]) -> str:
+    if skipped:
+        return plural(len(skipped), "other file")
+    return "only what is a system's own" if passed_over else "nothing"
 
 
 def _hint(root: Path, skipped: list[Skipped]) -> str | None:
+    convertible = Counter(file.reason for file in skipped if "not read:" in file.reason)
+    if convertible:
+        ((reason, count),) = convertible.most_common(1)
+        return f"{count:,} of them: {reason}."
     data = [
         file.path
         for file in skipped

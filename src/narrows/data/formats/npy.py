@@ -123,7 +123,7 @@ def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, in
             shape, _, dtype = np.lib.format.read_array_header_2_0(file)
         else:
             raise ValueError(f"version {version} is of arrays with named fields")
-        if dtype.itemsize == 0 or min(shape, default=0) < 0:
+        if dtype.itemsize == 0 or min(shape, default=0) < 0 or any(isinstance(side, bool) for side in shape):
             raise ValueError(f"shape {shape} of {dtype}")
     except Exception as error:  # a damaged header makes NumPy's parser fail in every way there is
         raise DataError(origin, "must be an undamaged .npy", remedy=f"{error}.") from error
