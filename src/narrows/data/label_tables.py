@@ -6,6 +6,7 @@ What a table does not say clearly is not guessed: a wrong column would be scored
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -18,6 +19,7 @@ from narrows.data import columns
 from narrows.data.labels import LABEL_WORDS, called_labels, is_fraction, is_missing
 from narrows.errors import DataError
 from narrows.files import Array
+from narrows.regular import opened
 
 ID_WORDS = ("id", "path", "file", "filename", "image", "name")
 # What says which rows train, and is no class.
@@ -115,7 +117,7 @@ def read(
 
 def _cells(path: Path) -> list[list[str]]:
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(opened(path, refused=DataError), "utf-8-sig", newline="") as file:
             lines = file.readlines()
         sample = [line for line in lines if line.strip()][:SAMPLE_LINES]
         if not sample:
