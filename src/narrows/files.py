@@ -19,7 +19,8 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from narrows.errors import TrainingError, WriteError
-from narrows.regular import MOST_TEXT, opened, parse_json, read
+from narrows.regular import MOST_TEXT, half_of_memory, opened, parse_json, read
 
 try:
     import fcntl
@@ -40,9 +41,12 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+# Names that Windows keeps for its devices, whatever stands behind a dot.
+RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 UNFINISHED = re.compile(r"\..*\.part")  # what is being written, or what a writer that was killed has left
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)  # of flushing
+#: How a system says that it has no such thing for this file or folder.
+NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
 
 
 @contextmanager
@@ -120,30 +124,52 @@ def naming(path: str | Path, size: int | None = None) -> Iterator[None]:
 
     Raises
     ------
-    WriteError : in place of an OSError that names no other file
+    WriteError : in place of an OSError of a full disk, or one that names no other file
     """
     try:
         yield
     except WriteError:
         raise
     except OSError as error:
-        if error.errno is None or not _is_of(error, Path(path)):
+        if error.errno is None or (error.errno not in FULL and not _is_of(error, Path(path))):
             raise
         raise _named(error, Path(path), size) from error
 
 
-def sweep(folder: Path, *, leave: Collection[str] = ()) -> None:
-    """Delete what writers that are gone left unfinished in ``folder``, and in the folders in it but for ``leave``.
+def reserve(file: IO[bytes], size: int) -> None:
+    """Give an empty file ``size`` bytes of the disk: one that is mapped would end the process where there is no room.
 
-    Whoever writes holds a lock on the unfinished file, which ends with the process; where the system knows no such
+    Raises
+    ------
+    OSError : there is no room
+    """
+    file.truncate(size)
+    if size and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in NOT_OFFERED:
+                raise
+
+
+def sweep(folder: Path) -> None:
+    """Delete what writers that are gone left unfinished in ``folder`` and in the folders in it.
+
+    Whoever writes holds a lock on what is unfinished, which ends with the process; where the system knows no such
     locks, nothing is deleted.
     """
     for place, inside, names in os.walk(folder):
-        inside[:] = [name for name in inside if Path(place) != folder or name not in leave]
         for name in [*names, *inside]:
             if UNFINISHED.fullmatch(name):
                 _sweep(Path(place, name))
         inside[:] = [name for name in inside if not UNFINISHED.fullmatch(name)]
+
+
+def sweep_beside(path: Path) -> None:
+    """Delete what writers of ``path`` that are gone left unfinished beside it."""
+    for other in path.parent.iterdir():
+        if UNFINISHED.fullmatch(other.name) and other.name.startswith(f"{_beginning(path)}."):
+            _sweep(other)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -242,9 +268,9 @@ def _digest(arrays: Mapping[str, Array], metadata: Mapping[str, Any]) -> str:
     return found.hexdigest()
 
 
-def sha256(path: str | Path) -> str:
-    """Return the sha256 of a regular file's content, as hexadecimal text."""
-    with opened(path) as file:
+def sha256(path: str | Path, most: int | None = None) -> str:
+    """Return the sha256 of a regular file's content, as hexadecimal text; ``most`` is as ``regular.read`` takes it."""
+    with opened(path, most=half_of_memory() if most is None else most) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -322,7 +348,11 @@ def _begun_folder(path: Path) -> tuple[Path, int | None]:
 
 def _beside(path: Path) -> Path:
     """Return a name for what becomes ``path``; of a long name a part, or there would be no room for the rest."""
-    return path.with_name(f".{path.name[:50]}.{secrets.token_hex(4)}.part")
+    return path.with_name(f"{_beginning(path)}.{secrets.token_hex(4)}.part")
+
+
+def _beginning(path: Path) -> str:
+    return f".{path.name[:50]}"
 
 
 def _hold(descriptor: int) -> bool:
@@ -366,7 +396,20 @@ def _named(error: OSError, path: Path, size: int | None) -> WriteError:
 def safe_name(text: str) -> str:
     """Return what of ``text`` is safe in a file's name everywhere: letters, digits, "-", "_", "." and blanks inside.
 
-    At most 80 bytes; "unnamed" where nothing is left.
+    At most 80 bytes, without a dash in front, which programs take for an option, and no name that a system keeps for
+    itself (``CON``, ``nul.txt``); "unnamed" where nothing is left.
     """
+    text = unicodedata.normalize("NFC", text)  # one letter is one, however it was typed
     kept = "".join(letter if letter.isalnum() or letter in "-_. " else "_" for letter in text)
-    return kept.encode("utf-8")[:80].decode("utf-8", "ignore").strip(" .") or "unnamed"
+    name = kept.encode("utf-8")[:80].decode("utf-8", "ignore").strip(" .") or "unnamed"
+    return unreserved(name)
+
+
+def unreserved(name: str) -> str:
+    """Return a name that no system keeps for itself and no program takes for an option."""
+    return f"_{name}" if name.startswith("-") or RESERVED.fullmatch(name.split(".", maxsplit=1)[0].strip()) else name
+
+
+def safe_suffix(path: Path) -> str:
+    """Return the end of a file's name that says its type, or "" where it is none that is safe everywhere."""
+    return path.suffix if re.fullmatch(r"\.[A-Za-z0-9]{1,16}", path.suffix) else ""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from narrows import environment
-from narrows.claims import OURS, claimed, locked, now
+from narrows.claims import MARK, OURS, claimed, locked, now
 from narrows.errors import RunFolderError
 from narrows.files import sha256, write_arrays, write_json, write_text
 from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
@@ -323,4 +323,5 @@ def _clear(folder: Path) -> None:
 
 def _is_a_persons(path: Path) -> bool:
     """Whether a file of a run folder is a person's work, or the lock of it."""
-    return path.name in (EXPORTS, EDITS_LOCK) or (path.name.startswith("edits") and path.suffix == ".jsonl")
+    log = path.name.startswith("edits") and path.suffix == ".jsonl"
+    return log or path.name in (EXPORTS, EDITS_LOCK, EDITS_LOCK + MARK)

@@ -29,7 +29,7 @@ import numpy as np
 
 from narrows.claims import LOCK, locked
 from narrows.errors import Interrupted, RunFolderError
-from narrows.files import Array, read_json, sha256, write_arrays, write_json
+from narrows.files import Array, read_json, sha256, sweep, write_arrays, write_json
 from narrows.progress import Progress
 from narrows.regular import MOST_TEXT, parse_json, read
 from narrows.sealed import Parts
@@ -108,6 +108,7 @@ class Stages:
             remedy="Wait until it has ended, or choose another folder.",
         )  # fmt: skip
         with locked(self.folder / LOCK, refusal):
+            sweep(self.folder)
             yield
 
     def begin(self, asked: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 
 from narrows.claims import locked, now
 from narrows.errors import InputError, RunFolderError
-from narrows.files import Array, naming, write_text
+from narrows.files import Array, naming, sweep, write_text
 from narrows.regular import NO_LINK, parse_json, read
 from narrows.runs import EDITS, EDITS_LOCK
 
@@ -83,6 +83,7 @@ class EditLog:
         )  # fmt: skip
         with ExitStack() as lock:
             lock.enter_context(locked(folder / EDITS_LOCK, refusal))
+            sweep(folder)
             self.edits = self._read()
             self._lock = lock.pop_all()  # from now on held until ``close``
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import os
 import secrets
+import shutil
 import socket
 import sys
 import tempfile
@@ -32,7 +32,6 @@ from narrows.explorer.page import policy, shell
 try:
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import FileResponse, JSONResponse
-    from starlette.background import BackgroundTask
     from starlette.concurrency import run_in_threadpool
 except ImportError as error:  # pragma: no cover - said by the verb
     raise InputError(
@@ -46,6 +45,16 @@ SAME = {"same-origin", "none"}  # what Sec-Fetch-Site may say: the page itself, 
 
 Send = Callable[[Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[Any]]
+
+
+class _Passing(FileResponse):
+    """A file that goes with its folder once it is sent, or cannot be."""
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            shutil.rmtree(Path(self.path).parent, ignore_errors=True)
 
 
 def new_token() -> str:
@@ -137,15 +146,13 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
     @app.post("/api/parquet")
     async def parquet(request: Request) -> Response:
         asked = await _json(request, {"rows"})
-        descriptor, name = tempfile.mkstemp(prefix="narrows-", suffix=".parquet")
-        os.close(descriptor)
-        path = Path(name)
+        folder = Path(tempfile.mkdtemp(prefix="narrows-"))  # which no other user may look into
         try:
-            await run_in_threadpool(opened[0].write_parquet, path, asked["rows"])
+            await run_in_threadpool(opened[0].write_parquet, folder / "rows.parquet", asked["rows"])
         except BaseException:
-            path.unlink()
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-        return FileResponse(path, media_type="application/vnd.apache.parquet", background=BackgroundTask(path.unlink))
+        return _Passing(folder / "rows.parquet", media_type="application/vnd.apache.parquet")
 
     return Guard(app, token, hosts)
 
