@@ -158,11 +158,12 @@ def sweep(folder: Path) -> None:
     Whoever writes holds a lock on what is unfinished, which ends with the process; where the system knows no such
     locks, nothing is deleted.
     """
-    for place, inside, names in os.walk(folder):
-        for name in [*names, *inside]:
-            if UNFINISHED.fullmatch(name):
-                _sweep(Path(place, name))
-        inside[:] = [name for name in inside if not UNFINISHED.fullmatch(name)]
+    with suppress(OSError):  # a folder that may not be listed
+        for found in list(os.scandir(folder)):
+            if UNFINISHED.fullmatch(found.name):
+                _sweep(Path(found.path))
+            elif found.is_dir(follow_symlinks=False):
+                sweep(Path(found.path))
 
 
 def sweep_beside(path: Path) -> None:

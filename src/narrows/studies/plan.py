@@ -221,8 +221,9 @@ def _check(study: Study) -> list[Row]:
     """Return the runs with their sweeps spread out; every name and argument is known."""
     spread = [row for written in study.run for row in _spread(written)]
     names = [row.name for row in spread]
+    folders = [name.casefold() for name in names]  # which are one where case is none
     for row in spread:
-        if names.count(row.name) > 1:
+        if folders.count(row.name.casefold()) > 1:
             raise RecipeError(f"study {study.name}: run", "must have a name of its own", value=row.name)
         for before in row.follows:
             if before not in names[: names.index(row.name)]:
