@@ -20,7 +20,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +41,9 @@ Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
+#: What a spreadsheet runs: after blanks too, in letters of full width too, and what a guard stands before already.
+FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])")
+NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 # Names that Windows keeps for its devices, whatever stands behind a dot.
 RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 UNFINISHED = re.compile(r"\..*\.part")  # what is being written, or what a writer that was killed has left
@@ -184,11 +187,31 @@ def write_text(path: str | Path, content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-def write_csv(path: str | Path, rows: Iterable[Iterable[Any]]) -> None:
-    """Replace ``path`` by a table, the first of whose rows are the names of its columns, in one step."""
+def write_csv(path: str | Path, rows: Iterable[Iterable[Any]], *, exact: Collection[str] = ()) -> None:
+    """Replace ``path`` by a table, the first of whose rows are the names of its columns, in one step.
+
+    Texts that a spreadsheet would run are guarded (see ``guarded``), but for those in the columns ``exact``.
+    """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    writer, names = csv.writer(text, lineterminator="\n"), None
+    for row in rows:
+        cells = list(row)
+        names = cells if names is None else names
+        writer.writerow([
+            guarded(cell) if isinstance(cell, str) and (cells is names or name not in exact) else cell
+            for name, cell in zip(names, cells, strict=True)
+        ])  # fmt: skip
     write_text(path, text.getvalue())
+
+
+def guarded(text: str) -> str:
+    """Return ``text`` with an apostrophe before it where a spreadsheet would take it for a formula, but for numbers."""
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+
+
+def unguarded(text: str) -> str:
+    """Return the text that ``guarded`` was given."""
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text
 
 
 def write_json(path: str | Path, content: Any) -> None:

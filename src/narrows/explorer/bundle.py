@@ -20,7 +20,7 @@ from narrows.encoder import Encoder
 from narrows.errors import RunFolderError
 from narrows.evaluation import copies
 from narrows.evaluation.examples import SHOWN
-from narrows.files import Array
+from narrows.files import Array, unguarded
 from narrows.novelty import MEANING
 from narrows.principal import principal_axes
 from narrows.report.tables import listed_copies
@@ -169,6 +169,7 @@ def _columns_of(content: bytes) -> dict[str, Any]:
     """Return the columns of a table of predictions: clusters int32 (N,), numbers float32 (N,), others as texts."""
     names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
     table: dict[str, Any] = dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
+    table = {name: column if name == "id" else list(map(unguarded, column)) for name, column in table.items()}
     numbers = {name: np.array(table[name], np.float32) for name, _, _ in NUMBERS if name in table}
     return table | numbers | {"id": table["id"], "cluster": np.array(table["cluster"], np.int32)}
 

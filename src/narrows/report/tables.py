@@ -108,7 +108,8 @@ def write_predictions(
 ) -> None:  # fmt: skip
     """Write predictions.csv: id, path, split, cluster, confidence, novelty, place on the map, distance, what is known.
 
-    Novelty is the share of held-out rows that are odder than a row.
+    Novelty is the share of held-out rows that are odder than a row. Ids are as they are; any other text that a
+    spreadsheet would run is guarded.
     """
     points = run.array("map")  # (N, 2)
     part = np.full(len(data), "train", dtype="U5")
@@ -125,4 +126,4 @@ def write_predictions(
     if data.labels is not None:
         names = data.class_names
         columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
-    write_csv(run.folder / "predictions.csv", [columns, *zip(*columns.values(), strict=True)])
+    write_csv(run.folder / "predictions.csv", [columns, *zip(*columns.values(), strict=True)], exact=("id",))
