@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from narrows.claims import LOCK, holder, locked
 from narrows.data.labels import labels_file
 from narrows.data.open import open_like
-from narrows.errors import DataError, RecipeError, RunFolderError
+from narrows.errors import DataError, RunFolderError
 from narrows.files import Array, sha256, write_json
 from narrows.registry import Registry, Trust
 from narrows.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
@@ -353,13 +353,7 @@ class Run:
         parts, file = self.parts, f"{name}.safetensors"
         if file not in parts:
             raise RunFolderError(str(self.folder), f"must have its {name} ({file})", remedy=UNFINISHED)
-        arrays, made_by = parts.arrays(file)
-        try:
-            return build(arrays, made_by)
-        except Exception as error:
-            if isinstance(error, RecipeError) and ":" in str(made_by.get("name")):  # it names code
-                raise
-            raise parts.damaged(file, error) from error
+        return parts.built(file, build)
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

@@ -17,13 +17,15 @@ import io
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from narrows.errors import InputError, RunFolderError
+from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.files import Array, parse_arrays, sha256, write_json
 from narrows.regular import MOST_SETTINGS, MOST_TEXT, half_of_memory, opened, parse_json, parse_toml, read
+
+T = TypeVar("T")
 
 MANIFEST, HASHES = "manifest.json", "hashes.json"
 AGAIN = "Copy it again from where it came, or make it anew."
@@ -154,6 +156,22 @@ class Parts:
         """Return the arrays of a safetensors file, and its metadata."""
         arrays, metadata = self.parsed(name, parse_arrays)
         return arrays, metadata
+
+    def built(self, name: str, build: Callable[[dict[str, Array], dict[str, Any]], T]) -> T:
+        """Return what ``build`` makes of the arrays of a safetensors file, and of its metadata.
+
+        Raises
+        ------
+        RunFolderError : it cannot, by the name of the file
+        RecipeError : the file names code outside narrows
+        """
+        arrays, made_by = self.arrays(name)
+        try:
+            return build(arrays, made_by)
+        except Exception as error:
+            if isinstance(error, RecipeError) and ":" in str(made_by.get("name")):
+                raise
+            raise self.damaged(name, error) from error
 
     def npy(self, name: str) -> Array:
         """Return the array of a .npy file."""

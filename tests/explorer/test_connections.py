@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -146,14 +147,23 @@ def test_where_all_are_at_work_the_next_is_turned_away(served):
 def test_answers_that_nobody_takes_are_given_up(served):
     ask = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
     with contextlib.ExitStack() as held:
-        for _ in range(6):  # more than are worked on at once
-            wire = held.enter_context(socket.socket())
+        wires = [held.enter_context(socket.socket()) for _ in range(6)]  # more than are worked on at once
+        for wire in wires:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             wire.settimeout(PATIENCE)
             wire.connect(("127.0.0.1", served.port))
             with contextlib.suppress(ConnectionError):  # it was cut meanwhile
                 wire.sendall(ask * 300)
-        assert served.ask() == 200
+        assert served.ask() == 200  # they take no place of those who ask
+        for wire in wires:
+            while True:  # until it is cut: what it says is not taken either
+                try:
+                    wire.send(ask)
+                except BlockingIOError:
+                    continue
+                except OSError:
+                    break
+                time.sleep(0.05)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, -2)])

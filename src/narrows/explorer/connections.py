@@ -47,21 +47,26 @@ class Connection(H11Protocol):
         return type(cls.__name__, (cls,), {"limits": limits})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection; of too many, the one that has waited longest goes, or this one where all are at work."""
+        """Take a connection; of too many one goes: who has waited longest for a request, or left an answer longest.
+
+        Where all are worked on it is this one.
+        """
         super().connection_made(transport)
         self._state, self._since = self._now_in(), self.loop.time()
         self.loop.call_later(self.limits.look, self._look)
         if len(self.connections) > self.limits.connections:
             others = (other for other in self.connections if isinstance(other, Connection) and other is not self)
-            waiting = (other for other in others if other._now_in()[0] == "waits")
-            min(waiting, key=lambda other: other._since, default=self).transport.abort()
+            idle = (other for other in others if other._now_in()[0] != "works")
+            longest = min(idle, key=lambda other: (other._now_in()[0] == "answers", other._since), default=self)
+            longest.transport.abort()
 
     def shutdown(self) -> None:
-        """Let what is being worked on come to its end, and wait for nobody's body."""
+        """Let what is being worked on come to its end if it does soon, and wait for nobody's body."""
         if self._now_in()[0] == "works" and self.cycle.more_body:
             self.transport.abort()
         else:
             super().shutdown()
+            self.loop.call_later(0.8 * self.limits.stop, self.transport.abort)
 
     def _now_in(self) -> tuple[str, RequestResponseCycle | None]:
         """Return whether the connection waits for a request, works on one, or answers it, and which it was."""

@@ -25,7 +25,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -212,14 +212,22 @@ class Guard:
         if self._inside >= WAITING:
             await _say(guarded, *TOO_MANY)
             return
-        self._inside += 1
-        try:
-            async with self._working:
-                await self.app(scope, _replayed(body, receive), guarded)
-        except asyncio.CancelledError:  # the server stops, and this has taken too long
-            await _say(guarded, 503, "the server was stopped")
-        finally:
-            self._inside -= 1
+        async with AsyncExitStack() as place:
+
+            async def answer(message: Any) -> None:
+                await place.aclose()  # the work is done; how long the answer takes is the other side's affair
+                await guarded(message)
+
+            self._inside += 1
+            place.callback(self._leave)
+            try:
+                await place.enter_async_context(self._working)
+                await self.app(scope, _replayed(body, receive), answer)
+            except asyncio.CancelledError:  # the server stops, and this has taken too long
+                await _say(answer, 503, "the server was stopped")
+
+    def _leave(self) -> None:
+        self._inside -= 1
 
     async def _body(self, receive: Receive) -> bytes:
         """Return a body once all of it has come; raise _Refused where it is too long or does not come in time."""
