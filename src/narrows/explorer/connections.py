@@ -72,7 +72,11 @@ class Connection(H11Protocol):
         """Return whether the connection waits for a request, works on one, or answers it, and which it was."""
         if self.cycle is None or self.cycle.response_complete or self.transport.is_closing():
             return "waits", self.cycle
-        return ("answers" if self.cycle.response_started else "works"), self.cycle
+        answers = self.cycle.response_started or not self._all_taken()  # of the answer before
+        return ("answers" if answers else "works"), self.cycle
+
+    def _all_taken(self) -> bool:
+        return self.transport.get_write_buffer_size() == 0
 
     def _look(self) -> None:
         if self not in self.connections:
@@ -80,8 +84,7 @@ class Connection(H11Protocol):
         now, state = self.loop.time(), self._now_in()
         if state != self._state:
             self._state, self._since = state, now
-        taken = self.transport.get_write_buffer_size() == 0
-        most = self.limits.request if state[0] == "waits" and taken else self.limits.answer
+        most = self.limits.request if state[0] == "waits" and self._all_taken() else self.limits.answer
         if now - self._since > (math.inf if state[0] == "works" else most):
             self.transport.abort()
         else:
