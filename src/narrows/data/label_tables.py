@@ -19,7 +19,7 @@ from narrows.data import columns
 from narrows.data.labels import LABEL_WORDS, called_labels, is_fraction, is_missing
 from narrows.errors import DataError
 from narrows.files import Array
-from narrows.regular import opened
+from narrows.regular import half_of_memory, opened
 
 ID_WORDS = ("id", "path", "file", "filename", "image", "name")
 # What says which rows train, and is no class.
@@ -117,7 +117,7 @@ def read(
 
 def _cells(path: Path) -> list[list[str]]:
     try:
-        with io.TextIOWrapper(opened(path, refused=DataError), "utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(opened(path, most=half_of_memory(), refused=DataError), "utf-8-sig", newline="") as file:
             lines = file.readlines()
         sample = [line for line in lines if line.strip()][:SAMPLE_LINES]
         if not sample:

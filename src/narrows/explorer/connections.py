@@ -33,7 +33,7 @@ class Limits:
     body: float = 10
     answer: float = 60
     look: float = 0.5
-    stop: int = 3
+    stop: int = 2
 
 
 class Connection(H11Protocol):

@@ -20,7 +20,7 @@ from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.errors import DataError, InputError
-from narrows.explorer.bundle import Bundle, add_copies, add_examples, in_square
+from narrows.explorer.bundle import Bundle, add_copies, add_examples, checked_codes, in_square
 from narrows.explorer.edits import EditLog, require_own
 from narrows.files import Array, atomic_file, atomic_folder, naming, safe_name, safe_suffix
 from narrows.regular import opened
@@ -47,7 +47,7 @@ class Opened:
         self.run, self.data, self.bundle = run, data, bundle
         self.encoder = run.encoder()
         self.eye = Eye.of(data.values) if data is not None and data.is_images else Eye(0, 255)
-        self.codes = run.array("codes")  # (N, K)
+        self.codes = checked_codes(run, bundle.header["rows"], self.encoder)  # (N, K)
         if "examples" not in bundle.header:  # of a page that an earlier version wrote
             add_examples(bundle, run)
         if "copies" not in bundle.header:
