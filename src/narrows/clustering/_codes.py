@@ -23,7 +23,6 @@ from narrows.sealed import Parts
 from narrows.wording import verb
 
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
-LARGEST = 1e16  # of codes: squares of differences stay numbers in float32, and sums of a million of them
 
 
 class CodeClusterer(Clusterer):
@@ -154,9 +153,7 @@ class CodeClusterer(Clusterer):
 
 
 def checked_codes(codes: Array, size: int | None = None) -> Array:
-    """Return ``codes`` when they are numbers (N, K), all finite and none too large to be squared.
-
-    K must be the ``size`` of fitted ones, where these are known.
+    """Return ``codes`` when they are finite numbers (N, K), with K the ``size`` of fitted ones where these are known.
 
     Raises
     ------
@@ -167,11 +164,6 @@ def checked_codes(codes: Array, size: int | None = None) -> Array:
         raise InputError("codes", "must be numbers (N, K)", value=f"{codes.dtype} {codes.shape}")
     if not all_finite(codes):
         raise InputError("codes", "must be finite", value="NaN or infinity")
-    if max(codes.max(initial=0), -codes.min(initial=0)) > LARGEST:
-        raise InputError(
-            "codes", f"must be up to {LARGEST:g}, so that float32 can hold distances between them",
-            value=float(np.abs(codes).max()), remedy="Rescale the values they come from.",
-        )  # fmt: skip
     if size is not None and codes.shape[1] != size:
         raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
     return codes
