@@ -5,11 +5,12 @@ import re
 from pathlib import Path
 
 ORDER = [
-    "errors", "wording", "registry", "arguments", "files", "sealed", "learned", "claims", "forecast", "progress",
-    "interrupt", "stages", "environment", "data", "noise", "views", "nets", "classifiers", "objectives", "encoder",
-    "model", "training", "codes", "neighbours", "principal", "placing", "distinct", "manifold", "encoders",
-    "clustering", "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked", "polygons",
-    "runs", "making", "recipes", "report", "explorer", "steps", "pipeline", "estimators", "jobs", "studies", "cli",
+    "errors", "wording", "registry", "arguments", "regular", "files", "sealed", "learned", "claims", "forecast",
+    "progress", "interrupt", "stages", "environment", "data", "noise", "views", "nets", "classifiers", "objectives",
+    "encoder", "model", "training", "codes", "neighbours", "principal", "placing", "distinct", "manifold",
+    "encoders", "clustering", "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked",
+    "polygons", "runs", "making", "recipes", "report", "explorer", "steps", "pipeline", "estimators", "jobs",
+    "studies", "cli",
 ]  # fmt: skip
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 

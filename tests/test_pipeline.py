@@ -1,15 +1,23 @@
 """The main job: what a run folder holds, and that a run stopped anywhere goes on to the same end."""
 
 import csv
+import errno
+import fcntl
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from narrows import making, pipeline, stages
+from narrows.cli._output import write_table
 from narrows.data.dataset import Dataset
 from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
+from narrows.explorer import page
 from narrows.files import sha256
 from narrows.interrupt import Interrupt
 from narrows.model import Model
@@ -82,6 +90,54 @@ def test_predictions_have_one_row_per_image(run):
     assert len(rows) == 400
     assert {"id", "path", "split", "cluster", "confidence", "novelty", "x", "y", "label"} <= rows[0].keys()
     assert [int(row["cluster"]) for row in rows] == np.load(run.folder / "clusters.npy").tolist()
+
+
+def test_names_and_labels_that_a_spreadsheet_would_run_are_guarded_and_ids_are_exact(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    names = [f"{'=1+@-'[i % 5]}{i}.png" for i in range(24)]
+    for i, name in enumerate(names):
+        (tmp_path / "photos" / f"=class{i % 2}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (12, 12), np.uint8)).save(tmp_path / "photos" / f"=class{i % 2}" / name)
+    quick = [f"data.source={tmp_path / 'photos'}", "train.epochs=1", "projection.name=pca", "clustering.n_clusters=2"]
+    done = pipeline.run(recipes.load("default", [*quick, "net.name=dense"]), tmp_path / "run")
+    rows = list(csv.DictReader((done.folder / "predictions.csv").open()))
+    assert {row["id"] for row in rows} == {f"=class{i % 2}/{name}" for i, name in enumerate(names)}
+    assert {row["label"] for row in rows} == {"'=class0", "'=class1"}
+    assert any(row["x"].startswith("-") for row in rows)
+    bundle = page.read(done.folder / "explorer.html")
+    (column,) = (column for column in bundle.header["columns"] if column["name"] == "label")
+    assert set(column["names"]) == {"=class0", "=class1"}
+    write_table(tmp_path / "a.csv", {"cluster": done.array("clusters")}, [row["id"] for row in rows])
+    assert all(row["id"].startswith("'=") for row in csv.DictReader((tmp_path / "a.csv").open()))
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EPERM])
+def test_a_run_is_made_where_files_have_no_modes_locks_or_flushing_of_folders(tmp_path, monkeypatch, number):
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    for module, call in ((os, "fsync"), (os, "chmod"), (os, "fchmod"), (shutil, "copystat")):
+        monkeypatch.setattr(module, call, refused)
+    if number == errno.EINVAL:
+        monkeypatch.setattr(fcntl, "flock", refused)
+    done = pipeline.run(recipes.load("digits", [*QUICK[1:3], "data.limit=100", "train.epochs=1"]), tmp_path / "run")
+    assert done.finished
+    assert not [path for path in done.folder.rglob("*") if path.name.endswith((".part", ".held"))]
+
+
+def test_a_file_of_a_run_that_finds_no_room_is_named_with_its_bytes(tmp_path):
+    out = tmp_path / "r"
+    limited = (
+        "import resource, sys; from narrows.cli import main; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000,) * 2)\n"
+        f"sys.argv = ['narrows', 'run', 'digits', '--set', 'train.epochs=1', '--out', {str(out)!r}]\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True, check=False)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 1
+    assert re.search(rf"{re.escape(str(out))}\S+ could not be written: File too large; it needs [\d,]+ bytes", said)
+    assert not list(out.rglob("*.part"))
 
 
 def test_noise_belongs_to_a_cluster_with_a_novelty_near_0(run, digits):

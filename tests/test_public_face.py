@@ -23,7 +23,7 @@ def test_every_public_name_is_there_and_nothing_else_is_listed():
     assert set(narrows.__all__) == {
         "Autoencoder", "Classifier", "DataError", "Dataset", "ImageClusterer", "InputError", "Interrupted",
         "LinearProbe", "Model", "NarrowsError", "NeuralKMeans", "PatchCodes", "RecipeError", "Run", "RunFolderError",
-        "TrainingError", "__version__", "clustering", "errors", "open",
+        "TrainingError", "WriteError", "__version__", "clustering", "errors", "open",
     }  # fmt: skip
     assert dir(narrows) == narrows.__all__
     found = {name: getattr(narrows, name) for name in narrows.__all__}

@@ -5,6 +5,10 @@ not say so, JSON nested a hundred thousand deep, and images that would unpack to
 second in all, or without a pause. Attackers, server and honest client share the cores; so there is also a row for six
 programs that only count and ask nothing, which says how much of the delay is the cores' and not the server's.
 
+And what is held open, each for itself: connections that say nothing (1,100), heads and bodies that come a letter now
+and then (60 and 33), answers that nobody takes (60). Whoever is let go of comes again. Last, how long the server takes
+to end at SIGTERM with all of them open.
+
     python bench/faults/server.py
 """
 
@@ -34,6 +38,7 @@ from narrows.steps import open_data
 RESULTS = Path(__file__).parent.parent / "results" / "server.json"
 SECONDS, ASKED = 24.0, 0.02  # of each measurement, and between two honest requests
 ATTACKERS = 6
+HELD = {"silent connections": 1100, "slow heads": 60, "slow bodies": 33, "untaken answers": 60}
 RATES = 60, 300, 0  # attacks per second in all; 0 is without a pause
 
 
@@ -55,9 +60,23 @@ def main() -> None:
             row = f"{rate} attacks per second" if rate else "attacks without a pause"
             found[row] = beside([(attack, (port, token, kind, rate)) for kind in range(ATTACKERS)], port, token)
         found["six programs that count"] = beside([(count, ())] * ATTACKERS, port, token)
+        holders = [(hold, (port, token, kind, many)) for kind, many in HELD.items()]
+        for (kind, many), holder in zip(HELD.items(), holders, strict=True):
+            found[f"{many:,} {kind} held"] = beside([holder], port, token)
+        stop, made = multiprocessing.Event(), multiprocessing.Value("q", 0)
+        running = [multiprocessing.Process(target=program, args=(stop, made, *given)) for program, given in holders]
+        for one in running:
+            one.start()
+        time.sleep(3)
+        start = time.perf_counter()
         server.terminate()
+        server.join()
+        ended = time.perf_counter() - start
+        for one in running:
+            one.kill()
     for times in found.values():
         times["p99_of_idle"] = round(times["p99_ms"] / found["idle"]["p99_ms"], 2)
+    found["SIGTERM with all held"] = {"seconds": round(ended, 2)}
     print(json.dumps(found, indent=2))
     known = environment.describe()
     write_json(RESULTS, {**found, "environment": {name: known[name] for name in known if name != "command"}})
@@ -112,6 +131,42 @@ def count(stop: Any, made: Any) -> None:
     while not stop.is_set():
         for _ in range(1000):
             pass
+
+
+def hold(stop: Any, made: Any, port: int, token: str, kind: str, many: int) -> None:
+    """Keep so many connections open, and open another for each that the server lets go of."""
+    host = f"Host: 127.0.0.1:{port}\r\n"
+    post = f"POST /api/draw HTTP/1.1\r\n{host}Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    said = {
+        "silent connections": b"",
+        "slow heads": b"GET / HTTP/1.1\r\nX: ",
+        "slow bodies": f"{post}Content-Length: 20000\r\n\r\n".encode(),
+        "untaken answers": f"GET / HTTP/1.1\r\n{host}\r\n".encode() * 100,
+    }[kind]
+    held: list[socket.socket] = []
+    while not stop.is_set():
+        while len(held) < many and not stop.is_set():
+            try:
+                wire = socket.create_connection(("127.0.0.1", port), 1)
+                wire.setblocking(False)
+                held.append(wire)
+                made.value += 1
+                wire.send(said)
+            except OSError:
+                break
+        time.sleep(0.1)
+        for wire in list(held):
+            try:
+                if kind.startswith("slow"):
+                    wire.send(b" ")
+                gone = kind != "untaken answers" and wire.recv(1 << 16) == b""
+            except BlockingIOError:
+                continue
+            except OSError:
+                gone = True
+            if gone:
+                wire.close()
+                held.remove(wire)
 
 
 def attack(stop: Any, made: Any, port: int, token: str, kind: int, rate: int) -> None:

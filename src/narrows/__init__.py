@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for those who read types: the names of the table below, eac
     from narrows.errors import RecipeError as RecipeError
     from narrows.errors import RunFolderError as RunFolderError
     from narrows.errors import TrainingError as TrainingError
+    from narrows.errors import WriteError as WriteError
     from narrows.estimators.autoencoder import Autoencoder as Autoencoder
     from narrows.estimators.classifier import Classifier as Classifier
     from narrows.estimators.image_clusterer import ImageClusterer as ImageClusterer
@@ -51,6 +52,7 @@ _HOME = {
     "Run": "narrows.runs",
     "RunFolderError": "narrows.errors",
     "TrainingError": "narrows.errors",
+    "WriteError": "narrows.errors",
     "clustering": "narrows.clustering",
     "errors": "narrows.errors",
     "open": "narrows.data.open",

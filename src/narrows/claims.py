@@ -7,6 +7,7 @@ was found.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -15,16 +16,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from narrows.errors import RunFolderError
-from narrows.files import read_json, write_json
+from narrows.files import read_json, sweep, write_json
 from narrows.sealed import HELD
 
 LOCK = ".lock"
-OURS = frozenset({LOCK, HELD})  # in a folder while a process has it
+MARK = ".held"  # ends the name of the file that stands for a lock where the file system has none
+OURS = frozenset({LOCK, LOCK + MARK, HELD})  # in a folder while a process has it
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 
 
 @contextmanager
 def locked(file: Path, refusal: Callable[[], RunFolderError], *, wait: float = 0) -> Iterator[None]:
     """Hold the lock ``file`` while the block runs.
+
+    On a file system without locks a file that is there stands for one; that of a process that was killed is known by
+    its number.
 
     Parameters
     ----------
@@ -34,16 +40,29 @@ def locked(file: Path, refusal: Callable[[], RunFolderError], *, wait: float = 0
 
     Raises
     ------
-    RunFolderError : the ``refusal``, where another process has it all that time
+    RunFolderError : the ``refusal``, where another process has it all that time; or ``file`` is a link or a folder
     OSError : the file cannot be written
     """
-    from filelock import FileLock, Timeout
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-    lock = FileLock(file, timeout=wait)
+    lock: BaseFileLock = FileLock(file, timeout=wait)
     try:
-        lock.acquire()
+        try:
+            lock.acquire()
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            lock = SoftFileLock(file.with_name(file.name + MARK), timeout=wait)
+            lock.acquire()
     except Timeout as error:
         raise refusal() from error
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR):
+            raise
+        raise RunFolderError(
+            str(file), "must be a file, which is locked while the folder is written", value=error.strerror,
+            remedy="Delete it.",
+        ) from error  # fmt: skip
     try:
         yield
     finally:
@@ -89,6 +108,7 @@ def claimed(
                 remedy=holder(folder),
             )))  # fmt: skip
         try:
+            sweep(folder)
             present = _refuse_other(folder, kind, marker)
             empty = not present
             if present and not (resume or overwrite):

@@ -7,7 +7,8 @@ Every message says which parameter, what the rule is, the value that broke it, a
     │   ├── DataError                    a source that cannot be opened or used
     │   ├── RecipeError                  an unknown recipe, key, name or value
     │   └── RunFolderError               a run folder that is taken, locked, missing or damaged
-    └── TrainingError                    training went wrong (diverged) and was stopped before harm
+    ├── TrainingError                    training went wrong (diverged) and was stopped before harm
+    └── WriteError (also an OSError)     a file could not be written: a full disk, no permission, a failing disk
 
     Interrupted (a BaseException)        a signal asked to stop; what was learned is saved. No ``except Exception`` on
                                          the way may swallow it
@@ -68,6 +69,14 @@ class RunFolderError(InputError):
 
 class TrainingError(NarrowsError):
     """Training went wrong and was stopped before a bad state was saved."""
+
+
+class WriteError(NarrowsError, OSError):
+    """A file could not be written; what was there before is untouched. ``strerror`` says why, ``filename`` which."""
+
+    def __str__(self) -> str:
+        """Return the file, the reason, and what to do about it."""
+        return f"{self.filename} could not be written: {self.strerror}."
 
 
 class Interrupted(BaseException):

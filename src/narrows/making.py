@@ -20,7 +20,7 @@ from types import MappingProxyType
 from typing import Any
 
 from narrows import environment
-from narrows.claims import OURS, claimed, locked, now
+from narrows.claims import MARK, OURS, claimed, locked, now
 from narrows.data.places import is_same
 from narrows.errors import RunFolderError
 from narrows.files import sha256, write_arrays, write_json, write_text
@@ -331,4 +331,5 @@ def _clear(folder: Path) -> None:
 
 def _is_a_persons(path: Path) -> bool:
     """Whether a file of a run folder is a person's work, or the lock of it."""
-    return path.name in (EXPORTS, EDITS_LOCK) or (path.name.startswith("edits") and path.suffix == ".jsonl")
+    log = path.name.startswith("edits") and path.suffix == ".jsonl"
+    return log or path.name in (EXPORTS, EDITS_LOCK, EDITS_LOCK + MARK)

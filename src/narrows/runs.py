@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from narrows.claims import LOCK, holder, locked
+from narrows.data.dataset import all_finite
 from narrows.data.labels import labels_file
 from narrows.data.open import open_like
-from narrows.errors import DataError, RecipeError, RunFolderError
+from narrows.errors import DataError, RunFolderError
 from narrows.files import Array, sha256, write_json
 from narrows.registry import Registry, Trust
 from narrows.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
@@ -50,6 +51,7 @@ T = TypeVar("T")
 FORMER, FORMAT = 1, 2  # of the manifest: without and with a record of each step
 WAIT = 5  # seconds for whoever else writes a file of a finished run
 UNFINISHED = "Finish the run with `narrows run --resume`."
+ARRAYS = {"codes": ("f", 2), "clusters": ("iu", 1), "map": ("f", 2)}  # their kinds of numbers, and axes
 EDITS, EDITS_LOCK, EXPORTS = "edits.jsonl", ".edits.lock", "exports"  # of a person, in the explorer
 
 
@@ -147,7 +149,11 @@ class Run:
     @property
     def recipe(self) -> dict[str, Any]:
         """Every setting, as recipe.toml has them."""
-        return self.parts.toml("recipe.toml")
+        found = self.parts.toml("recipe.toml")
+        data = found.get("data")
+        if not isinstance(data, dict) or not isinstance(data.get("labels"), str):
+            raise self.parts.damaged("recipe.toml", "it does not say what data the run was made of")
+        return found
 
     @property
     def results(self) -> dict[str, float | None]:
@@ -194,7 +200,16 @@ class Run:
 
     def array(self, name: str) -> Array:
         """Return an array of the run, such as its "codes" (N, K), "clusters" (N,) or "map" (N, 2)."""
-        return self.parts.npy(f"{name}.npy")
+        array = self.parts.npy(f"{name}.npy")
+        kinds, axes = ARRAYS.get(name, (array.dtype.kind, array.ndim))
+        if (
+            array.dtype.kind not in kinds
+            or array.ndim != axes
+            or not all_finite(array)
+            or (axes == 1 and (array < 0).any())
+        ):
+            raise self.parts.damaged(f"{name}.npy", f"{array.dtype} {array.shape}")
+        return array
 
     def neighbours(self) -> tuple[Array, Array]:
         """Return the nearest other rows of each row in code space, and their distances, (N, k) each."""
@@ -214,8 +229,13 @@ class Run:
         """Return the rows that stand for each cluster, and the share of it that each stands for."""
         from narrows.evaluation.examples import examples
 
-        seed = self.parts.json("environment.json")["seed"]
-        return examples(self.array("codes"), self.array("clusters"), seed=seed)
+        seed = self.parts.json("environment.json").get("seed")
+        if type(seed) is not int or seed < 0:
+            raise self.parts.damaged("environment.json", f"seed {seed!r}")
+        codes, clusters = self.array("codes"), self.array("clusters")
+        if len(codes) != len(clusters):
+            raise self.parts.damaged("clusters.npy", f"{len(clusters):,} rows, of which {len(codes):,} have codes")
+        return examples(codes, clusters, seed=seed)
 
     def projection(self) -> Projection:
         """Return the fitted map."""
@@ -354,13 +374,7 @@ class Run:
         parts, file = self.parts, f"{name}.safetensors"
         if file not in parts:
             raise RunFolderError(str(self.folder), f"must have its {name} ({file})", remedy=UNFINISHED)
-        arrays, made_by = parts.arrays(file)
-        try:
-            return build(arrays, made_by)
-        except Exception as error:
-            if isinstance(error, RecipeError) and ":" in str(made_by.get("name")):  # it names code
-                raise
-            raise parts.damaged(file, error) from error
+        return parts.built(file, build)
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

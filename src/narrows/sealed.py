@@ -7,30 +7,33 @@ saved in ``hashes.json``::
     {"files": {"config.json": "3f0c...", "model.safetensors": "9a41..."}}
 
 This finds what changed by accident or by hand. It is no signature: a stranger can write hashes of his own, and so
-whatever is parsed is checked as well.
+whatever is parsed is checked as well, and nothing is read but regular files of a size that can be (see ``regular``).
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import json
-import tomllib
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from narrows.errors import RunFolderError
+from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.files import Array, parse_arrays, sha256, write_json
+from narrows.regular import MOST_SETTINGS, MOST_TEXT, half_of_memory, opened, parse_json, parse_toml, read
+
+T = TypeVar("T")
 
 MANIFEST, HASHES = "manifest.json", "hashes.json"
 AGAIN = "Copy it again from where it came, or make it anew."
 RUN_AGAIN = "Copy it again from where it came, or make the run again."
 HOLDS = "A run is writing this folder: wait until it has ended."
 HELD = ".holder"  # in the folder of a run while a process writes it
+#: Bytes that a file may have, by the end of its name; any other is held whole in memory, which is its bound.
+MOST = {".toml": MOST_SETTINGS, ".json": MOST_TEXT, ".md": MOST_SETTINGS}
 
 
 class Parts:
@@ -46,7 +49,8 @@ class Parts:
 
     Raises
     ------
-    RunFolderError : by all that read: a file that is missing, changed, or cannot be parsed, by its name
+    RunFolderError : by all that read: a file that is missing, changed, cannot be parsed, is no regular file or has more
+        bytes than such a file can have, by its name
     """
 
     def __init__(
@@ -71,12 +75,12 @@ class Parts:
         remedy : what to do about a file that is not what it was; by default what suits the place
         """
         place = Path(place)
-        if place.is_file():
+        if place.exists() and not place.is_dir():
             zipped = _Zip(place, None, remedy=remedy or AGAIN)
             return _Zip(place, zipped.json(HASHES), remedy=zipped.remedy) if HASHES in zipped else zipped
         of_run = HOLDS if (place / HELD).exists() else RUN_AGAIN
         for listing, usual in ((MANIFEST, of_run), (HASHES, AGAIN)):
-            if (place / listing).is_file():
+            if (place / listing).exists():
                 said = remedy or usual
                 hashes = hashes_of(cls(place, None, remedy=said).json(listing), place / listing)
                 return cls(place, hashes, listing, remedy=said)
@@ -98,7 +102,14 @@ class Parts:
         """Return the content of a file."""
         if not self._is_there(name):
             raise RunFolderError(str(self.place), f"must have {name}", remedy=self.remedy)
-        content = self._content(name)
+        try:
+            content = self._content(name)
+        except InputError as error:  # no regular file, or too large
+            raise RunFolderError(self.path(name), error.rule, value=error.value, remedy=self.remedy) from error
+        except OSError as error:
+            raise RunFolderError(
+                self.path(name), "must be a file that can be read", value=error.strerror, remedy=self.remedy
+            ) from error
         self._digests[name] = digest = hashlib.sha256(content).hexdigest()
         if self.hashes is not None and digest != self.hashes.get(name, None if self.whole else digest):
             rule = "must be the file that was written" if name in self.hashes else "must be a file that was saved"
@@ -138,13 +149,29 @@ class Parts:
 
     def toml(self, name: str) -> dict[str, Any]:
         """Return a TOML table."""
-        found: dict[str, Any] = self.parsed(name, lambda content: tomllib.loads(content.decode("utf-8")))
+        found: dict[str, Any] = self.parsed(name, parse_toml)
         return found
 
     def arrays(self, name: str) -> tuple[dict[str, Array], dict[str, Any]]:
         """Return the arrays of a safetensors file, and its metadata."""
         arrays, metadata = self.parsed(name, parse_arrays)
         return arrays, metadata
+
+    def built(self, name: str, build: Callable[[dict[str, Array], dict[str, Any]], T]) -> T:
+        """Return what ``build`` makes of the arrays of a safetensors file, and of its metadata.
+
+        Raises
+        ------
+        RunFolderError : it cannot, by the name of the file
+        RecipeError : the file names code outside narrows
+        """
+        arrays, made_by = self.arrays(name)
+        try:
+            return build(arrays, made_by)
+        except Exception as error:
+            if isinstance(error, RecipeError) and ":" in str(made_by.get("name")):
+                raise
+            raise self.damaged(name, error) from error
 
     def npy(self, name: str) -> Array:
         """Return the array of a .npy file."""
@@ -161,10 +188,10 @@ class Parts:
         return arrays
 
     def _is_there(self, name: str) -> bool:
-        return (self.place / name).is_file()
+        return (self.place / name).exists()
 
     def _content(self, name: str) -> bytes:
-        return (self.place / name).read_bytes()
+        return read(self.place / name, most=MOST.get(Path(name).suffix))
 
 
 class _Zip(Parts):
@@ -173,8 +200,10 @@ class _Zip(Parts):
     def __init__(self, place: Path, listing: Mapping[str, Any] | None, *, remedy: str) -> None:
         super().__init__(place, None if listing is None else hashes_of(listing, place / HASHES), remedy=remedy)
         try:
-            with zipfile.ZipFile(place) as archive:
+            with opened(place, most=half_of_memory()) as file, zipfile.ZipFile(file) as archive:
                 self._names = frozenset(archive.namelist())
+        except InputError as error:
+            raise RunFolderError(str(place), error.rule, value=error.value, remedy=remedy) from error
         except Exception as error:  # zipfile raises whatever the bytes make it stumble on
             raise RunFolderError(
                 str(place), "must be a .zip that was saved", value=str(error), remedy=remedy
@@ -185,10 +214,12 @@ class _Zip(Parts):
 
     def _content(self, name: str) -> bytes:
         try:
-            with zipfile.ZipFile(self.place) as archive:
+            with opened(self.place) as file, zipfile.ZipFile(file) as archive:
                 part = archive.getinfo(name)
                 if part.compress_type != zipfile.ZIP_STORED:
                     raise ValueError(f"{name} is compressed")
+                if part.file_size > MOST.get(Path(name).suffix, part.file_size):
+                    raise ValueError(f"{name} has {part.file_size:,} bytes")
                 return archive.read(part)
         except Exception as error:
             raise self.damaged(name, error) from error
@@ -247,7 +278,7 @@ def hashes_of(listing: Mapping[str, Any], path: Path) -> dict[str, str]:
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    found = json.loads(content.decode("utf-8"))
+    found = parse_json(content)
     if not isinstance(found, dict):
         raise ValueError(f"a JSON object is expected, not {type(found).__name__}")
     return found

@@ -29,8 +29,9 @@ import numpy as np
 
 from narrows.claims import LOCK, locked
 from narrows.errors import Interrupted, RunFolderError
-from narrows.files import Array, sha256, write_arrays, write_json
+from narrows.files import Array, read_json, sha256, sweep, write_arrays, write_json
 from narrows.progress import Progress
+from narrows.regular import MOST_TEXT, parse_json, read
 from narrows.sealed import Parts
 
 OWN = frozenset({"asked", "files", "seconds", "sha256"})  # of a record; whatever else is in one is what the step found
@@ -107,6 +108,7 @@ class Stages:
             remedy="Wait until it has ended, or choose another folder.",
         )  # fmt: skip
         with locked(self.folder / LOCK, refusal):
+            sweep(self.folder)
             yield
 
     def begin(self, asked: Mapping[str, Any]) -> None:
@@ -227,7 +229,7 @@ class Stages:
             return self._records.get(name)
         path = self.path(name)
         try:
-            return _parsed(path.read_bytes())
+            return _parsed(read(path, most=MOST_TEXT))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -288,7 +290,7 @@ class Stages:
         if self.folder is None:
             return None
         try:
-            before = json.loads(self.path(name).with_suffix(BEGUN).read_bytes())
+            before = read_json(self.path(name).with_suffix(BEGUN))
             return float(before["seconds"]) if before["asked"] == wanted else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -314,14 +316,14 @@ class Stages:
         if self.folder is not None:
             write_json(self.path(name), content)
             self.path(name).with_suffix(BEGUN).unlink(missing_ok=True)
-            self._records[name] = _parsed(self.path(name).read_bytes())
+            self._records[name] = _parsed(read(self.path(name), most=MOST_TEXT))
         else:
             self._records[name] = _parsed(json.dumps(content).encode())
         return self._records[name]
 
 
 def _parsed(content: bytes) -> Record:
-    found = json.loads(content)
+    found = parse_json(content)
     if found.pop("sha256", None) not in (None, _digest(found)):  # former studies kept none
         raise ValueError("its content is not what was written")
     files, seconds = found.get("files", {}), float(found["seconds"])

@@ -85,6 +85,13 @@ def test_vectors_beyond_float32_are_refused():
         as_values(np.array([[1.0, 1e300]]))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_vectors_whose_differences_float32_cannot_hold_are_refused(dtype):
+    as_values(np.array([[1e37, -9.9e36]], dtype))
+    with pytest.raises(DataError, match=r"must hold values up to 1e\+37, .* got 3\..*e\+38. Rescale"):
+        as_values(np.array([[0, -3.3e38]], dtype))
+
+
 def test_objects_and_ragged_rows_are_refused():
     with pytest.raises(DataError, match="Python objects"):
         as_values(np.array([[1, "a"]], dtype=object))

@@ -2,8 +2,10 @@
 
 import asyncio
 import base64
+import errno
 import io
 import json
+import os
 import time
 from dataclasses import replace
 
@@ -209,6 +211,31 @@ def test_folders_hold_every_image_once_under_its_clusters_name(app, opened):
     for path in files[:20]:
         row = int(path.name.split("-")[0])
         assert (np.asarray(Image.open(path)) == opened.data.values[row, 0]).all()
+
+
+def test_a_cluster_is_a_folder_with_a_name_that_every_system_takes(app, opened):
+    clusters = sorted(set(opened.log.state().clusters.tolist()))[:4]
+    names = dict(zip(map(str, clusters), ["CON", "-rf", "nul.txt", "Nul.TXT"], strict=True))
+    ask(app, "POST", "/api/edits", json={"after": len(opened.log.edits), "edit": {"names": names}})
+    made = ask(app, "POST", "/api/folders", json={"rows": None, "how": "link"}).json()["folder"]
+    folders = {path.name for path in (opened.run.folder / made).iterdir()}
+    assert folders >= {"_CON", "_-rf", "_nul.txt", "_Nul.TXT (2)"}
+    assert not list((opened.run.folder / "exports").glob(".*"))
+
+
+def test_a_full_disk_is_said_on_the_terminal_and_not_over_the_wire(app, opened, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = (opened.run.folder / "edits.jsonl").read_bytes()
+    asked = {"after": len(opened.log.edits), "edit": {"confirm": [1]}}
+    monkeypatch.setattr(os, "fsync", full)
+    for path, body in (("/api/edits", asked), ("/api/parquet", {"rows": [1]})):
+        answer = ask(app, "POST", path, json=body)
+        assert (answer.status_code, answer.json()["error"]) == (507, "It could not be written; the terminal says why.")
+        assert "could not be written: No space left on device; it needs" in capsys.readouterr().err
+    assert (opened.run.folder / "edits.jsonl").read_bytes() == before
+    assert len(opened.log.edits) == asked["after"]
 
 
 def test_nothing_is_exported_through_a_link(app, opened, tmp_path):

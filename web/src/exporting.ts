@@ -103,9 +103,16 @@ export function records(state: State, rows: readonly number[]): Record<string, C
 export function csv(state: State, rows: readonly number[]): string {
   const made = records(state, rows);
   const names = Object.keys(made[0] ?? {});
-  return [names, ...made.map((record) => names.map((name) => record[name] ?? null))].map(line).join("");
+  return [names, ...made.map((record) => names.map((name) => record[name] ?? null))].map((cells) => line(cells.map(guarded))).join("");
 }
 
+/** A text that a spreadsheet would take for a formula, with an apostrophe before it; numbers stay as they are. */
+function guarded(value: Cell): Cell {
+  if (typeof value !== "string" || !/^'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])/.test(value)) return value;
+  return /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|inf|nan)$/.test(value) ? value : `'${value}`;
+}
+
+/** For narrows to read again: ids and names as they are. */
 function labels(state: State, rows: readonly number[]): string {
   const { pile, edits } = state;
   return [["id", "label"], ...rows.map((row) => [pile.ids[row]!, edits.nameOf(edits.clusters[row]!)])].map(line).join("");

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from narrows.errors import InputError
-from narrows.files import Array, atomic_file, safe_name, write_csv, write_npy
+from narrows.files import Array, atomic_file, atomic_folder, safe_name, sweep_beside, write_csv, write_npy
 
 TABLES = (".csv", ".npy", ".npz")
 IMAGES = (".npy", ".npz", ".png", "")  # "" for a folder of .png
@@ -39,6 +38,7 @@ def check_out(out: Path, suffixes: Sequence[str], overwrite: bool, name: str = "
     if not out.parent.is_dir():
         remedy = f"Make {out.parent} first."
         raise InputError(name, "must lie in a folder that exists", value=str(out), remedy=remedy)
+    sweep_beside(out)
     if not os.path.lexists(out):
         return
     if out.is_dir() != (out.suffix == ""):
@@ -98,32 +98,15 @@ def write_rows(out: Path, rows: Array, ids: Sequence[str], columns: Sequence[str
 
 
 def _write_folder(folder: Path, images: Array, ids: Sequence[str]) -> None:
-    # Made beside its place and then moved there, so that old pictures never stand among new ones.
-    folder = folder.resolve()
-    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{part}") for part in ("part", "old"))
-    new.mkdir()
-    try:
-        _write_pngs(new, images, ids)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _write_pngs(folder: Path, images: Array, ids: Sequence[str]) -> None:
     from narrows.data.pixels import to_image
 
     width = len(str(len(images)))
-    for row, (image, name) in enumerate(zip(images, ids, strict=True)):
-        # The row's number keeps names apart; of the id only what is safe in a file's name is kept.
-        picture = to_image((image * 255).round().astype(np.uint8))
-        with atomic_file(folder / f"{row:0{width}}-{safe_name(Path(name).stem)}.png") as file:
-            picture.save(file, "PNG")
+    with atomic_folder(folder.resolve()) as made:  # so that old pictures never stand among new ones
+        for row, (image, name) in enumerate(zip(images, ids, strict=True)):
+            # The row's number keeps names apart; of the id only what is safe in a file's name is kept.
+            picture = to_image((image * 255).round().astype(np.uint8))
+            with atomic_file(made / f"{row:0{width}}-{safe_name(Path(name).stem)}.png") as file:
+                picture.save(file, "PNG")
 
 
 def _write_npz(out: Path, arrays: Mapping[str, Array]) -> None:

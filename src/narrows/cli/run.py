@@ -146,13 +146,15 @@ def folder_name(source: str) -> str:
     import glob
     import re
 
+    from narrows.files import unreserved
+
     path = Path(os.path.expanduser(source))
     if not os.path.exists(path):
         magic = [i for i, part in enumerate(path.parts) if glob.has_magic(part)]
         path = Path(*path.parts[: magic[0]]) if magic else path
     path = Path(os.path.realpath(path))
     name = path.name if os.path.isdir(path) else path.stem
-    return re.sub(r"[^\w.-]+", "-", name)[:60].strip(".-") or "run"  # 60 letters are at most 240 bytes
+    return unreserved(re.sub(r"[^\w.-]+", "-", name)[:60].strip(".-") or "run")  # 60 letters are at most 240 bytes
 
 
 def _quoted(text: str) -> str:

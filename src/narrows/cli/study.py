@@ -25,6 +25,7 @@ def study(
     Examples: narrows study list | narrows study polygons --quick | narrows study polygons --data points.npy
     """
     from narrows.errors import InputError
+    from narrows.files import safe_name
     from narrows.studies import study as studies
     from narrows.studies.keeping import keep as keep_study
 
@@ -54,7 +55,7 @@ def study(
         typer.echo(f"Built: {keep}")
         return
     kind = f"{'-own' if data is not None else ''}{'-quick' if quick else ''}"
-    folder = out or Path("runs") / f"study-{chosen.name}{kind}"
+    folder = out or Path("runs") / safe_name(f"study-{chosen.name}{kind}")
     with Interrupt() as interrupt:
         found = studies.run(
             chosen, folder, seeds=seeds, only=only or (), quick=quick, resume=resume, overwrite=overwrite, data=data,

@@ -106,9 +106,9 @@ class Clusterer(Learned, ABC):
             self = cls(n_clusters=made_by["n_clusters"], seed=made_by["seed"])
             self.notes = tuple(made_by["notes"])
             self._take(arrays, parts, made_by)
-        except NarrowsError:
-            raise
         except Exception as error:
+            if isinstance(error, NarrowsError) and str(parts.place) in str(error):  # it names the very file
+                raise
             raise RunFolderError(
                 str(parts.place), "must hold a saved clusterer of this method", value=str(error), remedy=AGAIN
             ) from error

@@ -17,6 +17,7 @@ from narrows.files import Array
 
 MOST_BYTES = 1 << 33  # of an array that is written out from a form in which zeros take no room
 BLOCK = 1024  # rows converted at a time, so that no second copy of everything is made
+LARGEST = 1e37  # of what becomes a vector, so that sums and differences of some are still numbers
 LEVELS = 16  # white where no value is larger: 4-bit pictures, and scikit-learn's digits, whose pixels count to 16
 DARK = 64  # of 255: images in which no pixel is brighter are worth a word
 
@@ -193,10 +194,11 @@ def _as_vectors(array: Array, origin: str, like: Mapping[str, Any] | None) -> tu
     with np.errstate(over="ignore", invalid="ignore"):
         moved = columns.without_offsets(array, offsets)
         vectors = moved if moved.dtype == np.float32 else moved.astype(np.float32)
-    if array.dtype.kind == "f" and not all_finite(vectors) and all_finite(array):
+    largest = max(vectors.max(initial=0), -vectors.min(initial=0))
+    if largest > LARGEST and (np.isfinite(largest) or all_finite(array)):
         raise DataError(
-            origin, "must hold values that float32 can hold (below 3.4e38)", value=float(np.abs(array).max()),
-            remedy="Rescale the columns that are this large.",
+            origin, f"must hold values up to {LARGEST:g}, whose differences float32 can hold",
+            value=float(np.abs(array).max()), remedy="Rescale the columns that are this large.",
         )  # fmt: skip
     return vectors, [], {"offsets": offsets} if offsets else {}
 

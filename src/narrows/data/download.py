@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from narrows.errors import DataError
+from narrows.files import naming
 from narrows.progress import Progress
 
 ROUNDS = 3  # each source is tried so often
@@ -132,7 +133,8 @@ def _receive(url: str, part: Path, progress: Progress) -> None:
         start = have if goes_on else 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None
-        with open(part, "ab" if goes_on else "wb") as file, progress.task(part.stem, total, start) as task:
+        task_of = progress.task(part.stem, total, start)
+        with naming(part, total), open(part, "ab" if goes_on else "wb") as file, task_of as task:
             received = start
             while chunk := _next(response):
                 file.write(chunk)

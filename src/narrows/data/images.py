@@ -7,7 +7,6 @@ import io
 import logging
 import math
 import os
-import stat
 import struct
 import warnings
 from collections import Counter
@@ -20,12 +19,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from narrows import regular
 from narrows.data import jpeg, kinds, sizes, tiff, upright
 from narrows.data.pixels import Image, is_grey, to_image, to_pixels
 from narrows.data.reading import MOST_MAX_PIXELS, MOST_PIXELS, Channels, How, NeedsScale
 from narrows.data.scale import BYTES, Census
 from narrows.data.sizes import SMALLEST_SIDE, draft_size, shrink
 from narrows.data.upright import Size
+from narrows.errors import InputError
 from narrows.files import Array
 
 # What is read, and how many frames of four bytes a pixel its decoder holds at once.
@@ -467,12 +468,13 @@ def _reasons(path: Path) -> Iterator[None]:
 
 def _regular(path: Path) -> io.BufferedReader:
     """Open a file that is a file: reading a pipe or a device would wait for ever."""
-    status = os.stat(path)
-    if not stat.S_ISREG(status.st_mode):
-        raise Unreadable("it is not a regular file")
-    if status.st_size == 0:
+    try:
+        content = regular.opened(path).detach()
+    except InputError as error:
+        raise Unreadable("it is not a regular file") from error
+    if os.fstat(content.fileno()).st_size == 0:
+        content.close()
         raise Unreadable("the file is empty (0 bytes)")
-    content = io.FileIO(path)
     is_jpeg = content.read(len(jpeg.START)) == jpeg.START
     content.seek(0)
     return (jpeg.Padded if is_jpeg else io.BufferedReader)(content)

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import IO
 
 from narrows.errors import DataError
+from narrows.regular import half_of_memory, opened
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MOST_UNPACKED = 1 << 31  # bytes of a packed table: one that anybody reads by hand is smaller, a bomb larger
+MOST_READ = 4  # times half of the memory: numbers take less room than their text
 MOST_IN_CELL = 1 << 24  # characters
 
 
@@ -34,14 +36,19 @@ def open_text(path: Path | str) -> Iterator[IO[str]]:
 
     Raises
     ------
-    DataError : a packed table that is damaged, or unpacks to more than ``MOST_UNPACKED`` bytes
+    DataError : no regular file, one that is too large for this machine, or a packed table that is damaged or unpacks
+        to more than ``MOST_UNPACKED`` bytes
     """
+    most = MOST_READ * half_of_memory()
     if not str(path).lower().endswith(".gz"):
-        with open(path, encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(opened(path, most=most, refused=DataError), "utf-8-sig", newline="") as file:
             yield file
         return
     try:
-        with io.TextIOWrapper(_Unpacked(path), "utf-8-sig", newline="") as file:
+        with (
+            opened(path, most=most, refused=DataError) as packed,
+            io.TextIOWrapper(_Unpacked(path, "rb", fileobj=packed), "utf-8-sig", newline="") as file,
+        ):
             yield file
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(str(path), "must be an undamaged .gz", remedy=f"{error}.") from error

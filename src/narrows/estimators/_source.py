@@ -156,13 +156,7 @@ class TellsNovelty(OpensSources):
         return (NAME,)
 
     def _load_novelty(self, parts: Parts) -> None:
-        self.novelty_ = None
-        if NAME in parts:
-            arrays, _ = parts.arrays(NAME)
-            try:
-                self.novelty_ = Novelty.from_state(arrays)
-            except Exception as error:
-                raise parts.damaged(NAME, error) from error
+        self.novelty_ = parts.built(NAME, lambda arrays, _: Novelty.from_state(arrays)) if NAME in parts else None
 
 
 def is_table(source: Any) -> bool:

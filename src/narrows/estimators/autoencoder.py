@@ -206,7 +206,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
 
     def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         self.code_size_ = self.model_.code_size
-        self.code_distribution_ = coding.CodeDistribution.from_state(parts.arrays(SAMPLER)[0])
+        self.code_distribution_ = parts.built(SAMPLER, lambda arrays, _: coding.CodeDistribution.from_state(arrays))
         if self.code_distribution_.means.shape[1] != self.code_size_:
             raise parts.damaged(SAMPLER, f"it is not of codes of {self.code_size_} values")
 

@@ -20,7 +20,7 @@ from narrows.data.images import Unreadable
 from narrows.data.reading import How, how_of, page_of
 from narrows.data.upright import Size
 from narrows.environment import usable_cores
-from narrows.files import Array, sha256
+from narrows.files import Array, naming, reserve, sha256
 from narrows.progress import Progress
 
 SIDE = 64  # at which pictures are decoded again
@@ -194,8 +194,10 @@ def _gaussian(length: int, side: int, blur: float) -> Array:
 
 def _on_disk(shape: Sequence[int]) -> Array:
     """Return an array uint8 in a file that is gone when the array is, so that memory need not hold it."""
-    file = tempfile.TemporaryFile(prefix="narrows-")  # noqa: SIM115 (mapped for as long as the array lives)
-    file.truncate(int(np.prod(shape)))
+    size = int(np.prod(shape))
+    with naming(Path(tempfile.gettempdir(), "narrows"), size):
+        file = tempfile.TemporaryFile(prefix="narrows-")  # noqa: SIM115 (mapped for as long as the array lives)
+        reserve(file, size)
     return np.memmap(file, np.uint8, "r+", shape=tuple(shape))
 
 

@@ -21,7 +21,7 @@ from narrows.encoder import Encoder
 from narrows.errors import RunFolderError
 from narrows.evaluation import copies
 from narrows.evaluation.examples import SHOWN
-from narrows.files import Array
+from narrows.files import Array, unguarded
 from narrows.novelty import MEANING
 from narrows.principal import principal_axes
 from narrows.report.tables import METADATA, listed_copies, read_metadata
@@ -102,6 +102,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     clusters, points = table["cluster"], _map(run, len(ids))
     indices, distances = (array[:, :NEIGHBOURS] for array in _neighbours(run, len(ids)))
     tables, encoder = run.tables, run.encoder()
+    checked_codes(run, len(ids), encoder)
     described = tables.get("data") or {}
     bundle = Bundle({
         "format": FORMAT, "name": tables.get("name") or run.folder.name, "run": _identity(run), "rows": len(ids),
@@ -172,8 +173,17 @@ def _columns_of(content: bytes) -> dict[str, Any]:
     """Return the columns of a table of predictions: clusters int32 (N,), numbers float32 (N,), others as texts."""
     names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
     table: dict[str, Any] = dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
+    table = {name: column if name == "id" else list(map(unguarded, column)) for name, column in table.items()}
     numbers = {name: np.array(table[name], np.float32) for name, _, _ in NUMBERS if name in table}
     return table | numbers | {"id": table["id"], "cluster": np.array(table["cluster"], np.int32)}
+
+
+def checked_codes(run: Run, rows: int, encoder: Encoder) -> Array:
+    """Return the codes (N, K) of so many rows; raise RunFolderError where they are none of the encoder's."""
+    codes = run.array("codes")
+    if codes.shape != (rows, encoder.code_size):
+        raise run.parts.damaged("codes.npy", f"{codes.shape}, of {rows} rows with {encoder.code_size} values")
+    return codes
 
 
 def _map(run: Run, rows: int) -> Array:

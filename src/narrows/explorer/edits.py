@@ -24,10 +24,10 @@ import numpy as np
 
 from narrows.claims import locked, now
 from narrows.errors import InputError, RunFolderError
-from narrows.files import Array, write_text
+from narrows.files import Array, naming, sweep, write_text
+from narrows.regular import NO_LINK, parse_json, read
 from narrows.runs import EDITS, EDITS_LOCK
 
-NO_LINK = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 FORMAT = 1
 MOST_CLUSTERS = 10_000
 LONGEST = 200  # letters of a name, or of what an edit says of itself
@@ -75,7 +75,7 @@ class EditLog:
         self._lock = ExitStack()
         require_own(self.path)
         if read_only:
-            self.edits = self._parsed(self.path.read_bytes()) if self.path.exists() else []
+            self.edits = self._parsed(self._content()) if self.path.exists() else []
             return
         refusal = partial(
             RunFolderError, str(folder), "must not be open in another explorer, or edits would cross",
@@ -83,6 +83,7 @@ class EditLog:
         )  # fmt: skip
         with ExitStack() as lock:
             lock.enter_context(locked(folder / EDITS_LOCK, refusal))
+            sweep(folder)
             self.edits = self._read()
             self._lock = lock.pop_all()  # from now on held until ``close``
 
@@ -99,7 +100,9 @@ class EditLog:
         """
         checked = check(edit, len(self._found))
         line = {"n": len(self.edits) + 1, "at": now(), "edit": checked}
-        _append(self.path, json.dumps(line, separators=(",", ":")) + "\n")
+        written = json.dumps(line, separators=(",", ":")) + "\n"
+        with naming(self.path, len(written)):
+            _append(self.path, written)
         self.edits.append(checked)
         return len(self.edits)
 
@@ -111,19 +114,22 @@ class EditLog:
         if not self.path.exists():
             write_text(self.path, json.dumps({"format": FORMAT, "run": self._identity}) + "\n")
             return []
-        content = self.path.read_bytes()
+        content = self._content()
         edits = self._parsed(content)  # before anything is cut off: it may be no log at all
         size = content.rfind(b"\n") + 1
         if size < len(content):  # torn by a kill before it was acknowledged
-            with open(self.path, "r+b") as file:
+            with naming(self.path), os.fdopen(os.open(self.path, os.O_RDWR | NO_LINK), "r+b") as file:
                 file.truncate(size)
                 os.fsync(file.fileno())
         return edits
 
+    def _content(self) -> bytes:
+        return read(self.path, follow=False, refused=RunFolderError)
+
     def _parsed(self, content: bytes) -> list[dict[str, Any]]:
         whole = content[: content.rfind(b"\n") + 1]
         try:
-            first, *lines = (json.loads(line) for line in whole.decode("utf-8").splitlines())
+            first, *lines = map(parse_json, whole.split(b"\n")[:-1])
             if first["format"] != FORMAT or [line["n"] for line in lines] != list(range(1, len(lines) + 1)):
                 raise ValueError("lines that do not follow each other")
             edits = [check(line["edit"], len(self._found)) for line in lines]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +20,10 @@ from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.errors import DataError, InputError
-from narrows.explorer.bundle import Bundle, add_copies, add_examples, in_square
+from narrows.explorer.bundle import Bundle, add_copies, add_examples, checked_codes, in_square
 from narrows.explorer.edits import EditLog, require_own
-from narrows.files import Array, safe_name
+from narrows.files import Array, atomic_file, atomic_folder, naming, safe_name, safe_suffix
+from narrows.regular import opened
 from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer
@@ -47,7 +48,7 @@ class Opened:
         self.run, self.data, self.bundle = run, data, bundle
         self.encoder = run.encoder()
         self.eye = Eye.of(data.values) if data is not None and data.is_images else Eye(0, 255)
-        self.codes = run.array("codes")  # (N, K)
+        self.codes = checked_codes(run, bundle.header["rows"], self.encoder)  # (N, K)
         if "examples" not in bundle.header:  # of a page that an earlier version wrote
             add_examples(bundle, run)
         if "copies" not in bundle.header:
@@ -58,6 +59,7 @@ class Opened:
         self.log = EditLog(run.folder, bundle.header["run"], clusters, read_only=read_only)
         self._sd = self.codes.std(0)
         self._naming = threading.Lock()
+        self._exported: set[str] = set()
 
     # Pictures
 
@@ -200,33 +202,35 @@ class Opened:
             raise InputError("how", "must be copy or link", value=how)
         exports = self.run.folder / EXPORTS
         require_own(exports)
-        exports.mkdir(exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=exports, prefix=".", suffix=".part"))
-        try:
+        with naming(exports):
+            exports.mkdir(exist_ok=True)
+        with self._naming:  # two exports in one second
+            stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
+            names = (f"{stamp}-{i}" if i else stamp for i in range(1000))
+            name = next(name for name in names if name not in self._exported and not (exports / name).exists())
+            self._exported.add(name)
+        with atomic_folder(exports / name) as part:
             folders: dict[int, Path] = {}
             for cluster in sorted({int(c) for c in state.clusters[chosen]}):
                 folders[cluster] = part / _unique(safe_name(state.name(cluster)), {f.name for f in folders.values()})
-                folders[cluster].mkdir(parents=True)
+                with naming(folders[cluster]):
+                    folders[cluster].mkdir()
             width = len(str(len(self.ids)))
             for row in np.unique(chosen):
                 source = Path(data.paths[row]) if data.paths is not None else None
                 stem = f"{row:0{width}}-{safe_name(Path(self.ids[row]).stem)}"
                 folder = folders[int(state.clusters[row])]
                 if source is None or not source.is_file():
-                    (folder / f"{stem}.png").write_bytes(png(np.asarray(data.values[row])))
-                elif how == "link":
-                    os.symlink(source.resolve(), folder / f"{stem}{source.suffix}")
-                else:
-                    shutil.copy2(source, folder / f"{stem}{source.suffix}")
-            part.chmod(0o755)
-            with self._naming:  # two exports in one second
-                stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
-                names = (f"{stamp}-{i}" if i else stamp for i in range(1000))
-                name = next(name for name in names if not (exports / name).exists())
-                part.rename(exports / name)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+                    made = png(np.asarray(data.values[row]))
+                    with naming(exports / name, len(made)):
+                        (folder / f"{stem}.png").write_bytes(made)
+                    continue
+                target = folder / (stem + safe_suffix(source))
+                with naming(exports / name):
+                    if how == "link":
+                        target.symlink_to(source.resolve())
+                    else:
+                        _copy(source, target)
         return f"{EXPORTS}/{name}"
 
     def table(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
@@ -269,22 +273,23 @@ class Opened:
         place[chosen] = np.arange(len(chosen))
         images = self.data.values if self.data is not None and self.data.is_images else None
         writer = None
-        try:
-            for start in range(0, len(chosen), WRITTEN):
-                block = slice(start, start + WRITTEN)
-                some = {name: column[block] for name, column in columns.items()}
-                some["neighbors"] = [
-                    {"ids": place[near][place[near] >= 0], "distances": away[place[near] >= 0]}
-                    for near, away in zip(indices[chosen[block]], distances[chosen[block]], strict=True)
-                ]
-                if images is not None:
-                    some["image"] = [{"bytes": png(np.asarray(images[row]))} for row in chosen[block]]
-                table = pa.table(some)
-                writer = writer or parquet.ParquetWriter(path, table.schema)
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
+        with atomic_file(path) as file:
+            try:
+                for start in range(0, len(chosen), WRITTEN):
+                    block = slice(start, start + WRITTEN)
+                    some = {name: column[block] for name, column in columns.items()}
+                    some["neighbors"] = [
+                        {"ids": place[near][place[near] >= 0], "distances": away[place[near] >= 0]}
+                        for near, away in zip(indices[chosen[block]], distances[chosen[block]], strict=True)
+                    ]
+                    if images is not None:
+                        some["image"] = [{"bytes": png(np.asarray(images[row]))} for row in chosen[block]]
+                    table = pa.table(some)
+                    writer = writer or parquet.ParquetWriter(file, table.schema)
+                    writer.write_table(table)
+            finally:
+                if writer is not None:
+                    writer.close()
 
     def _images(self) -> Dataset:
         if self.data is None or not self.data.is_images:
@@ -310,7 +315,16 @@ def png(pixels: Array) -> bytes:
     return file.getvalue()
 
 
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file and, where the file system keeps them, its mode and times."""
+    with opened(source) as found, open(target, "xb") as file:
+        shutil.copyfileobj(found, file)
+    with suppress(OSError):
+        shutil.copystat(source, target)
+
+
 def _unique(name: str, taken: set[str]) -> str:
+    """Return a name that differs from those ``taken`` where case is none, too."""
     lower = {other.casefold() for other in taken}
     return next(n for i in range(len(taken) + 1) if (n := f"{name} ({i + 1})" if i else name).casefold() not in lower)
 

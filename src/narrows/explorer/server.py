@@ -6,7 +6,10 @@ are numbers, and what is exported gets its name here. Nothing is fetched from an
 - The ``Host`` of every request must be this machine's, so that no other name can be made to point here (DNS rebinding).
 - Everything under ``/api/`` wants the token, 256 random bits, in a header that a form or an image cannot send.
 - What changes anything wants JSON or an image as its type, and, where a browser says so, the same origin.
-- A body says how long it is and has at most 20 MB, and only so many requests are worked on or wait at once.
+- A body says how long it is, has at most 20 MB and comes in time, and only so many requests are worked on or wait at
+  once; those whose bodies are still to come take no place of others.
+- Whoever is connected asks in time and takes the answer in time (see ``connections``), or goes.
+- A signal ends the server within seconds, whoever is connected and whatever is being worked on.
 """
 
 from __future__ import annotations
@@ -14,38 +17,55 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import os
 import secrets
+import shutil
+import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from narrows.errors import InputError, RunFolderError
+from narrows.errors import InputError, RunFolderError, WriteError
 from narrows.explorer.opened import Opened, png
 from narrows.explorer.page import policy, shell
 
 try:
+    import uvicorn
     from fastapi import FastAPI, Request, Response
     from fastapi.responses import FileResponse, JSONResponse
-    from starlette.background import BackgroundTask
-    from starlette.concurrency import run_in_threadpool
+
+    from narrows.explorer.connections import Connection, Limits
 except ImportError as error:  # pragma: no cover - said by the verb
     raise InputError(
         "narrows explore", "needs FastAPI and uvicorn", remedy="Install them: pip install 'narrows[serve]'."
     ) from error
 
 LARGEST = 20_000_000  # bytes of a body
-AT_ONCE, WAITING = 4, 32  # requests worked on, and in all
+AT_ONCE, WAITING = 4, 32  # requests worked on, and in all; so many more whose bodies are still to come
+LINE = 64  # connections that wait to be taken, so that they never take all descriptors at a stroke
 IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/bmp", "image/tiff", "image/webp"}
+TOO_MANY = 429, "too many requests at once"
 SAME = {"same-origin", "none"}  # what Sec-Fetch-Site may say: the page itself, or a person who typed the address
 
+T = TypeVar("T")
 Send = Callable[[Any], Awaitable[None]]
 Receive = Callable[[], Awaitable[Any]]
+
+
+class _Passing(FileResponse):
+    """A file that goes with its folder once it is sent, or cannot be."""
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            shutil.rmtree(Path(self.path).parent, ignore_errors=True)
 
 
 def new_token() -> str:
@@ -53,7 +73,7 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
+def build(opened: list[Opened], token: str, hosts: set[str], limits: Limits | None = None) -> Guard:
     """Return the server as an ASGI application.
 
     Parameters
@@ -61,11 +81,12 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
     opened : the run, and perhaps another to compare it with
     token : what a request must know
     hosts : the values of ``Host`` that are answered, with their port
+    limits : of connections
 
     Notes
     -----
-    Every refusal is an answer: 400 (a wrong request), 401 (token), 403 (Host or origin), 404, 405, 409 (edits
-    made since), 411 and 413 (length), 415 (type), 429 (too many at once)
+    Every refusal is an answer: 400 (a wrong request), 401 (token), 403 (Host or origin), 404, 405, 408 (a body that
+    did not come), 409 (edits made since), 411 and 413 (length), 415 (type), 429 (too many at once), 507 (a full disk)
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -73,6 +94,11 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
     async def broken(_: Request, error: RunFolderError) -> Response:
         print(error, file=sys.stderr)  # with its path, which is not for the wire
         return JSONResponse({"error": "The run's folder cannot be read; the terminal says why."}, status_code=500)
+
+    @app.exception_handler(WriteError)
+    async def unwritten(_: Request, error: WriteError) -> Response:
+        print(error, file=sys.stderr)
+        return JSONResponse({"error": "It could not be written; the terminal says why."}, status_code=507)
 
     @app.exception_handler(InputError)
     async def refused(_: Request, error: InputError) -> Response:
@@ -96,7 +122,7 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
 
     @app.get("/api/runs/{which}/pictures/{row}")
     async def picture(which: int, row: int) -> Response:
-        return Response(await run_in_threadpool(_which(opened, which).picture, row), media_type="image/png")
+        return Response(await _aside(_which(opened, which).picture, row), media_type="image/png")
 
     @app.get("/api/runs/{which}/edits")
     async def edits(which: int) -> Response:
@@ -112,7 +138,7 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
 
     @app.post("/api/draw")
     async def draw(request: Request) -> Response:
-        codes, images = await run_in_threadpool(opened[0].draw, await _json(request))
+        codes, images = await _aside(opened[0].draw, await _json(request))
         made: dict[str, Any] = {"codes": codes.tolist()}
         if images.ndim == 4:
             made |= {"count": len(images), "sheet": _data_uri(_sheet(images))}
@@ -122,42 +148,48 @@ def build(opened: list[Opened], token: str, hosts: set[str]) -> Guard:
 
     @app.post("/api/place")
     async def place(request: Request) -> Response:
-        return JSONResponse(await run_in_threadpool(opened[0].place, await request.body()))
+        return JSONResponse(await _aside(opened[0].place, await request.body()))
 
     @app.post("/api/split")
     async def split(request: Request) -> Response:
         asked = await _json(request, {"rows", "parts"})
-        return JSONResponse({"parts": await run_in_threadpool(opened[0].split, asked["rows"], asked["parts"])})
+        return JSONResponse({"parts": await _aside(opened[0].split, asked["rows"], asked["parts"])})
 
     @app.post("/api/folders")
     async def folders(request: Request) -> Response:
         asked = await _json(request, {"rows", "how"})
-        return JSONResponse({"folder": await run_in_threadpool(opened[0].export_folders, asked["rows"], asked["how"])})
+        return JSONResponse({"folder": await _aside(opened[0].export_folders, asked["rows"], asked["how"])})
 
     @app.post("/api/parquet")
     async def parquet(request: Request) -> Response:
         asked = await _json(request, {"rows"})
-        descriptor, name = tempfile.mkstemp(prefix="narrows-", suffix=".parquet")
-        os.close(descriptor)
-        path = Path(name)
+        folder = Path(tempfile.mkdtemp(prefix="narrows-"))  # which no other user may look into
         try:
-            await run_in_threadpool(opened[0].write_parquet, path, asked["rows"])
+            await _aside(opened[0].write_parquet, folder / "rows.parquet", asked["rows"])
         except BaseException:
-            path.unlink()
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-        return FileResponse(path, media_type="application/vnd.apache.parquet", background=BackgroundTask(path.unlink))
+        return _Passing(folder / "rows.parquet", media_type="application/vnd.apache.parquet")
 
-    return Guard(app, token, hosts)
+    return Guard(app, token, hosts, limits or Limits())
+
+
+class _Refused(Exception):
+    """A request that is answered so: a status, and why."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.said = status, why
 
 
 class Guard:
     """What every request must pass before anything looks at it."""
 
-    def __init__(self, app: FastAPI, token: str, hosts: set[str]) -> None:
-        self.app, self._token, self._hosts = app, token, hosts
+    def __init__(self, app: FastAPI, token: str, hosts: set[str], limits: Limits) -> None:
+        self.app, self._token, self._hosts, self._limits = app, token, hosts, limits
         self._origins = {f"http://{host}" for host in hosts}
         self._working = asyncio.Semaphore(AT_ONCE)
-        self._inside = 0
+        self._inside = self._reading = 0
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -170,19 +202,48 @@ class Guard:
         if refusal is not None:
             await _say(guarded, *refusal)
             return
-        if self._inside >= WAITING:
-            await _say(guarded, 429, "too many requests at once")
-            return
-        self._inside += 1
-        try:
-            body = await _whole_body(receive) if scope["method"] == "POST" else b""
-            if body is None:
-                await _say(guarded, 413, f"a body has at most {LARGEST:,} bytes")
+        body = b""
+        if scope["method"] == "POST":
+            try:
+                body = await self._body(receive)
+            except _Refused as error:
+                await _say(guarded, *error.said)
                 return
-            async with self._working:
-                await self.app(scope, _replayed(body, receive), guarded)
+        if self._inside >= WAITING:
+            await _say(guarded, *TOO_MANY)
+            return
+        async with AsyncExitStack() as place:
+
+            async def answer(message: Any) -> None:
+                await place.aclose()  # the work is done; how long the answer takes is the other side's affair
+                await guarded(message)
+
+            self._inside += 1
+            place.callback(self._leave)
+            try:
+                await place.enter_async_context(self._working)
+                await self.app(scope, _replayed(body, receive), answer)
+            except asyncio.CancelledError:  # the server stops, and this has taken too long
+                await _say(answer, 503, "the server was stopped")
+
+    def _leave(self) -> None:
+        self._inside -= 1
+
+    async def _body(self, receive: Receive) -> bytes:
+        """Return a body once all of it has come; raise _Refused where it is too long or does not come in time."""
+        if self._reading >= WAITING:
+            raise _Refused(*TOO_MANY)
+        self._reading += 1
+        try:
+            async with asyncio.timeout(self._limits.body):
+                body = await _whole_body(receive)
+        except TimeoutError as error:
+            raise _Refused(408, f"a body must come within {self._limits.body:g} seconds") from error
         finally:
-            self._inside -= 1
+            self._reading -= 1
+        if body is None:
+            raise _Refused(413, f"a body has at most {LARGEST:,} bytes")
+        return body
 
     def _refusal(self, scope: Any) -> tuple[int, str] | None:
         names = [name.decode("latin-1").lower() for name, _ in scope["headers"]]
@@ -232,39 +293,57 @@ class Guard:
         return guarded
 
 
-def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None]) -> None:
-    """Answer on 127.0.0.1 until interrupted.
+def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None], limits: Limits | None = None) -> None:
+    """Answer on 127.0.0.1 until a signal comes, and end within seconds then.
 
     Parameters
     ----------
     opened : the run, and perhaps another to compare it with
     port : 0 takes a free one
     on_ready : given the address to open, with the token behind the "#", which no browser sends over the wire
+    limits : of connections
 
     Raises
     ------
     InputError : the port is taken
+    KeyboardInterrupt, SystemExit : the signal that came (SIGINT, SIGTERM)
     """
-    import uvicorn
-
+    limits = limits or Limits()
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
-        listening.listen(128)  # so that a browser which is quick waits, and is not turned away
+        listening.listen(LINE)  # so that a browser which is quick waits, and is not turned away
     except OSError as error:
         remedy = "Choose another, or leave it out to take a free one."
         raise InputError("--port", "must be free", value=port, remedy=remedy) from error
     port = listening.getsockname()[1]
     token = new_token()
-    app = build(opened, token, {f"127.0.0.1:{port}", f"localhost:{port}"})
-    config = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False, timeout_keep_alive=5)
+    app = build(opened, token, {f"127.0.0.1:{port}", f"localhost:{port}"}, limits)
+    config = uvicorn.Config(
+        app, http=Connection.within(limits), ws="none", log_level="warning", access_log=False, server_header=False,
+        timeout_keep_alive=5, backlog=LINE, timeout_graceful_shutdown=limits.stop,
+    )  # fmt: skip
     on_ready(f"http://127.0.0.1:{port}/#token={token}")
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        with _ending_tidily():
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         for one in opened:
             one.log.close()
+
+
+@contextmanager
+def _ending_tidily() -> Iterator[None]:
+    """Have SIGTERM, which the server raises again once it has ended, leave by the way of all that cleans up."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _which(opened: list[Opened], which: int) -> Opened:
@@ -281,6 +360,35 @@ async def _json(request: Request, keys: set[str] | None = None) -> dict[str, Any
     if not isinstance(asked, dict) or (keys is not None and asked.keys() != keys):
         raise InputError("body", f"must be an object with {', '.join(sorted(keys or {'what is asked for'}))}")
     return asked
+
+
+async def _aside(work: Callable[..., T], *given: Any) -> T:
+    """Return what ``work`` returns, which is done in a thread that does not keep the process from ending.
+
+    What such a thread writes is not there until it is whole.
+    """
+    loop = asyncio.get_running_loop()
+    made: asyncio.Future[T] = loop.create_future()
+
+    def settle(found: T | None, error: BaseException | None) -> None:
+        if made.done():  # nobody waits any more
+            return
+        if error is not None:
+            made.set_exception(error)
+        else:
+            made.set_result(cast("T", found))
+
+    def do() -> None:
+        found, failed = None, None
+        try:
+            found = work(*given)
+        except BaseException as error:
+            failed = error
+        with suppress(RuntimeError):  # the server has ended
+            loop.call_soon_threadsafe(settle, found, failed)
+
+    threading.Thread(target=do, daemon=True).start()
+    return await made
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
@@ -315,7 +423,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 async def _say(send: Send, status: int, error: str) -> None:
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 411:  # nobody knows how much is to come: none of it is read
+    if status in (408, 411):  # nobody knows how much is to come, or when: none of it is read
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -23,6 +23,7 @@ from narrows.interrupt import Interrupt
 from narrows.model import Model
 from narrows.progress import Progress
 from narrows.registry import Registry
+from narrows.regular import read
 from narrows.training.loop import train
 from narrows.training.settings import Settings
 
@@ -127,7 +128,7 @@ class Work:
         (self.folder / "figures").mkdir(exist_ok=True)
         target = self.folder / "figures" / f"{name}.png"
         if target != path:
-            write_bytes(target, path.read_bytes())
+            write_bytes(target, read(path))
         self.figures[name] = caption
 
     def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -422,4 +422,4 @@ def _write_predictions(path: Path, data: Dataset, rows: Split, clusters: Mapping
     parts = np.full(len(data), "test", "U5")
     parts[rows.train] = "train"
     found = zip(data.ids, parts.tolist(), *(one.tolist() for one in clusters.values()), strict=True)
-    write_csv(path, [("id", "part", *clusters), *found])
+    write_csv(path, [("id", "part", *clusters), *found], exact=("id",))

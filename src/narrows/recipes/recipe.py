@@ -6,7 +6,6 @@ objective, a clustering or a projection against that entry's own signature, so t
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import resources
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from narrows import regular
 from narrows.arguments import checked, parsed
 from narrows.clustering import methods as clusterings
 from narrows.data.places import lasting, lasting_labels
@@ -216,16 +216,16 @@ def read(name: str | Path) -> dict[str, Any]:
     """Return a recipe's content as written, unchecked."""
     if str(name).endswith(".toml"):
         try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            content = regular.read(name, most=regular.MOST_SETTINGS, refused=RecipeError)
+        except OSError as error:
             raise RecipeError("recipe", "must be a TOML file that can be read", value=str(name)) from error
     else:
         if name not in builtin():
             raise RecipeError("recipe", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
-        text = resources.files("narrows.recipes").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+        content = resources.files("narrows.recipes").joinpath(f"{name}.toml").read_bytes()
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        return regular.parse_toml(content)
+    except ValueError as error:
         raise RecipeError("recipe", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
 
 
@@ -326,8 +326,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise RecipeError("--set", "must read KEY=VALUE", value=override, remedy="For example --set train.epochs=5.")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = regular.parse_toml(f"value = {text}".encode())["value"]
+    except ValueError:
         value = text
     *sections, last = key.split(".")
     target = content

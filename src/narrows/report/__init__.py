@@ -19,6 +19,7 @@ from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
 from narrows.evaluation.signals import rows_behind
 from narrows.files import write_text
+from narrows.regular import read
 from narrows.report.findings import Findings, find
 from narrows.report.numbers import METRICS, difference, number, written
 from narrows.report.tables import listed_copies
@@ -302,7 +303,7 @@ def pictures_in(folder: Path, parts: Parts | None = None) -> Callable[[str], Pic
     def picture(name: str) -> Picture | None:
         if name not in listed:
             return None
-        content = listed[name].read_bytes() if parts is None else parts.read(f"figures/{name}")
+        content = read(listed[name]) if parts is None else parts.read(f"figures/{name}")
         if content[:8] != b"\x89PNG\r\n\x1a\n" or content[12:16] != b"IHDR" or len(content) < 24:
             return None
         width, height = struct.unpack(">II", content[16:24])

@@ -17,7 +17,7 @@ from narrows.data.scale import Eye
 from narrows.data.splits import Split
 from narrows.evaluation import summary
 from narrows.evaluation.copies import Copies
-from narrows.files import Array, write_csv
+from narrows.files import Array, unguarded, write_csv
 from narrows.making import Making
 from narrows.runs import Run
 
@@ -138,7 +138,8 @@ def read_metadata(run: Run) -> dict[str, Column]:
     kinds = {column["name"]: column["kind"] for column in run.tables.get("metadata", [])}
 
     def parsed(content: bytes) -> dict[str, Column]:
-        names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        lines = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+        names, *rows = ([unguarded(cell) for cell in line] for line in lines)
         if names != list(kinds):
             raise ValueError(f"columns {names}, and {list(kinds)} in tables.json")
         cells = zip(names, zip(*rows, strict=True), strict=True)
@@ -155,7 +156,7 @@ def write_predictions(
     """Write predictions.csv: id, path, split, cluster, confidence, novelty, place on the map, distance, what is known.
 
     Metadata come last, under the names that ``described`` gives them. Novelty is the share of held-out rows that are
-    odder than a row.
+    odder than a row. Ids are as they are; any other text that a spreadsheet would run is guarded.
     """
     points = run.array("map")  # (N, 2)
     part = np.full(len(data), "train", dtype="U5")
@@ -173,4 +174,4 @@ def write_predictions(
         names = data.class_names
         columns["label"] = [names[label] if label >= 0 else "" for label in data.labels]
     columns |= {name: written(column) for name, column in described(data).items()}
-    write_csv(run.folder / "predictions.csv", [columns, *zip(*columns.values(), strict=True)])
+    write_csv(run.folder / "predictions.csv", [columns, *zip(*columns.values(), strict=True)], exact=("id",))

@@ -14,6 +14,8 @@ from typing import Any
 
 from narrows.errors import RunFolderError
 from narrows.files import read_json, write_bytes, write_text
+from narrows.regular import read
+from narrows.sealed import Parts
 from narrows.studies.plan import Row, Study, question
 from narrows.studies.summing import Entry, content_of, described, entry_of, outcome_of, run_folder, write
 
@@ -45,9 +47,9 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
     if out is not None:
         if not (Path(out) / "study.json").is_file():
             raise RunFolderError("study folder", "must have study.json", value=str(out))
-        marker = read_json(Path(out) / "study.json")
-        if marker["quick"] or "data" in marker:
-            what = "of a quick look" if marker["quick"] else f"on other data ({marker['data']})"
+        marker = Parts(Path(out), None).json("study.json")
+        if marker.get("quick") or "data" in marker:
+            what = "of a quick look" if marker.get("quick") else f"on other data ({marker['data']})"
             raise RunFolderError("--keep", f"must be given the study's own figures; these are {what}", value=str(out))
     entries: list[Entry] = []
     pictures: dict[str, bytes] = {}
@@ -64,7 +66,7 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
     (target / "figures").mkdir(parents=True, exist_ok=True)
     template = target / TEMPLATE
     beside = {path.stem: read_json(path) for path in target.glob("*.json") if path.name != "results.json"}
-    page = render(template.read_text(encoding="utf-8"), content, beside) if template.is_file() else None
+    page = render(read(template).decode(), content, beside) if template.is_file() else None
     pictures |= sweep_pictures(content)
     write(target, content)
     for name, picture in pictures.items():
@@ -104,7 +106,7 @@ def _kept_beside(target: Path) -> list[Entry]:
 
 def _kept(path: Path) -> list[Entry] | None:
     """Return the runs in a results.json; None if it is not of a study, or does not say what its runs ask."""
-    runs = read_json(path).get("runs")
+    runs = Parts(path.parent, None).json(path.name).get("runs")
     is_kept = isinstance(runs, list) and all(isinstance(entry, dict) and "asks" in entry for entry in runs)
     return runs if is_kept else None
 
@@ -132,5 +134,5 @@ def _pictures(out: Path, row: Row, entry: Entry) -> dict[str, bytes]:
         for name in outcome_of(folder)["figures"]:
             path = folder / "figures" / f"{name}.png"
             if path.is_file():
-                found[f"{folder.parent.name}-{name}{f'-seed-{seed}' if seed else ''}.png"] = path.read_bytes()
+                found[f"{folder.parent.name}-{name}{f'-seed-{seed}' if seed else ''}.png"] = read(path)
     return found

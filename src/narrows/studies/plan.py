@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import tomllib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from narrows import regular
 from narrows.arguments import arguments_of, checked, parsed
 from narrows.errors import RecipeError, nearest
 from narrows.jobs import jobs
@@ -141,17 +141,18 @@ def load(name: str | Path) -> Study:
     """
     if str(name).endswith(".toml"):
         try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            content = regular.read(name, most=regular.MOST_SETTINGS, refused=RecipeError)
+        except OSError as error:
             raise RecipeError("study", "must be a TOML file that can be read", value=str(name)) from error
     else:
         if name not in builtin():
             raise RecipeError("study", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
-        text = resources.files("narrows.studies").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+        content = resources.files("narrows.studies").joinpath(f"{name}.toml").read_bytes()
     try:
-        study = parsed(Study, _one_run_each(tomllib.loads(text)), f"study {name}: ")
-    except tomllib.TOMLDecodeError as error:
+        plain = regular.parse_toml(content)
+    except ValueError as error:
         raise RecipeError("study", "must be valid TOML", value=str(name), remedy=f"{error}.") from error
+    study = parsed(Study, _one_run_each(plain), f"study {name}: ")
     return study.model_copy(update={"run": _check(study)})
 
 
@@ -220,8 +221,9 @@ def _check(study: Study) -> list[Row]:
     """Return the runs with their sweeps spread out; every name and argument is known."""
     spread = [row for written in study.run for row in _spread(written)]
     names = [row.name for row in spread]
+    folders = [name.casefold() for name in names]  # which are one where case is none
     for row in spread:
-        if names.count(row.name) > 1:
+        if folders.count(row.name.casefold()) > 1:
             raise RecipeError(f"study {study.name}: run", "must have a name of its own", value=row.name)
         for before in row.follows:
             if before not in names[: names.index(row.name)]:

@@ -13,7 +13,7 @@ import numpy as np
 from narrows import environment
 from narrows.claims import now
 from narrows.errors import RunFolderError
-from narrows.files import write_csv, write_json
+from narrows.files import unreserved, write_csv, write_json
 from narrows.progress import Progress
 from narrows.sealed import Parts
 from narrows.stages import Record, Stages
@@ -87,7 +87,7 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
     safe = "".join(c if c.isalnum() or c in "-._=" else "_" for c in name).strip("_")
     if len(safe) > 80:
         safe = f"{safe[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
-    return out / safe / f"seed-{seed}"
+    return out / unreserved(safe) / f"seed-{seed}"
 
 
 def step_name(run: str, seed: int) -> str:

@@ -25,6 +25,7 @@ from narrows.errors import DataError
 from narrows.files import Array
 from narrows.progress import Progress
 from narrows.registry import Registry
+from narrows.regular import opened
 
 formats = Registry("narrows.data.formats", "format")
 
@@ -166,12 +167,12 @@ def _head(path: Path) -> bytes:
     """Return the first 16 bytes of a file, unpacked if it is gzipped."""
     if not path.is_file():
         return b""
-    with open(path, "rb") as file:
+    with opened(path, refused=DataError) as file:
         head = file.read(16)
-    if head[:2] == b"\x1f\x8b":
-        try:
-            with gzip.open(path) as unpacked:
-                return unpacked.read(16)
-        except (OSError, EOFError, zlib.error):
-            return head
+        if head[:2] == b"\x1f\x8b":
+            file.seek(0)
+            try:
+                return gzip.GzipFile(fileobj=file).read(16)
+            except (OSError, EOFError, zlib.error):
+                return head
     return head

@@ -27,7 +27,7 @@ from narrows.data.formats._image_files import File
 from narrows.data.upright import Size
 from narrows.environment import usable_cores
 from narrows.errors import DataError
-from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, write_json
+from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, sweep, write_json
 
 CACHE_FORMAT = 5  # raised when the same files would be decoded to other pixels, or others would be read
 
@@ -63,6 +63,7 @@ def _to_disk(files: list[File], size: Size, options: Options, pool: ThreadPoolEx
     target.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(target.parent).free < len(files) * 3 * size[0] * size[1]:
         raise OSError("not enough room on its disk")
+    sweep(target.parent)
     with atomic_file(target) as file:
         decoded = decode(files, size, options, pool, file)
     if decoded.all_grey:
@@ -74,7 +75,7 @@ def _to_disk(files: list[File], size: Size, options: Options, pool: ThreadPoolEx
         "conversions": decoded.conversions, "sizes": [[*native, count] for native, count in decoded.sizes.items()],
         "in_colour": decoded.in_colour, "scaled": decoded.scaled,
     }  # fmt: skip
-    write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target)})
+    write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target, target.stat().st_size)})
 
 
 def _to_memory(files: list[File], size: Size, options: Options, pool: ThreadPoolExecutor) -> Images:
@@ -114,7 +115,7 @@ def _recall(target: Path) -> Images | None:
     """Return what the cache holds, mapped into memory; None when it holds nothing or something damaged."""
     try:
         known = read_json(target.with_suffix(".json"))
-        if sha256(target) != known["sha256"]:
+        if sha256(target, target.stat().st_size) != known["sha256"]:
             return None
         values = np.load(target, mmap_mode="r", allow_pickle=False)
         return values, Decoded(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import struct
 import zlib
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ import numpy as np
 from narrows.data.formats import MOST_INFLATION, Options, Raw, Reader
 from narrows.errors import DataError
 from narrows.files import Array
+from narrows.regular import opened
 
 __all__ = ["Idx"]
 
@@ -53,18 +55,18 @@ def read_file(path: Path) -> Array:
     ------
     DataError : another format, or a length that is not what the header promises
     """
-    with open(path, "rb") as file:
-        head = file.read(20)
-    if head[:2] != b"\x1f\x8b":
-        shape, dtype, start = _header(head, path)
-        _check_length(path, path.stat().st_size - start, shape, dtype)
-        return np.memmap(path, dtype=dtype, mode="r", offset=start, shape=shape)
+    with opened(path, refused=DataError) as file:
+        head, size = file.read(20), os.fstat(file.fileno()).st_size
+        if head[:2] != b"\x1f\x8b":
+            shape, dtype, start = _header(head, path)
+            _check_length(path, size - start, shape, dtype)
+            return np.memmap(file, dtype=dtype, mode="r", offset=start, shape=shape)
     try:
-        with gzip.open(path) as unpacked:
+        with opened(path, refused=DataError) as packed, gzip.GzipFile(fileobj=packed) as unpacked:
             shape, dtype, start = _header(unpacked.read(20), path)
             nbytes = math.prod(shape) * dtype.itemsize
-            if nbytes > MOST_INFLATION * path.stat().st_size:
-                _check_length(path, MOST_INFLATION * path.stat().st_size, shape, dtype)
+            if nbytes > MOST_INFLATION * size:
+                _check_length(path, MOST_INFLATION * size, shape, dtype)
             unpacked.seek(start)
             content = unpacked.read(nbytes + 1)
     except (OSError, EOFError, zlib.error) as error:

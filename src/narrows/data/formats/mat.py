@@ -14,6 +14,7 @@ import numpy as np
 from narrows.data.formats import Options, Raw, Reader, _keyed, _nist
 from narrows.errors import DataError
 from narrows.files import Array, read_json
+from narrows.regular import half_of_memory, opened
 
 __all__ = ["Mat"]
 
@@ -76,7 +77,7 @@ def _is_stack(array: Array) -> bool:
 
 
 def _refuse_hdf5(path: Path) -> None:
-    with open(path, "rb") as file:
+    with opened(path, most=half_of_memory(), refused=DataError) as file:
         head = file.read(520)
     if head.startswith(b"MATLAB 7.3") or b"\x89HDF" in (head[:4], head[512:516]):
         raise DataError(

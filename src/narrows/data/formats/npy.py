@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from narrows.data.arrays import as_array
 from narrows.data.formats import MOST_INFLATION, Options, Raw, Reader, _keyed
 from narrows.errors import DataError
 from narrows.files import Array
+from narrows.regular import opened
 
 __all__ = ["Npy"]
 
@@ -40,10 +42,10 @@ class Npy(Reader):
             return _read_npz(path, options)
         if options.key is not None:
             raise DataError("key", "chooses among the arrays of a .npz or .mat; this file has one", value=options.key)
-        with open(path, "rb") as file:
+        with opened(path, refused=DataError) as file:
             _, dtype, header_bytes, nbytes = _header(file, str(path))
+            found = os.fstat(file.fileno()).st_size - header_bytes
         _refuse_objects(dtype, str(path))
-        found = path.stat().st_size - header_bytes
         if found < nbytes:
             raise DataError(
                 str(path), f"must hold the {nbytes:,} bytes of values its header promises", value=f"{found:,} bytes",
@@ -55,7 +57,7 @@ class Npy(Reader):
 
 def _read_npz(path: Path, options: Options) -> Raw:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path, refused=DataError) as packed, zipfile.ZipFile(packed) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             shapes: dict[str, tuple[int, ...]] = {}
             objects: dict[str, np.dtype] = {}  # passed over, unless they are what was asked for
