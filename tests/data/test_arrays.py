@@ -110,7 +110,7 @@ def test_a_sparse_matrix_that_would_be_huge_is_refused_with_the_figure():
         as_array(sparse.csr_array((10**6, 10**6)))
 
 
-@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.filterwarnings("ignore:Sparse")
 def test_tensors_of_any_kind_are_arrays():
     values = torch.tensor([[0.5, -1.25], [3.0, 0.0]])
     for tensor in (
