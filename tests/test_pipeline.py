@@ -316,7 +316,7 @@ def test_lost_numbers_are_found_again(run, tmp_path, lost):
 def test_resuming_runs_no_code_that_the_folder_names(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "r")
     config = json.loads((tmp_path / "r" / "config.json").read_text())
-    config |= {"input_shape": ["touch", str(tmp_path / "owned")], "net": {"name": "subprocess:Popen"}}
+    config |= {"net": {"name": "subprocess:Popen", "args": ["touch", str(tmp_path / "owned")]}}
     (tmp_path / "r" / "config.json").write_text(json.dumps(config))
     manifest = json.loads((tmp_path / "r" / "manifest.json").read_text())
     manifest["files"]["config.json"] = sha256(tmp_path / "r" / "config.json")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tomlkit
 from filelock import FileLock
 
 from narrows import claims, files, making, pipeline, stages
@@ -341,7 +342,8 @@ def test_a_step_that_is_done_again_reads_what_it_has_just_written(tmp_path):
     for number in (1, 2):
         with making.making(tmp_path / "r", resume=number > 1) as run:
             run.order = {"first": (), "second": ()}
-            run.begin({"seed": 0}, "seed = 0\n", "the rows")
+            settings = {"seed": 0, "data": {"labels": "none"}}
+            run.begin(settings, tomlkit.dumps(settings), "the rows")
             run.step("first", dict)
 
             def work(run=run, number=number):

@@ -283,21 +283,21 @@ def test_a_run_is_called_as_one_says(tmp_path):
 
 
 def test_the_cap_on_pixels_can_be_raised_for_new_files_and_damage_is_told(folder):
-    (folder / "new").mkdir()
-    Image.new("L", (64, 64)).save(folder / "new" / "large.png")
-    Image.new("L", (8, 8), 40).save(folder / "new" / "small.png")
+    (folder / "larger").mkdir()
+    Image.new("L", (64, 64)).save(folder / "larger" / "large.png")
+    Image.new("L", (8, 8), 40).save(folder / "larger" / "small.png")
     ends = {"encode": "npy", "reconstruct": "npy", "denoise": "npy", "cluster": "csv", "project": "csv"}
     for verb, end in ends.items():
-        few = (verb, "run", "new", "--max-pixels", 64 * 64 - 1, "--out", f"{verb}-few.{end}")
+        few = (verb, "run", "larger", "--max-pixels", 64 * 64 - 1, "--out", f"{verb}-few.{end}")
         assert "skipped large.png" in narrows(*few, cwd=folder, notes=True)
-        narrows(verb, "run", "new", "--max-pixels", 64 * 64, "--out", f"{verb}-all.{end}", cwd=folder)
+        narrows(verb, "run", "larger", "--max-pixels", 64 * 64, "--out", f"{verb}-all.{end}", cwd=folder)
     assert len(np.load(folder / "encode-few.npy")) == 1
     assert len(np.load(folder / "encode-all.npy")) == 2
-    Image.new("L", (64, 64)).save(folder / "new" / "cut.jpg")
-    (folder / "new" / "cut.jpg").write_bytes((folder / "new" / "cut.jpg").read_bytes()[:-2])
-    said = narrows("encode", "run", "new", "--out", "cut.npy", cwd=folder, notes=True)
+    Image.new("L", (64, 64)).save(folder / "larger" / "cut.jpg")
+    (folder / "larger" / "cut.jpg").write_bytes((folder / "larger" / "cut.jpg").read_bytes()[:-2])
+    said = narrows("encode", "run", "larger", "--out", "cut.npy", cwd=folder, notes=True)
     assert "damaged cut.jpg: cut off, with all of its lines" in said
-    told = narrows("data", "info", "new", "--set", "data.max_pixels=4095", "--set", "data.size=8", cwd=folder)
+    told = narrows("data", "info", "larger", "--set", "data.max_pixels=4095", "--set", "data.size=8", cwd=folder)
     assert "damaged   cut.jpg: cut off, with all of its lines" in told
     assert "skipped   large.png: it has 0.0 megapixels" in told
 

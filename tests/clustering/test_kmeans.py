@@ -44,3 +44,13 @@ def test_seeds_come_from_a_sample_of_many_codes(monkeypatch):
 def test_refuses_arguments_without_meaning(arguments):
     with pytest.raises(RecipeError, match=next(iter(arguments))):
         KMeans(3, **arguments)
+
+
+def test_values_whose_squares_float32_cannot_hold_are_clustered_as_smaller_ones_are():
+    rng = np.random.default_rng(0)
+    codes = (rng.normal(size=(90, 3)) + 8 * (np.arange(90) % 3)[:, None]).astype(np.float32)
+    small = KMeans(3, n_init=2).fit(codes)
+    large = KMeans(3, n_init=2).fit(codes * np.float32(2.0**100))
+    np.testing.assert_array_equal(large.labels_, small.labels_)
+    np.testing.assert_allclose(large.centers_, small.centers_ * 2.0**100, rtol=1e-5)
+    np.testing.assert_allclose(large.confidence(codes * np.float32(2.0**100)), small.confidence(codes), atol=1e-5)

@@ -353,3 +353,8 @@ def test_a_class_that_is_none_of_these_is_refused_and_so_is_one_that_nothing_fin
 
     with pytest.raises(RecipeError, match="must stand at the top of its module"):
         narrows.Autoencoder(2, net=Inside).fit(rows()[0])
+
+
+def test_a_probe_of_an_encoder_that_learned_nothing_is_refused():
+    with pytest.raises(InputError, match="encoder must have been fitted"):
+        narrows.LinearProbe(PCACodes(2)).fit(*rows())

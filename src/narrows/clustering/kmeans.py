@@ -13,6 +13,7 @@ from narrows.files import Array
 __all__ = ["KMeans"]
 
 SEEDING_ROWS = 100_000  # seeding on more costs as much as all of the iterations and finds no better centres
+LARGEST = 50  # power of two of values that are clustered as they are
 ELKAN_FROM = 5_000  # K x clusters from which the distances Elkan's bounds save cost more than the bounds
 
 
@@ -51,12 +52,14 @@ class KMeans(CodeClusterer):
             n_clusters, init=_seeds, n_init=self.n_init, max_iter=self.max_iter, random_state=self.seed,
             algorithm="elkan" if codes.shape[1] * n_clusters >= ELKAN_FROM and n_clusters > 1 else "lloyd",
         )  # fmt: skip
+        # Squares of larger values are no numbers in float32; a power of two takes no digit away.
+        scale = 2.0 ** max(0, int(np.frexp(np.abs(codes).max())[1]) - LARGEST)
         # Several threads add their partial sums up in the order in which they finish, so that one seed would not always
         # give the same bits; and on a busy machine they spend most of their time waiting for each other.
         with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # centres that rounding made equal; noted as empty
-            fit.fit(codes)
-        self.centers_ = np.asarray(fit.cluster_centers_, dtype=np.float64)
+            fit.fit(codes if scale == 1 else codes / np.asarray(scale, codes.dtype))
+        self.centers_ = np.asarray(fit.cluster_centers_, dtype=np.float64) * scale
 
     def _score(self, codes: Array) -> tuple[Array, Array, Array]:
         middle = self.centers_.mean(axis=0)  # taken off, or a common offset would eat the digits of the differences

@@ -178,7 +178,11 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
     def _is_frozen(self) -> bool:
         if not isinstance(self.encoder, Autoencoder | Encoder):
             raise InputError("encoder", "must be a narrows.Autoencoder, or the encoder of a run", value=self.encoder)
-        return isinstance(self.encoder, Encoder) or self.encoder.__sklearn_is_fitted__()
+        if isinstance(self.encoder, Encoder):
+            if not self.encoder.input_shape:
+                raise InputError("encoder", "must have been fitted", value=self.encoder, remedy="encoder.fit(values).")
+            return True
+        return self.encoder.__sklearn_is_fitted__()
 
     def _take(self, encoder: Autoencoder | Encoder) -> None:
         """Take on a fitted encoder, and how its rows look."""
