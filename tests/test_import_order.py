@@ -2,52 +2,77 @@
 
 import ast
 import re
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
+
+import narrows.studies
 
 ORDER = [
     "errors", "wording", "registry", "arguments", "regular", "files", "sealed", "learned", "claims", "forecast",
     "progress", "interrupt", "stages", "environment", "data", "noise", "views", "nets", "classifiers", "objectives",
     "encoder", "model", "training", "codes", "neighbours", "principal", "placing", "distinct", "manifold",
-    "encoders", "clustering", "projection", "evaluation", "novelty", "deep", "figures", "reference", "worked",
-    "polygons", "runs", "making", "recipes", "report", "explorer", "steps", "pipeline", "estimators", "jobs",
-    "studies", "cli",
+    "encoders", "clustering", "projection", "evaluation", "novelty", "deep", "figures", "runs", "making",
+    "recipes", "report", "explorer", "steps", "pipeline", "estimators", "studies", "cli",
 ]  # fmt: skip
+WING = [
+    "nets", "classifiers", "evaluation", "figures", "reference", "worked", "polygons", "jobs", "uncertainty", "plan",
+    "summing", "report", "study", "page", "keeping",
+]  # fmt: skip
+#: Package -> its rooms. Of the house only ``cli``, which is below ``studies`` in the list, imports from the wing.
+HOUSES = {"narrows": ORDER, "narrows.studies": WING}
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 
 
-def imports_of(path: Path) -> set[str]:
-    """The rooms of narrows that a file imports, anywhere in it, functions included."""
+def folder_of(package: str) -> Path:
+    return SOURCE.parent.joinpath(*package.split("."))
+
+
+def imports_of(path: Path, package: str = "narrows") -> set[str]:
+    """The rooms of a package that a file imports, anywhere in it, functions included."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "narrows":
-            parts = node.module.split(".")
-            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("narrows.")}
-    return found - {"__version__"}
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            named = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            found |= {
+                name.removeprefix(f"{package}.").split(".")[0] for name in named if name.startswith(f"{package}.")
+            }
+    return {name for name in found if not name.startswith("_")}
 
 
-def test_every_room_is_in_the_list():
-    rooms = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    assert rooms - {"__init__", "__main__"} == set(ORDER)
+@pytest.mark.parametrize("package", HOUSES)
+def test_every_room_is_in_the_list(package):
+    inside = folder_of(package).iterdir()
+    rooms = {path.stem for path in inside if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert {room for room in rooms if not room.startswith("_")} == set(HOUSES[package])
 
 
 def test_the_house_is_shown_in_the_same_order():
-    table = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8").split("| room |")[1]
-    rooms = [row.split("|")[1] for row in table.split("\n\n")[0].splitlines() if row.startswith("| `")]
-    assert [name for row in rooms for name in re.findall(r"`(\w+)(?:\.py|/)`", row)] == ORDER
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for table, order in zip(page.split("| room |")[1:], HOUSES.values(), strict=True):
+        rooms = [row.split("|")[1] for row in table.split("\n\n")[0].splitlines() if row.startswith("| `")]
+        assert [name for row in rooms for name in re.findall(r"`(\w+)(?:\.py|/)`", row)] == order
 
 
-def test_imports_point_one_way():
+def test_the_wing_shows_its_rooms_at_its_door():
+    assert re.findall(r"^``(\w+)(?:\.py|/)``", narrows.studies.__doc__, re.MULTILINE) == WING
+
+
+@pytest.mark.parametrize("package", HOUSES)
+def test_imports_point_one_way(package):
     wrong = []
-    for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        if room in ("__init__", "__main__"):
+    folder, order = folder_of(package), HOUSES[package]
+    for path in folder.rglob("*.py"):
+        room = path.relative_to(folder).parts[0].removesuffix(".py")
+        if room.startswith("_"):
             continue
         wrong += [
             f"{path.relative_to(SOURCE)} imports {other}"
-            for other in imports_of(path)
-            if ORDER.index(other) > ORDER.index(room)
+            for other in imports_of(path, package)
+            if order.index(other) > order.index(room)
         ]
     assert not wrong
 
@@ -56,6 +81,16 @@ def test_the_rule_sees_a_wrong_import(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("def f():\n    from narrows.cli import main\n    import narrows.pipeline\n")
     assert imports_of(path) == {"cli", "pipeline"}
+    path.write_text(
+        "from narrows.studies import page\nimport narrows.studies.jobs.probe\nfrom narrows import studies\n"
+    )
+    assert imports_of(path) == {"studies"}
+    assert imports_of(path, "narrows.studies") == {"page", "jobs"}
+
+
+def room_of(parts: Sequence[str]) -> str:
+    """The room that the parts of a module's name lead to: one of the house, or one of the wing."""
+    return ".".join(parts[:2]) if parts[0] == "studies" else parts[0]
 
 
 def private_imports_of(path: Path, room: str) -> set[str]:
@@ -66,17 +101,17 @@ def private_imports_of(path: Path, room: str) -> set[str]:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        for package, other, *within in (name.split(".") for name in names if name.count(".") > 1):
-            private = [part for part in within if part.startswith("_") and not part.startswith("__")]
-            if package == "narrows" and other != room and private:
-                found.add(".".join([other, *within[: within.index(private[0]) + 1]]))
+        for parts in (name.split(".")[1:] for name in names if name.startswith("narrows.")):
+            private = [part for part in parts if part.startswith("_") and not part.startswith("__")]
+            if private and parts[0] != private[0] and room_of(parts) != room:
+                found.add(".".join(parts[: parts.index(private[0]) + 1]))
     return found
 
 
 def test_private_modules_stay_inside_their_rooms():
     wrong = []
     for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        room = room_of(path.relative_to(SOURCE).with_suffix("").parts)
         wrong += [f"{path.relative_to(SOURCE)} imports {name}" for name in private_imports_of(path, room)]
     assert not wrong
 
@@ -84,10 +119,14 @@ def test_private_modules_stay_inside_their_rooms():
 def test_the_rule_of_private_modules_sees_a_wrong_import(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text(
-        "from narrows.deep import _merging, dec\nfrom narrows.deep._views import x\nimport narrows.jobs._kmeans as k\n"
-        "from narrows.data.formats._nist import y\nfrom narrows.cli import _output\nfrom narrows import __version__\n"
+        "from narrows.deep import _merging, dec\nfrom narrows.deep._views import x\n"
+        "import narrows.studies.jobs._kmeans as k\nfrom narrows.data.formats._nist import y\n"
+        "from narrows.cli import _output\nfrom narrows import __version__\n"
     )
-    assert private_imports_of(path, "cli") == {"deep._merging", "deep._views", "jobs._kmeans", "data.formats._nist"}
+    seen = {"deep._merging", "deep._views", "studies.jobs._kmeans", "data.formats._nist"}
+    assert private_imports_of(path, "cli") == seen
+    assert private_imports_of(path, "studies.plan") == seen | {"cli._output"}
+    assert private_imports_of(path, "studies.jobs") == seen - {"studies.jobs._kmeans"} | {"cli._output"}
 
 
 def test_there_is_one_backward():

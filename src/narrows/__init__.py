@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from narrows import _moved
+
 __version__ = "0.1.0"
+
+_moved.install()
 
 if TYPE_CHECKING:  # for those who read types: the names of the table below, each from its home
     from narrows import clustering as clustering

@@ -21,7 +21,7 @@ from narrows.cli import main, printable
 from narrows.cli.run import folder_name
 from narrows.recipes.recipe import builtin, read
 from narrows.studies import study as studies
-from narrows.worked import about, pages
+from narrows.studies.worked import about, pages
 from resealing import reseal
 
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]

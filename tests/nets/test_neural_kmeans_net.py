@@ -7,7 +7,7 @@ import torch
 from narrows.errors import RecipeError
 from narrows.model import Model
 from narrows.nets.neural_kmeans import NeuralKMeans
-from narrows.worked.kmeans_update import assignments
+from narrows.studies.worked.kmeans_update import assignments
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import torch
 from narrows.errors import RecipeError
 from narrows.model import Model
 from narrows.objectives import Batch
+from narrows.studies.worked import kmeans_update as page
 from narrows.training.loop import train
 from narrows.training.settings import Settings
-from narrows.worked import kmeans_update as page
 
 PLAIN = {"optimizer": "sgd", "momentum": 0.0, "schedule": "constant", "warmup": 0.0, "clip": 0.0, "keep": "last",
          "shuffle": False, "precision": "float32"}  # fmt: skip

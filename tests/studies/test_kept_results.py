@@ -7,7 +7,7 @@ import pytest
 
 from narrows.files import read_json
 from narrows.report import resource
-from narrows.report.study_page import bare_figures, render
+from narrows.studies.page import bare_figures, render
 from narrows.studies.plan import builtin, load, question
 from narrows.studies.summing import content_of
 
@@ -71,7 +71,7 @@ def test_numbers_are_written_as_people_write_them(folder):
 
 @EVERY
 def test_every_page_says_the_same_of_how_labels_were_used(folder):
-    said = resource("choices.md").strip()
+    said = resource("choices.md", "narrows.studies").strip()
     assert said in page_of(folder)
     assert said in (DOCS / "README.md").read_text(encoding="utf-8")
 

@@ -9,12 +9,12 @@ from filelock import FileLock
 
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.files import read_json, write_json
-from narrows.report.study import as_markdown, as_text, summary
-from narrows.report.uncertainty import compared, exact
 from narrows.studies import study as studies
 from narrows.studies import summing
 from narrows.studies.keeping import keep
 from narrows.studies.plan import Figure, on
+from narrows.studies.report import as_markdown, as_text, summary
+from narrows.studies.uncertainty import compared, exact
 
 JOBS = '''
 from pathlib import Path
@@ -576,7 +576,7 @@ def test_no_number_is_a_gap_and_not_a_zero():
 
 def test_few_rows_keep_every_part_and_every_class():
     from narrows.data.dataset import Dataset
-    from narrows.jobs import QUICK_ROWS, few
+    from narrows.studies.jobs import QUICK_ROWS, few
 
     labels = np.repeat(np.arange(10), 400)
     parts = np.where(np.arange(4000) % 2 == 0, "train", "test")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from narrows.errors import RecipeError
 from narrows.registry import Registry
 
-classifiers = Registry("narrows.classifiers", "classifier")
+classifiers = Registry("narrows.classifiers", "classifier", "narrows.studies.classifiers")
 
 
 class ClassifierNet(nn.Module, ABC):

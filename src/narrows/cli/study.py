@@ -61,7 +61,7 @@ def study(
             chosen, folder, seeds=seeds, only=only or (), quick=quick, resume=resume, overwrite=overwrite, data=data,
             progress=for_this_terminal(), interrupt=interrupt,
         )  # fmt: skip
-    from narrows.report.study import as_text
+    from narrows.studies.report import as_text
 
     typer.echo(as_text(found))
     if keep is not None:

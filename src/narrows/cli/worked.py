@@ -17,7 +17,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace pages of t
 def list_() -> None:
     """List the pages."""
     from narrows.cli._output import in_columns
-    from narrows.worked import about, pages
+    from narrows.studies.worked import about, pages
 
     for line in in_columns([(name, about(name)[0]) for name in pages.names()]):
         typer.echo(line)
@@ -30,8 +30,8 @@ def show(
     overwrite: Overwrite = False,
 ) -> None:
     """Print a page as Markdown, or write it with its pictures to a folder."""
-    from narrows.worked import pages
-    from narrows.worked import write as write_page
+    from narrows.studies.worked import pages
+    from narrows.studies.worked import write as write_page
 
     page = pages.get(name)()
     if out is None:
@@ -48,7 +48,7 @@ def write(
     overwrite: Overwrite = False,
 ) -> None:
     """Write all pages with their pictures, and a list of them, to a folder."""
-    from narrows.worked import pages, write_all
+    from narrows.studies.worked import pages, write_all
 
     _check_folder(out, ["README.md", *(f"{name}.md" for name in pages.names())], overwrite)
     for path in write_all(out):

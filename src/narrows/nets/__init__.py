@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from narrows.errors import RecipeError
 from narrows.registry import Registry
 
-nets = Registry("narrows.nets", "network")
+nets = Registry("narrows.nets", "network", "narrows.studies.nets")
 
 
 class Network(nn.Module, ABC):

@@ -314,5 +314,5 @@ def pictures_in(folder: Path, parts: Parts | None = None) -> Callable[[str], Pic
     return picture
 
 
-def resource(name: str) -> str:
-    return files("narrows.report").joinpath(name).read_text(encoding="utf-8")
+def resource(name: str, package: str = "narrows.report") -> str:
+    return files(package).joinpath(name).read_text(encoding="utf-8")

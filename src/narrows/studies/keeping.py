@@ -39,8 +39,8 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
     RunFolderError : nothing to keep; a quick look, or runs on other data; a folder of something else; a page that shows
         pictures that are not kept, after everything else was
     """
-    from narrows.report.study import sweep_pictures
-    from narrows.report.study_page import render
+    from narrows.studies.page import render
+    from narrows.studies.report import sweep_pictures
 
     target = Path(target)
     old = _kept_beside(target)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from narrows import regular
 from narrows.arguments import arguments_of, checked, parsed
 from narrows.errors import RecipeError, nearest
-from narrows.jobs import jobs
+from narrows.studies.jobs import jobs
 
 
 class _Section(BaseModel):
@@ -44,7 +44,7 @@ class Row(_Section):
     Parameters
     ----------
     name : of the run
-    job : its name in ``narrows.jobs``
+    job : its name in ``narrows.studies.jobs``
     title : what a reader calls it; the name by default
     arguments : of the job (``with`` in the file)
     sweep : argument -> values; the run is done for each combination, under the name "NAME[argument=value]"

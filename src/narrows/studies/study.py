@@ -22,10 +22,10 @@ from narrows.errors import RecipeError, RunFolderError, nearest
 from narrows.files import write_json
 from narrows.forecast import about
 from narrows.interrupt import Interrupt
-from narrows.jobs import Results, Work, jobs
 from narrows.progress import Progress
 from narrows.sealed import Parts
 from narrows.stages import Stages
+from narrows.studies.jobs import Results, Work, jobs
 from narrows.studies.plan import Row, Study, builtin, load, named, on, resolved
 from narrows.studies.summing import asked_of, before, step_name, steps_of, summarise
 
@@ -64,7 +64,7 @@ def run(
     RecipeError, RunFolderError : the user's mistakes
     Interrupted : stopped by a signal; ``resume`` goes on
     """
-    from narrows.report import study as report
+    from narrows.studies import report
 
     progress, interrupt = progress or Progress(), interrupt or Interrupt()
     data = None if data is None else resolved(data)

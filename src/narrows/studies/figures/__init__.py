@@ -1,0 +1,1 @@
+"""Arrays -> matplotlib figures that studies alone draw."""

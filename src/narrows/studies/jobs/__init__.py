@@ -1,0 +1,159 @@
+"""Jobs: what one run of a study does. One file per job: plain arguments -> numbers, pictures and tables.
+
+A job is a function whose first argument is the ``Work`` it is given: the folder it may write to, its seed, whether
+only a quick look is wanted. What it returns is flat name -> number, as in a run's results.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from narrows.data.dataset import Dataset
+from narrows.data.open import open as open_source
+from narrows.errors import RecipeError
+from narrows.files import Array, write_bytes
+from narrows.interrupt import Interrupt
+from narrows.model import Model
+from narrows.progress import Progress
+from narrows.registry import Registry
+from narrows.regular import read
+from narrows.training.loop import train
+from narrows.training.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+jobs = Registry("narrows.studies.jobs", "job")
+
+Results = dict[str, float | None]
+
+QUICK_ROWS = 150  # of each part of the data (train, valid, test) that a quick look is given
+QUICK_STEPS = 4  # of training
+
+
+@dataclass
+class Work:
+    """What a job is given beside its arguments, and what it leaves for the report.
+
+    Parameters
+    ----------
+    folder : the job's own; it exists
+    seed : of everything random
+    quick : a few steps on a few rows: every part runs, and no figure means anything
+    progress, interrupt : as in a run
+    after : the folders of the runs that this one goes on from, in the order in which the study names them
+    figures : name -> caption, of the pictures in ``folder``/figures
+    tables : title -> rows, each a mapping of column -> value
+    notes : sentences
+    """
+
+    folder: Path
+    seed: int = 0
+    quick: bool = False
+    progress: Progress = field(default_factory=Progress)
+    interrupt: Interrupt = field(default_factory=Interrupt)
+    after: tuple[Path, ...] = ()
+    figures: dict[str, str] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def open(self, source: str, **options: Any) -> Dataset:
+        """Return the data of ``source`` (see ``narrows.open``), or a few rows of each part for a quick look."""
+        if self.quick:
+            return _few_of(source, json.dumps(options, sort_keys=True))
+        return open_source(source, progress=self.progress, seed=self.seed, **options)
+
+    def settings(self, train: Mapping[str, Any], rows: int) -> Settings:
+        """Return how to train on ``rows`` rows: as ``train`` says, or a few steps for a quick look."""
+        settings = Settings.of(train)
+        epochs, batch_size = settings.resolve(rows)
+        if self.quick:
+            batch_size = min(batch_size, max(2, rows // QUICK_STEPS))
+            epochs = min(2, epochs)
+        return replace(settings, epochs=epochs, batch_size=batch_size)
+
+    def train(
+        self,
+        model: Model,
+        values: Array,
+        rows: Array,
+        valid: Array,
+        settings: Settings,
+        labels: Array | None = None,
+        *,
+        checkpoints: bool = True,
+    ) -> list[dict[str, float]]:
+        """Train ``model`` on some rows of ``values`` (N, ...), watching others, and return its history.
+
+        The model ends on the processor. With ``checkpoints``, training that was stopped goes on where it was.
+        """
+        with self.interrupt.deferred():
+            history = train(
+                model, values, rows, valid, settings, labels=labels, seed=self.seed,
+                folder=self.folder / "checkpoints" if checkpoints else None, progress=self.progress,
+                stop=self.interrupt,
+            )  # fmt: skip
+        model.cpu()
+        return history
+
+    def earlier(self, number: int = 0) -> Path:
+        """Return the folder of the run that this one goes on from, of several the one with that number.
+
+        Raises
+        ------
+        RecipeError : the study names too few
+        """
+        if number >= len(self.after):
+            rule = f"must name {'the run' if not number else f'{number + 1} runs'} that this job goes on from"
+            raise RecipeError("run.after", rule, value=len(self.after))
+        return self.after[number]
+
+    def figure(self, name: str, figure: Figure, caption: str) -> None:
+        """Keep a picture: ``figures/NAME.png``, with its caption."""
+        from narrows.figures import save
+
+        (self.folder / "figures").mkdir(exist_ok=True)
+        save(figure, self.folder / "figures" / f"{name}.png")
+        self.figures[name] = caption
+
+    def copy_figure(self, path: Path, name: str, caption: str) -> None:
+        """Keep a picture that is drawn already."""
+        (self.folder / "figures").mkdir(exist_ok=True)
+        target = self.folder / "figures" / f"{name}.png"
+        if target != path:
+            write_bytes(target, read(path))
+        self.figures[name] = caption
+
+    def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep a table: one mapping of column -> value for each row."""
+        self.tables[title] = [dict(row) for row in rows]
+
+    def note(self, *sentences: str) -> None:
+        """Keep sentences for the reader, each once."""
+        self.notes = list(dict.fromkeys([*self.notes, *sentences]))
+
+
+@lru_cache(maxsize=8)
+def _few_of(source: str, options: str) -> Dataset:
+    """Return a few rows of a source; kept, since a quick look at a study asks for the same ones again and again."""
+    return few(open_source(source, **json.loads(options)))
+
+
+def few(data: Dataset) -> Dataset:
+    """Return at most ``QUICK_ROWS`` rows of each part of ``data``, evenly spaced.
+
+    Evenly spaced rows of data sorted by class still hold every class.
+    """
+    parts = np.full(len(data), "all") if data.split is None else data.split
+    rows = []
+    for part in dict.fromkeys(parts.tolist()):
+        own = np.flatnonzero(parts == part)
+        rows.append(own[np.unique(np.linspace(0, len(own) - 1, QUICK_ROWS).round().astype(np.int64))])
+    return data.take(np.sort(np.concatenate(rows)))

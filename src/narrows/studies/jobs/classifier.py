@@ -1,0 +1,151 @@
+"""Train a classifier, and measure it on rows it has not seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from narrows import codes as coding
+from narrows.data.dataset import Dataset
+from narrows.data.splits import Split, split
+from narrows.errors import DataError, RecipeError
+from narrows.evaluation.signals import of_run
+from narrows.files import Array
+from narrows.model import Model
+from narrows.studies.evaluation import classification
+from narrows.studies.figures.learning import confusion, curves_by_rate
+from narrows.studies.jobs import Results, Work
+from narrows.training.history import Keep
+
+__all__ = ["classifier"]
+
+
+def classifier(
+    work: Work,
+    *,
+    source: str,
+    net: Mapping[str, Any],
+    objective: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+    valid: float = 0.1,
+    judge: Literal["test", "valid"] = "test",
+    data: Mapping[str, Any] | None = None,
+) -> Results:
+    """Train a network of ``narrows.classifiers`` on the labels of the training rows.
+
+    Parameters
+    ----------
+    source : the data, which have labels
+    net : its name and arguments
+    objective : arguments of the classification objective
+    train : settings of training
+    valid : share of the training rows held out, where the source has no validation rows of its own
+    judge : "valid" leaves the test rows unseen: what a setting is chosen by is the accuracy on held-out training rows
+    data : further arguments of ``narrows.open``
+
+    Returns
+    -------
+    results : accuracy on each part, the majority class's on the rows that judge, parameters, seconds, epochs
+
+    Raises
+    ------
+    RecipeError : no rows are held out to judge by
+    """
+    found = labelled(work.open(source, **(data or {})))
+    rows = split(found, valid=valid, seed=work.seed)
+    if judge == "valid" and not len(rows.valid):
+        raise RecipeError("valid", "must hold out rows for judge = 'valid'", value=valid)
+    model, history = learn(work, found, rows, net=net, objective=objective or {}, train=train or {})
+    return measure(work, model, found, rows, history, keep=(train or {}).get("keep", "best"), judge=judge)
+
+
+def labelled(data: Dataset) -> Dataset:
+    """Return the rows whose label is known.
+
+    Raises
+    ------
+    DataError : there are none
+    """
+    if data.labels is None or not (data.labels >= 0).any():
+        raise DataError("data", "must have labels to learn from", value="none")
+    return data if (data.labels >= 0).all() else data.take(data.labels >= 0)
+
+
+def learn(
+    work: Work,
+    data: Dataset,
+    rows: Split,
+    *,
+    net: Mapping[str, Any],
+    objective: Mapping[str, Any],
+    train: Mapping[str, Any],
+    scale: bool = True,
+) -> tuple[Model, list[dict[str, float]]]:
+    """Train a classifier; return it and its history. It goes on where it was when it was stopped.
+
+    ``scale`` brings each value of vectors to mean 0 and standard deviation 1 over the training rows.
+    """
+    model = Model(
+        data.shape, {"n_classes": len(data.class_names), **net}, {"name": "classification", **objective},
+        seed=work.seed, preprocessing=data.provenance.get("preprocessing"),
+    )  # fmt: skip
+    if scale:
+        model.fit_scaling(data.values, rows.train)
+    settings = work.settings(train, len(rows.train))
+    history = work.train(model, data.values, rows.train, rows.valid, settings, data.labels)
+    model.save(work.folder)
+    return model, history
+
+
+def measure(
+    work: Work,
+    model: Model,
+    data: Dataset,
+    rows: Split,
+    history: list[dict[str, float]],
+    *,
+    keep: Keep = "best",
+    judge: Literal["test", "valid"] = "test",
+) -> Results:
+    """Measure a classifier on each part of the data, say what looks wrong, and draw what a reader wants to see."""
+    labels = known(data.labels)
+    results: Results = {
+        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
+        "train/seconds": sum(row["seconds"] for row in history),
+    }  # fmt: skip
+    predicted = {}
+    for part in ("train", "valid", "test") if judge == "test" else ("train", "valid"):
+        chosen = getattr(rows, part)
+        if len(chosen):
+            predicted[part] = coding.logits(model, data.values[chosen], work.progress).argmax(1)
+            results[f"{part}/accuracy"] = classification.accuracy(predicted[part], labels[chosen])
+    truth, answers = labels[getattr(rows, judge)], predicted[judge]
+    results[f"{judge}/majority_accuracy"] = float((truth == np.bincount(labels[rows.train]).argmax()).mean())
+    results[f"{judge}/classes_answered"] = len(np.unique(answers))
+    # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
+    share = results[f"{judge}/accuracy"] or 0.0
+    results[f"{judge}/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
+    results["data/valid"], results["data/test"] = len(rows.valid), len(rows.test)
+    found = of_run(results, history, labels=truth, predicted=answers, class_names=data.class_names, keep=keep)
+    work.note(*(signal.sentence for signal in found))
+    name = {"test": "Test rows", "valid": "Held-out training rows"}[judge]
+    counts = classification.confusion(truth, answers, len(data.class_names))
+    work.figure(
+        "curves", curves_by_rate({"": history}), "Loss and accuracy per epoch, on training and on held-out rows."
+    )
+    work.figure("confusion", confusion(counts, data.class_names, diagonal=True), f"{name}: true class by answer.")
+    work.table(f"Most confused on the {name.lower()}", [
+        {"true": true, "answered": answered, "rows": count}
+        for true, answered, count in classification.most_confused(counts, data.class_names)
+    ])  # fmt: skip
+    return results
+
+
+def known(labels: Array | None) -> Array:
+    """Return labels that ``labelled`` has made sure of."""
+    if labels is None:
+        raise DataError("data", "must have labels")
+    return labels
