@@ -30,12 +30,12 @@ from PIL import Image
 from PIL.Image import Resampling, Transpose
 
 import narrows
-from narrows import environment
 from narrows.data.pixels import to_image, to_pixels
+from narrows.disk.files import Array, write_json
 from narrows.evaluation import copies
 from narrows.figures import save
 from narrows.figures.images import groups as draw_groups
-from narrows.files import Array, write_json
+from narrows.work import environment
 
 RESULTS = Path(__file__).parent / "results" / "copies.json"
 PICTURES, PLANTED = 5000, 200

@@ -37,8 +37,8 @@ def once(rows: int, device: str) -> dict[str, Any]:
     """Return the speeds of one version, whichever is on the path, and the codes of a few rows on both devices."""
     import torch
 
-    from narrows import codes as coding
-    from narrows.model import Model
+    from narrows.encoding import codes as coding
+    from narrows.encoding.model import Model
     from narrows.training.loop import train
 
     try:

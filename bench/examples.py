@@ -22,9 +22,9 @@ import numpy as np
 
 import narrows
 from narrows.clustering.kmeans import KMeans
+from narrows.disk.files import Array, write_json
 from narrows.encoders.pca import PCACodes
 from narrows.evaluation.examples import SHOWN, examples
-from narrows.files import Array, write_json
 
 ROWS, CODE = 5_000, 32
 LEAST = 0.15  # of a cluster, that a class must hold to be looked for

@@ -24,11 +24,11 @@ import numpy as np
 import psutil
 from playwright.sync_api import sync_playwright
 
-from narrows import environment
+from narrows.disk.files import write_json
 from narrows.evaluation.examples import SHOWN
 from narrows.explorer.bundle import THUMBNAILS, Bundle, _sheets, in_square
 from narrows.explorer.page import save
-from narrows.files import write_json
+from narrows.work import environment
 
 RESULTS = Path(__file__).parent / "results" / "explorer.json"
 ROUNDS = 3

@@ -27,11 +27,11 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 import narrows
-from narrows import environment
 from narrows.clustering.kmeans import KMeans
 from narrows.deep.agreement import Agreement
+from narrows.disk.files import Array, read_json, write_json
 from narrows.evaluation.clustering import accuracy
-from narrows.files import Array, read_json, write_json
+from narrows.work import environment
 
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 SIDE, DRAWN = 32, 128  # pixels of a letter, and those at which it is drawn first

@@ -34,13 +34,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from narrows import environment
-from narrows.files import Array, write_json
-from narrows.model import Model
+from narrows.disk.files import Array, write_json
+from narrows.encoding.model import Model
 from narrows.nets.conv import Conv
 from narrows.training.engine import Engine
 from narrows.training.loop import train
 from narrows.training.settings import Settings
+from narrows.work import environment
 from peak import TRAINING, flops_per_image, matrix_peak
 
 SHAPE, CODE = (1, 28, 28), 32

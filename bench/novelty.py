@@ -27,9 +27,9 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import narrows
-from narrows import environment
-from narrows.files import Array, read_json, write_json
-from narrows.novelty import ODD
+from narrows.disk.files import Array, read_json, write_json
+from narrows.evaluation.novelty import ODD
+from narrows.work import environment
 
 OUT = Path(__file__).parent / "results" / "novelty.json"
 FITTED, NEW, OTHERS = 10_000, 2_000, 1_000

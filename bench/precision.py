@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 import narrows
-from narrows import environment
-from narrows.codes import reconstructions
+from narrows.disk.files import write_json
+from narrows.encoding.codes import reconstructions
+from narrows.encoding.model import Model
 from narrows.evaluation.reconstruction import psnr
-from narrows.files import write_json
-from narrows.model import Model
 from narrows.training.loop import train
 from narrows.training.settings import Settings
+from narrows.work import environment
 
 
 def measured_on() -> dict[str, Any]:

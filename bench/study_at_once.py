@@ -21,9 +21,9 @@ Task = tuple[str, str, int]  # study, run, seed
 
 def do(task: Task, out: Path) -> float:
     """Do one run with one seed and return the seconds it took."""
-    from narrows.interrupt import Interrupt
-    from narrows.progress import Progress
     from narrows.studies import study as studies
+    from narrows.work.interrupt import Interrupt
+    from narrows.work.progress import Progress
 
     name, run, seed = task
     row = next(row for row in studies.load(name).run if row.name == run)
@@ -41,7 +41,7 @@ def main() -> None:
     chosen = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the runs share the cores out, not each run its arithmetic
 
-    from narrows.files import write_json
+    from narrows.disk.files import write_json
     from narrows.studies import study as studies
 
     waiting: list[tuple[Task, set[Task]]] = []

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from narrows.claims import LOCK, MARK, claimed, contents, locked
+from narrows.disk.claims import LOCK, MARK, claimed, contents, locked
 from narrows.errors import RunFolderError
 
 
@@ -56,7 +56,7 @@ def test_a_lock_that_is_no_file_is_named(tmp_path, kind):
 
 def test_whoever_claims_a_folder_sweeps_what_killed_writers_left_in_it(tmp_path):
     kill = (
-        "import os, signal, sys; from narrows.files import atomic_file\n"
+        "import os, signal, sys; from narrows.disk.files import atomic_file\n"
         "with atomic_file(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     (tmp_path / "figures").mkdir()

@@ -1,6 +1,6 @@
 import numpy as np
 
-from narrows.distinct import first_rows
+from narrows.geometry.distinct import first_rows
 
 
 def test_first_rows_leaves_copies_out():

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from narrows.classifiers import classifiers
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.model import Model
 from narrows.training.loop import train
 from narrows.training.settings import Settings
 

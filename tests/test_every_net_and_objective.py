@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import InputError, RecipeError
-from narrows.model import Model
 from narrows.nets import nets
 from narrows.objectives import objectives
 from narrows.training.loop import train

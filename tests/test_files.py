@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from narrows.errors import WriteError
-from narrows.evaluation._wholes import _on_disk
-from narrows.files import (
+from narrows.disk.files import (
     atomic_file,
     atomic_folder,
     guarded,
@@ -27,6 +25,8 @@ from narrows.files import (
     write_json,
     write_text,
 )  # fmt: skip
+from narrows.errors import WriteError
+from narrows.evaluation._wholes import _on_disk
 
 
 def test_a_failed_write_leaves_the_old_content_and_no_rubbish(tmp_path):
@@ -172,7 +172,7 @@ def test_the_mode_is_what_the_umask_leaves_and_the_umask_stays(tmp_path, monkeyp
 def test_what_a_killed_writer_left_is_swept_and_what_is_being_written_is_not(tmp_path):
     (tmp_path / "inside").mkdir()
     kill = (
-        "import os, signal, sys; from narrows.files import atomic_file, atomic_folder\n"
+        "import os, signal, sys; from narrows.disk.files import atomic_file, atomic_folder\n"
         "with atomic_file(sys.argv[1] + '/inside/a.txt') as file, atomic_folder(sys.argv[1] + '/b') as folder:\n"
         "    (folder / 'c').write_text('c'); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

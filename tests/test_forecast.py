@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from narrows import forecast
-from narrows.forecast import Forecast, about
-from narrows.progress import PlainProgress
+from narrows.work import forecast
+from narrows.work.forecast import Forecast, about
+from narrows.work.progress import PlainProgress
 
 
 @pytest.fixture

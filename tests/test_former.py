@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows import deep, environment, explorer, report
+from narrows import deep, explorer, report
+from narrows.disk.files import read_arrays
 from narrows.explorer import page
-from narrows.files import read_arrays
+from narrows.work import environment
 
 MADE = Path(__file__).parent / "former" / "made"
 SAID = read_arrays(MADE / "said.safetensors")[0]

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from narrows import manifold
+from narrows.geometry import manifold
 
 LAID_OUT = """
 import sys
 import numpy as np
 from umap import umap_
-from narrows.manifold import layout
+from narrows.geometry.manifold import layout
 
 codes = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
 np.save(sys.argv[1], layout(codes, start="spectral", epochs=20))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import NarrowsError, RecipeError, RunFolderError
-from narrows.model import Model
 
 
 @pytest.fixture

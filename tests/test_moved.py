@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from narrows.model import Model
 
 from narrows._moved import MOVED
 from narrows.classifiers import classifiers
 from narrows.errors import RecipeError
-from narrows.model import Model
 from narrows.nets import nets
 from narrows.registry import name_of
 
@@ -59,7 +59,7 @@ def test_old_names_are_imported_in_every_way_and_the_warning_is_of_the_line_that
 
 
 def test_what_never_was_is_not_found():
-    with pytest.raises(ModuleNotFoundError, match="narrows.polygon'"):
+    with pytest.raises(ModuleNotFoundError, match=r"'narrows\.polygon'"):
         importlib.import_module("narrows.polygon")
 
 

@@ -7,10 +7,10 @@ import pytest
 from scipy.spatial.distance import cdist
 
 import narrows
-from narrows import novelty as module
+from narrows.encoding.model import Model
 from narrows.errors import InputError, RunFolderError
-from narrows.model import Model
-from narrows.novelty import MEANING, Novelty, count_odd, evidence_of, most_odd, sentence
+from narrows.evaluation import novelty as module
+from narrows.evaluation.novelty import MEANING, Novelty, count_odd, evidence_of, most_odd, sentence
 from reading import contradictions, faults
 
 

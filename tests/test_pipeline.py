@@ -13,18 +13,19 @@ import sys
 import numpy as np
 import pytest
 
-from narrows import making, pipeline, stages
+from narrows import pipeline
 from narrows.cli._output import write_table
 from narrows.data.dataset import Dataset
+from narrows.disk.files import sha256
+from narrows.encoding.model import Model
 from narrows.errors import DataError, Interrupted, RecipeError, RunFolderError, TrainingError
 from narrows.explorer import page
-from narrows.files import sha256
-from narrows.interrupt import Interrupt
-from narrows.model import Model
 from narrows.recipes import recipe as recipes
-from narrows.runs import Run
+from narrows.runs import Run, making
 from narrows.steps import train as training
 from narrows.steps.project import Project
+from narrows.work import stages
+from narrows.work.interrupt import Interrupt
 
 QUICK = ("train.epochs=2", "train.batch_size=128", "projection.name=pca", "data.limit=400")
 WANTED = [

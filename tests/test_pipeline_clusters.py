@@ -10,12 +10,12 @@ from narrows import pipeline
 from narrows.data.dataset import Dataset
 from narrows.deep.agreement import Agreement
 from narrows.errors import Interrupted, RecipeError
-from narrows.interrupt import Interrupt
 from narrows.recipes import recipe as recipes
 from narrows.report import build
 from narrows.report.findings import find
 from narrows.report.verdict import signal_lines, verdict
 from narrows.steps import open_data
+from narrows.work.interrupt import Interrupt
 from reading import PRAISE, contradictions, faults, words_of
 
 QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=20", "projection.name=pca")

@@ -10,11 +10,11 @@ from narrows import pipeline
 from narrows.clustering import methods
 from narrows.deep import Stages
 from narrows.errors import InputError, Interrupted, RecipeError
-from narrows.interrupt import Interrupt
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from narrows.steps import open_data
 from narrows.steps.encode import Encode
+from narrows.work.interrupt import Interrupt
 from reading import contradictions, faults, words_of
 
 NAMES = methods.names()

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from narrows import pipeline
 from narrows.cli.app import app
+from narrows.disk.files import sha256
 from narrows.errors import RecipeError, RunFolderError
 from narrows.explorer.bundle import gather
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
-from narrows.files import sha256
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from resealing import reseal

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from narrows import placing
-from narrows.placing import place
+from narrows.geometry import placing
+from narrows.geometry.placing import place
 
 
 def test_weights_are_inverse_squared_distances():

@@ -5,9 +5,9 @@ import socket
 
 import pytest
 
+from narrows.disk.files import read_arrays, read_json, sha256
+from narrows.disk.regular import opened, parse_json, parse_toml, read
 from narrows.errors import DataError, InputError
-from narrows.files import read_arrays, read_json, sha256
-from narrows.regular import opened, parse_json, parse_toml, read
 
 READERS = (read, opened, sha256, read_json, read_arrays)
 

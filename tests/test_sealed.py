@@ -13,20 +13,20 @@ import narrows
 from narrows import pipeline, runs
 from narrows.clustering.kmeans import KMeans
 from narrows.clustering.mixture import Mixture
-from narrows.codes import CodeDistribution
 from narrows.deep.agreement import Agreement
+from narrows.disk.files import read_arrays, sha256, write_arrays, write_text
+from narrows.disk.sealed import Parts, seal
 from narrows.encoders.pca import PCACodes
+from narrows.encoding.codes import CodeDistribution
+from narrows.encoding.model import Model
 from narrows.errors import NarrowsError, RunFolderError, TrainingError
+from narrows.evaluation.novelty import Novelty
 from narrows.explorer import page
-from narrows.files import read_arrays, sha256, write_arrays, write_text
-from narrows.making import making
-from narrows.model import Model
-from narrows.novelty import Novelty
 from narrows.projection.pca import PCA
 from narrows.recipes import recipe as recipes
 from narrows.report import build
 from narrows.runs import Run
-from narrows.sealed import Parts, seal
+from narrows.runs.making import making
 
 ROWS = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
 NAMES = np.array(["cat", "dog"])[np.arange(60) % 2]

@@ -11,18 +11,20 @@ import pytest
 import tomlkit
 from filelock import FileLock
 
-from narrows import claims, files, making, pipeline, stages
-from narrows.claims import claimed
+from narrows import pipeline
+from narrows.disk import claims, files
+from narrows.disk.claims import claimed
 from narrows.errors import Interrupted, RunFolderError
 from narrows.recipes import recipe as recipes
-from narrows.runs import EDITS_LOCK, Run
-from narrows.stages import Stages
+from narrows.runs import EDITS_LOCK, Run, making
 from narrows.steps import Step, in_order
 from narrows.steps.draw import Draw
 from narrows.steps.measure import Measure
 from narrows.steps.project import Project
 from narrows.steps.report import Report
 from narrows.studies import study as studies
+from narrows.work import stages
+from narrows.work.stages import Stages
 
 QUICK = ("train.epochs=1", "train.batch_size=128", "projection.name=pca", "data.limit=200", "clustering.n_clusters=3")
 FORMER = Path(__file__).parent / "former" / "made"

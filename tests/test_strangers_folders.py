@@ -19,10 +19,10 @@ from narrows import pipeline
 from narrows.cli import explore
 from narrows.cli.app import app
 from narrows.clustering.kmeans import KMeans
+from narrows.disk.sealed import HASHES, seal
 from narrows.errors import NarrowsError
 from narrows.explorer import server
 from narrows.recipes import recipe as recipes
-from narrows.sealed import HASHES, seal
 from resealing import reseal
 
 ROWS = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)

@@ -26,14 +26,15 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from narrows import environment, pipeline
+from narrows import pipeline
+from narrows.disk.files import write_json, write_text
 from narrows.explorer import server as serving
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
-from narrows.files import write_json, write_text
 from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from narrows.steps import open_data
+from narrows.work import environment
 
 RESULTS = Path(__file__).parent.parent / "results" / "server.json"
 SECONDS, ASKED = 24.0, 0.02  # of each measurement, and between two honest requests

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for those who read types: the names of the table below, eac
     from narrows.data.dataset import Dataset as Dataset
     from narrows.data.open import open as open
     from narrows.encoders.patches import PatchCodes as PatchCodes
+    from narrows.encoding.model import Model as Model
     from narrows.errors import DataError as DataError
     from narrows.errors import InputError as InputError
     from narrows.errors import Interrupted as Interrupted
@@ -35,7 +36,6 @@ if TYPE_CHECKING:  # for those who read types: the names of the table below, eac
     from narrows.estimators.image_clusterer import ImageClusterer as ImageClusterer
     from narrows.estimators.linear_probe import LinearProbe as LinearProbe
     from narrows.estimators.neural_kmeans import NeuralKMeans as NeuralKMeans
-    from narrows.model import Model as Model
     from narrows.runs import Run as Run
 
 #: Every public name, and the module that it comes from or is.
@@ -48,7 +48,7 @@ _HOME = {
     "InputError": "narrows.errors",
     "Interrupted": "narrows.errors",
     "LinearProbe": "narrows.estimators.linear_probe",
-    "Model": "narrows.model",
+    "Model": "narrows.encoding.model",
     "NarrowsError": "narrows.errors",
     "NeuralKMeans": "narrows.estimators.neural_kmeans",
     "PatchCodes": "narrows.encoders.patches",

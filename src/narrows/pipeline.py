@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from narrows.data.dataset import Dataset
-from narrows.interrupt import Interrupt
-from narrows.making import making
-from narrows.progress import Progress
 from narrows.recipes.recipe import Recipe
 from narrows.runs import Run
+from narrows.runs.making import making
 from narrows.steps import Job, in_order
+from narrows.work.interrupt import Interrupt
+from narrows.work.progress import Progress
 
 
 def run(

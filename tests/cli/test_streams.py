@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from narrows.cli._streams import enduring
-from narrows.progress import PlainProgress
+from narrows.work.progress import PlainProgress
 
 NARROWS = [sys.executable, "-m", "narrows"]
 

@@ -5,8 +5,8 @@ import warnings
 import numpy as np
 import pytest
 
-from narrows import files
 from narrows.clustering import methods
+from narrows.disk import files
 from narrows.errors import InputError, RecipeError
 from narrows.evaluation.clustering import accuracy
 

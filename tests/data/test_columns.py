@@ -6,8 +6,8 @@ import pytest
 
 import narrows
 from narrows.data import columns
+from narrows.encoding.model import Model
 from narrows.errors import DataError
-from narrows.model import Model
 
 RNG = np.random.default_rng(0)
 PLAIN = RNG.normal(size=(300, 6))

@@ -5,7 +5,7 @@ import pytest
 
 from narrows.deep import _spaces, _views
 from narrows.deep.agreement import Agreement
-from narrows.distinct import count_distinct, first_rows
+from narrows.geometry.distinct import count_distinct, first_rows
 
 
 class Watched(np.memmap):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from narrows import files
 from narrows.deep import Stages, methods
+from narrows.disk import files
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.evaluation.clustering import accuracy
 

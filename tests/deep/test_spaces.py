@@ -7,7 +7,7 @@ from narrows.deep import _spaces as spaces
 from narrows.deep.agreement import Agreement
 from narrows.errors import RecipeError, RunFolderError
 from narrows.evaluation.clustering import accuracy
-from narrows.neighbours import nearest
+from narrows.geometry.neighbours import nearest
 
 
 def pixel_space(values):

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from narrows import encoders as room
-from narrows import model as networks
 from narrows.data.dataset import Dataset
+from narrows.disk.files import read_arrays, write_arrays
 from narrows.encoders import FittedEncoder, encoders
+from narrows.encoding import model as networks
+from narrows.encoding.model import Model, apply
 from narrows.errors import DataError, InputError, RecipeError, RunFolderError
-from narrows.files import read_arrays, write_arrays
-from narrows.model import Model, apply
 from narrows.registry import name_of
 
 every_encoder = pytest.mark.parametrize("name", encoders.names())

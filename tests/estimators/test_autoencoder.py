@@ -7,7 +7,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
-from narrows.codes import normal_codes
+from narrows.encoding.codes import normal_codes
 from narrows.errors import DataError, InputError, RecipeError
 
 QUICK = {"epochs": 2, "batch_size": 16, "random_state": 0}

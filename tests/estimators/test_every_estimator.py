@@ -13,13 +13,13 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import narrows
 from narrows.clustering.kmeans import KMeans
+from narrows.disk.sealed import Parts, seal
 from narrows.encoders.pca import PCACodes
 from narrows.errors import InputError, RecipeError, RunFolderError
 from narrows.estimators._saving import as_json, from_json
 from narrows.estimators._source import TellsNovelty
 from narrows.nets.dense import Dense
 from narrows.objectives.reconstruction import Reconstruction
-from narrows.sealed import Parts, seal
 
 QUICK = {"epochs": 2, "batch_size": 32}
 UNFITTED = narrows.Autoencoder(3, epochs=2, random_state=0)

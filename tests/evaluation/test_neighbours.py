@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from narrows import neighbours
 from narrows.evaluation.neighbours import outlier_scores
-from narrows.neighbours import nearest
+from narrows.geometry import neighbours
+from narrows.geometry.neighbours import nearest
 
 
 @pytest.mark.parametrize("size", [1, 2, 8, 9, 40])

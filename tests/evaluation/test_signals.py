@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import InputError
 from narrows.evaluation.signals import (
     accuracy_gap,
@@ -25,7 +26,6 @@ from narrows.evaluation.signals import (
     still_improving,
     stopped_improving,
 )
-from narrows.model import Model
 
 OUTSIDE, INSIDE = 0, 1
 POINTS = np.repeat([OUTSIDE, INSIDE], [6992, 3008])  # the polygons' test set: 69.92 % outside

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from narrows.encoding.model import Model
 from narrows.evaluation import summary
-from narrows.model import Model
 
 
 def model_of(shape):

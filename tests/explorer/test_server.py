@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 from pyarrow import parquet
 
+from narrows.disk.files import write_json, write_text
 from narrows.explorer import server as serving
 from narrows.explorer.opened import Opened
 from narrows.explorer.page import read
 from narrows.explorer.server import LARGEST, WAITING, build
-from narrows.files import write_json, write_text
 from narrows.runs import Run
 
 HOST = "127.0.0.1:8000"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.model import Model
 from narrows.nets.neural_kmeans import NeuralKMeans
 from narrows.studies.worked.kmeans_update import assignments
 

@@ -4,7 +4,7 @@ import torch
 
 from narrows.deep import Stages
 from narrows.deep._decoder import with_decoder
-from narrows.model import Model
+from narrows.encoding.model import Model
 from narrows.objectives import Batch
 from narrows.training.settings import Settings
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.model import Model
 from narrows.objectives import Batch
 from narrows.studies.worked import kmeans_update as page
 from narrows.training.loop import train

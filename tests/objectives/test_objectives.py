@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from narrows.errors import RecipeError
 from narrows.nets.dense import Dense
-from narrows.noise import Noise
 from narrows.objectives import Batch, pixel_loss
 from narrows.objectives.code_noise import CodeNoise
 from narrows.objectives.contrastive import Contrastive, nt_xent
@@ -18,6 +17,7 @@ from narrows.objectives.denoising import Denoising
 from narrows.objectives.reconstruction import Reconstruction
 from narrows.objectives.variational import Variational, kl_to_standard_normal
 from narrows.views import Views
+from narrows.views.noise import Noise
 
 
 @pytest.fixture

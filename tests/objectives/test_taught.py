@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.model import Model
 from narrows.objectives import Batch
 
 

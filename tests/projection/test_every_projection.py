@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 
-from narrows import files
+from narrows.disk import files
 from narrows.errors import InputError
 from narrows.evaluation.projection import trustworthiness
-from narrows.neighbours import nearest
+from narrows.geometry.neighbours import nearest
 from narrows.projection import methods
 
 every_method = pytest.mark.parametrize("name", methods.names())

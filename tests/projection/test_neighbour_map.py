@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from narrows.errors import RecipeError
-from narrows.neighbours import nearest
+from narrows.geometry.neighbours import nearest
 from narrows.projection.tsne import TSNE
 from narrows.projection.umap import UMAP
 

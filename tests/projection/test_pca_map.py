@@ -1,8 +1,8 @@
 import numpy as np
 from sklearn import decomposition
 
-from narrows import principal
-from narrows.principal import principal_axes
+from narrows.geometry import principal
+from narrows.geometry.principal import principal_axes
 from narrows.projection.pca import PCA
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from narrows.files import read_json
+from narrows.disk.files import read_json
 from narrows.report import resource
 from narrows.studies.page import bare_figures, render
 from narrows.studies.plan import builtin, load, question

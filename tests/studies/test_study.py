@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from narrows.disk.files import read_json, write_json
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
-from narrows.files import read_json, write_json
 from narrows.studies import study as studies
 from narrows.studies import summing
 from narrows.studies.keeping import keep

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from narrows.encoding.model import Model
 from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError, TrainingError
-from narrows.model import Model
 from narrows.objectives.reconstruction import Reconstruction
 from narrows.training import checkpoint
 from narrows.training.averaging import update_average

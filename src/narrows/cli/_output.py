@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from narrows.disk.files import Array, atomic_file, atomic_folder, safe_name, sweep_beside, write_csv, write_npy
 from narrows.errors import InputError
-from narrows.files import Array, atomic_file, atomic_folder, safe_name, sweep_beside, write_csv, write_npy
 
 TABLES = (".csv", ".npy", ".npz")
 IMAGES = (".npy", ".npz", ".png", "")  # "" for a folder of .png

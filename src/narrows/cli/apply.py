@@ -12,8 +12,8 @@ from narrows.wording import plural
 
 if TYPE_CHECKING:
     from narrows.data.dataset import Dataset
-    from narrows.encoder import Encoder
-    from narrows.files import Array
+    from narrows.disk.files import Array
+    from narrows.encoding.encoder import Encoder
     from narrows.runs import Run
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
@@ -172,8 +172,8 @@ def generate(
     import numpy as np
 
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
-    from narrows.codes import draw_codes
     from narrows.data.columns import with_offsets
+    from narrows.encoding.codes import draw_codes
 
     opened, encoder = _open_run(run, trust_code)
     out = out or Path("generated.png" if encoder.is_images else "generated.csv")
@@ -188,7 +188,7 @@ def generate(
 
 def _column_of(novelty: Array | None, run: Run) -> dict[str, Array]:
     """Return the column of novelty, and say how many rows are odd; no column, and why, where the run has none."""
-    from narrows.novelty import ABSENT, sentence
+    from narrows.evaluation.novelty import ABSENT, sentence
 
     if novelty is None:
         typer.echo(f"note: {ABSENT}", err=True)
@@ -214,7 +214,7 @@ def _open_data(
 ) -> Dataset:  # fmt: skip
     """Open new data in the encoder's shape; say what had to be left out."""
     from narrows.errors import InputError
-    from narrows.progress import for_this_terminal
+    from narrows.work.progress import for_this_terminal
 
     if resize and not encoder.is_images:
         raise InputError("--resize", "has a meaning for a run of images only, and this is one of vectors")

@@ -75,7 +75,7 @@ def copies(
     """Find what a source holds twice: equal rows; mirrored, cropped, resized and re-saved images; blank images."""
     from narrows.cli._output import check_out
     from narrows.evaluation import copies as duplicates
-    from narrows.progress import for_this_terminal
+    from narrows.work.progress import for_this_terminal
 
     if out is not None:
         check_out(out, (".csv",), overwrite)
@@ -102,8 +102,8 @@ def _opened(source: str, asked: dict[str, Any], settings: list[str] | None) -> D
     """Open a source by settings of its data (``data.KEY=VALUE``) and what was asked besides."""
     from narrows.data.open import open as open_source
     from narrows.errors import InputError
-    from narrows.progress import for_this_terminal
     from narrows.recipes import recipe as recipes
+    from narrows.work.progress import for_this_terminal
 
     given = {name: value for name, value in asked.items() if value is not None}
     of_runs = recipes.Data.model_fields.keys() - recipes.Data().options().keys()

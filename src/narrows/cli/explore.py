@@ -33,8 +33,8 @@ def explore(
     import tempfile
 
     from narrows.errors import InputError
+    from narrows.evaluation.novelty import ABSENT
     from narrows.explorer.page import NAME, write
-    from narrows.novelty import ABSENT
     from narrows.runs import Run
 
     if rebuild and (other is not None or port):
@@ -90,9 +90,9 @@ def _data_of(run: Run) -> Dataset | None:
     """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
     from narrows.data.open import CODE_PATH
     from narrows.errors import DataError
-    from narrows.progress import for_this_terminal
     from narrows.recipes.recipe import data_of
     from narrows.steps import open_data
+    from narrows.work.progress import for_this_terminal
 
     asked, seed = data_of(run.folder / "recipe.toml")
     if CODE_PATH.fullmatch(asked.source) and run.trust_code is not True:

@@ -38,7 +38,7 @@ def copy(
 ) -> None:
     """Write a recipe to a file of your own, to change and run with `narrows run FILE`."""
     from narrows.cli._output import check_out
-    from narrows.files import write_text
+    from narrows.disk.files import write_text
     from narrows.recipes.recipe import load
 
     check_out(target, (".toml",), overwrite, "the target")

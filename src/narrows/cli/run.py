@@ -48,9 +48,9 @@ def run(
     """
     from narrows.data.named import named
     from narrows.errors import InputError, RecipeError, nearest
-    from narrows.interrupt import Interrupt
-    from narrows.progress import for_this_terminal
     from narrows.recipes import recipe as recipes
+    from narrows.work.interrupt import Interrupt
+    from narrows.work.progress import for_this_terminal
 
     if name is None and data is None:
         raise InputError(
@@ -146,7 +146,7 @@ def folder_name(source: str) -> str:
     import glob
     import re
 
-    from narrows.files import unreserved
+    from narrows.disk.files import unreserved
 
     path = Path(os.path.expanduser(source))
     if not os.path.exists(path):

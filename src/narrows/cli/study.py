@@ -24,8 +24,8 @@ def study(
 
     Examples: narrows study list | narrows study polygons --quick | narrows study polygons --data points.npy
     """
+    from narrows.disk.files import safe_name
     from narrows.errors import InputError
-    from narrows.files import safe_name
     from narrows.studies import study as studies
     from narrows.studies.keeping import keep as keep_study
 
@@ -37,8 +37,8 @@ def study(
             typer.echo(line)
         return
 
-    from narrows.interrupt import Interrupt
-    from narrows.progress import for_this_terminal
+    from narrows.work.interrupt import Interrupt
+    from narrows.work.progress import for_this_terminal
 
     chosen = studies.load(name)
     if data is not None and keep is not None:

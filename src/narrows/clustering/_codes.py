@@ -16,10 +16,10 @@ import numpy as np
 from narrows import wording
 from narrows.clustering._contract import Clusterer
 from narrows.data.dataset import all_finite
-from narrows.distinct import count_distinct
+from narrows.disk.files import Array
+from narrows.disk.sealed import Parts
 from narrows.errors import InputError
-from narrows.files import Array
-from narrows.sealed import Parts
+from narrows.geometry.distinct import count_distinct
 from narrows.wording import verb
 
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB

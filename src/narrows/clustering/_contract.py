@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from narrows.arguments import whole_number
+from narrows.disk.files import Array, write_arrays
+from narrows.disk.learned import Learned
+from narrows.disk.sealed import AGAIN, Parts, new_place, seal
 from narrows.errors import NarrowsError, RunFolderError
-from narrows.files import Array, write_arrays
-from narrows.learned import Learned
-from narrows.sealed import AGAIN, Parts, new_place, seal
 
 SEEDS = 1 << 32  # there are so many
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from narrows.arguments import whole_number
 from narrows.clustering.mixture import Mixture
-from narrows.distinct import first_rows
+from narrows.disk.files import Array
 from narrows.errors import RecipeError
-from narrows.files import Array
-from narrows.manifold import layout
-from narrows.placing import FEWEST, place
+from narrows.geometry.distinct import first_rows
+from narrows.geometry.manifold import layout
+from narrows.geometry.placing import FEWEST, place
 from narrows.wording import distinct
 
 __all__ = ["Layout"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
-from narrows.files import Array
+from narrows.disk.files import Array
 
 __all__ = ["Linear"]
 

@@ -11,8 +11,8 @@ from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
 from narrows.data.splits import some_rows
+from narrows.disk.files import Array
 from narrows.errors import RecipeError, RunFolderError
-from narrows.files import Array
 from narrows.wording import plural, verb
 
 __all__ = ["Mixture"]

@@ -9,7 +9,7 @@ import numpy as np
 from narrows.arguments import whole_number
 from narrows.clustering import CodeClusterer
 from narrows.clustering.kmeans import KMeans
-from narrows.files import Array
+from narrows.disk.files import Array
 
 __all__ = ["StudentT"]
 

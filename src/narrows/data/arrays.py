@@ -12,8 +12,8 @@ import numpy as np
 from narrows.data import columns
 from narrows.data.dataset import all_finite
 from narrows.data.scale import BYTES, KEPT, OVERSHOOT, SIXTEEN_BITS, UNIT, Census, Scale, of_model
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 MOST_BYTES = 1 << 33  # of an array that is written out from a form in which zeros take no room
 BLOCK = 1024  # rows converted at a time, so that no second copy of everything is made

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 MOST_NAMED = 10  # columns that one sentence names
 BLOCK_VALUES = 1 << 20  # float64 values worked on at once: 8 MiB

@@ -12,8 +12,8 @@ import numpy as np
 
 from narrows.data import metadata
 from narrows.data.metadata import Column
+from narrows.disk.files import Array, Int64
 from narrows.errors import DataError
-from narrows.files import Array, Int64
 from narrows.wording import plural
 
 HASHED_BYTES = 1 << 24  # at a time

@@ -13,9 +13,9 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from narrows.disk.files import naming
 from narrows.errors import DataError
-from narrows.files import naming
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 ROUNDS = 3  # each source is tried so often
 PAUSE = 0.5  # seconds before the second round, doubled before each further one

@@ -16,8 +16,8 @@ from narrows.data import columns, metadata, vectors
 from narrows.data.arrays import require_room
 from narrows.data.formats import Options, Raw
 from narrows.data.parts import Header, parts_of
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 #: What stands in a column: numbers (N,), vectors (N, D), or words.
 Content = Array | tuple[str, ...]

@@ -19,15 +19,15 @@ from typing import IO, Any
 
 import numpy as np
 
-from narrows import regular
 from narrows.data import jpeg, kinds, sizes, tiff, upright
 from narrows.data.pixels import Image, is_grey, to_image, to_pixels
 from narrows.data.reading import MOST_MAX_PIXELS, MOST_PIXELS, Channels, How, NeedsScale
 from narrows.data.scale import BYTES, Census
 from narrows.data.sizes import SMALLEST_SIDE, draft_size, shrink
 from narrows.data.upright import Size
+from narrows.disk import regular
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 # What is read, and how many frames of four bytes a pixel its decoder holds at once.
 FORMATS = {

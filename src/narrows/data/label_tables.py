@@ -15,8 +15,8 @@ import numpy as np
 from narrows.data import columns
 from narrows.data.labels import LABEL_WORDS, called_labels, is_fraction, is_missing
 from narrows.data.row_tables import Table, below_header, cells_of, id_column, names_of
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 # What says which rows train, and is no class.
 SPLIT_WORDS = frozenset({

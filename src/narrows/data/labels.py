@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 UNKNOWN = -1
 FEW = 20  # numbers up to this are class numbers, even where few of them occur: digits may be 7 and 9 alone

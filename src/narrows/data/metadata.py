@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from narrows.data.labels import is_missing
+from narrows.disk.files import Array, Float64
 from narrows.errors import DataError
-from narrows.files import Array, Float64
 
 Column = Float64 | tuple[str, ...]  # (N,): numbers, NaN where there is none; or words, "" where there is none
 

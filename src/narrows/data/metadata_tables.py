@@ -14,8 +14,8 @@ from narrows.data import frames
 from narrows.data.labels import labels_file
 from narrows.data.metadata import Column, of_texts, of_values, taken, written
 from narrows.data.row_tables import ID_WORDS, below_header, cells_of, names_of
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 from narrows.wording import out_of, plural
 
 Columns = dict[str, Column]

@@ -29,10 +29,10 @@ from narrows.data.named import named
 from narrows.data.reading import MOST_PIXELS, Fit
 from narrows.data.scale import White, check_range, check_white
 from narrows.data.walking import matching
+from narrows.disk.files import Array
 from narrows.errors import DataError, nearest
-from narrows.files import Array
-from narrows.progress import Progress
 from narrows.wording import plural
+from narrows.work.progress import Progress
 
 # What ``like`` may say: how the data of a model were opened.
 KEPT = frozenset({"size", "channels", "fit", *scale.KEPT, "page", "max_pixels", "columns", "offsets"})

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 Image = Any  # PIL.Image.Image, which is imported only where a file is decoded
 

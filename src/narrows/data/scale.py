@@ -12,8 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 White = float | Literal["auto"]
 Range = tuple[float, float] | Literal["auto"]

@@ -16,8 +16,8 @@ from narrows.data import tiff
 from narrows.data.pixels import Image, to_image, to_pixels
 from narrows.data.reading import MOST_MAX_PIXELS, Channels, Fit
 from narrows.data.upright import Size
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 AUTO_SIDE = 64
 SMALLEST_SIDE = 8

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from narrows.data.dataset import Dataset
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 FEWEST = 20  # rows below which nothing is held out: the held-out figures would mean nothing
 

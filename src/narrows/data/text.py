@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from narrows.disk.regular import half_of_memory, opened
 from narrows.errors import DataError
-from narrows.regular import half_of_memory, opened
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 MOST_UNPACKED = 1 << 31  # bytes of a packed table: one that anybody reads by hand is smaller, a bomb larger

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MOST_CHANNELS = 64

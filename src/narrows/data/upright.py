@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from narrows.data.tiff import ORIENTATION
-from narrows.files import Array
+from narrows.disk.files import Array
 
 Size = tuple[int, int]  # height, width
 Image = Any  # PIL.Image.Image, which is imported only where a file is decoded

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 BRACKETS = re.compile(r"\s*[\[({](.*)[\])}]\s*", re.DOTALL)
 BETWEEN = re.compile(r"[\s,;]+")

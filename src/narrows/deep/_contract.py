@@ -12,18 +12,18 @@ import numpy as np
 import torch
 
 from narrows import __version__, wording
-from narrows import codes as coding
 from narrows.clustering import Clusterer, CodeClusterer
 from narrows.data.dataset import all_finite
 from narrows.deep._decoder import with_decoder
 from narrows.deep._planes import by_planes
-from narrows.distinct import count_distinct
+from narrows.disk.files import Array, sha256
+from narrows.disk.learned import checked_state
+from narrows.disk.sealed import Parts
+from narrows.encoding import codes as coding
+from narrows.encoding.model import PARTS, Model
 from narrows.errors import InputError
-from narrows.files import Array, sha256
-from narrows.learned import checked_state
-from narrows.model import PARTS, Model
+from narrows.geometry.distinct import count_distinct
 from narrows.nets import Network
-from narrows.sealed import Parts
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import plural, verb

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from narrows.files import Array
-from narrows.model import Model
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 

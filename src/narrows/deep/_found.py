@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from narrows.deep._merging import join, link, mean_joint, settle, unknown
+from narrows.disk.files import Array
 from narrows.evaluation.agreement import neighbour_information
 from narrows.evaluation.clustering import ari
-from narrows.files import Array
 
 BEST = 9  # clusterings of which the one is taken that the others agree with most
 APART = 1 / 3  # of what is unknown about a neighbour's cluster: where less is left, groups lie apart

@@ -14,14 +14,14 @@ from narrows.clustering.student_t import StudentT
 from narrows.deep._contract import shares_of
 from narrows.deep._decoder import with_objective
 from narrows.deep._pretrained import Pretrained
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.files import Array
-from narrows.model import Model
 from narrows.objectives.student_t import target
-from narrows.stages import Arrays
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import share, verb
+from narrows.work.stages import Arrays
 
 
 class Gathering(Pretrained):

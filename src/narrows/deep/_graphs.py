@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from narrows.files import Array
-from narrows.neighbours import nearest
-from narrows.stages import Arrays
+from narrows.disk.files import Array
+from narrows.geometry.neighbours import nearest
 from narrows.training.stages import Stages
+from narrows.work.stages import Arrays
 
 NEIGHBOURS = 15  # of a row
 FEWEST_NEIGHBOURS = 3  # of a row, where clusters are so small that half of one has fewer than 15

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.evaluation.agreement import information, xlogx
 from narrows.evaluation.agreement import joint as joint_of
-from narrows.files import Array
 
 SWEEPS = 50  # of moves, at most; some three are usual
 GAIN = 1e-12  # a move must raise the information by more than rounding

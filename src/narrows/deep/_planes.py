@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from narrows.clustering.linear import Linear
-from narrows.files import Array
+from narrows.disk.files import Array
 
 
 def by_planes(weights: Array, offsets: Array, codes: Array) -> Linear:

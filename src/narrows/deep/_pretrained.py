@@ -6,8 +6,8 @@ import math
 
 from narrows.arguments import whole_number
 from narrows.deep._contract import DeepClusterer
-from narrows.files import Array
-from narrows.model import Model
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 

@@ -12,11 +12,11 @@ from narrows.clustering.mixture import Mixture
 from narrows.deep._found import Found
 from narrows.deep._graphs import Graphs, asked, graphs_of
 from narrows.deep._merging import join, mean_joint, numbers
-from narrows.files import Array
-from narrows.manifold import layout
-from narrows.placing import FEWEST
-from narrows.stages import Arrays, Notes
+from narrows.disk.files import Array
+from narrows.geometry.manifold import layout
+from narrows.geometry.placing import FEWEST
 from narrows.training.stages import Stages
+from narrows.work.stages import Arrays, Notes
 
 DIMENSIONS, EPOCHS = 5, 200  # of a layout
 CELLS = 3, 6, 12  # small cells per cluster that are made of a layout

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from narrows import codes as coding
 from narrows.data.splits import some_rows
+from narrows.disk.files import Array
 from narrows.encoders.patches import PatchCodes
-from narrows.files import Array
-from narrows.neighbours import nearest
-from narrows.principal import principal_axes
+from narrows.encoding import codes as coding
+from narrows.geometry.neighbours import nearest
+from narrows.geometry.principal import principal_axes
 
 SAMPLE = 5_000  # rows from which axes and units are found
 PIXEL_AXES, PATCH_AXES = 50, 128

@@ -6,10 +6,10 @@ from abc import abstractmethod
 
 from narrows.clustering import Clusterer, CodeClusterer
 from narrows.deep._pretrained import Pretrained
-from narrows.files import Array
-from narrows.model import Model
-from narrows.stages import Arrays, Notes
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.training.stages import Stages
+from narrows.work.stages import Arrays, Notes
 
 
 class Tandem(Pretrained):

@@ -13,9 +13,9 @@ from narrows.deep._contract import shares_of
 from narrows.deep._decoder import with_objective
 from narrows.deep._graphs import graphs_of
 from narrows.deep._spaces import to_directions
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.evaluation.agreement import neighbour_agreement, neighbour_information
-from narrows.files import Array
-from narrows.model import Model
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 

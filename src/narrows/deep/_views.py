@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from narrows import codes as coding
-from narrows.files import Array
-from narrows.neighbours import nearest_in
+from narrows.disk.files import Array
+from narrows.encoding import codes as coding
+from narrows.geometry.neighbours import nearest_in
 from narrows.wording import share, times
 
 LOOKED_AT = 4000  # images among which neighbours are looked for

@@ -21,17 +21,17 @@ from narrows.deep._search import Search
 from narrows.deep._spaces import GRIDS, SMALLEST, patch_space, pixel_space, side_by_side, to_directions
 from narrows.deep._teaching import Teaching, power_of_two
 from narrows.deep._views import suited_views
-from narrows.distinct import first_rows
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
 from narrows.errors import nearest as nearest_name
-from narrows.files import Array
-from narrows.model import Model
-from narrows.placing import FEWEST
-from narrows.stages import Arrays, Notes
+from narrows.geometry.distinct import first_rows
+from narrows.geometry.placing import FEWEST
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.views import Views
 from narrows.wording import fixed, plural, verb
+from narrows.work.stages import Arrays, Notes
 
 __all__ = ["Agreement"]
 

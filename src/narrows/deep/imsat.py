@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.arguments import positive, whole_number
 from narrows.clustering import CodeClusterer
 from narrows.deep import DeepClusterer
 from narrows.deep._planes import by_planes
-from narrows.files import Array
-from narrows.model import Model
-from narrows.neighbours import nearest
+from narrows.disk.files import Array
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
+from narrows.geometry.neighbours import nearest
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 

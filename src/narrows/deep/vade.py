@@ -12,11 +12,11 @@ from narrows.clustering import CodeClusterer
 from narrows.clustering.mixture import Mixture
 from narrows.deep._decoder import with_objective
 from narrows.deep._pretrained import Pretrained
-from narrows.files import Array
-from narrows.model import Model
-from narrows.stages import Arrays
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
+from narrows.work.stages import Arrays
 
 __all__ = ["VaDE"]
 

@@ -8,12 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from narrows.encoder import CONFIG, FORMAT, Encoder, check_array, checked_config, encoders, parts_of, usual_code_size
+from narrows.disk.files import Array, write_arrays, write_json
+from narrows.disk.learned import Learned
+from narrows.disk.sealed import Parts
+from narrows.encoding.encoder import (
+    CONFIG,
+    FORMAT,
+    Encoder,
+    check_array,
+    checked_config,
+    encoders,
+    parts_of,
+    usual_code_size,
+)
 from narrows.errors import DataError, NarrowsError, RunFolderError
-from narrows.files import Array, write_arrays, write_json
-from narrows.learned import Learned
 from narrows.registry import Trust, name_of
-from narrows.sealed import Parts
 from narrows.wording import plural
 
 __all__ = ["Encoder", "FittedEncoder", "encoders", "load", "usual_code_size"]

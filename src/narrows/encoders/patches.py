@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from narrows.arguments import whole_number
+from narrows.disk.files import Array
 from narrows.encoders import FittedEncoder
 from narrows.errors import DataError, InputError
-from narrows.files import Array
 
 __all__ = ["PatchCodes"]
 

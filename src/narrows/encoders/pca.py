@@ -10,9 +10,9 @@ import numpy as np
 
 from narrows.arguments import whole_number
 from narrows.data.splits import some_rows
+from narrows.disk.files import Array
 from narrows.encoders import FittedEncoder, usual_code_size
-from narrows.files import Array
-from narrows.principal import principal_axes, with_fixed_signs
+from narrows.geometry.principal import principal_axes, with_fixed_signs
 
 __all__ = ["PCACodes"]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from narrows.clustering import CodeClusterer
+from narrows.disk.files import Array
+from narrows.disk.sealed import Parts
 from narrows.encoders import FittedEncoder, load
 from narrows.errors import RunFolderError
-from narrows.files import Array
-from narrows.sealed import Parts
 
 
 class Coded:

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from narrows.encoder import Encoder
-from narrows.files import Array
+from narrows.disk.files import Array
+from narrows.encoding.encoder import Encoder
 
 
 class GivesCodes(TransformerMixin):  # type: ignore[misc]

@@ -14,11 +14,11 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 from narrows.data.arrays import without_tensors
 from narrows.data.dataset import Dataset
 from narrows.data.open import given
+from narrows.disk.files import Array
+from narrows.disk.sealed import Parts
 from narrows.errors import DataError, RunFolderError
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source, is_table
-from narrows.files import Array
-from narrows.sealed import Parts
 from narrows.wording import plural
 
 

@@ -15,13 +15,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from narrows.arguments import checked
 from narrows.data.arrays import without_tensors
-from narrows.encoder import Encoder
+from narrows.disk.files import Array, atomic_file, write_arrays, write_json
+from narrows.disk.sealed import Parts, new_place, seal
+from narrows.encoding.encoder import Encoder
+from narrows.encoding.model import PARTS, Model
 from narrows.errors import InputError, RunFolderError
 from narrows.estimators._source import TellsNovelty
-from narrows.files import Array, atomic_file, write_arrays, write_json
-from narrows.model import PARTS, Model
 from narrows.registry import name_of
-from narrows.sealed import Parts, new_place, seal
 from narrows.wording import plural
 
 AXES = {"NHW", "NHWC", "NCHW"}  # of images

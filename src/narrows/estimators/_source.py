@@ -19,12 +19,12 @@ from narrows.data.formats import Options, Raw
 from narrows.data.labels import as_labels
 from narrows.data.open import given, open_like
 from narrows.data.open import open as open_source
-from narrows.encoder import Encoder
+from narrows.disk.files import Array, Float32, write_arrays
+from narrows.disk.sealed import Parts
+from narrows.encoding.encoder import Encoder
 from narrows.errors import InputError, RecipeError, RunFolderError
-from narrows.files import Array, Float32, write_arrays
-from narrows.novelty import NAME, Novelty, evidence_of
-from narrows.progress import Progress, for_this_terminal
-from narrows.sealed import Parts
+from narrows.evaluation.novelty import NAME, Novelty, evidence_of
+from narrows.work.progress import Progress, for_this_terminal
 
 DTYPES = [np.float64, np.float32]  # that vectors may come in; others become the first
 
@@ -123,7 +123,7 @@ class TellsNovelty(OpensSources):
         """Return the novelty (N,) float32 of each row: the share of held-out rows that are odder.
 
         Near 0: unlike what was fitted, whatever the estimator says of it otherwise. Of rows like those fitted, one in
-        twenty has a novelty of at most 0.05. See ``narrows.novelty`` for what it is computed from.
+        twenty has a novelty of at most 0.05. See ``narrows.evaluation.novelty`` for what it is computed from.
 
         Raises
         ------

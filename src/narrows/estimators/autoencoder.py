@@ -13,20 +13,20 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from narrows import codes as coding
 from narrows.arguments import checked
 from narrows.data.arrays import as_array
 from narrows.data.dataset import all_finite
 from narrows.data.splits import split
+from narrows.disk.files import Array, Float32, write_arrays
+from narrows.disk.sealed import Parts
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import InputError, RecipeError, TrainingError
 from narrows.estimators._codes import GivesCodes
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
 from narrows.estimators._training import named, with_options
-from narrows.files import Array, Float32, write_arrays
-from narrows.model import Model
 from narrows.recipes.recipe import check
-from narrows.sealed import Parts
 from narrows.training.loop import train
 
 __all__ = ["Autoencoder"]
@@ -55,7 +55,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    model_ : the trained ``narrows.model.Model``
+    model_ : the trained ``narrows.encoding.model.Model``
     code_size_ : values in a code
     code_distribution_ : the distribution of the training codes, which ``sample`` draws from
     history_ : one dictionary per epoch

@@ -10,18 +10,18 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from narrows import codes as coding
 from narrows.arguments import checked
 from narrows.classifiers import ClassifierNet, classifiers
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
+from narrows.disk.files import Array, Float32, Float64
+from narrows.disk.sealed import Parts
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import DataError, RunFolderError
 from narrows.estimators._labelled import LearnsClasses
 from narrows.estimators._source import Source
 from narrows.estimators._training import named, with_options
-from narrows.files import Array, Float32, Float64
-from narrows.model import Model
-from narrows.sealed import Parts
 from narrows.training.loop import train
 
 __all__ = ["Classifier"]
@@ -49,7 +49,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    model_ : the trained ``narrows.model.Model``
+    model_ : the trained ``narrows.encoding.model.Model``
     classes_ : (C,) the labels as they were given
     history_ : one dictionary per epoch, with loss and accuracy
     novelty_ : what ``novelty`` compares with, counted on the rows that chose the best epoch; features of at most 5,000

@@ -14,6 +14,8 @@ from narrows.arguments import checked
 from narrows.clustering import Clusterer, methods
 from narrows.data.dataset import Dataset
 from narrows.deep import DeepClusterer
+from narrows.disk.files import Array
+from narrows.disk.sealed import Parts
 from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import RecipeError
 from narrows.estimators._coded import Coded
@@ -21,9 +23,7 @@ from narrows.estimators._codes import GivesCodes
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
 from narrows.estimators._training import named
-from narrows.files import Array
 from narrows.registry import name_of
-from narrows.sealed import Parts
 from narrows.training.stages import Stages
 from narrows.wording import plural
 

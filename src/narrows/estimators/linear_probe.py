@@ -10,9 +10,12 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 
-from narrows import codes as coding
-from narrows.encoder import Encoder
+from narrows.disk.files import Array, Float32, Float64
+from narrows.disk.sealed import Parts
 from narrows.encoders import load
+from narrows.encoding import codes as coding
+from narrows.encoding.encoder import Encoder
+from narrows.encoding.model import Model
 from narrows.errors import InputError
 from narrows.estimators._codes import GivesCodes
 from narrows.estimators._labelled import LearnsClasses
@@ -20,9 +23,6 @@ from narrows.estimators._saving import as_json, files_of
 from narrows.estimators._source import Source
 from narrows.estimators.autoencoder import Autoencoder
 from narrows.estimators.classifier import Classifier
-from narrows.files import Array, Float32, Float64
-from narrows.model import Model
-from narrows.sealed import Parts
 from narrows.training.settings import Settings
 
 __all__ = ["LinearProbe"]
@@ -51,7 +51,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
     classifier_ : the fitted ``Classifier`` on codes
     classes_ : (C,) the labels as they were given
     history_ : one dictionary per epoch
-    model_ : the encoder's ``narrows.model.Model``, or the encoder itself
+    model_ : the encoder's ``narrows.encoding.model.Model``, or the encoder itself
     novelty_ : what ``novelty`` compares with: the codes or features of at most 5,000 fitted rows, and their values. A
         fifth of the rows stands for held-out rows
     n_features_in_ : values in one input

@@ -19,14 +19,14 @@ from narrows.data.arrays import as_array
 from narrows.data.columns import moments, without_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.splits import some_rows
+from narrows.disk.files import Array, Float32, Int64
+from narrows.disk.sealed import Parts
+from narrows.encoding.model import Model
 from narrows.errors import InputError, RunFolderError, TrainingError, nearest
 from narrows.estimators._codes import GivesCodes
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
 from narrows.evaluation import signals
-from narrows.files import Array, Float32, Int64
-from narrows.model import Model
-from narrows.sealed import Parts
 from narrows.training.loop import train
 from narrows.training.schedule import Schedule
 from narrows.training.settings import Settings
@@ -79,7 +79,7 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
     n_repairs_ : how many times a dead centre was moved
     n_steps_ : batches learned from. After a TrainingError, those before it
     history_ : one dictionary per epoch; "train/mse" is the mean squared error per value, in the units of ``model_``
-    model_ : the trained ``narrows.model.Model``
+    model_ : the trained ``narrows.encoding.model.Model``
     novelty_ : what ``novelty`` compares with: the distances of rows to the centres. All rows move the centres, so a
         fifth of them stands for held-out rows. None if it was saved without
     n_features_in_ : values in one input

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 STEPS = 5  # of Gauss-Newton
 LARGEST_STEP = 0.08  # in sides of a picture

@@ -19,9 +19,9 @@ from narrows.data.dataset import Dataset
 from narrows.data.images import Unreadable
 from narrows.data.reading import How, how_of, page_of
 from narrows.data.upright import Size
-from narrows.environment import usable_cores
-from narrows.files import Array, naming, reserve, sha256
-from narrows.progress import Progress
+from narrows.disk.files import Array, naming, reserve, sha256
+from narrows.work.environment import usable_cores
+from narrows.work.progress import Progress
 
 SIDE = 64  # at which pictures are decoded again
 COARSE = 32  # stored rows with a shorter side than this are decoded again where their files have more

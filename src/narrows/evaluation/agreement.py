@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 
 def neighbour_information(clusters: Array, graphs: Sequence[Array], n_clusters: int | None = None) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 
 from narrows.clustering.kmeans import KMeans
 from narrows.data.splits import some_rows
+from narrows.disk.files import Array
 from narrows.encoders.pca import HELD_VALUES, flat_blocks, held_rows
-from narrows.files import Array
 
 
 def kmeans_on_pixels(values: Array, n_clusters: int, seed: int = 0) -> Array:

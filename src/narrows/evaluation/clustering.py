@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from narrows.data.splits import some_rows
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 Matching = Literal["optimal", "greedy", "majority"]
 

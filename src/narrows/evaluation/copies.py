@@ -26,13 +26,13 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from narrows import files
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
+from narrows.disk import files
+from narrows.disk.files import Array
 from narrows.evaluation import _registration as registration
 from narrows.evaluation._wholes import Wholes
-from narrows.files import Array
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 __all__ = ["NAME", "Copies", "Copy", "find", "write_csv"]
 

@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 
 from narrows.clustering.kmeans import KMeans
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 SHOWN = 8  # examples of a cluster, wherever it is shown
 FITTED = 5_000, 1 << 21  # rows, and values, of a cluster at most that its parts are found from; all are then sorted

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 
 def linear(train_codes: Array, train_labels: Array, test_codes: Array, test_labels: Array) -> float:

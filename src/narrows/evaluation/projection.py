@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from narrows.data.splits import some_rows
-from narrows.files import Array
+from narrows.disk.files import Array
 
 BLOCK_VALUES = 1 << 22  # distances worked on at once: 32 MiB of float64
 

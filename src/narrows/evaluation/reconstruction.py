@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 BLOCK_VALUES = 1 << 20  # of one array in one block: 8 MiB of float64
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.evaluation.reconstruction import ROUNDING_ERROR
-from narrows.files import Array
 from narrows.training.history import Keep, kept
 from narrows.wording import NBSP, change, fall, figure, out_of, plural, points, share, times, verb
 
 if TYPE_CHECKING:
-    from narrows.model import Model
+    from narrows.encoding.model import Model
 
 Severity = Literal["serious", "warning", "note"]
 Outcome = Literal["better", "same", "worse"]
@@ -261,7 +261,7 @@ def kl_per_dimension(model: Model, values: Array) -> Array | None:
 
     Kingma & Welling (2014), appendix B: KL_k = 1/2 (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1).
     """
-    from narrows.model import apply
+    from narrows.encoding.model import apply
 
     if not model.objective.distributes:
         return None

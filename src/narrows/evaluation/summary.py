@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from narrows.codes import reconstructions
-from narrows.encoder import Encoder
+from narrows.disk.files import Array
+from narrows.encoding.codes import reconstructions
+from narrows.encoding.encoder import Encoder
 from narrows.evaluation import clustering, probe, reconstruction, signals
-from narrows.files import Array
 
 Results = dict[str, float | None]
 

@@ -13,17 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.labels import natural
 from narrows.data.scale import Eye
-from narrows.encoder import Encoder
+from narrows.disk.files import Array, unguarded
+from narrows.encoding import codes as coding
+from narrows.encoding.encoder import Encoder
 from narrows.errors import RunFolderError
 from narrows.evaluation import copies
 from narrows.evaluation.examples import SHOWN
-from narrows.files import Array, unguarded
-from narrows.novelty import MEANING
-from narrows.principal import principal_axes
+from narrows.evaluation.novelty import MEANING
+from narrows.geometry.principal import principal_axes
 from narrows.report.tables import METADATA, listed_copies, read_metadata
 from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import UNFINISHED, Run

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from narrows.claims import locked, now
+from narrows.disk.claims import locked, now
+from narrows.disk.files import Array, naming, sweep, write_text
+from narrows.disk.regular import NO_LINK, parse_json, read
 from narrows.errors import InputError, RunFolderError
-from narrows.files import Array, naming, sweep, write_text
-from narrows.regular import NO_LINK, parse_json, read
 from narrows.runs import EDITS, EDITS_LOCK
 
 FORMAT = 1

@@ -19,11 +19,11 @@ from narrows.clustering.kmeans import KMeans
 from narrows.data.columns import with_offsets
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
+from narrows.disk.files import Array, atomic_file, atomic_folder, naming, safe_name, safe_suffix
+from narrows.disk.regular import opened
 from narrows.errors import DataError, InputError
 from narrows.explorer.bundle import Bundle, add_copies, add_examples, checked_codes, in_square
 from narrows.explorer.edits import EditLog, require_own
-from narrows.files import Array, atomic_file, atomic_folder, naming, safe_name, safe_suffix
-from narrows.regular import opened
 from narrows.runs import EXPORTS, Run
 
 MOST_DRAWN = 64  # images in one answer

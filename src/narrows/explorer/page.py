@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from narrows.data.dataset import Dataset
+from narrows.disk.files import atomic_file
+from narrows.disk.sealed import Parts
 from narrows.explorer.bundle import Bundle, gather
-from narrows.files import atomic_file
 from narrows.runs import Run
-from narrows.sealed import Parts
 
 NAME = "explorer.html"
 BLOB = '<script type="application/octet-stream" id="blob-'

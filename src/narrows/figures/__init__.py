@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from narrows.files import write_bytes
+from narrows.disk.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import MUTED, PALETTE, legend_above, new_axes, style
-from narrows.files import Array
 
 
 def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *, loss: str = "loss") -> Figure:

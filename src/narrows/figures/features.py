@@ -10,10 +10,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from narrows.disk.files import Array
 from narrows.errors import InputError, nearest
 from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
 from narrows.figures.style import MUTED, breadth
-from narrows.files import Array
 from narrows.wording import out_of
 
 MAPS = 12  # of one image: what a row holds

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures import DPI
 from narrows.figures.style import INK, MUTED, breadth, short, style
-from narrows.files import Array
 
 # Lengths in device pixels, of which two make a CSS pixel.
 EDGE = 112  # what a tile's longer side comes close to

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import INK, breadth, class_colours, class_names, new_axes, short, style
-from narrows.files import Array
 
 LIMIT = 100_000  # more points than dots of the picture only cover each other
 

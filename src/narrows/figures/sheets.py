@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
 from narrows.figures.style import MUTED
-from narrows.files import Array
 
 
 def contact_sheet(examples: Array, shares: Sequence[float], atypical: Array, columns: int = 8) -> Figure:

@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures import DPI
-from narrows.files import Array
 
 INK, MUTED, FAINT = "#1f2328", "#666c75", "#d8dbdf"
 UNKNOWN = "#b4b8bd"

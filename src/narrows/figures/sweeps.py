@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import FAINT, MUTED, PALETTE, ink_on, new_axes, style
-from narrows.files import Array
 
 
 def sweep(

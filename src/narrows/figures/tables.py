@@ -10,9 +10,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import INK, MUTED, PALETTE, breadth, class_names, ink_on, new_axes, scale_bar, style
-from narrows.files import Array
 
 CELLS = 60  # lines or columns; with more, cells become too small for their numbers
 

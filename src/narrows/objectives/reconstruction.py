@@ -11,8 +11,8 @@ from torch import Tensor
 
 from narrows.errors import RecipeError
 from narrows.nets import Network
-from narrows.noise import Noise
 from narrows.objectives import Batch, Objective, PixelLoss, check_loss, pixel_loss
+from narrows.views.noise import Noise
 
 __all__ = ["Reconstruction"]
 

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 
 from narrows.clustering import checked_codes
+from narrows.disk.files import Array
+from narrows.disk.learned import Learned
 from narrows.errors import InputError
-from narrows.files import Array
-from narrows.learned import Learned
 from narrows.registry import Registry
 
 methods = Registry("narrows.projection", "projection")

@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from narrows.data.splits import some_rows
-from narrows.distinct import first_rows
+from narrows.disk.files import Array
 from narrows.errors import RecipeError
-from narrows.files import Array
-from narrows.placing import FEWEST, place
+from narrows.geometry.distinct import first_rows
+from narrows.geometry.placing import FEWEST, place
 from narrows.projection import Projection
 from narrows.projection.pca import PCA
 from narrows.wording import distinct

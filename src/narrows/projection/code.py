@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 from narrows.projection import Projection
 
 __all__ = ["Code"]

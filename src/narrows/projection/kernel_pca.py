@@ -8,10 +8,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from narrows.data.splits import some_rows
-from narrows.distinct import first_rows
+from narrows.disk.files import Array
 from narrows.errors import InputError, RecipeError, RunFolderError
-from narrows.files import Array
-from narrows.principal import with_fixed_signs
+from narrows.geometry.distinct import first_rows
+from narrows.geometry.principal import with_fixed_signs
 from narrows.projection import Projection
 from narrows.wording import plural
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from narrows.files import Array
-from narrows.principal import principal_axes
+from narrows.disk.files import Array
+from narrows.geometry.principal import principal_axes
 from narrows.projection import Projection
 
 __all__ = ["PCA"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import RecipeError
-from narrows.files import Array
-from narrows.manifold import layout
+from narrows.geometry.manifold import layout
 from narrows.projection._neighbour_map import NeighbourMap
 from narrows.projection.pca import PCA
 

@@ -15,17 +15,17 @@ from typing import Any, Literal
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from narrows import regular
 from narrows.arguments import checked, parsed
 from narrows.clustering import methods as clusterings
 from narrows.data.places import lasting, lasting_labels
+from narrows.disk import regular
+from narrows.disk.sealed import Parts
 from narrows.encoders import encoders, usual_code_size
 from narrows.errors import RecipeError, nearest
 from narrows.nets import nets
 from narrows.objectives import objectives
 from narrows.projection import methods as projections
 from narrows.registry import Registry
-from narrows.sealed import Parts
 from narrows.training.settings import Settings
 
 #: Where a clustering trains the network of a run itself, or its encoder is no network, these say nothing and may not be

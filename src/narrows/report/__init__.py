@@ -15,16 +15,16 @@ from typing import Any
 from jinja2 import Environment
 from markupsafe import Markup
 
+from narrows.disk.files import write_text
+from narrows.disk.regular import read
+from narrows.disk.sealed import Parts
 from narrows.errors import RunFolderError
 from narrows.evaluation.examples import SHOWN
 from narrows.evaluation.signals import rows_behind
-from narrows.files import write_text
-from narrows.regular import read
 from narrows.report.findings import Findings, find
 from narrows.report.numbers import METRICS, difference, number, written
 from narrows.report.tables import listed_copies
 from narrows.report.verdict import CIRCULAR, describe_limit, describe_pile, looked_for, verdict
-from narrows.sealed import Parts
 from narrows.wording import out_of, plural, verb
 
 __all__ = ["build"]

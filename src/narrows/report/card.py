@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from narrows.files import write_text
+from narrows.disk.files import write_text
 from narrows.report.findings import find
 from narrows.report.numbers import number
 from narrows.report.verdict import verdict

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from narrows.codes import normal_codes
 from narrows.data.dataset import Dataset
 from narrows.data.scale import Eye
 from narrows.data.splits import some_rows
-from narrows.encoder import Encoder
+from narrows.disk.files import Array
+from narrows.encoding.codes import normal_codes
+from narrows.encoding.encoder import Encoder
+from narrows.encoding.model import Model
 from narrows.errors import InputError
 from narrows.figures import architecture, curves, features, images, maps, save, sheets, sweeps, tables
-from narrows.files import Array
-from narrows.making import Making
-from narrows.model import Model
 from narrows.nets import Network
 from narrows.report.tables import listed_copies
+from narrows.runs.making import Making
 from narrows.wording import plural
 
 SHOWN = 12  # images in a strip

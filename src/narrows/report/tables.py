@@ -15,11 +15,11 @@ from narrows.data.dataset import Dataset
 from narrows.data.metadata import Column, in_kind, written
 from narrows.data.scale import Eye
 from narrows.data.splits import Split
+from narrows.disk.files import Array, unguarded, write_csv
 from narrows.evaluation import summary
 from narrows.evaluation.copies import Copies
-from narrows.files import Array, unguarded, write_csv
-from narrows.making import Making
 from narrows.runs import Run
+from narrows.runs.making import Making
 
 METADATA = "metadata.csv"  # what is known of rows besides, as the source or a person's table has it
 #: What columns of predictions.csv and of the explorer are called.

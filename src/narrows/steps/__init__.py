@@ -18,18 +18,18 @@ from narrows.clustering import methods as clusterings
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
 from narrows.data.splits import Split, some_rows, split
-from narrows.encoder import Encoder
+from narrows.disk.files import Array
 from narrows.encoders import FittedEncoder, encoders
+from narrows.encoding.encoder import Encoder
+from narrows.encoding.model import Model
 from narrows.errors import DataError, RecipeError
-from narrows.files import Array
-from narrows.forecast import Forecast
-from narrows.interrupt import Interrupt
-from narrows.making import Making
-from narrows.model import Model
-from narrows.progress import Progress
 from narrows.recipes.recipe import Data, Recipe
 from narrows.registry import Registry
+from narrows.runs.making import Making
 from narrows.training.stages import Stages
+from narrows.work.forecast import Forecast
+from narrows.work.interrupt import Interrupt
+from narrows.work.progress import Progress
 
 steps = Registry("narrows.steps", "step of a run")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from narrows.files import write_npy
+from narrows.disk.files import write_npy
 from narrows.registry import name_of
 from narrows.steps import Job, Results, Step
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.data.dataset import all_finite
+from narrows.disk.files import atomic_file, write_npy
+from narrows.encoding import codes as coding
 from narrows.errors import TrainingError
 from narrows.evaluation import summary
-from narrows.files import atomic_file, write_npy
-from narrows.neighbours import nearest
+from narrows.geometry.neighbours import nearest
 from narrows.steps import Job, Results, Step
 
 __all__ = ["Encode"]

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from narrows import codes as coding
+from narrows.encoding import codes as coding
 from narrows.evaluation import signals
 from narrows.steps import Job, Results, Step
 

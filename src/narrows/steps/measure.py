@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from narrows.encoder import Encoder
+from narrows.disk.files import Array
 from narrows.encoders.pca import PCACodes
+from narrows.encoding.encoder import Encoder
 from narrows.evaluation import copies, summary
 from narrows.evaluation.baseline import kmeans_on_pixels
 from narrows.evaluation.neighbours import outlier_scores
-from narrows.files import Array
-from narrows.novelty import NAME, Novelty
+from narrows.evaluation.novelty import NAME, Novelty
 from narrows.report import tables
 from narrows.steps import FITTED_BYTES, Job, Results, Step, some
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from narrows.disk.files import write_npy
 from narrows.evaluation.projection import trustworthiness
-from narrows.files import write_npy
 from narrows.projection import methods as projections
 from narrows.steps import Job, Results, Step
 

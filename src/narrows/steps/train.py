@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Literal
 
-from narrows.model import Model
+from narrows.encoding.model import Model
 from narrows.steps import Job, Results, Step
 from narrows.training.history import kept
 from narrows.training.loop import train

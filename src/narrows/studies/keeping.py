@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from narrows.disk.files import read_json, write_bytes, write_text
+from narrows.disk.regular import read
+from narrows.disk.sealed import Parts
 from narrows.errors import RunFolderError
-from narrows.files import read_json, write_bytes, write_text
-from narrows.regular import read
-from narrows.sealed import Parts
 from narrows.studies.plan import Row, Study, question
 from narrows.studies.summing import Entry, content_of, described, entry_of, outcome_of, run_folder, write
 

@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from narrows import regular
 from narrows.arguments import arguments_of, checked, parsed
+from narrows.disk import regular
 from narrows.errors import RecipeError, nearest
 from narrows.studies.jobs import jobs
 

@@ -19,8 +19,8 @@ import numpy as np
 from narrows.data.dataset import Dataset
 from narrows.data.formats import Options
 from narrows.data.formats.npy import Npy
+from narrows.disk.files import Array
 from narrows.errors import DataError, InputError
-from narrows.files import Array
 
 Polygons = Sequence[Any]  # each a list of (x, y), or an array (V, 2)
 Sampling = Literal["uniform", "sparse"]

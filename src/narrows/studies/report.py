@@ -14,11 +14,11 @@ import numpy as np
 from jinja2 import Environment
 from markupsafe import Markup
 
+from narrows.disk.files import write_text
+from narrows.disk.sealed import Parts
 from narrows.errors import RunFolderError
 from narrows.figures import as_bytes, save
-from narrows.files import write_text
 from narrows.report import Picture, pictures_in, resource
-from narrows.sealed import Parts
 from narrows.studies.uncertainty import compared, measured, ranged
 from narrows.wording import out_of, verb
 

@@ -16,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import narrows
-from narrows import environment
-from narrows.claims import claimed, contents, now
+from narrows.disk.claims import claimed, contents, now
+from narrows.disk.files import write_json
+from narrows.disk.sealed import Parts
 from narrows.errors import RecipeError, RunFolderError, nearest
-from narrows.files import write_json
-from narrows.forecast import about
-from narrows.interrupt import Interrupt
-from narrows.progress import Progress
-from narrows.sealed import Parts
-from narrows.stages import Stages
 from narrows.studies.jobs import Results, Work, jobs
 from narrows.studies.plan import Row, Study, builtin, load, named, on, resolved
 from narrows.studies.summing import asked_of, before, step_name, steps_of, summarise
+from narrows.work import environment
+from narrows.work.forecast import about
+from narrows.work.interrupt import Interrupt
+from narrows.work.progress import Progress
+from narrows.work.stages import Stages
 
 __all__ = ["builtin", "do", "load", "on", "run"]
 

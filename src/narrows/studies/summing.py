@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from narrows import environment
-from narrows.claims import now
+from narrows.disk.claims import now
+from narrows.disk.files import unreserved, write_csv, write_json
+from narrows.disk.sealed import Parts
 from narrows.errors import RunFolderError
-from narrows.files import unreserved, write_csv, write_json
-from narrows.progress import Progress
-from narrows.sealed import Parts
-from narrows.stages import Record, Stages
 from narrows.studies.plan import Figure, Row, Study, named, opponent, question
+from narrows.work import environment
+from narrows.work.progress import Progress
+from narrows.work.stages import Record, Stages
 
 POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
 TINY = 1e-13  # the spread of a number that rounding alone moves

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 
 class Batches:

@@ -14,9 +14,9 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from narrows.disk.files import Array, flush_folder, read_arrays, sha256, write_arrays
+from narrows.encoding.model import load_state, state_arrays
 from narrows.errors import RunFolderError, TrainingError
-from narrows.files import Array, flush_folder, read_arrays, sha256, write_arrays
-from narrows.model import load_state, state_arrays
 
 
 def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, state: dict[str, Any]) -> None:

@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.errors import Interrupted, TrainingError
-from narrows.files import Array
-from narrows.model import Model
 from narrows.objectives import Batch
-from narrows.progress import Progress
 from narrows.training import checkpoint
 from narrows.training.averaging import update_average
 from narrows.training.batches import Batches, partition
@@ -27,6 +26,7 @@ from narrows.training.history import means
 from narrows.training.optimizers import make_optimizer
 from narrows.training.schedule import rate
 from narrows.training.settings import Settings
+from narrows.work.progress import Progress
 
 SAVE_SECONDS = 2.0  # short epochs are not each saved: what a kill can cost stays below this
 

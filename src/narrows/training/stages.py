@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from narrows import stages
-from narrows.files import Array
-from narrows.model import PARTS, Model
-from narrows.progress import Progress
-from narrows.sealed import Parts
+from narrows.disk.files import Array
+from narrows.disk.sealed import Parts
+from narrows.encoding.model import PARTS, Model
 from narrows.training.loop import train
 from narrows.training.settings import Settings
+from narrows.work import stages
+from narrows.work.progress import Progress
 
 __all__ = ["Stages"]
 
@@ -25,7 +25,7 @@ class Stages(stages.Stages):
 
     Parameters
     ----------
-    folder, progress, stop : see ``narrows.stages.Stages``
+    folder, progress, stop : see ``narrows.work.stages.Stages``
     rows : the fingerprint of the rows, where it is known
 
     Attributes
@@ -46,7 +46,7 @@ class Stages(stages.Stages):
         self.histories: dict[str, list[dict[str, float]]] = {}
 
     def begin(self, asked: Mapping[str, Any]) -> None:
-        """See ``narrows.stages.Stages.begin``."""
+        """See ``narrows.work.stages.Stages.begin``."""
         super().begin(asked)
         self.histories.clear()
 

@@ -12,8 +12,8 @@ from PIL import Image
 from narrows import data
 from narrows.data import images
 from narrows.data.formats import _decoding, _image_cache
+from narrows.disk.files import cache_folder
 from narrows.errors import DataError
-from narrows.files import cache_folder
 
 RNG = np.random.default_rng(0)
 

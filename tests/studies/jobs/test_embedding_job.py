@@ -7,8 +7,8 @@ import pytest
 
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
+from narrows.disk.files import read_arrays, read_json
 from narrows.errors import DataError, RecipeError
-from narrows.files import read_arrays, read_json
 from narrows.studies.jobs import Work
 from narrows.studies.jobs.embedding import Judge, describe, embedding, explained_by, parse, pca_losses
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import narrows
+from narrows.encoding.model import Model
 from narrows.errors import DataError, RecipeError
-from narrows.model import Model
 from narrows.studies.jobs import Work
 from narrows.studies.jobs.classifier import classifier
 from narrows.studies.jobs.encoder import encoder

@@ -11,9 +11,9 @@ import narrows
 from narrows import pipeline
 from narrows.data.splits import split
 from narrows.encoders.pca import PCACodes
+from narrows.encoding.model import Model
 from narrows.errors import DataError, RecipeError
 from narrows.evaluation.reconstruction import psnr
-from narrows.model import Model
 from narrows.recipes.recipe import check, load
 from narrows.studies.jobs import Work
 from narrows.studies.jobs.from_scratch import few_rows, flat, from_scratch

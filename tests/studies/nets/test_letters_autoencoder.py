@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.model import Model
 from narrows.studies.nets.letters_autoencoder import LettersAutoencoder
 from narrows.studies.reference.network import Network
 from narrows.training.loop import train

@@ -21,11 +21,11 @@ from narrows.data.metadata import Column
 from narrows.data.reading import MOST_PIXELS, Channels, Fit
 from narrows.data.scale import Range, White
 from narrows.data.upright import Size
+from narrows.disk.files import Array
+from narrows.disk.regular import opened
 from narrows.errors import DataError
-from narrows.files import Array
-from narrows.progress import Progress
 from narrows.registry import Registry
-from narrows.regular import opened
+from narrows.work.progress import Progress
 
 formats = Registry("narrows.data.formats", "format")
 

@@ -19,8 +19,8 @@ from narrows.data.images import Picture, Unreadable
 from narrows.data.reading import How, NeedsScale, of_format, scale_of
 from narrows.data.scale import BYTES, Census, Scale
 from narrows.data.upright import Size
+from narrows.disk.files import atomic_file
 from narrows.errors import DataError
-from narrows.files import atomic_file
 
 BLOCK = 256  # files decoded between two writes
 HEADER_BYTES = 128

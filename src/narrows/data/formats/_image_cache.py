@@ -25,9 +25,9 @@ from narrows.data.formats import Options
 from narrows.data.formats._decoding import HEADER_BYTES, Decoded, decode, keep_one_channel, size_for
 from narrows.data.formats._image_files import File
 from narrows.data.upright import Size
-from narrows.environment import usable_cores
+from narrows.disk.files import Array, atomic_file, cache_folder, read_json, sha256, sweep, write_json
 from narrows.errors import DataError
-from narrows.files import Array, atomic_file, cache_folder, read_json, sha256, sweep, write_json
+from narrows.work.environment import usable_cores
 
 CACHE_FORMAT = 5  # raised when the same files would be decoded to other pixels, or others would be read
 

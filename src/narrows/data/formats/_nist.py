@@ -11,8 +11,8 @@ import numpy as np
 from narrows.data.formats import Options, Raw
 from narrows.data.scale import OVERSHOOT
 from narrows.data.sizes import SMALLEST_SIDE
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 PARTS = ("train", "valid", "test")
 LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")

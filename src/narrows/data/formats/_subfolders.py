@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 SPLITS = {
     "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",

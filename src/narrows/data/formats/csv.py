@@ -16,8 +16,8 @@ from narrows.data.formats import Options, Raw, Reader
 from narrows.data.labels import is_number
 from narrows.data.parts import Header, parts_of
 from narrows.data.text import has_tabs, is_table, long_cells, open_text
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 __all__ = ["Csv"]
 

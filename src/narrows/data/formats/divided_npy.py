@@ -10,8 +10,8 @@ import numpy as np
 from narrows.data.formats import Options, Raw, Reader
 from narrows.data.formats.npy import Npy
 from narrows.data.labels import UNKNOWN, as_labels
+from narrows.disk.files import Array
 from narrows.errors import DataError
-from narrows.files import Array
 
 __all__ = ["DividedNpy"]
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data.formats import MOST_INFLATION, Options, Raw, Reader
+from narrows.disk.files import Array
+from narrows.disk.regular import opened
 from narrows.errors import DataError
-from narrows.files import Array
-from narrows.regular import opened
 
 __all__ = ["Idx"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from narrows.data.formats import Options, Raw, Reader, _keyed, _nist
+from narrows.disk.files import Array, read_json
+from narrows.disk.regular import half_of_memory, opened
 from narrows.errors import DataError
-from narrows.files import Array, read_json
-from narrows.regular import half_of_memory, opened
 
 __all__ = ["Mat"]
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from narrows.data.arrays import as_array
 from narrows.data.formats import MOST_INFLATION, Options, Raw, Reader, _keyed
+from narrows.disk.files import Array
+from narrows.disk.regular import opened
 from narrows.errors import DataError
-from narrows.files import Array
-from narrows.regular import opened
 
 __all__ = ["Npy"]
 

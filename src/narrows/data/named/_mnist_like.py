@@ -11,9 +11,9 @@ import numpy as np
 from narrows.data.dataset import Dataset
 from narrows.data.download import fetch, hash_uncompressed
 from narrows.data.formats.idx import read_file
+from narrows.disk.files import cache_folder
 from narrows.errors import DataError
-from narrows.files import cache_folder
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 PARTS = (("train", "train"), ("t10k", "test"))  # how files begin, and the split they are
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from narrows.data.dataset import Dataset
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 __all__ = ["digits"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from narrows.data.dataset import Dataset
 from narrows.data.named._mnist_like import load
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 __all__ = ["fashion_mnist"]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from narrows.data.dataset import Dataset
 from narrows.data.named._local import folder_of
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 __all__ = ["letters36"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from narrows.data.dataset import Dataset
 from narrows.data.named._local import folder_of
 from narrows.errors import DataError
-from narrows.progress import Progress
+from narrows.work.progress import Progress
 
 __all__ = ["nature8500"]
 

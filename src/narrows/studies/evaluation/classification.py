@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 
 def accuracy(predicted: Array, labels: Array) -> float:

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
-from narrows.neighbours import nearest
+from narrows.geometry.neighbours import nearest
 
 BLOCK_VALUES = 1 << 22  # distances worked on at once
 

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
 from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, new_panels, style
-from narrows.files import Array
 
 
 def centres(stages: Mapping[str, Array], counts: Array, columns: int = 10) -> Figure:

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import FAINT, INK, MUTED, PALETTE, UNKNOWN, class_colours, class_names, new_panels, style
-from narrows.files import Array
 
 
 def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequence[str] | None = None) -> Figure:

@@ -11,6 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.curves import column, line
 from narrows.figures.images import GAP, LINE, Sheet, enlarge
@@ -27,7 +28,6 @@ from narrows.figures.style import (
     style,
 )
 from narrows.figures.tables import CELLS, write_cells
-from narrows.files import Array
 
 History = Sequence[Mapping[str, Any]]
 

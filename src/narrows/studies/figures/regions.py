@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import (
     FAINT,
@@ -26,7 +27,6 @@ from narrows.figures.style import (
     short,
     style,
 )
-from narrows.files import Array
 from narrows.wording import share
 
 Predict = Callable[[Array], Array]

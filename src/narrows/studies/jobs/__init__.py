@@ -17,15 +17,15 @@ import numpy as np
 
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
+from narrows.disk.files import Array, write_bytes
+from narrows.disk.regular import read
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.files import Array, write_bytes
-from narrows.interrupt import Interrupt
-from narrows.model import Model
-from narrows.progress import Progress
 from narrows.registry import Registry
-from narrows.regular import read
 from narrows.training.loop import train
 from narrows.training.settings import Settings
+from narrows.work.interrupt import Interrupt
+from narrows.work.progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,12 +10,12 @@ import numpy as np
 
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
+from narrows.disk.files import Array
 from narrows.errors import DataError
 from narrows.estimators.neural_kmeans import initial_centers
 from narrows.evaluation import clustering as scores
 from narrows.evaluation import signals
 from narrows.figures.tables import contingency
-from narrows.files import Array
 from narrows.studies.evaluation import classification
 from narrows.studies.figures.centres import centres as draw_centres
 from narrows.studies.jobs import Results, Work

@@ -6,11 +6,11 @@ import numpy as np
 
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split
+from narrows.disk.files import Array
 from narrows.encoders.pca import PCACodes
 from narrows.errors import DataError
 from narrows.evaluation import reconstruction
 from narrows.figures.images import comparison
-from narrows.files import Array
 from narrows.studies.jobs import Results, Work
 
 CLASSES, EACH = 5, 2  # drawn: so many classes, and so many images of each

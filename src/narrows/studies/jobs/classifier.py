@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
+from narrows.disk.files import Array
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import DataError, RecipeError
 from narrows.evaluation.signals import of_run
-from narrows.files import Array
-from narrows.model import Model
 from narrows.studies.evaluation import classification
 from narrows.studies.figures.learning import confusion, curves_by_rate
 from narrows.studies.jobs import Results, Work

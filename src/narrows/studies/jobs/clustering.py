@@ -17,11 +17,11 @@ from narrows.clustering import Clusterer, methods
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.deep.agreement import Agreement
+from narrows.disk.files import Array, read_json, write_json, write_npy
 from narrows.errors import DataError, Interrupted, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.images import gallery
 from narrows.figures.tables import contingency as contingency_figure
-from narrows.files import Array, read_json, write_json, write_npy
 from narrows.studies.jobs import Results, Work
 from narrows.training.stages import Stages
 

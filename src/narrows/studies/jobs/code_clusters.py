@@ -6,14 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.clustering.kmeans import KMeans
+from narrows.disk.files import Array
+from narrows.encoding import codes as coding
 from narrows.errors import DataError
 from narrows.evaluation.clustering import Matching, accuracy, ari, contingency, match, nmi
 from narrows.figures import save
 from narrows.figures.images import comparison, gallery
 from narrows.figures.tables import contingency as contingency_figure
-from narrows.files import Array
 from narrows.runs import Run
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs.autoencoder import data_of, run_of, split_of

@@ -19,14 +19,14 @@ from narrows.arguments import checked
 from narrows.clustering.kmeans import KMeans
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
+from narrows.disk.files import Array, read_json, write_csv, write_json
 from narrows.encoders.patches import PatchCodes
 from narrows.encoders.pca import PCACodes
+from narrows.encoding.model import Model
 from narrows.errors import DataError, RecipeError
 from narrows.evaluation import clustering as scores
 from narrows.figures.curves import loss_curves
 from narrows.figures.images import comparison
-from narrows.files import Array, read_json, write_csv, write_json
-from narrows.model import Model
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
 from narrows.studies.figures.embedding import labelled_over_all, loss_against_accuracy

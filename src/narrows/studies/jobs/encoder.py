@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
 from narrows.encoders.pca import PCACodes
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import InputError
 from narrows.evaluation import reconstruction
 from narrows.figures.curves import loss_curves
 from narrows.figures.features import feature_maps
 from narrows.figures.images import comparison
-from narrows.model import Model
 from narrows.studies.jobs import Results, Work
 
 __all__ = ["encoder"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.data.splits import split
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model, load_state, state_arrays
 from narrows.errors import RecipeError
-from narrows.model import Model, load_state, state_arrays
 from narrows.studies.evaluation.classification import accuracy
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs.classifier import known, labelled

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from narrows.data.splits import split
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.errors import DataError, InputError
 from narrows.figures.features import compare_feature_maps
-from narrows.files import Array
-from narrows.model import Model
-from narrows.noise import Noise
 from narrows.studies.jobs import Results, Work
+from narrows.views.noise import Noise
 
 __all__ = ["first_layers"]
 

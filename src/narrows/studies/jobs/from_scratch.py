@@ -10,9 +10,9 @@ import numpy as np
 
 from narrows.data.dataset import Dataset
 from narrows.data.splits import split
+from narrows.disk.files import Array
 from narrows.errors import RecipeError
 from narrows.evaluation.signals import of_run
-from narrows.files import Array
 from narrows.studies.evaluation import classification
 from narrows.studies.figures.learning import confusion, curves_by_rate, weights_grid
 from narrows.studies.jobs import QUICK_STEPS, Results, Work

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from narrows import codes as coding
+from narrows.disk.files import Array
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import DataError, InputError, RecipeError
 from narrows.figures.images import gallery
-from narrows.files import Array
-from narrows.model import Model
 from narrows.studies.evaluation.generation import diversity, frechet_distance, precision_recall
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs.autoencoder import data_of, run_of, split_of

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from narrows.data.splits import split
-from narrows.files import Array
+from narrows.disk.files import Array
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs.classifier import labelled
 from narrows.studies.jobs.from_scratch import flat

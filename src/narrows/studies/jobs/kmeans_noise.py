@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from narrows.data.dataset import Dataset
+from narrows.disk.files import Array
+from narrows.encoding.model import Model
 from narrows.errors import TrainingError
-from narrows.files import Array
-from narrows.model import Model
 from narrows.studies.figures.centres import Balance, balances, errors_grid
 from narrows.studies.jobs import QUICK_STEPS, Results, Work
 from narrows.studies.jobs._kmeans import cell_means, nearest, parts, start

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from narrows.data.splits import split
+from narrows.encoding.model import Model
 from narrows.evaluation.signals import of_run
 from narrows.figures.curves import loss_curves
-from narrows.model import Model
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs._letters import images_of, measure
 from narrows.training.history import kept

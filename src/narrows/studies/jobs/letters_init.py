@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from narrows.data.splits import split
-from narrows.files import Array
+from narrows.disk.files import Array
 from narrows.studies.figures.learning import compare_losses, variance_by_layer, weights_grid
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs.classifier import labelled

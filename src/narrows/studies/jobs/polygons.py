@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from narrows import codes as coding
 from narrows.data.dataset import Dataset
+from narrows.disk.files import Array
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
 from narrows.evaluation import signals
-from narrows.files import Array
-from narrows.model import Model
 from narrows.studies.evaluation import classification
 from narrows.studies.figures import regions as drawing
 from narrows.studies.figures.learning import compare_losses

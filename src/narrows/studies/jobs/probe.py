@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.data.dataset import Dataset
 from narrows.data.splits import Split, split
+from narrows.disk.files import Array
 from narrows.encoders.patches import PatchCodes
 from narrows.encoders.pca import PCACodes
+from narrows.encoding import codes as coding
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
-from narrows.files import Array
-from narrows.model import Model
 from narrows.studies.evaluation.classification import accuracy
 from narrows.studies.jobs import Results, Work
 from narrows.studies.jobs.classifier import known, labelled, learn

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

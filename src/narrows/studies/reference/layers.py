@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError, nearest
-from narrows.files import Array
 
 # Where weights start
 

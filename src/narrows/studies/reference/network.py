@@ -16,11 +16,11 @@ from typing import Literal
 
 import numpy as np
 
+from narrows.disk.files import Array, not_finite
 from narrows.errors import InputError, Interrupted, TrainingError, nearest
-from narrows.files import Array, not_finite
-from narrows.progress import Progress
 from narrows.studies.reference import layers
 from narrows.studies.reference.layers import Cache, Gradients, backward, backward_of_sums, forward
+from narrows.work.progress import Progress
 
 LOSSES = {"cross_entropy": layers.cross_entropy, "squared_error": layers.squared_error}
 

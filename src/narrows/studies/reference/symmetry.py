@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 from narrows.studies.reference.network import Network
 
 Init = Literal["xavier", "zeros"] | float

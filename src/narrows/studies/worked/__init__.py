@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from narrows.files import write_text
+from narrows.disk.files import write_text
 from narrows.registry import Registry
 from narrows.studies.worked._markdown import table
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import InputError
-from narrows.files import Array
 from narrows.studies.reference.layers import softmax
 from narrows.studies.worked import Page
 from narrows.studies.worked._markdown import difference, fill, fixed, number, table

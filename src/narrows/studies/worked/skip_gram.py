@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 from narrows.studies.reference.layers import softmax
 from narrows.studies.worked import Page
 from narrows.studies.worked._markdown import difference, fill, fixed, number, table, vector

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 from narrows.studies.reference.layers import softmax, softmax_naive
 from narrows.studies.worked import Page
 from narrows.studies.worked._markdown import difference, fill, fixed, number, table, vector

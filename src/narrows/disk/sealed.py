@@ -21,9 +21,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from narrows.disk.files import Array, parse_arrays, sha256, write_json
+from narrows.disk.regular import MOST_SETTINGS, MOST_TEXT, half_of_memory, opened, parse_json, parse_toml, read
 from narrows.errors import InputError, RecipeError, RunFolderError
-from narrows.files import Array, parse_arrays, sha256, write_json
-from narrows.regular import MOST_SETTINGS, MOST_TEXT, half_of_memory, opened, parse_json, parse_toml, read
 
 T = TypeVar("T")
 

@@ -8,8 +8,8 @@ from functools import cache
 
 import numpy as np
 
-from narrows.files import Array
-from narrows.neighbours import nearest
+from narrows.disk.files import Array
+from narrows.geometry.neighbours import nearest
 
 
 def layout(

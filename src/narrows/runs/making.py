@@ -19,14 +19,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from narrows import environment
-from narrows.claims import MARK, OURS, claimed, locked, now
+from narrows.work import environment
+from narrows.disk.claims import MARK, OURS, claimed, locked, now
 from narrows.data.places import is_same
 from narrows.errors import RunFolderError
-from narrows.files import sha256, write_arrays, write_json, write_text
+from narrows.disk.files import sha256, write_arrays, write_json, write_text
 from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
-from narrows.sealed import MANIFEST, Parts
-from narrows.stages import BEGUN, Stages
+from narrows.disk.sealed import MANIFEST, Parts
+from narrows.work.stages import BEGUN, Stages
 
 AGAIN = "Start again (--overwrite), or choose another folder (--out)."
 MERGED = ("results.json", "tables.json")

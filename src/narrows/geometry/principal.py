@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 LANCZOS_FROM = 512  # values of a row
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from narrows.files import Array
-from narrows.neighbours import nearest_in
+from narrows.disk.files import Array
+from narrows.geometry.neighbours import nearest_in
 
 NEIGHBOURS = 15
 BLOCK_ROWS = 8192

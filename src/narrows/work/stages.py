@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from narrows.claims import LOCK, locked
+from narrows.disk.claims import LOCK, locked
+from narrows.disk.files import Array, read_json, sha256, sweep, write_arrays, write_json
+from narrows.disk.regular import MOST_TEXT, parse_json, read
+from narrows.disk.sealed import Parts
 from narrows.errors import Interrupted, RunFolderError
-from narrows.files import Array, read_json, sha256, sweep, write_arrays, write_json
-from narrows.progress import Progress
-from narrows.regular import MOST_TEXT, parse_json, read
-from narrows.sealed import Parts
+from narrows.work.progress import Progress
 
 OWN = frozenset({"asked", "files", "seconds", "sha256"})  # of a record; whatever else is in one is what the step found
 BEGUN = ".begun"  # ends the name of the file that says that a step was begun, and what it has cost so far

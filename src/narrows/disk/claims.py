@@ -15,9 +15,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from narrows.disk.files import read_json, sweep, write_json
+from narrows.disk.sealed import HELD
 from narrows.errors import RunFolderError
-from narrows.files import read_json, sweep, write_json
-from narrows.sealed import HELD
 
 LOCK = ".lock"
 MARK = ".held"  # ends the name of the file that stands for a lock where the file system has none

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from narrows.disk.files import Array
 from narrows.errors import RunFolderError
-from narrows.files import Array
 
 
 class Learned:

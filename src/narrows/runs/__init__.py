@@ -24,25 +24,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from narrows.claims import LOCK, holder, locked
+from narrows.disk.claims import LOCK, holder, locked
 from narrows.data.dataset import all_finite
 from narrows.data.labels import labels_file
 from narrows.data.open import open_like
 from narrows.errors import DataError, RunFolderError
-from narrows.files import Array, sha256, write_json
+from narrows.disk.files import Array, sha256, write_json
 from narrows.registry import Registry, Trust
-from narrows.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
-from narrows.stages import Stages
+from narrows.disk.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
+from narrows.work.stages import Stages
 
 if TYPE_CHECKING:
     from narrows.clustering import CodeClusterer
-    from narrows.codes import CodeDistribution
+    from narrows.encoding.codes import CodeDistribution
     from narrows.data.dataset import Dataset
-    from narrows.encoder import Encoder
+    from narrows.encoding.encoder import Encoder
     from narrows.encoders.pca import PCACodes
     from narrows.evaluation.examples import Examples
-    from narrows.model import Model
-    from narrows.novelty import Novelty
+    from narrows.encoding.model import Model
+    from narrows.evaluation.novelty import Novelty
     from narrows.projection import Projection
 
 
@@ -72,7 +72,7 @@ class Assigned(NamedTuple):
 
 
 class Run:
-    """A run folder, opened for reading; ``narrows.making`` opens one for writing.
+    """A run folder, opened for reading; ``narrows.runs.making`` opens one for writing.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ class Run:
         ------
         RunFolderError : the run's encoder is no network; ``encoder`` returns it
         """
-        from narrows.model import Model
+        from narrows.encoding.model import Model
 
         return Model.load(self.parts, trust_code=self.trust_code)
 
@@ -252,20 +252,20 @@ class Run:
 
     def code_distribution(self) -> CodeDistribution:
         """Return the distribution fitted to the training codes."""
-        from narrows.codes import CodeDistribution
+        from narrows.encoding.codes import CodeDistribution
 
         return self._part("sampler", lambda arrays, _: CodeDistribution.from_state(arrays))
 
     @property
     def tells_novelty(self) -> bool:
         """Whether the run can say how unlike its rows others are; one that an earlier narrows made cannot."""
-        from narrows import novelty
+        from narrows.evaluation import novelty
 
         return novelty.NAME in self.manifest["files"]
 
     def fitted_novelty(self) -> Novelty:
         """Return what tells how unlike the run's rows others are."""
-        from narrows.novelty import Novelty
+        from narrows.evaluation.novelty import Novelty
 
         return self._part("novelty", lambda arrays, _: Novelty.from_state(arrays))
 
@@ -273,7 +273,7 @@ class Run:
         """Return the novelty (N,) float32 of new rows: the share of held-out rows that are odder.
 
         Near 0: unlike what was fitted. Of rows like the run's own, one in twenty has a novelty of at most 0.05. See
-        ``narrows.novelty`` for what it is computed from.
+        ``narrows.evaluation.novelty`` for what it is computed from.
 
         Parameters
         ----------
@@ -284,7 +284,7 @@ class Run:
         DataError, InputError : data that cannot be opened, or of another shape
         RunFolderError : the run has no novelty, since an earlier narrows made it, or is damaged
         """
-        from narrows.novelty import evidence_of
+        from narrows.evaluation.novelty import evidence_of
 
         known, encoder = self.fitted_novelty(), self.encoder("auto")
         values = self.open_source(source, **options).values
@@ -320,7 +320,7 @@ class Run:
 
     def novelty_of_values(self, encoder: Encoder, values: Array, codes: Array) -> Array | None:
         """Return the novelty (N,) of rows as ``assign_values`` takes them; None where the run has none."""
-        from narrows.novelty import errors_of
+        from narrows.evaluation.novelty import errors_of
 
         if not self.tells_novelty:
             return None
@@ -342,7 +342,7 @@ class Run:
         ------
         DataError : data that cannot be opened, or rows of another shape than the run's
         """
-        from narrows.encoder import checked_config
+        from narrows.encoding.encoder import checked_config
 
         config, recipe = checked_config(self.parts), self.recipe
         shape, like = config["input_shape"], config["preprocessing"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 BLOCK_VALUES = 1 << 22  # values worked on at once
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from narrows.forecast import Forecast, about
+from narrows.work.forecast import Forecast, about
 
 
 class Task:

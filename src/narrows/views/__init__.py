@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from narrows.errors import RecipeError
-from narrows.noise import Step, parse
+from narrows.views.noise import Step, parse
 
 
 def affine(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:

@@ -15,15 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from narrows.data.columns import moments, rounding_of
-from narrows.encoder import CONFIG, FORMAT, Encoder, checked_config, in_blocks, parts_of
+from narrows.disk.files import Array, not_finite, write_arrays, write_json
+from narrows.disk.sealed import Parts
+from narrows.encoding.encoder import CONFIG, FORMAT, Encoder, checked_config, in_blocks, parts_of
 from narrows.errors import InputError, NarrowsError, RunFolderError
-from narrows.files import Array, not_finite, write_arrays, write_json
 from narrows.nets import Network
 from narrows.objectives import Objective, objectives
-from narrows.progress import Progress
 from narrows.registry import Trust
-from narrows.sealed import Parts
 from narrows.wording import plural
+from narrows.work.progress import Progress
 
 PARTS = ("model.safetensors", CONFIG)  # of a saved model
 

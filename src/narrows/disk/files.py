@@ -28,8 +28,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from narrows.disk.regular import MOST_TEXT, half_of_memory, opened, parse_json, read
 from narrows.errors import TrainingError, WriteError
-from narrows.regular import MOST_TEXT, half_of_memory, opened, parse_json, read
 
 try:
     import fcntl

@@ -30,14 +30,14 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from narrows import codes as coding
 from narrows.clustering import checked_codes
-from narrows.encoder import Encoder
+from narrows.disk.files import Array
+from narrows.disk.learned import Learned
 from narrows.encoders.pca import PCACodes
+from narrows.encoding import codes as coding
+from narrows.encoding.encoder import Encoder
 from narrows.errors import InputError, RunFolderError
-from narrows.files import Array
-from narrows.learned import Learned
-from narrows.neighbours import nearest_in
+from narrows.geometry.neighbours import nearest_in
 from narrows.wording import figure, out_of, plural, verb
 
 NAME = "novelty.safetensors"  # of a run, and of a saved estimator

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from narrows.encoder import Encoder, blocks
+from narrows.disk.files import Array
+from narrows.disk.learned import checked_state
+from narrows.encoding.encoder import Encoder, blocks
+from narrows.encoding.model import Model, apply
 from narrows.errors import InputError, RunFolderError
-from narrows.files import Array
-from narrows.learned import checked_state
-from narrows.model import Model, apply
-from narrows.progress import Progress
 from narrows.views import Views
+from narrows.work.progress import Progress
 
 __all__ = [
     "CodeDistribution", "apply", "blocks", "draw_codes", "embed", "logits", "normal_codes", "reconstructions",

@@ -17,11 +17,11 @@ from narrows.data.open import KEPT
 from narrows.data.reading import MOST_PIXELS
 from narrows.data.scale import check_white
 from narrows.data.sizes import check_geometry, check_max_pixels
+from narrows.disk.files import Array
+from narrows.disk.sealed import Parts, new_place, seal
 from narrows.errors import DataError, InputError, RunFolderError
-from narrows.files import Array
-from narrows.progress import Progress
 from narrows.registry import Registry, Trust
-from narrows.sealed import Parts, new_place, seal
+from narrows.work.progress import Progress
 
 FORMAT = 1  # of config.json; raised when an older narrows could not read it
 CONFIG = "config.json"  # names, arguments, shape and preprocessing of a saved encoder

@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from narrows.files import Array
+from narrows.disk.files import Array
 
 
 def first_rows(values: Array) -> Array:

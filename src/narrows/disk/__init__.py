@@ -1,0 +1,1 @@
+"""What lies on disk: written whole or not at all, claimed by one process, and read as it was saved."""
