@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from narrows.model import Model
+from narrows.encoding.model import Model
 
 from narrows._moved import MOVED
 from narrows.classifiers import classifiers

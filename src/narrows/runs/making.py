@@ -1,6 +1,6 @@
 """A run folder while the run is made: what it was begun with, its steps, and what is merged from them.
 
-A step owns its numbers and tables as it owns its files (see ``stages.py``). ``results.json``, ``tables.json`` and
+A step owns its numbers and tables as it owns its files (see ``work/stages.py``). ``results.json``, ``tables.json`` and
 ``manifest.json`` are merged from the records of the steps whenever one ends, so what is lost or damaged of them is
 written again, and a step that is stopped half-way leaves no trace in them.
 """
