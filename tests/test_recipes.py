@@ -155,5 +155,5 @@ def test_a_code_of_two_values_is_the_map(overrides, size, chosen):
 
 
 def test_arguments_of_a_map_that_is_not_named_are_refused():
-    with pytest.raises(RecipeError, match=r"projection\.perplexity must be that of a projection that is named"):
+    with pytest.raises(RecipeError, match=r"projection\.perplexity needs projection.name"):
         recipes.load("default", ["projection.name=auto", "projection.perplexity=5"])

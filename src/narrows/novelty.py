@@ -1,6 +1,6 @@
 """How unlike everything fitted a row is: the confidence of a cluster says nothing about that.
 
-A clusterer is sure of whatever lies far from its borders, noise included. So a row is asked for other evidence, which
+A clusterer is confident of anything far from its borders, noise included. So a row is judged by other evidence, which
 is compared with that of the fitted rows: five numbers, from where its code lies and from how well it is rebuilt.
 
 ========  ==============================================================================================
@@ -42,7 +42,7 @@ from narrows.wording import figure, out_of, plural, verb
 
 NAME = "novelty.safetensors"  # of a run, and of a saved estimator
 MEANING = "share of held-out rows that are odder; near 0: unlike what was fitted"
-ABSENT = "no novelty: an earlier narrows made this run. `narrows run ... --resume` adds what it needs."
+ABSENT = "no novelty, because an earlier version of narrows made this run. Add it with `narrows run ... --resume`."
 ODD = 0.05  # a row of at most this novelty is called odd
 
 NEAREST = 10
@@ -120,7 +120,7 @@ class Novelty(Learned):
 
         Raises
         ------
-        InputError : codes that are no finite numbers, or no rows
+        InputError : codes that are not finite numbers, or no rows
         """
         if len(fitted) + len(held_out) == 0:
             raise InputError("fitted", "must have at least one row", value=0)
@@ -178,7 +178,7 @@ class Novelty(Learned):
         codes = checked_codes(codes)
         if codes.shape[1] != self.codes_.shape[1] or math.prod(values.shape[1:]) != len(self.mean_):
             raise InputError(
-                "novelty", f"must be asked of rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
+                "novelty", f"needs rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
                 value=f"{math.prod(values.shape[1:])} and {codes.shape[1]}",
             )  # fmt: skip
         return self._oddness(self._seen(encoder, values), codes, errors, rows)
@@ -223,7 +223,7 @@ class Novelty(Learned):
         self = cls()
         self.take_state("novelty", arrays)
         if (np.diff(self.scores_) < 0).any() or (self.units_ <= 0).any() or (self.scale_ <= 0).any():
-            raise RunFolderError("the saved novelty", "must have rising scores, and units above 0")
+            raise RunFolderError("the saved novelty", "must have increasing scores, and units above 0")
         return self
 
     def _oddness(self, seen: Seen, codes: Array, errors: Array | None, rows: Array | None) -> Array:

@@ -6,7 +6,7 @@ saved in ``hashes.json``::
 
     {"files": {"config.json": "3f0c...", "model.safetensors": "9a41..."}}
 
-This finds what changed by accident or by hand. It is no signature: a stranger can write hashes of his own, and so
+This finds what changed by accident or by hand. It is not a signature: a stranger can write hashes of his own, and so
 whatever is parsed is checked as well, and nothing is read but regular files of a size that can be (see ``regular``).
 """
 
@@ -28,9 +28,9 @@ from narrows.regular import MOST_SETTINGS, MOST_TEXT, half_of_memory, opened, pa
 T = TypeVar("T")
 
 MANIFEST, HASHES = "manifest.json", "hashes.json"
-AGAIN = "Copy it again from where it came, or make it anew."
-RUN_AGAIN = "Copy it again from where it came, or make the run again."
-HOLDS = "A run is writing this folder: wait until it has ended."
+AGAIN = "Copy it again from its source, or create it again."
+RUN_AGAIN = "Copy it again from its source, or repeat the run."
+HOLDS = "A run is writing to this folder: wait until it has finished."
 HELD = ".holder"  # in the folder of a run while a process writes it
 #: Bytes that a file may have, by the end of its name; any other is held whole in memory, which is its bound.
 MOST = {".toml": MOST_SETTINGS, ".json": MOST_TEXT, ".md": MOST_SETTINGS}
@@ -49,8 +49,8 @@ class Parts:
 
     Raises
     ------
-    RunFolderError : by all that read: a file that is missing, changed, cannot be parsed, is no regular file or has more
-        bytes than such a file can have, by its name
+    RunFolderError : by all that read: a file that is missing, changed, cannot be parsed, is no regular file or is too
+        large; the error names it
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Parts:
             raise RunFolderError(self.path(name), error.rule, value=error.value, remedy=self.remedy) from error
         except OSError as error:
             raise RunFolderError(
-                self.path(name), "must be a file that can be read", value=error.strerror, remedy=self.remedy
+                self.path(name), "must be a readable file", value=error.strerror, remedy=self.remedy
             ) from error
         self._digests[name] = digest = hashlib.sha256(content).hexdigest()
         if self.hashes is not None and digest != self.hashes.get(name, None if self.whole else digest):
@@ -135,7 +135,7 @@ class Parts:
     def damaged(self, name: str, what: object) -> RunFolderError:
         """Return the error that says what is wrong with a file."""
         said = f"{type(what).__name__}: {what}" if isinstance(what, Exception) else str(what)
-        return RunFolderError(self.path(name), "must be whole, as it was saved", value=said, remedy=self.remedy)
+        return RunFolderError(self.path(name), "must be undamaged", value=said, remedy=self.remedy)
 
     def text(self, name: str) -> str:
         """Return a text (UTF-8)."""
@@ -253,7 +253,7 @@ def new_place(folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / MANIFEST).exists():
         raise RunFolderError(
-            "folder", "must not be that of a run, whose own files would be replaced", value=str(folder),
+            "folder", "must not be a run's folder, because the run's files would be replaced", value=str(folder),
             remedy="Choose another folder.",
         )  # fmt: skip
     return folder

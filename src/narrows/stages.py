@@ -129,8 +129,8 @@ class Stages:
             others = sorted(found.name for found in self.folder.iterdir() if found.name[0] != ".")
             if others:
                 raise RunFolderError(
-                    str(self.folder), "must be empty or hold the steps of this very work", value=", ".join(others[:5]),
-                    remedy=FRESH,
+                    str(self.folder), "must be empty or contain the steps of the same work",
+                    value=", ".join(others[:5]), remedy=FRESH,
                 )  # fmt: skip
             write_json(path, wanted)
             return
@@ -138,7 +138,7 @@ class Stages:
         changed = sorted(key for key in wanted.keys() | before.keys() if wanted.get(key) != before.get(key))
         if changed:
             raise RunFolderError(
-                str(self.folder), "must hold the steps of this very work; changed", value=", ".join(changed),
+                str(self.folder), "must contain the steps of the same work; changed", value=", ".join(changed),
                 remedy=FRESH,
             )  # fmt: skip
 
@@ -174,7 +174,7 @@ class Stages:
             self._records[name] = found
             return found
         if signal := self.stop():
-            raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
+            raise Interrupted(signal, f"stopped before {name}; with a folder, finished steps are kept")
         if clear is not None and (found is None or found.asked != wanted) and self._spent(name, wanted) is None:
             clear()
         spent = self._begin(name, wanted)

@@ -53,7 +53,7 @@ def share(value: float) -> str:
 
     Raises
     ------
-    InputError : what is no share
+    InputError : what is not a share
     """
     if not 0 <= value <= 1:
         raise InputError("share", "must be from 0 to 1", value=value)

@@ -124,7 +124,7 @@ def test_a_folder_serves_one_clustering_only(fitted, tmp_path):
     name, _, values, _ = fitted
     make(name).fit(values, Stages(tmp_path))
     for other, rows in ((make(name, n_clusters=4), values), (make(name, seed=1), values), (make(name), values * 2)):
-        with pytest.raises(RunFolderError, match="this very work"):
+        with pytest.raises(RunFolderError, match="the same work"):
             other.fit(rows, Stages(tmp_path))
     another = "imsat" if name != "imsat" else "dec"
     with pytest.raises(RunFolderError, match="method"):

@@ -351,7 +351,7 @@ def test_a_class_that_is_none_of_these_is_refused_and_so_is_one_that_nothing_fin
     class Inside(Dense):
         pass
 
-    with pytest.raises(RecipeError, match="must stand at the top of its module"):
+    with pytest.raises(RecipeError, match="must be defined at the top level of its module"):
         narrows.Autoencoder(2, net=Inside).fit(rows()[0])
 
 

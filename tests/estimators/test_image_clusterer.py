@@ -126,7 +126,7 @@ def test_a_folder_takes_the_same_call_up_again(fitted, folder):
     clusterer, images, _ = fitted
     again = narrows.ImageClusterer(3, layouts=1, random_state=0, folder=folder).fit(images)
     assert np.array_equal(again.predict_proba(images), clusterer.predict_proba(images))
-    with pytest.raises(RunFolderError, match="this very work"):
+    with pytest.raises(RunFolderError, match="the same work"):
         narrows.ImageClusterer(4, layouts=1, random_state=0, folder=folder).fit(images)
 
 
@@ -180,7 +180,7 @@ def test_settings_that_a_method_does_not_have_are_named():
     for wrong, words in (
         ({"method": "kmeans", "folder": "x"}, r"folder has no effect: 'kmeans' trains nothing"),
         ({"encoder": "pca"}, r"encoder has no effect: 'agreement' trains its own network.*'kmeans'"),
-        ({"method": "kmeans", "encoder": "network"}, "encoder must be one that is fitted without training"),
+        ({"method": "kmeans", "encoder": "network"}, "encoder must be an encoder that is fitted without training"),
         ({"method": "kmeans", "encoder": {"name": "pca", "n_componets": 2}}, "Did you mean 'n_components'"),
         ({"method": "kmeans", "encoder": {"grid": 2}}, 'encoder must be a name or a class, or a mapping with one'),
         ({"method": "kmeans", "n_clusters": "auto"}, "n_clusters"),

@@ -322,7 +322,7 @@ def test_rows_without_a_difference_are_compared_with_nothing():
         "The pile held 70,000 grey images of 28 × 28 pixels, and those that were looked at are as good as equal, so "
         "there was nothing for codes of 32 numbers to keep."
     )
-    assert third == "Be careful: the images that were looked at hardly differ, so no figure of them says much."
+    assert third == "Be careful: the images that were checked hardly differ, so no figure says much about them."
     vectors = {"data/images": 100, "reconstruction/variance": 0.0, "codes/size": 2}
     assert "so there was nothing for codes of 2 numbers to keep" in told(vectors, VECTORS)[0]
 

@@ -90,5 +90,5 @@ class Coded:
         """
         encoder, clusterer = load(parts, trust_code=trust_code), method.load(parts)
         if not isinstance(encoder, FittedEncoder) or encoder.code_size != clusterer.length("K"):
-            raise RunFolderError(str(parts.place), "must hold an encoder and a clustering of its codes")
+            raise RunFolderError(str(parts.place), "must contain an encoder and a clustering of its codes")
         return cls(encoder, clusterer)

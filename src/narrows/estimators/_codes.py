@@ -27,7 +27,7 @@ class GivesCodes(TransformerMixin):  # type: ignore[misc]
         return self.model_.code_size
 
     def __sklearn_tags__(self) -> Any:
-        """Say that codes are float32 whatever comes in."""
+        """Tell scikit-learn that codes are always float32."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

@@ -74,7 +74,7 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
             raise parts.damaged(self._record, f"classes {found!r}")
         if len(found) != count or len(set(found)) < len(found):
             raise RunFolderError(
-                parts.path(self._record), "must hold as many classes as the network tells apart", value=found
+                parts.path(self._record), "must contain as many classes as the network distinguishes", value=found
             )
         try:
             dtype = np.dtype(kind)
@@ -95,7 +95,7 @@ def _known(data: Dataset) -> tuple[Array, Dataset, Array]:
     """
     known = np.zeros(len(data), bool) if data.labels is None else data.labels >= 0
     if not known.any():
-        raise DataError("y", "must be given, since X has no labels")
+        raise DataError("y", "must be given, because X has no labels")
     data = data.take(known)
     labels = np.asarray(data.labels)
     return known, data, labels if data.label_names is None else np.array(data.label_names)[labels]

@@ -63,7 +63,9 @@ class OpensSources:
         Of a dataframe those columns are data that ``narrows.open`` takes; their names are kept with the model.
         """
         if not fitting and self.model_.is_images:
-            raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(source))
+            raise InputError(
+                "X", f"must be images of shape {self.model_.input_shape}, as in fit", value=np.shape(source)
+            )
         raw = Raw(source) if isinstance(source, np.ndarray) else frames.read(source, Options())
         X = raw.values if raw.columns is None else frames.with_values(source, raw.columns, raw.values)
         checked = validate_data(self, X, y, reset=fitting, dtype=DTYPES, ensure_min_samples=2 if fitting else 1)
@@ -122,7 +124,7 @@ class TellsNovelty(OpensSources):
     def novelty(self, X: Source) -> Float32:
         """Return the novelty (N,) float32 of each row: the share of held-out rows that are odder.
 
-        Near 0: unlike what was fitted, whatever the estimator says of it otherwise. Of rows like those fitted, one in
+        Near 0: unlike what was fitted, however confident the estimator is. Of rows like those fitted, one in
         twenty has a novelty of at most 0.05. See ``narrows.novelty`` for what it is computed from.
 
         Raises
@@ -133,7 +135,7 @@ class TellsNovelty(OpensSources):
         if self.novelty_ is None:
             raise RunFolderError(
                 "this estimator", f"must have been saved with its novelty ({NAME})",
-                remedy="An earlier narrows saved it, without: fit it again.",
+                remedy="An earlier version of narrows saved it without novelty: fit it again.",
             )  # fmt: skip
         values = self._open(X).values
         return self.novelty_.novelty(self.model_, values, *self._evidence(values))

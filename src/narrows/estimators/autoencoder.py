@@ -37,7 +37,7 @@ SAMPLER = "sampler.safetensors"
 class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
 
     Parameters
@@ -208,14 +208,14 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         self.code_size_ = self.model_.code_size
         self.code_distribution_ = parts.built(SAMPLER, lambda arrays, _: coding.CodeDistribution.from_state(arrays))
         if self.code_distribution_.means.shape[1] != self.code_size_:
-            raise parts.damaged(SAMPLER, f"it is not of codes of {self.code_size_} values")
+            raise parts.damaged(SAMPLER, f"it is not for codes of {self.code_size_} values")
 
     def _recipe(self, seed: int) -> dict[str, Any]:
         net = named("net", self.net)
         if self.code_size != "auto":
             if net.get("code_size", self.code_size) != self.code_size:
                 raise RecipeError(
-                    "code_size", "must be given once; net has another", value=(self.code_size, net["code_size"])
+                    "code_size", "must be given once, but net has another", value=(self.code_size, net["code_size"])
                 )
             net["code_size"] = self.code_size
         own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}

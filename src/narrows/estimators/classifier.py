@@ -30,7 +30,7 @@ __all__ = ["Classifier"]
 class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
     """Learn the classes of images or vectors.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
     Labels come from ``y``, or from the source where it has them.
 
@@ -107,7 +107,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(
-                "y", f"must hold at least 2 classes; {type(self).__name__} needs more than 1 class",
+                "y", f"must contain at least 2 classes; {type(self).__name__} needs more than 1 class",
                 value=f"1 class: {self.classes_[0]!r}",
             )  # fmt: skip
         seed = self._seed()
@@ -154,7 +154,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
 
     def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         if not isinstance(self.model_.net, ClassifierNet):
-            raise RunFolderError(str(parts.place), "must hold a classifier", value=self.model_.config["net"]["name"])
+            raise RunFolderError(str(parts.place), "must contain a classifier", value=self.model_.config["net"]["name"])
         self._read_classes(parts, record, self.model_.net.n_classes)
 
     @classmethod

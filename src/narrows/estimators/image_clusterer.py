@@ -33,7 +33,7 @@ __all__ = ["ImageClusterer"]
 class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Sort images or vectors into clusters without any label: by a network that is trained for it, or by their codes.
 
-    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), or whatever else
+    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
     Labels, if there are any, are never looked at.
 
@@ -49,7 +49,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         "flip:1"]``; None leaves it to the method
     layouts : the option of that name: of the neighbour graph; more of them find better clusters, and take longer
     folder : where finished steps of a training are kept, so that the same call goes on after a stop; None keeps nothing
-    random_state : seed of everything random
+    random_state : seed of all random numbers
     verbose : show progress
 
     Attributes
@@ -114,8 +114,8 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         self._check_parameters()
         if self.folder is not None and not isinstance(self.random_state, int | np.integer):
             raise RecipeError(
-                "random_state", "must be a whole number where there is a folder", value=self.random_state,
-                remedy="Without one the next call has another seed, and cannot go on with what is there.",
+                "random_state", "must be a whole number when folder is given", value=self.random_state,
+                remedy="Otherwise the next call gets another seed and cannot continue from the folder.",
             )  # fmt: skip
         data = self._open(_without_labels(X), fitting=True)
         clusterer = self._made(self._seed())
@@ -168,7 +168,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         return f"{plural(self.n_clusters_, 'cluster')}, {super()._learned()}"
 
     def _made(self, seed: int) -> Any:
-        """Return the clustering that is asked for, before it has seen any row."""
+        """Return the clustering that was chosen, not yet fitted."""
         method = methods.get(self.method)
         self._fitted_method = name_of(method)
         clusterer = method(self.n_clusters, seed, **self._arguments())
@@ -176,20 +176,20 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
             if self.encoder is not None:
                 raise RecipeError(
                     "encoder", f"has no effect: {self._fitted_method!r} trains its own network", value=self.encoder,
-                    remedy="Leave it out, or choose a method that sorts codes, such as 'kmeans'.",
+                    remedy="Leave it out, or choose a method that clusters codes, such as 'kmeans'.",
                 )  # fmt: skip
             return clusterer
         if self.folder is not None:
             raise RecipeError(
-                "folder", f"has no effect: {self._fitted_method!r} trains nothing that could be gone on with",
+                "folder", f"has no effect: {self._fitted_method!r} trains nothing that could be resumed",
                 value=str(self.folder), remedy="Leave it out.",
             )  # fmt: skip
         asked = named("encoder", "pca" if self.encoder is None else self.encoder)
         entry = encoders.get(asked.pop("name"))
         if entry.trains_network:
             raise RecipeError(
-                "encoder", "must be one that is fitted without training", value=self.encoder,
-                remedy="Cluster the codes of an Autoencoder: narrows.clustering.KMeans(10).fit(model.transform(X)).",
+                "encoder", "must be an encoder that is fitted without training", value=self.encoder,
+                remedy="To cluster the codes of an Autoencoder: narrows.clustering.KMeans(10).fit(model.transform(X)).",
             )  # fmt: skip
         return Coded(entry(seed=seed, **checked(entry, asked, "encoder.", given_by_us=("seed",))), clusterer)
 
@@ -198,7 +198,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         options = dict(self.options or {})
         own = {name: value for name in ("views", "layouts") if (value := getattr(self, name)) is not None}
         for name in own.keys() & options.keys():
-            raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
+            raise RecipeError(name, "must be given once, but is also in options", value=options[name])
         method, given_by_us = methods.get(self.method), ("n_clusters", "seed")
         plain = checked(method, own, given_by_us=given_by_us)
         further = checked(method, options, "options.", given_by_us=given_by_us)

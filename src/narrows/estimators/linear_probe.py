@@ -109,14 +109,14 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         views = given["views"]
         if self.passes < 1 or (self.passes != 1 and not views):
             raise InputError(
-                "passes", "must be >= 1, and needs views, of which it says how many of each image there are",
+                "passes", "must be >= 1, and 1 without views: it is the number of views of each image",
                 value=self.passes,
             )  # fmt: skip
         options = {"keep": "last"} | (given["train_options"] or {})
         settings = Settings.of(options, "train_options")
         for name, idle in (("patience", 0), ("keep", "last")):
             if (asked := getattr(settings, name)) != idle:
-                rule = "needs rows to validate on; a probe learns from all"
+                rule = "needs validation rows; a probe learns from all rows"
                 raise InputError(f"train_options[{name!r}]", rule, value=asked)
         if hasattr(self, "classifier_"):  # of a former encoder
             del self.classifier_
@@ -199,10 +199,10 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return self._codes(values), None
 
     def _network(self) -> Model:
-        """Return the encoder, where what is asked for needs a network."""
+        """Return the encoder, which must be a network for what was asked."""
         if isinstance(self.model_, Model):
             return self.model_
-        rule = "must be a network: others have no features, and views are not drawn for them"
+        rule = "must be a network: other encoders have no features and take no views"
         raise InputError("encoder", rule, value=self.model_.title)
 
     @property
@@ -222,7 +222,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
             return None
         if self._is_frozen():
             raise InputError(
-                "encoder", "must be the one that the probe was fitted on, or one that is not fitted, to be saved",
+                "encoder", "must be the encoder the probe was fitted on, or an unfitted one, to save the probe",
                 value=value, remedy="Fit the probe on this one first.",
             )  # fmt: skip
         return as_json(name, value.get_params(deep=False), arrays)

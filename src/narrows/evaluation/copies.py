@@ -50,7 +50,7 @@ MOST_LEFT = 0.03  # of a copy
 #: which is nearer than all but one in so many.
 OF_NEAREST, OF_NEAR, ONE_IN = 0.7, 0.13, 200
 
-SAMPLE, COMPACT = 64, 0.8  # of rows that hang together, held against one of them; the share that must be alike to it
+SAMPLE, COMPACT = 64, 0.8  # of rows that hang together, compared with one of them; the share that must be alike to it
 BLANK = 2.0  # standard deviation of a picture in grey levels; more than that is never blank
 BLANK_RANGE = 32  # grey levels from the darkest to the lightest pixel
 CROPPED = 0.02  # of a side
@@ -210,7 +210,7 @@ class _Pictures:
         """Return which rows hang together, (n,) numbers, and add to ``alike`` what is found on the way.
 
         Only a few neighbours of each row were registered, and of many copies those may all be of one form. So whatever
-        hangs together is held against its nearest neighbour outside, until no more is joined (Boruvka, 1926).
+        hangs together is compared with its nearest neighbour outside, until no more is joined (Boruvka, 1926).
         """
         n, joined = len(near), True
         while joined:
@@ -233,7 +233,7 @@ class _Pictures:
         """Return whether the rows that each row hangs together with are copies rather than a kind (n,).
 
         Copies are all alike to one of them; of a kind, such as slim handwritten ones, each is alike to the next. So a
-        sample of each part is held against the row that is alike to most; what is found is added to ``alike``.
+        sample of each part is compared with the row that is alike to most; what is found is added to ``alike``.
         """
         links = np.bincount(np.array(list(alike), np.int64).ravel(), minlength=len(part))
         order = np.lexsort((np.arange(len(part)), -links, part))

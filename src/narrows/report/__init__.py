@@ -43,7 +43,7 @@ def build(folder: str | Path) -> Path:
     parts = Parts.of(folder)
     if "results.json" not in parts:
         raise RunFolderError(
-            "run folder", "must have results.json", value=str(folder), remedy="`narrows run` makes one."
+            "run folder", "must have results.json", value=str(folder), remedy="Make one with `narrows run`."
         )
     page = _render(
         results=parts.json("results.json"),

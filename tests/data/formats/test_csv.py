@@ -64,14 +64,14 @@ def test_labels_as_an_array(tmp_path):
         ("w,v\n1,2\n3,?\n", r"column 'v' does not; got \"'\?' in line 3\".*ignore=\['v'\]"),
         ("1,2\n3,?\n", r"column number 1 does not.*ignore=\[1\]"),
         ("w;v\n1,5;2\n", "without commas; column 'w' does not; got \"'1,5' in line 2\""),
-        ("name\nx\n", r"column of numbers besides.*'name' .such as 'x'"),
+        ("name\nx\n", r"column of numbers apart from.*'name' .such as 'x'"),
         ("a,b\n1,\n,nan\n", "3 cells that are empty.*line 2, column 'b'"),
         ("a,b\n1,1e99\n", "too large"),
         ("a,b\n1,2\n1,2,3\n", "2 cells in every row; got '3 in line 3'"),
         ("a,b\n1\n", "2 cells in every row; got '1 in line 2'"),
         ("", "at least one row"),
         ("a,b\n", "a header alone"),
-        ("label\n1\n2\n", "column of numbers besides"),
+        ("label\n1\n2\n", "column of numbers apart from"),
         ("id,a\nx,1\nx,2\n", "twice"),
     ],
 )
@@ -124,8 +124,8 @@ def test_columns_of_words_are_left_out_with_a_note(tmp_path):
     assert opened.values.tolist() == [[1], [2]]
     assert opened.provenance["columns"] == ["width"]
     of_rows, of_data, note = opened.notes
-    assert of_data == "1 column was taken as data: 'width'."
-    assert of_rows == "The column 'id' was taken as the names of the rows and not as data."
+    assert of_data == "1 column was read as data: 'width'."
+    assert of_rows == "The column 'id' was read as row ids, not as data."
     assert note.startswith("Left out, because they hold no numbers: 'species' (such as 'rose'), 'empty' (empty).")
     assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
 
@@ -146,7 +146,7 @@ def test_columns_come_in_the_order_asked_for(tmp_path, columns):
     opened = data.open(write(tmp_path, "b,c,a,label\n1,9,2,0\n3,9,4,1\n"), columns=columns)
     assert opened.values.tolist() == [[2, 1], [4, 3]]
     assert opened.labels.tolist() == [0, 1]
-    assert "Left out: 'c', not among the columns asked for." in opened.notes
+    assert "Left out: 'c', which columns does not name." in opened.notes
 
 
 def test_new_tables_are_brought_to_the_columns_of_the_first(tmp_path):
@@ -182,7 +182,7 @@ def test_the_index_that_pandas_writes_is_no_data(tmp_path):
         opened = data.open(write(tmp_path, text))
         assert opened.values.tolist() == [[1], [2]]
         assert opened.ids == ids
-        assert any("no name, was taken as the index" in note for note in opened.notes)
+        assert any("no name and was read as row ids" in note for note in opened.notes)
     assert data.open(write(tmp_path, ",a\n7,1\n"), columns=[0, 1]).values.tolist() == [[7, 1]]
 
 
@@ -202,7 +202,7 @@ def test_a_header_that_counts_is_no_row(tmp_path, text):
     opened = data.open(write(tmp_path, text))
     assert len(opened) == 2
     assert opened.provenance["columns"] == [str(i) for i in range(opened.shape[0])]
-    assert "The first row, which counts 0, 1, 2, ..., was read as the names" in opened.notes[0]
+    assert "The first row counts 0, 1, 2, ... and was read as column names" in opened.notes[0]
 
 
 @pytest.mark.parametrize(

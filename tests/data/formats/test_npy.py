@@ -113,7 +113,7 @@ def test_a_npz_member_that_promises_more_than_it_has(tmp_path):
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**12, 8, 8)})
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
         archive.writestr("x.npy", header.getvalue() + b"little")
-    with pytest.raises(DataError, match="its header promises"):
+    with pytest.raises(DataError, match="its header announces"):
         data.open(tmp_path / "x.npz")
 
 

@@ -38,7 +38,7 @@ def test_digits(digits):
     assert np.array_equal(data.open(load_digits().images, like=like).values, opened.values)  # counted to 16
     assert np.array_equal(data.open(opened.values, like=like).values, opened.values)
     for given in ({"white": 8}, {"range": [0, 100]}):
-        with pytest.raises(DataError, match="still to be read"):
+        with pytest.raises(DataError, match="only while values are read"):
             data.open("digits", **given)
 
 
