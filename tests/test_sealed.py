@@ -232,7 +232,7 @@ def test_a_file_of_a_run_that_another_process_writes_is_left_alone(run, tmp_path
     monkeypatch.setattr(runs, "WAIT", 0.05)
     with (
         making(tmp_path / "run", resume=True),
-        pytest.raises(RunFolderError, match=r"report\.html must not be written .* Process [0-9]+ on .* Wait until"),
+        pytest.raises(RunFolderError, match=r"report\.html cannot be written .* Process [0-9]+ on .* Wait until"),
     ):
         reader.renew("report.html", lambda: write_text(tmp_path / "run" / "report.html", "other"))
     assert (tmp_path / "run" / "report.html").read_bytes() == before

@@ -411,7 +411,7 @@ def test_a_run_that_an_earlier_version_began_is_refused_by_its_version(tmp_path,
     monkeypatch.chdir(FORMER)
     shutil.copytree(FORMER / "unfinished", tmp_path / "run")
     recipe = recipes.load(tmp_path / "run" / "recipe.toml")
-    with pytest.raises(RunFolderError, match="--resume must find a run that this version of narrows began"):
+    with pytest.raises(RunFolderError, match="--resume needs a run that was started with this version of narrows"):
         pipeline.run(recipe, tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "model.safetensors").exists()
 

@@ -1,6 +1,6 @@
-"""What turns rows into codes: the contract that all who encode, decode and compare rows ask, and nothing else.
+"""The contract of an encoder, which turns rows into codes; code that encodes, decodes or compares rows relies on it.
 
-A trained network is one (``model.py``); the others, which nothing trains by gradients, are in ``encoders/``.
+A trained network is an encoder (``model.py``); those that are not trained by gradients are in ``encoders/``.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Encoder(ABC):
 
         Raises
         ------
-        InputError : no array, rows of another shape, or an encoder that has not learned from any
+        InputError : no array, rows of another shape, or an encoder that is not fitted
         """
         return in_blocks(self, values, self._encode, progress, "encode")
 
@@ -105,12 +105,12 @@ class Encoder(ABC):
         return outputs
 
     def reconstruct(self, values: Array) -> Array:
-        """Return what comes back from the codes of rows, as ``decode`` gives it; of corrupted images the clean ones."""
+        """Return the reconstructions of rows, as ``decode`` gives them; a denoising encoder cleans corrupted rows."""
         self.require_decoder()
         return in_blocks(self, values, lambda block: self._decode(self._encode(block)))
 
     def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (rows, the same corrupted, what is made of these) block by block, each float32.
+        """Yield (rows, corrupted rows, cleaned rows) block by block, each float32.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class Encoder(ABC):
     @classmethod
     @abstractmethod
     def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Self:
-        """Read what ``save`` wrote, from a folder, that of a run, or the parts of something saved.
+        """Load what ``save`` wrote, from a folder, a run folder, or the parts of a saved object.
 
         Raises
         ------
@@ -214,7 +214,7 @@ def in_blocks(
 
     Raises
     ------
-    InputError : no array, rows of another shape, or an encoder that has not learned from any
+    InputError : no array, rows of another shape, or an encoder that is not fitted
     """
     encoder.require_fitted()
     check_array(values)

@@ -136,7 +136,7 @@ class Making(Run):
         name : of ``order``; the steps that it comes after are done
         work : does it, writes ``files``, and returns results under flat names; what it adds to tables is its own
         files : the files it writes, relative to the folder; a name with ``*`` stands for those that match at the end
-        began : when its work began, by ``time.perf_counter``, if that was before
+        began : when its work began, by ``time.perf_counter``, if earlier
         asked : what else, beside settings and rows, its result depends on
         """
 

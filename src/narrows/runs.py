@@ -226,7 +226,7 @@ class Run:
         return clusterer
 
     def examples(self) -> Examples:
-        """Return the rows that stand for each cluster, and the share of it that each stands for."""
+        """Return the example rows of each cluster, and the share of the cluster that each represents."""
         from narrows.evaluation.examples import examples
 
         seed = self.parts.json("environment.json").get("seed")
@@ -258,13 +258,13 @@ class Run:
 
     @property
     def tells_novelty(self) -> bool:
-        """Whether the run can say how unlike its rows others are; one that an earlier narrows made cannot."""
+        """Whether the run has novelty; runs made by earlier versions of narrows have none."""
         from narrows import novelty
 
         return novelty.NAME in self.manifest["files"]
 
     def fitted_novelty(self) -> Novelty:
-        """Return what tells how unlike the run's rows others are."""
+        """Return the fitted novelty."""
         from narrows.novelty import Novelty
 
         return self._part("novelty", lambda arrays, _: Novelty.from_state(arrays))
@@ -291,7 +291,7 @@ class Run:
         return known.novelty(encoder, values, *evidence_of(encoder, values))
 
     def assign(self, source: Any, **options: Any) -> Assigned:
-        """Return the clusters of new rows, how clearly they belong there, and how unlike the run's own rows they are.
+        """Return the clusters, confidence and novelty of new rows.
 
         Parameters
         ----------
@@ -305,7 +305,7 @@ class Run:
         return self.assign_values(self.encoder("auto"), self.open_source(source, **options).values)
 
     def assign_values(self, encoder: Encoder, values: Array, codes: Array | None = None) -> Assigned:
-        """Return what ``assign`` does, of rows that are open already.
+        """Return what ``assign`` does, for rows that are already open.
 
         Parameters
         ----------
@@ -327,16 +327,16 @@ class Run:
         return self.fitted_novelty().novelty(encoder, values, codes, errors_of(encoder, values))
 
     def open_source(self, source: Any, *, resize: bool = False, **options: Any) -> Dataset:
-        """Open new data as the run's own were opened.
+        """Open new data in the same way as the run's own.
 
         The same size, channels, fit, black and white, page and columns, the same key and label column. Labels that the
-        new data lack are done without.
+        new data lack are left out.
 
         Parameters
         ----------
         source : as ``narrows.open`` takes it
         resize : bring arrays of another size, or in colour, to the run's; files always are
-        options : of ``narrows.open``, which come before the run's own
+        options : of ``narrows.open``, which take precedence over the run's own
 
         Raises
         ------

@@ -1,13 +1,13 @@
-"""What was saved is read as it was saved, or not at all.
+"""Saved files are read exactly as they were written, or not at all.
 
-Whoever saves keeps the sha256 of every file beside the files; whoever reads takes a file's bytes once, holds them
-against it, and parses those very bytes. A run folder keeps the hashes in ``manifest.json``, everything else that is
+Saving also writes the sha256 of every file. Reading takes a file's bytes once, checks them against it, and parses those
+bytes. A run folder keeps the hashes in ``manifest.json``, everything else that is
 saved in ``hashes.json``::
 
     {"files": {"config.json": "3f0c...", "model.safetensors": "9a41..."}}
 
-This finds what changed by accident or by hand. It is not a signature: a stranger can write hashes of his own, and so
-whatever is parsed is checked as well, and nothing is read but regular files of a size that can be (see ``regular``).
+This detects changes by accident or by hand. It is not a signature, since a stranger can write hashes too. So parsed
+content is checked as well, and only regular files of a plausible size are read (see ``regular``).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ class Parts:
     Parameters
     ----------
     place : a folder, or a ``.zip`` file
-    hashes : name -> sha256; None where there are none, as of what older versions saved
+    hashes : name -> sha256; None if there are none, as in files saved by older versions
     listing : the file that ``hashes`` come from
     whole : whether every file must have a hash; those of a folder that is being written need none
-    remedy : what to do about a file that is not what it was, as a sentence
+    remedy : what to do about a changed file, as a sentence
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Parts:
         return cls(place, None, remedy=remedy or AGAIN)
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such a file, or ought to be."""
+        """Whether there is such a file, or should be."""
         return name in (self.hashes or {}) or self._is_there(name)
 
     def path(self, name: str) -> str:
@@ -125,7 +125,7 @@ class Parts:
         return self._digests[name]
 
     def parsed(self, name: str, parse: Callable[[bytes], Any]) -> Any:
-        """Return what ``parse`` makes of a file; whatever is wrong with it becomes one clear error."""
+        """Return what ``parse`` makes of a file; any error becomes one clear error that names the file."""
         content = self.read(name)
         try:
             return parse(content)
@@ -243,7 +243,7 @@ class _Within(Parts):
 
 
 def new_place(folder: str | Path) -> Path:
-    """Make the folder that something is about to be saved to.
+    """Make a folder to save to.
 
     Raises
     ------

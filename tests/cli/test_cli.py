@@ -365,7 +365,7 @@ def test_data_copies(tmp_path):
     (["run", "nature8500", "--data", "photos"], "must be left out when a data set is named"),
     (["run", "digits", "--set", "seed=1", "--seed", "2"], "seed must be given once"),
     (["run", "digits", "--data", "photos", "--set", "data.source=mnist"], "data.source must be given once"),
-    (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "rows to validate on"),
+    (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "validation rows"),
     (["run", "digits", "--set", "train.momentum=0.5"], "needs train.optimizer=sgd"),
     (["run", "clusters", "--set", "train.epochs=3"], "trains its own network"),
     (["explore", "run", "--rebuild", "--port", "8000"], "--rebuild serves nothing"),

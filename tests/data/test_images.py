@@ -386,7 +386,7 @@ def test_later_frames_are_drawn_within_the_cap(tmp_path):
     frames = [Image.new("L", (100, 100), grey) for grey in (0, 255)]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
     assert images.decode(tmp_path / "x.gif", replace(how((8, 8), page=1), max_pixels=35_000)).pixels.min() == 255
-    with pytest.raises(Unreadable, match=r"memory of 0\.0"):
+    with pytest.raises(Unreadable, match=r"memory for 0\.0"):
         images.decode(tmp_path / "x.gif", replace(how((8, 8), page=1), max_pixels=34_999))
 
 

@@ -222,7 +222,7 @@ def test_metadata_beside_that_are_of_something_else_are_left_aside(tmp_path):
     table(tmp_path, "a\nb\n", "metadata.tsv")
     data = narrows.open(tmp_path / "tensors.tsv")
     assert not data.metadata
-    assert any(note.startswith("metadata.tsv, which lies beside the data, was left aside") for note in data.notes)
+    assert any(note.startswith("metadata.tsv, found next to the data, was ignored") for note in data.notes)
 
 
 @pytest.mark.parametrize("first", [0, 1, 500])

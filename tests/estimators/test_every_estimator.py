@@ -238,7 +238,7 @@ def test_a_probe_is_saved_with_the_encoder_that_it_was_fitted_on_alone(tmp_path)
 
 
 @pytest.mark.parametrize(("options", "match"), [
-    ({"patience": 2}, "needs rows to validate on"), ({"keep": "best"}, "needs rows to validate on"),
+    ({"patience": 2}, "needs validation rows"), ({"keep": "best"}, "needs validation rows"),
     ({"patience": False}, r"train_options\.patience must be a whole number"),
     ({"keep": np.array([1, 2])}, r"train_options\.keep must be"), ({"clip": object()}, r"^train_options\.clip must be"),
 ])  # fmt: skip

@@ -319,7 +319,7 @@ def test_rows_without_a_difference_are_compared_with_nothing():
     same = GOOD | {"reconstruction/psnr": 15.2, "reconstruction/pca_psnr": 58.92, "reconstruction/variance": 0.0}
     first, _, third = told(same)
     assert first == (
-        "The pile held 70,000 grey images of 28 × 28 pixels, and those that were looked at are as good as equal, so "
+        "The pile held 70,000 grey images of 28 × 28 pixels, and the ones checked are practically equal, so "
         "there was nothing for codes of 32 numbers to keep."
     )
     assert third == "Be careful: the images that were checked hardly differ, so no figure says much about them."

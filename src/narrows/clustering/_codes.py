@@ -38,7 +38,7 @@ class CodeClusterer(Clusterer):
 
     @property
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a code included."""
+        """M, the number of clusters, including empty ones."""
         return self.length("M")
 
     def fit(self, rows: Array) -> Self:

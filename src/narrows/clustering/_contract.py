@@ -51,7 +51,7 @@ class Clusterer(Learned, ABC):
     @property
     @abstractmethod
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a row included."""
+        """M, the number of clusters, including empty ones."""
 
     @abstractmethod
     def fit(self, rows: Array) -> Self:

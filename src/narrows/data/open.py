@@ -1,7 +1,7 @@
-"""The one door: any source of images or vectors becomes a ``Dataset``.
+"""``open``: any source of images or vectors becomes a ``Dataset``.
 
-The source is routed to a reader in ``formats/`` or a data set in ``named/``; what comes back passes the same few steps:
-labels, limit, values, size and channels.
+The source goes to a reader in ``formats/`` or a data set in ``named/``. The result passes the same few steps: labels,
+limit, values, size and channels.
 """
 
 from __future__ import annotations
@@ -80,42 +80,42 @@ def open(
         name or number of a column of a table; a file (.npy, .npz, .mat, IDX, or .csv with one label per row or columns
         of ids and labels), with the column or key after a colon where it has several ("labels.csv:species"); or an
         array, one-hot or not. In tables and arrays of strings "", "NA", "NaN", "None", "null" and "-" are unknown
-    key : which array of a .npz or .mat is the data
+    key : the array of a .npz or .mat that is the data
     size : of images: "auto", a side, or (height, width). "auto" keeps arrays as they are; of image files it keeps the
         size that all share, scaled to at most 64 pixels on the longer side and at least 8 on the shorter, and brings
         files of different sizes to 64x64
     channels : 1 (grey), 3 (colour), or "auto": of arrays their own; of image files 1 when red, green and blue are equal
         in all of them. A list takes these, one or three, of however many there are, by their numbers from 0: ``[2]`` of
         a micrograph with five
-    fit : how images take on another aspect: "crop" (the default) cuts the middle out, "pad" adds black bars, "stretch"
-        distorts
-    white : the value that stands for white in images, such as 1, 16, 255, 4095 or 65535; none may exceed it. "auto"
-        goes by the largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255;
-        uint8 has 255. Deeper values, in files or arrays of 16 bits, are scaled over the whole set, and a note says how:
-        16 bits that reach their upper half are divided by 257, others are stretched from their least to their largest
-        value, or between their 0.1 and 99.9 percentiles where few lie far out. Of image files a ``white`` above 255
-        speaks of the deeper ones
+    fit : how images are changed to another aspect ratio: "crop" (the default) keeps the middle, "pad" adds black bars,
+        "stretch" distorts
+    white : the pixel value of white, such as 1, 16, 255, 4095 or 65535; no pixel may exceed it. "auto" chooses by the
+        largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255; uint8
+        always has 255. Deeper values, in files or arrays of 16 bits, are scaled over the whole set, and a note says
+        how: 16 bits that reach their upper half are divided by 257, others are stretched from their least to their
+        largest value, or between their 0.1 and 99.9 percentiles if there are outliers. For image files, a ``white``
+        above 255 applies to the deeper ones
     range : instead of ``white``, the values that become black and white; values outside are clipped
-    page : which picture of files that hold several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
-        first. The axes T and Z of a microscope's stack count pictures, its channels do not
-    max_pixels : how many pixels of an image file, at four bytes each, decoding may hold at once: 50 million (200 MB) by
-        default. A JPEG counts with the size it is decoded at, so that one of 100 million pixels is read, and where it
-        is progressive with its coefficients; a WebP counts four times, an AVIF two and a half times, a HEIC twice. What
-        is above is listed in ``Dataset.skipped`` with the number that reads it
-    columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
-        but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
+    page : which picture of files with several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
+        first. In a microscope's stack the axes T and Z count as pictures, channels do not
+    max_pixels : the most pixels, at four bytes each, that decoding one image file may need: 50 million (200 MB) by
+        default. A JPEG counts with the size it is decoded at, so one of 100 million pixels is read, plus its
+        coefficients if it is progressive; a WebP counts four times, an AVIF two and a half times, a HEIC twice. Larger
+        files are listed in ``Dataset.skipped`` with the value that reads them
+    columns : the columns of a table that are data, in this order, by name or by number from 0. By default all except
+        labels, ids (a column ``id``, the index that pandas writes) and columns without any number
     ignore : columns of a table to leave out, by name or number
-    metadata : what else is known of rows; it describes them, and enters no code, cluster or score. By default what the
-        source offers: the columns of a table that are no data, the levels of sub-folders that differ (``folder 1``),
-        and ``metadata.tsv`` beside ``tensors.tsv``. "none" takes none. A table (.csv, .tsv, .parquet, or a dataframe)
-        or a mapping of names to columns adds to that: by id, file name or that without extension in a column that is
-        called as those are (``id``, ``file``, ``filename``, ``path``, ...), or row by row where it has a row for each
+    metadata : what else is known about rows; it never affects codes, clusters or scores. By default what the source
+        offers: the columns of a table that are not data, the levels of sub-folders that differ (``folder 1``), and
+        ``metadata.tsv`` next to ``tensors.tsv``. "none" ignores these. A table (.csv, .tsv, .parquet, or a dataframe)
+        or a mapping of names to columns adds to them. Its rows are matched by id, file name, or file name without
+        extension in a column with a usual name (``id``, ``file``, ``filename``, ``path``, ...), or else in order
     limit : the most rows to use, drawn with ``seed`` and kept in order; files are drawn before any is read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
-    like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data as its own were, so that a
-        row becomes the same whatever stands beside it. What is given here besides comes first. Arrays of another size,
+    like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data in the same way, so that a
+        row becomes the same whatever other rows come with it. Other arguments take precedence. Arrays of another size,
         and arrays in colour for a model of grey images, are refused unless ``size`` or ``channels`` is given; files are
-        brought to the model's
+        converted
     progress : shows what takes time; quiet by default
     seed : of the draw that ``limit`` makes
 
@@ -127,7 +127,7 @@ def open(
 
     Raises
     ------
-    DataError : a source that does not exist, cannot be read, or does not hold what it should
+    DataError : a source that does not exist, cannot be read, or has the wrong content
     """
     kept = like or {}
     size_, channels_, fit_ = sizes.check_geometry(
@@ -189,11 +189,11 @@ def given(source: Any) -> Any:
 def open_like(
     source: Any, shape: Sequence[int], like: Mapping[str, Any], *, resize: bool = False, **options: Any
 ) -> Dataset:
-    """Open new rows as those that an encoder learned from were opened, and in their shape.
+    """Open new rows in the same way, and in the same shape, as those an encoder was fitted on.
 
     Parameters
     ----------
-    source, options : as ``open`` takes them; options come before what ``like`` says
+    source, options : as for ``open``; options take precedence over ``like``
     shape, like : of the encoder: ``input_shape`` and ``preprocessing``
     resize : bring arrays of another size, or in colour, to its; files always are
 
@@ -455,7 +455,7 @@ def _about_columns(names: Sequence[str]) -> dict[str, Any]:
 def _labels(
     raw: Raw, n: int, ids: Sequence[str], options: Options
 ) -> tuple[Array | None, tuple[str, ...] | None, list[str]]:
-    """Return class numbers, class names, and what should be said about them."""
+    """Return class numbers, class names, and notes about them."""
     asked, found, origin = options.labels_word, raw.labels, "labels"
     notes: list[str] = []
     if asked == "none":
@@ -507,7 +507,7 @@ def _metadata(
 
 
 def _labels_of_file(path: Path, key: str) -> Array:
-    """Return the array of labels in a file other than a table; of several, ``key`` or the one called as labels are."""
+    """Return the array of labels in a file other than a table: ``key``, or the one with a usual name."""
     _, reader = find(path)
     if key and not reader.has_keys:
         raise DataError("labels", "may name an array only in a .npz or .mat file", value=f"{path}:{key}")

@@ -63,7 +63,7 @@ class DeepClusterer(Clusterer):
 
     @property
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a row included."""
+        """M, the number of clusters, including empty ones."""
         return len(self.order_)
 
     def fit(self, rows: Array, stages: Stages | None = None, *, preprocessing: Mapping[str, Any] | None = None) -> Self:

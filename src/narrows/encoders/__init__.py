@@ -1,4 +1,4 @@
-"""Encoders: whatever turns rows into codes. One file per encoder; a trained network is the first of them."""
+"""Encoders turn rows into codes. One file per encoder; a trained network is one of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARRAYS = "encoder.safetensors"
 
 
 class FittedEncoder(Learned, Encoder):
-    """An encoder that is a few arrays, found by looking at rows once: nothing is trained by gradients.
+    """An encoder that consists of a few arrays, fitted in one pass over the rows without gradients.
 
     A subclass's constructor takes the arguments that a recipe may set, each with a default, keeps each under its own
     name, and raises InputError where they cannot be.

@@ -1,4 +1,4 @@
-"""What estimators share that turn rows into codes."""
+"""What estimators that turn rows into codes share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from narrows.files import Array
 
 
 class GivesCodes(TransformerMixin):  # type: ignore[misc]
-    """For estimators whose ``transform`` gives codes (N, K) float32: as long as those of ``model_``, or as it says."""
+    """For estimators whose ``transform`` returns codes (N, K) float32, by default of the length of ``model_``'s."""
 
     model_: Encoder
 

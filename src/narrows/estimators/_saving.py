@@ -1,4 +1,4 @@
-"""What every estimator does alike: parameters are checked, kept with what was learned, and read again."""
+"""What all estimators share: parameters are checked, saved with what was learned, and loaded."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Saved(TellsNovelty):
 
     @classmethod
     def load(cls, path: str | Path | Parts, *, trust_code: bool = False) -> Self:
-        """Read what ``save`` wrote; it answers with the same bits. What it says of the fitted rows is not kept.
+        """Load what ``save`` wrote; it returns the same bits. Attributes about the fitted rows are not saved.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Saved(TellsNovelty):
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether ``fit`` came to its end, or this was loaded."""
+        """Whether ``fit`` has finished, or this was loaded."""
         return hasattr(self, "model_")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
@@ -140,11 +140,11 @@ class Saved(TellsNovelty):
         return Model.load(parts, trust_code=trust_code)
 
     def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
-        """Take on what ``_write`` wrote besides the model, which is there already."""
+        """Read what ``_write`` wrote besides the model, which is already set."""
 
     @classmethod
     def _earlier(cls, learned: Any) -> dict[str, Any]:
-        """Return the parameters of an estimator saved by an earlier narrows, which did not keep them."""
+        """Return the parameters of an estimator saved by an earlier version of narrows, which did not save them."""
         return {}
 
     def _kept(self, name: str, value: Any, arrays: dict[str, Array]) -> Any:
@@ -175,7 +175,7 @@ class Saved(TellsNovelty):
 
 
 def _entries(kept: Any) -> Iterator[str]:
-    """Yield what parameters name in registries, however deep they do: a later fit looks it up as a person's own."""
+    """Yield the registry names in parameters at any depth, which a later ``fit`` would trust."""
     inside = list(kept.items()) if isinstance(kept, dict) else [("", one) for one in kept]
     for name, value in inside:
         if isinstance(value, dict | list):
@@ -239,7 +239,7 @@ def as_json(name: str, value: Any, arrays: dict[str, Array]) -> Any:
 
 
 def from_json(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """Return what ``as_json`` was given; raises whatever a value from elsewhere makes it stumble on."""
+    """Return the value from what ``as_json`` returned; a manipulated value may raise any exception."""
     if isinstance(value, list):
         return [from_json(one, arrays) for one in value]
     if not isinstance(value, dict):

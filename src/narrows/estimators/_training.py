@@ -38,7 +38,7 @@ def named(name: str, entry: str | type | Mapping[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    RecipeError : no name and no class, or a mapping without
+    RecipeError : neither a name nor a class, nor a mapping with one
     """
     found = dict(entry) if isinstance(entry, Mapping) else {"name": entry}
     if isinstance(asked := found.get("name"), type):

@@ -31,17 +31,16 @@ ENCODER, CLASSIFIER = "encoder", "classifier"  # folders of what is saved
 
 
 class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[misc]
-    """One linear layer on the codes of a trained encoder, which stays as it is; its decoder is not used.
+    """One linear layer on the codes of a trained encoder, which is frozen; its decoder is not used.
 
     Parameters
     ----------
     encoder : a fitted ``narrows.Autoencoder``, or the encoder of a run (``narrows.Run(folder).encoder()``): either
-        stays as it is, also in clones of the probe. Of an ``Autoencoder`` that is not fitted a clone is fitted first,
-        to the same rows, without their labels
+        stays unchanged, also in clones of the probe. If an ``Autoencoder`` is not fitted, a clone of it is fitted first
+        to the same rows, without labels
     space : read the "code", or the "features" that the code is computed from
     epochs, batch_size, lr, train_options : of the linear layer's training, as in ``Classifier``
-    views, passes : with views the layer learns from the codes of ``passes`` randomly changed copies of each image
-        beside the image's own
+    views, passes : with views, the layer also learns from the codes of ``passes`` randomly changed copies of each image
     random_state : seed
     verbose : show progress
 
@@ -165,7 +164,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return self.classifier_.predict_proba(codes)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether ``fit`` came to its end, or this was loaded."""
+        """Whether ``fit`` has finished, or this was loaded."""
         return hasattr(self, "classifier_")
 
     def __sklearn_clone__(self) -> Self:
@@ -185,7 +184,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return self.encoder.__sklearn_is_fitted__()
 
     def _take(self, encoder: Autoencoder | Encoder) -> None:
-        """Take on a fitted encoder, and how its rows look."""
+        """Set the fitted encoder, and the form of its rows."""
         self.encoder_ = encoder
         if isinstance(encoder, Encoder):
             self._remember(encoder, "NCHW")

@@ -72,7 +72,7 @@ def test_labels_as_an_array(tmp_path):
         ("", "at least one row"),
         ("a,b\n", "a header alone"),
         ("label\n1\n2\n", "column of numbers apart from"),
-        ("id,a\nx,1\nx,2\n", "twice"),
+        ("id,a\nx,1\nx,2\n", "unique values"),
     ],
 )
 def test_what_is_refused(tmp_path, text, words):
@@ -98,7 +98,7 @@ def test_a_column_that_is_called_as_labels_are_is_never_data(tmp_path, name):
     for labels in ("none", [0, 1]):
         opened = data.open(path, labels=labels)
         assert opened.values.tolist() == [[1], [2]]
-        assert any(f"Left out, because of names that labels have: '{name}'" in note for note in opened.notes)
+        assert any(f"Left out, because their names suggest labels: '{name}'" in note for note in opened.notes)
 
 
 def test_several_columns_that_are_called_as_labels_are(tmp_path):
@@ -126,7 +126,7 @@ def test_columns_of_words_are_left_out_with_a_note(tmp_path):
     of_rows, of_data, note = opened.notes
     assert of_data == "1 column was read as data: 'width'."
     assert of_rows == "The column 'id' was read as row ids, not as data."
-    assert note.startswith("Left out, because they hold no numbers: 'species' (such as 'rose'), 'empty' (empty).")
+    assert note.startswith("Left out, because they are not numbers: 'species' (such as 'rose'), 'empty' (empty).")
     assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
 
 
@@ -137,7 +137,7 @@ def test_columns_are_ignored_by_name_or_number(tmp_path):
         assert opened.provenance["columns"] == (["w", "v"] if ignore in (["u"], "u") else ["v"])
     with pytest.raises(DataError, match=r"ignore must name columns of .*Did you mean 'u'"):
         data.open(path, ignore=["uu"])
-    with pytest.raises(DataError, match="ignore must leave out other columns"):
+    with pytest.raises(DataError, match="ignore must not name a column that is also in columns"):
         data.open(path, columns=["u", "v"], ignore=["u"])
 
 
@@ -157,7 +157,7 @@ def test_new_tables_are_brought_to_the_columns_of_the_first(tmp_path):
     assert other.values.tolist() == [[10, 20], [30, 40]]
     assert other.provenance["preprocessing"] == same
     assert data.open(write(tmp_path, "1,2\n"), **same).values.tolist() == [[1, 2]]  # without names, by position
-    with pytest.raises(DataError, match=r"x\.csv must have the column asked for; got \"none called 'b'\""):
+    with pytest.raises(DataError, match=r"x\.csv must have the column named in columns; got \"none called 'b'\""):
         data.open(write(tmp_path, "a,bb\n1,2\n"), **same)
 
 
@@ -167,7 +167,7 @@ def test_a_column_asked_for_is_data_whatever_it_is_called(tmp_path):
     assert opened.values.tolist() == [[5, 1], [6, 3]]
     assert opened.labels is None
     assert opened.ids == ("0", "1")
-    with pytest.raises(DataError, match="labels must be another column"):
+    with pytest.raises(DataError, match="labels must be a column that is not in columns"):
         data.open(path, columns=["label"], labels="label")
     with pytest.raises(DataError, match="column 'w' does not"):
         data.open(write(tmp_path, "w,v\nx,1\ny,2\n"), columns=["w"])

@@ -42,7 +42,7 @@ def spoil(folder):
     os.mkfifo(folder / "pipe.png")
     (folder / "bomb.ppm").write_bytes(b"P6 30000 30000 255\n" + bytes(100))
     return {
-        "cut.jpg": "cut off", "cut.png": "cut off", "cut.gif": "cut off", "empty.png": "0 bytes",
+        "cut.jpg": "truncated", "cut.png": "truncated", "cut.gif": "truncated", "empty.png": "0 bytes",
         "text.png": "no image", "zeros.jpg": "no image", "random.webp": "no image",
         "link.png": "link to a file that does not exist",
         "pipe.png": "not a regular file", "bomb.ppm": "above the limit of 50 megapixels",
@@ -391,7 +391,7 @@ def test_a_photo_that_is_cut_off_is_read_and_listed_as_damaged(tmp_path):
         assert opened.damaged[0].reason == "truncated, but with all of its lines"
         named = ", ".join(f"{i:02}.jpg" for i in range(10))
         assert opened.notes == (f"11 images are truncated and were read up to that point: {named} and 1 more.",)
-    with pytest.raises(DataError, match=r"11 of 12 images cannot be read.*00\.jpg: cut off, with all"):
+    with pytest.raises(DataError, match=r"11 of 12 images cannot be read.*00\.jpg: truncated, but with all"):
         data.open(tmp_path, strict=True)
 
 
@@ -439,7 +439,7 @@ def test_globs_lists_and_single_files(tmp_path):
 
 
 def test_folders_without_images(tmp_path):
-    with pytest.raises(DataError, match=r"must hold images.*got 'nothing'"):
+    with pytest.raises(DataError, match=r"must contain images.*got 'nothing'"):
         data.open(tmp_path)
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
     with pytest.raises(DataError, match=r"It holds x\.npy: open one of those"):

@@ -50,7 +50,7 @@ def test_a_cut_file_is_refused_before_anything_is_allocated(tmp_path):
     with open(tmp_path / "x.npy", "wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         file.write(b"too little")
-    with pytest.raises(DataError, match="cut off"):
+    with pytest.raises(DataError, match="truncated"):
         data.open(tmp_path / "x.npy")
 
 

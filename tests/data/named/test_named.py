@@ -85,7 +85,7 @@ def test_other_content_is_refused(small_mnist, monkeypatch):
     monkeypatch.setenv("NARROWS_DATA", str(small_mnist.parent))
     path = small_mnist / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:-1] + b"\x09")
-    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte must hold the original content"):
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte must contain the original"):
         data.open("mnist")
 
 
