@@ -1,7 +1,7 @@
-"""A run folder while the run is made: what it was begun with, its steps, and what is merged from them.
+"""Writing a run folder: what the run was started with, its steps, and the files merged from them.
 
 A step owns its numbers and tables as it owns its files (see ``stages.py``). ``results.json``, ``tables.json`` and
-``manifest.json`` are merged from the records of the steps whenever one ends, so what is lost or damaged of them is
+``manifest.json`` are merged from the records of the steps whenever one ends, so lost or damaged ones are
 written again, and a step that is stopped half-way leaves no trace in them.
 """
 
@@ -34,11 +34,11 @@ MERGED = ("results.json", "tables.json")
 
 @contextmanager
 def making(folder: str | Path, *, resume: bool = False, overwrite: bool = False) -> Iterator[Making]:
-    """Open ``folder`` for writing while the block runs, and keep every other process out.
+    """Open ``folder`` for writing while the block runs, locked against other processes.
 
     Parameters
     ----------
-    resume, overwrite : whether a run that is there is resumed, or replaced
+    resume, overwrite : whether an existing run is resumed or replaced
 
     Raises
     ------
@@ -79,7 +79,7 @@ class Making(Run):
             self._manifest = {"format": FORMAT, "finished": False, "stages": {}, "files": {}}
 
     def begin(self, settings: Mapping[str, Any], settings_text: str, fingerprint: str) -> bool:
-        """Keep the settings and what the run is made on; a run that goes on must have the same settings and data.
+        """Record the settings and the data of the run; a resumed run must have the same.
 
         Parameters
         ----------
@@ -89,11 +89,11 @@ class Making(Run):
 
         Returns
         -------
-        bool : whether there may be anything to do; a run that an earlier narrows finished is left as it is
+        bool : whether there may be anything to do; a run finished by an earlier version is left unchanged
 
         Raises
         ------
-        RunFolderError : the run was started with other settings or other data, or by an earlier narrows
+        RunFolderError : the run was started with other settings or other data, or by an earlier version of narrows
         """
         self.trust_code = frozenset(_code_named_in(settings))
         found = environment.describe()
@@ -155,7 +155,7 @@ class Making(Run):
         self._merge()
 
     def seal(self) -> None:
-        """Say that the run is finished, and keep the sha256 of every file that has none yet."""
+        """Mark the run as finished, and record the sha256 of every file that has none yet."""
         tops = (path for path in self.folder.iterdir() if not _is_a_persons(path))
         inside = (path for top in tops for path in ([top] if top.is_file() else top.rglob("*")))
         for path in sorted(inside):
@@ -214,7 +214,7 @@ class Making(Run):
     # What is merged
 
     def _merge(self, *, finished: bool = False) -> None:
-        """Write results.json, tables.json and the manifest from what steps left that still holds."""
+        """Write results.json, tables.json and the manifest from the records of steps that are still valid."""
         results: dict[str, float | None] = {}
         tables: dict[str, Any] = {}
         notes: list[str] = []
@@ -246,7 +246,7 @@ class Making(Run):
     # Going on
 
     def _check_same(self, settings: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
-        """Return environment.json; raise RunFolderError where settings or data are others than at the start."""
+        """Return environment.json; raise RunFolderError if settings or data have changed since the start."""
         # It is written on each resume, before the manifest; a full disk may interrupt between the two.
         first = Parts(self.folder, None, remedy=AGAIN).json("environment.json")
         changed = _differences(_settings(self.recipe), _settings(settings))
@@ -260,7 +260,7 @@ class Making(Run):
         return first
 
     def _require_finished(self) -> None:
-        """Raise RunFolderError unless a run of an earlier narrows is finished and whole."""
+        """Raise RunFolderError unless a run of an earlier version is finished and undamaged."""
         if not is_finished(self._manifest):
             raise RunFolderError(
                 "--resume", "needs a run that was started with this version of narrows",
@@ -308,7 +308,7 @@ def _code_named_in(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _clear(folder: Path) -> None:
-    """Empty a run folder but for its lock and its manifest, by which it is known when a clearing was broken off.
+    """Empty a run folder except for its lock and its manifest, which identifies it if the clearing is interrupted.
 
     What a person made is kept: exports, and edits under another name, because the clusters they refer to are gone.
 

@@ -1,7 +1,7 @@
-"""How unlike everything fitted a row is: the confidence of a cluster says nothing about that.
+"""How unlike the fitted rows a row is, which the confidence of its cluster does not say.
 
 A clusterer is confident of anything far from its borders, noise included. So a row is judged by other evidence, which
-is compared with that of the fitted rows: five numbers, from where its code lies and from how well it is rebuilt.
+is compared with that of the fitted rows: five numbers, from its code, its reconstruction and its values.
 
 ========  ==============================================================================================
 distance  of its code to the ten nearest ones of fitted rows (Ramaswamy et al. 2000; Sun et al. 2022)
@@ -64,7 +64,7 @@ Seen = tuple[Array, Array, Array]  # residual, spread and level, (N,) each
 
 
 class Novelty(Learned):
-    """What is needed to say how unlike the fitted rows others are: numbers alone, codes of fitted rows among them.
+    """What novelty is computed from: only numbers, including codes of fitted rows.
 
     Attributes
     ----------
@@ -104,11 +104,11 @@ class Novelty(Learned):
         self.seed = seed
 
     def fit(self, encoder: Encoder, values: Array, evidence: Evidence, fitted: Array, held_out: Array) -> Self:
-        """Learn what is usual of the rows ``fitted``, and how odd those ``held_out`` are.
+        """Learn what is usual from the rows ``fitted``, and calibrate oddness on the rows ``held_out``.
 
-        Of fewer than 20 held-out rows nothing could be told. Then a fifth of the fitted rows is not compared with and
-        counted instead; of fewer than 100 fitted rows each is compared with all others, and all are counted. The
-        network has learned from such rows, which makes them a little less odd than new ones.
+        Fewer than 20 held-out rows are too few. Then a fifth of the fitted rows is held out of the comparison and used
+        for calibration instead; with fewer than 100 fitted rows, each is compared with all others, and all are used.
+        The network has learned from such rows, so they are slightly less odd than new ones.
 
         Parameters
         ----------
@@ -166,7 +166,7 @@ class Novelty(Learned):
         Parameters
         ----------
         encoder, values : as in ``fit``
-        codes : (N, K), where they lie
+        codes : (N, K) of the rows
         errors : (N,), of their reconstruction; None as in ``fit``
         rows : (N,), where they are among the rows given to ``fit``, so that none is compared with itself; None for new
             ones
@@ -200,7 +200,7 @@ class Novelty(Learned):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what novelty cannot tell here."""
+        """Sentences about the limits of novelty here."""
         count = len(self.scores_)
         notes: tuple[str, ...] = ()
         if not self.held_out_[0]:

@@ -46,7 +46,7 @@ def read(
     Returns
     -------
     labels : strings (N,), empty where the table has none; of a table of one column as many as it has rows
-    notes : what was taken as labels, and which rows have none
+    notes : what was read as labels, and which rows have none
 
     A table that names no row, but has ``column`` and a row for each of them, is read in order.
 

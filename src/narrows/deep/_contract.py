@@ -1,4 +1,4 @@
-"""What every clustering can do that trains a network of its own."""
+"""The contract of clusterings that train their own network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import plural, verb
 
-MOST_ESTIMATED = 100  # clusters, where their number is to be found
+MOST_ESTIMATED = 100  # clusters, if their number is to be estimated
 
 ALONE = {"name": "neural-kmeans", "code_size": 1}  # the network of a single cluster, of which there is nothing to learn
 
@@ -77,10 +77,10 @@ class DeepClusterer(Clusterer):
 
         Raises
         ------
-        InputError : no rows, or rows that are not bytes of images and no finite float32 vectors
+        InputError : no rows, or rows that are neither uint8 images nor finite float32 vectors
         RunFolderError : the folder of ``stages`` holds the steps of another clustering
         TrainingError : training diverged
-        Interrupted : ``stages.stop`` said so; the same call with the same folder goes on
+        Interrupted : ``stages.stop`` said so; the same call with the same folder continues
         """
         stages = stages or Stages()
         _check(rows)
@@ -159,10 +159,10 @@ class DeepClusterer(Clusterer):
         return self._reader(codes)
 
     def with_decoder(self, values: Array, rows: Array, valid: Array, stages: Stages) -> Model:
-        """Return ``model_`` with a decoder that draws rows from their codes, which stay as they are, bit for bit.
+        """Return ``model_`` with a decoder for its codes, which stay the same bit for bit.
 
-        Where training has not taught it to, the decoder learns it from ``rows``, with the best epoch on the rows
-        ``valid``. A network without any stays as it is.
+        Unless it is trained already, the decoder learns from ``rows``, and ``valid`` chooses the best epoch. A network
+        without a decoder is returned unchanged.
 
         Raises
         ------

@@ -279,7 +279,7 @@ def kl_per_dimension(model: Model, values: Array) -> Array | None:
 
 
 def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "best") -> Signal | None:
-    """Find a network that learned its examples by heart.
+    """Find overfitting: a network that learned its examples by heart.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ class Job:
     recipe : every setting
     data : the rows, where they do not come from ``recipe.data.source``
     progress : shows what is going on
-    interrupt : asked while training whether to stop
+    interrupt : checked during training for a request to stop
 
     Attributes
     ----------

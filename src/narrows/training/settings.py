@@ -114,7 +114,7 @@ class Settings:
         return cls(**checked(cls, options, f"{parameter}."))
 
     def require_valid(self, count: int) -> None:
-        """Raise RecipeError where a setting needs rows to validate on and their ``count`` is 0."""
+        """Raise RecipeError if a setting needs validation rows and their ``count`` is 0."""
         if self.patience and not count:
             raise RecipeError(
                 "train.patience", "needs validation rows, and there are none", value=self.patience,
