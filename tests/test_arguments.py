@@ -49,7 +49,7 @@ def test_what_is_given_comes_back_plain_beside_the_defaults():
     ({"size": [1, "2"]}, "here.size.1 must be a whole number; got '2'."),
     ({"more": 3}, "here.more must be a mapping; got 3."),
     ({"wohle": 3}, "here.wohle is not a setting; got 3. Did you mean 'whole'?"),
-    ({"more": {"of": {3}}}, "here.more.of must be a number, a text, a truth value, or a list or mapping of them; got"),
+    ({"more": {"of": {3}}}, "here.more.of must be a number, a string, a boolean, or a list or mapping of these; got"),
     ({"more": {3: 4}}, "here.more must be a number, a text"),
     ({"more": {(1, 2): 4}}, "here.more must be a number, a text"),
 ])  # fmt: skip

@@ -158,7 +158,7 @@ def test_vectors_are_encoded_by_pca_and_refused_by_patches_before_anything_is_re
         (["encoder.name=pca", "encoder.n_centers=3"], "encoder.n_centers is not a setting"),
         (["encoder.name=pca", "encoder.n_components=0"], "n_components"),
         (["encoder.name=pcaa"], "pca"),
-        (["encoder.code_size=3"], r"encoder\.code_size is not a setting; got 3\. There are none here\.$"),
+        (["encoder.code_size=3"], r"encoder\.code_size is not a setting; got 3\. There is nothing to choose from\.$"),
         (["encoder.name=os:system"], r"must be a subclass of narrows\.encoder\.Encoder"),
         (["projection.name=os:system"], r"must be a subclass of narrows\.projection\.Projection"),
     ],

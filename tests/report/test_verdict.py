@@ -266,7 +266,7 @@ def test_vectors():
         "The pile held 100 vectors of 20 numbers, and codes of 4 numbers keep much more of each than PCA at the same "
         "size: 95.0 % of the variance comes back against 90.0 %, and PCA leaves 2.0 times the squared error.",
         "The codes were sorted into 3 clusters, and these match the labels for 90.0 % of the vectors, with no baseline "
-        "to hold that against.",
+        "to compare with.",
         "Be careful: the rows are vectors, so no pictures can be checked by eye.",
     ]
 

@@ -56,7 +56,7 @@ class CodeClusterer(Clusterer):
         if distinct < self.n_clusters:
             self.notes = (
                 f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'code')}, "
-                f"so {distinct} were made.",
+                f"so the number was lowered to {distinct}.",
             )
         self._fit(codes, distinct)
         sizes = self._number(codes)

@@ -92,7 +92,7 @@ class DeepClusterer(Clusterer):
         if not estimated and distinct < self.n_clusters:
             self.notes = (
                 f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'row')}, "
-                f"so {distinct} were made.",
+                f"so the number was lowered to {distinct}.",
             )
         self._preprocessing = dict(preprocessing or {})
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}

@@ -63,7 +63,7 @@ def test_labels_as_an_array(tmp_path):
     [
         ("w,v\n1,2\n3,?\n", r"column 'v' does not; got \"'\?' in line 3\".*ignore=\['v'\]"),
         ("1,2\n3,?\n", r"column number 1 does not.*ignore=\[1\]"),
-        ("w;v\n1,5;2\n", "without commas; column 'w' does not; got \"'1,5' in line 2\""),
+        ("w;v\n1,5;2\n", "no commas in numbers; column 'w' does not; got \"'1,5' in line 2\""),
         ("name\nx\n", r"column of numbers apart from.*'name' .such as 'x'"),
         ("a,b\n1,\n,nan\n", "3 cells that are empty.*line 2, column 'b'"),
         ("a,b\n1,1e99\n", "too large"),

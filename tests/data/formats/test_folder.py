@@ -442,7 +442,7 @@ def test_folders_without_images(tmp_path):
     with pytest.raises(DataError, match=r"must contain images.*got 'nothing'"):
         data.open(tmp_path)
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
-    with pytest.raises(DataError, match=r"It holds x\.npy: open one of those"):
+    with pytest.raises(DataError, match=r"It contains x\.npy: open one of these"):
         data.open(tmp_path)
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"x\.png: the file is empty"):
