@@ -48,8 +48,8 @@ def test_what_is_given_comes_back_plain_beside_the_defaults():
     ({"size": "atuo"}, "here.size must be a whole number or a list or 'auto'; got 'atuo'. Did you mean 'auto'?"),
     ({"size": [1, "2"]}, "here.size.1 must be a whole number; got '2'."),
     ({"more": 3}, "here.more must be a mapping; got 3."),
-    ({"wohle": 3}, "here.wohle is no setting; got 3. Did you mean 'whole'?"),
-    ({"more": {"of": {3}}}, "here.more.of must be a number, a text, a truth value, or a list or mapping of them; got"),
+    ({"wohle": 3}, "here.wohle is not a setting; got 3. Did you mean 'whole'?"),
+    ({"more": {"of": {3}}}, "here.more.of must be a number, a string, a boolean, or a list or mapping of these; got"),
     ({"more": {3: 4}}, "here.more must be a number, a text"),
     ({"more": {(1, 2): 4}}, "here.more must be a number, a text"),
 ])  # fmt: skip
@@ -82,13 +82,13 @@ def test_every_door_refuses_the_same_settings_of_training(door, options, message
 
 @pytest.mark.parametrize("door", sorted(DOORS.keys() - {"settings"}))
 def test_every_door_knows_which_settings_there_are(door):
-    with pytest.raises(RecipeError, match=r"pateince is no setting.*Did you mean 'patience'"):
+    with pytest.raises(RecipeError, match=r"pateince is not a setting.*Did you mean 'patience'"):
         DOORS[door]({"pateince": 3})
 
 
 @pytest.mark.parametrize(("entry", "message"), [
     ({"with": {"source": 3}}, "study s: a.with.source must be a text; got 3."),
-    ({"with": {"sourec": "digits"}}, "study s: a.with.sourec is no setting; got 'digits'. Did you mean 'source'"),
+    ({"with": {"sourec": "digits"}}, "study s: a.with.sourec is not a setting; got 'digits'. Did you mean 'source'"),
     ({"seeds": True}, "run.0.seeds must be a whole number"),
 ])  # fmt: skip
 def test_a_study_refuses_what_its_jobs_do_not_take(tmp_path, entry, message):

@@ -72,6 +72,6 @@ def test_a_small_file_cannot_ask_for_much_memory(folder):
 
 def test_a_model_file_may_not_name_code(folder):
     change(folder, net={"name": "narrows.nets.dense:Dense", "code_size": 3, "hidden": [16]})
-    with pytest.raises(RecipeError, match="must not choose which code runs"):
+    with pytest.raises(RecipeError, match="must not choose the code that runs"):
         Model.load(folder)
     assert Model.load(folder, trust_code=True).code_size == 3

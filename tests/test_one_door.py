@@ -146,7 +146,7 @@ def test_a_dataframe_keeps_its_names_and_its_index(tmp_path):
     assert narrows.open(FRAME.reset_index(drop=True)).ids[:2] == ("0", "1")
     twice = narrows.open(FRAME.rename(index={"r1": "r0"}))
     assert twice.ids[:2] == ("0", "1")
-    assert "The index names some rows twice, so rows go by their numbers." in twice.notes
+    assert "The index has repeated values, so rows are identified by number." in twice.notes
     for index in (FRAME.index, [7 * i for i in range(30)]):
         FRAME.set_axis(index, axis=0).to_parquet(tmp_path / "x.parquet")
         data = narrows.open(tmp_path / "x.parquet")
@@ -181,12 +181,12 @@ def test_a_column_of_vectors_is_the_data_and_others_are_known_beside_it():
     assert data.ids == tuple(FRAME.index)
     assert data.metadata.keys() == {"city", "year"}
     assert data.provenance["columns"] == ["vector[0]", "vector[1]", "vector[2]"]
-    assert "The column 'vector', which holds vectors of 3 numbers, was taken as the data." in data.notes
+    assert "The column 'vector', which holds vectors of 3 numbers, was read as the data." in data.notes
 
 
 def test_vectors_are_chosen_by_name_and_found_again_in_other_tables(tmp_path):
     two = with_lists(list).assign(other=[[1.0, 2.0]] * 30, x=1.0)
-    with pytest.raises(DataError, match=r"one column of vectors.*'vector', 'other'.*columns=\['vector'\]"):
+    with pytest.raises(DataError, match=r"several columns of vectors.*'vector', 'other'.*columns=\['vector'\]"):
         narrows.open(two)
     assert narrows.open(two, columns=["other"]).shape == (2,)
     assert narrows.open(two, columns=["other", "x"]).shape == (3,)
@@ -220,7 +220,7 @@ def test_a_packed_table_is_bounded_and_damage_is_said(tmp_path, monkeypatch):
     path = gz(tmp_path / "x.csv.gz", "a,b\n" + "1,2\n" * 100_000)
     assert len(narrows.open(path)) == 100_000
     monkeypatch.setattr(text, "MOST_UNPACKED", 100_000)
-    with pytest.raises(DataError, match="must unpack to at most 100,000 bytes"):
+    with pytest.raises(DataError, match="must decompress to at most 100,000 bytes"):
         narrows.open(path)
     path.write_bytes(path.read_bytes()[:-20])
     monkeypatch.undo()
@@ -246,14 +246,14 @@ def test_several_files_of_parquet_are_one_table(tmp_path):
     data = narrows.open(tmp_path / "part-*.parquet")
     np.testing.assert_array_equal(data.values, VALUES.astype(np.float32))
     parquet_of(pa.table({"z": [1.0]}), tmp_path / "part-3.parquet")
-    with pytest.raises(DataError, match="undamaged table of Parquet"):
+    with pytest.raises(DataError, match="undamaged Parquet table"):
         narrows.open(tmp_path / "part-*.parquet")
 
 
 def test_damaged_and_boundless_files_are_refused(tmp_path):
     path = parquet_of(pa.table(FRAME), tmp_path / "x.parquet")
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(DataError, match="undamaged table of Parquet"):
+    with pytest.raises(DataError, match="undamaged Parquet table"):
         narrows.open(path)
     path = npz(tmp_path / "x.npz", sparse.csr_array((10**6, 10**6)))
     with pytest.raises(DataError, match=r"7,450\.6 GiB"):

@@ -326,7 +326,7 @@ def test_resuming_runs_no_code_that_the_folder_names(run, tmp_path):
     record["files"]["config.json"] = manifest["files"]["config.json"]
     del record["sha256"]  # a stranger's record is whatever the stranger says
     (tmp_path / "r" / "steps" / "train.json").write_text(json.dumps(record))
-    with pytest.raises(RecipeError, match="must not choose which code runs"):
+    with pytest.raises(RecipeError, match="must not choose the code that runs"):
         pipeline.run(quick(), tmp_path / "r", resume=True)
     assert not (tmp_path / "owned").exists()
 
@@ -356,7 +356,7 @@ def test_resuming_with_other_data_is_refused(tmp_path):
 def test_two_runs_cannot_have_one_folder(tmp_path):
     with (
         making.making(tmp_path / "r"),
-        pytest.raises(RunFolderError, match=r"Process [0-9]+ on .* has had it"),
+        pytest.raises(RunFolderError, match=r"Process [0-9]+ on .* has been using it"),
         making.making(tmp_path / "r", resume=True),
     ):
         pass

@@ -72,9 +72,9 @@ def read_by_a_sceptic(run):
 def test_who_had_seen_the_rows_that_are_tested_on_is_said(run):
     page = read_by_a_sceptic(run)
     assert run.tables["learned"] == {"network": "all", "decoder": "train", "parts_clusters": True}
-    assert "trained its own network, on all rows and without their labels" in page
+    assert "trained its own network on all rows, without labels" in page
     assert "held out from decoder and PCA; the network that makes the codes saw all images, without labels." in page
-    assert "The network saw the images that are tested on as well, without labels; PCA and probe did not." in page
+    assert "The network also saw the test images, without labels; PCA and the probe did not." in page
     assert "It shows little here: codes that were made to tell clusters apart" in page
     assert "Cluster silhouette" not in page
     assert "silhouette" not in (run.folder / "README.md").read_text()

@@ -61,7 +61,7 @@ def test_what_decodes_and_what_does_not(tmp_path):
     assert "There is no decoder." in page
     for said in ("decoder and PCA", "validate the decoder", "up the decoder", "validation turning up"):
         assert said not in page
-    with pytest.raises(InputError, match=r"has none.*Another clustering"):
+    with pytest.raises(InputError, match=r"has none.*Choose a clustering"):
         run.model().decode(np.zeros((1, 1200)))
     dec = methods.get("dec")(4, **methods.get("dec").quick)
     values = open_data(quick("dec").data, 0).values

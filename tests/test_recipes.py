@@ -77,7 +77,7 @@ def test_patience_needs_rows_and_says_so_before_anything_of_a_former_run_is_repl
     pipeline.run(recipes.load("digits", quick), tmp_path / "r", data=data)
     for overrides, rows in ((["data.valid=0.0"], data), ([], data.take(np.arange(15)))):
         patient = recipes.load("digits", [*quick, *overrides, "train.patience=2"])
-        with pytest.raises(RecipeError, match=r"train\.patience needs rows to validate on.*data\.valid"):
+        with pytest.raises(RecipeError, match=r"train\.patience needs validation rows.*data\.valid"):
             pipeline.run(patient, tmp_path / "r", overwrite=True, data=rows)
     assert (tmp_path / "r" / "report.html").is_file()
 
@@ -94,7 +94,7 @@ def test_estimators_take_no_setting_twice_and_none_they_do_not_know():
         for options, words in (
             ({"lr": 0.1}, r"train_options\['lr'\] must be left out"), ({"epochs": 3}, "argument of the estimator"),
             ({"checkpoint_steps": 3}, "run folder"), ({"pateince": 3}, "Did you mean 'patience'"),
-            ({"optimizer": "adm"}, "Did you mean .adam.|of the wrong kind"), ({"patience": 3}, "validate on"),
+            ({"optimizer": "adm"}, "Did you mean .adam.|of the wrong kind"), ({"patience": 3}, "validation rows"),
             ([1], "mapping"),
         ):  # fmt: skip
             with pytest.raises(RecipeError, match=words):
@@ -155,5 +155,5 @@ def test_a_code_of_two_values_is_the_map(overrides, size, chosen):
 
 
 def test_arguments_of_a_map_that_is_not_named_are_refused():
-    with pytest.raises(RecipeError, match=r"projection\.perplexity must be that of a projection that is named"):
+    with pytest.raises(RecipeError, match=r"projection\.perplexity needs projection.name"):
         recipes.load("default", ["projection.name=auto", "projection.perplexity=5"])

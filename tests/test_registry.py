@@ -32,7 +32,7 @@ def test_an_unknown_name_offers_the_nearest():
 def test_a_dotted_path_works_from_a_person_and_not_from_a_file():
     path = "narrows.nets.dense:Dense"
     assert nets.get(path) is Dense
-    with pytest.raises(RecipeError, match="must not choose which code runs"):
+    with pytest.raises(RecipeError, match="must not choose the code that runs"):
         nets.get(path, trusted=False)
     with pytest.raises(RecipeError, match="importable"):
         nets.get("narrows.nets.dense:Dens")
@@ -48,7 +48,7 @@ def test_a_class_is_its_own_name():
     class Hidden(Dense):
         pass
 
-    with pytest.raises(RecipeError, match="must stand at the top of its module"):
+    with pytest.raises(RecipeError, match="must be defined at the top level of its module"):
         nets.get(Hidden)
 
 
@@ -59,7 +59,7 @@ def test_a_module_in_the_current_folder_is_found_when_a_person_names_it_and_no_o
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [place for place in sys.path if place not in ("", ".", str(tmp_path))])
     before = list(sys.path)
-    with pytest.raises(RecipeError, match="must not choose which code runs"):
+    with pytest.raises(RecipeError, match="must not choose the code that runs"):
         nets.get("narrows_here:Net", trusted=False)
     assert "narrows_here" not in sys.modules
     assert issubclass(nets.get("narrows_here:Net"), Dense)

@@ -64,7 +64,7 @@ def test_a_file_has_at_most_so_many_bytes(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="a system without such files")
 def test_a_file_that_says_it_has_nothing_and_gives_something_is_refused():
-    with pytest.raises(InputError, match=r"/proc/self/status must not grow while it is read"):
+    with pytest.raises(InputError, match=r"/proc/self/status must not grow while it is being read"):
         read("/proc/self/status")
 
 

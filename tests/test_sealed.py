@@ -159,7 +159,7 @@ def test_a_saved_estimator_that_was_changed_answers_the_same_or_is_refused(kind,
         lambda place: answers_of(kind, place), tmp_path / "saved", files, right, np.random.default_rng(4)
     )
     assert refused >= 0.9 * tried
-    for path in files:  # a part of it is gone
+    for path in files:  # a part of it no longer exists
         content = path.read_bytes()
         path.unlink()
         if path.name == "hashes.json":  # as older versions saved it
@@ -195,7 +195,9 @@ def test_what_a_report_says_cannot_be_changed_by_hand(run, tmp_path, name):
     shutil.copytree(run.folder, tmp_path / "run")
     path = tmp_path / "run" / name
     path.write_text(path.read_text().replace("1", "2"))
-    with pytest.raises(RunFolderError, match=rf"{name} must be the file that was written.*manifest\.json.*run again"):
+    with pytest.raises(
+        RunFolderError, match=rf"{name} must be the file that was written.*manifest\.json.*repeat the run"
+    ):
         build(tmp_path / "run")
 
 
@@ -230,7 +232,7 @@ def test_a_file_of_a_run_that_another_process_writes_is_left_alone(run, tmp_path
     monkeypatch.setattr(runs, "WAIT", 0.05)
     with (
         making(tmp_path / "run", resume=True),
-        pytest.raises(RunFolderError, match=r"report\.html must not be written .* Process [0-9]+ on .* Wait until"),
+        pytest.raises(RunFolderError, match=r"report\.html cannot be written .* Process [0-9]+ on .* Wait until"),
     ):
         reader.renew("report.html", lambda: write_text(tmp_path / "run" / "report.html", "other"))
     assert (tmp_path / "run" / "report.html").read_bytes() == before
@@ -241,7 +243,7 @@ def test_a_file_of_a_run_that_another_process_writes_is_left_alone(run, tmp_path
 def test_a_run_folder_takes_nothing_that_is_saved(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "run")
     before = (tmp_path / "run" / "model.safetensors").read_bytes()
-    with pytest.raises(RunFolderError, match="must not be that of a run"):
+    with pytest.raises(RunFolderError, match="must not be a run's folder"):
         Run(tmp_path / "run").model().save(tmp_path / "run")
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == before
 
@@ -256,7 +258,9 @@ def test_weights_that_are_no_numbers_are_not_written_and_not_loaded(tmp_path):
     Model.load(tmp_path)  # what was there stays
     save_file(arrays, tmp_path / "model.safetensors")
     seal(tmp_path, ("model.safetensors", "config.json"))  # a stranger can write hashes, too
-    with pytest.raises(RunFolderError, match=r"model\.safetensors must hold finite weights.*net\.to_code\.bias"):
+    with pytest.raises(
+        RunFolderError, match=r"model\.safetensors must contain only finite weights.*net\.to_code\.bias"
+    ):
         Model.load(tmp_path)
     arrays["net.to_code.bias"] = np.zeros(2)  # float64
     save_file(arrays, tmp_path / "model.safetensors")

@@ -283,7 +283,7 @@ def test_a_run_with_a_damaged_manifest_goes_on_and_can_be_replaced(tmp_path):
 def test_a_full_disk_at_the_start_is_said_and_keeps_no_lock(tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(claims, "write_json", full)
-        with pytest.raises(RunFolderError, match=r"must be a folder that can be written.*No space left"):
+        with pytest.raises(RunFolderError, match=r"must be a writable folder.*No space left"):
             pipeline.run(quick(), tmp_path / "r")
     assert not (tmp_path / "r").exists()
     with monkeypatch.context() as patched:
@@ -413,7 +413,7 @@ def test_a_run_that_an_earlier_version_began_is_refused_by_its_version(tmp_path,
     monkeypatch.chdir(FORMER)
     shutil.copytree(FORMER / "unfinished", tmp_path / "run")
     recipe = recipes.load(tmp_path / "run" / "recipe.toml")
-    with pytest.raises(RunFolderError, match="--resume must find a run that this version of narrows began"):
+    with pytest.raises(RunFolderError, match="--resume needs a run that was started with this version of narrows"):
         pipeline.run(recipe, tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "model.safetensors").exists()
 

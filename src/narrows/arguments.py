@@ -1,7 +1,7 @@
-"""The arguments of an entry, held against its own signature, so that a new entry needs no schema.
+"""The arguments of an entry, compared with its own signature, so that a new entry needs no schema.
 
-A truth value is no number, and a number is no text; NumPy's numbers are numbers, and its arrays lists. This is the one
-place that says so, for recipes, studies, estimators and the settings of training.
+A boolean is not a number, and a number is not a string; NumPy's numbers count as numbers and its arrays as lists.
+Recipes, studies, estimators and training settings all use this one definition.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def checked(
     entry : a class or a function, whose annotations say what it takes
     given : name -> value
     where : what a message puts before an argument's name, such as "net."
-    given_by_us : arguments that nobody may set
+    given_by_us : arguments that a person may not set
 
     Raises
     ------
-    RecipeError : an argument that there is not (with the nearest one), that is missing, or is of another kind
+    RecipeError : an argument that is unknown (with the nearest known one), missing or of the wrong type
     """
     return dict(parsed(_schema(entry, given_by_us), given, where))
 
@@ -74,11 +74,11 @@ def parsed(schema: type[Schema], given: Mapping[str, Any], where: str = "") -> S
 
 
 def whole_number(setting: str, value: Any, least: int = 1, most: float = math.inf) -> int:
-    """Return ``value`` as an int; NumPy's integers are whole numbers, and truth values are none.
+    """Return ``value`` as an int; NumPy's integers are accepted, booleans are not.
 
     Raises
     ------
-    RecipeError : it is no whole number from ``least`` to ``most``
+    RecipeError : it is not a whole number from ``least`` to ``most``
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or not least <= int(value) <= most:
         limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
@@ -91,7 +91,7 @@ def positive(setting: str, value: float) -> float:
 
     Raises
     ------
-    RecipeError : it is no finite number above 0
+    RecipeError : it is not a finite number above 0
     """
     if not 0 < value < math.inf:
         raise RecipeError(setting, "must be a number > 0", value=value)
@@ -120,7 +120,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, type):
         return name_of(value)
     name = where.rstrip(".") or "a setting"
-    raise RecipeError(name, "must be a number, a text, a truth value, or a list or mapping of them", value=value)
+    raise RecipeError(name, "must be a number, a string, a boolean, or a list or mapping of these", value=value)
 
 
 def _explained(error: ValidationError, schema: type[BaseModel], given: Any, where: str) -> NarrowsError:
@@ -135,7 +135,9 @@ def _explained(error: ValidationError, schema: type[BaseModel], given: Any, wher
     path = _path(first, given)
     name = where + ".".join(path)
     if first["type"] in UNKNOWN:
-        return RecipeError(name, "is no setting", value=first["input"], remedy=nearest(path[-1], _keys(schema, path)))
+        return RecipeError(
+            name, "is not a setting", value=first["input"], remedy=nearest(path[-1], _keys(schema, path))
+        )
     if first["type"] == "missing":
         return RecipeError(name, "must be given")
     same = [other for other in errors if _path(other, given) == path]

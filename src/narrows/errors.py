@@ -92,7 +92,7 @@ class Interrupted(BaseException):
 
 
 def _restored(kind: type[BaseException], message: str, state: dict[str, object]) -> BaseException:
-    """Return an error that crossed from another process: as it was, which its constructor could not make of a text."""
+    """Return an error from another process unchanged; its constructor could not rebuild it from the message."""
     error = kind.__new__(kind, message)
     error.__dict__.update(state)
     return error
@@ -102,7 +102,7 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     """Return a remedy that names the valid value nearest to ``name``, or all of them, if there are any."""
     names = sorted(valid)
     if not names:
-        return "There are none here."
+        return "There is nothing to choose from."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"Did you mean {close[0]!r}? Valid: {', '.join(names)}." if close else f"Valid: {', '.join(names)}."
 

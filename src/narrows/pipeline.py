@@ -1,7 +1,7 @@
 """The main job on one page: open, train, encode, cluster, project, measure, judge, draw, explore, report.
 
-Each step (a file of ``steps/``) reads what the steps before it wrote and writes files of its own; one whose files are
-all there and unchanged is not done again, so a run that was stopped goes on where it was.
+Each step (a file of ``steps/``) reads what earlier steps wrote and writes its own files. A step whose files are
+complete and unchanged is not repeated, so a stopped run continues where it was.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ def run(
     Parameters
     ----------
     recipe : every setting
-    folder : of the run; must not exist, unless ``resume`` (go on with it) or ``overwrite`` (replace it)
+    folder : of the run; must not exist, unless ``resume`` (continue it) or ``overwrite`` (replace it)
     progress : shows what is going on; quiet by default
-    interrupt : asked while training whether to stop
-    data : the data, where they do not come from ``recipe.data.source``
+    interrupt : checked during training for a request to stop
+    data : the data, if they do not come from ``recipe.data.source``
 
     Raises
     ------
     DataError, RecipeError, RunFolderError : the user's mistakes
     TrainingError : training diverged
-    Interrupted : stopped by a signal; ``resume`` goes on
+    Interrupted : stopped by a signal; ``resume`` continues
     """
     with making(folder, resume=resume, overwrite=overwrite) as done:
         job = Job(done, recipe, data, progress or Progress(), interrupt or Interrupt())

@@ -100,7 +100,7 @@ class Registry:
         if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(
                 self.kind, "from a saved model must be one of narrows' own entries, because a model file "
-                "must not choose which code runs", value=path,
+                "must not choose the code that runs", value=path,
                 remedy="If you trust this model's author, pass --trust-code (trust_code=True in Python).",
             )  # fmt: skip
         module_name, _, attribute = path.partition(":")
@@ -132,7 +132,8 @@ def name_of(entry: type) -> str:
         return module.replace("_", "-")
     if "." in entry.__qualname__:
         raise RecipeError(
-            "a class", "must stand at the top of its module, to be found again by its name", value=entry.__qualname__
+            "a class", "must be defined at the top level of its module, so that its name finds it again",
+            value=entry.__qualname__,
         )  # fmt: skip
     return f"{entry.__module__}:{entry.__qualname__}"
 

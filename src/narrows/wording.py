@@ -1,7 +1,7 @@
-"""How numbers stand in sentences: counts with their nouns, shares, changes, and figures with the digits that matter.
+"""Numbers in sentences: counts with their nouns, shares, changes, and figures with the digits that matter.
 
-Every sentence about data or a run writes its numbers by these functions, so that none can say "1 rows", "-0.0", "fell
-by 202 %" or "100.0 %" of what is not all.
+Every sentence about data or a run writes its numbers with these functions, so none can say "1 rows", "-0.0", "fell by
+202 %", or "100.0 %" when something is missing.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from narrows.errors import InputError
 NBSP = "\N{NO-BREAK SPACE}"
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SMALLEST, LARGEST = -4, 7  # powers of ten, outside of which a figure is written with one
-MOST_TIMES = 1000  # a ratio beyond says no more than that it is large
-MOST_DIGITS = 9  # by which two figures are told apart
+MOST_TIMES = 1000  # a larger ratio says only that it is large
+MOST_DIGITS = 9  # that distinguish two figures
 
 
 def plural(count: float, noun: str, nouns: str | None = None) -> str:
@@ -49,11 +49,11 @@ def distinct(count: int, noun: str) -> str:
 
 
 def share(value: float) -> str:
-    """Return a share in [0, 1] as per cent; 0 % and 100 % are said of nothing and of all alone.
+    """Return a share in [0, 1] as per cent; only nothing is 0 %, and only everything is 100 %.
 
     Raises
     ------
-    InputError : what is no share
+    InputError : what is not a share
     """
     if not 0 <= value <= 1:
         raise InputError("share", "must be from 0 to 1", value=value)
@@ -71,7 +71,7 @@ def points(difference: float) -> str:
 
 
 def fixed(value: float, digits: int) -> str:
-    """Return ``value`` with so many digits after the point, a real minus sign, and no sign before zeros."""
+    """Return ``value`` with that many decimals, a real minus sign, and no sign before zeros."""
     text = f"{value:,.{digits}f}"
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text.replace("-", "\N{MINUS SIGN}")
 

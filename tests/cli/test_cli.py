@@ -134,7 +134,7 @@ def test_a_run_of_an_earlier_narrows_answers_without_novelty_and_says_why(folder
     (folder / "old" / "novelty.safetensors").unlink()
     reseal(folder / "old")
     said = narrows("cluster", "old", "digits", "--out", "old.csv", cwd=folder, notes=True)
-    assert "no novelty: an earlier narrows made this run" in said
+    assert "no novelty, because an earlier version of narrows made this run" in said
     assert (folder / "old.csv").read_text().splitlines()[0] == "id,cluster,confidence"
     narrows("project", "old", "digits", "--out", "old.npy", cwd=folder)
     assert np.load(folder / "old.npy").shape == (1797, 2)
@@ -202,7 +202,7 @@ def test_key_and_labels_are_passed_on(vectors):
 @pytest.mark.parametrize(("option", "said"), [(["--resize"], "--resize"), (["--white", "1"], "white")])
 def test_what_speaks_of_images_is_refused_of_vectors(vectors, option, said):
     refused = narrows("encode", "run", "v.npz", *option, "--out", "x.npy", cwd=vectors, code=2)
-    assert f"{said} has a meaning for" in " ".join(refused.split())
+    assert f"{said} applies only" in " ".join(refused.split())
 
 
 def test_a_folder_of_pictures_is_replaced_as_a_whole(folder):
@@ -296,9 +296,9 @@ def test_the_cap_on_pixels_can_be_raised_for_new_files_and_damage_is_told(folder
     Image.new("L", (64, 64)).save(folder / "larger" / "cut.jpg")
     (folder / "larger" / "cut.jpg").write_bytes((folder / "larger" / "cut.jpg").read_bytes()[:-2])
     said = narrows("encode", "run", "larger", "--out", "cut.npy", cwd=folder, notes=True)
-    assert "damaged cut.jpg: cut off, with all of its lines" in said
+    assert "damaged cut.jpg: truncated, but with all of its lines" in said
     told = narrows("data", "info", "larger", "--set", "data.max_pixels=4095", "--set", "data.size=8", cwd=folder)
-    assert "damaged   cut.jpg: cut off, with all of its lines" in told
+    assert "damaged   cut.jpg: truncated, but with all of its lines" in told
     assert "skipped   large.png: it has 0.0 megapixels" in told
 
 
@@ -318,10 +318,10 @@ def test_data_info_takes_settings_of_the_data(tmp_path):
 
 @pytest.mark.parametrize("verb", ["info", "copies"])
 @pytest.mark.parametrize(("arguments", "said"), [
-    (["--set", "train.epochs=3"], "must be a setting of how data are opened"),
-    (["--set", "data.source=mnist"], "must be a setting of how data are opened"),
-    (["--set", "data.test=0.5"], "must be a setting of how data are opened"),
-    (["--set", "data.valid=0.5"], "must be a setting of how data are opened"),
+    (["--set", "train.epochs=3"], "must be a setting for opening data"),
+    (["--set", "data.source=mnist"], "must be a setting for opening data"),
+    (["--set", "data.test=0.5"], "must be a setting for opening data"),
+    (["--set", "data.valid=0.5"], "must be a setting for opening data"),
     (["--set", "data.chanels=1"], "Did you mean 'channels'"),
     (["--key", "mine", "--set", "data.key=other"], "data.key must be given once"),
     (["--ignore", "a", "--set", 'data.ignore=["b"]'], "data.ignore must be given once"),
@@ -336,7 +336,7 @@ def test_data_copies(tmp_path):
     np.save(tmp_path / "rows.npy", rows)
     output = narrows("data", "copies", "rows.npy", "--out", "copies.csv", cwd=tmp_path)
     assert "1: 4 (exact), 9 (exact)" in output
-    assert "1 group of copies, with 3 of 30 vectors; 2 equal to one before; 0 blank" in output
+    assert "1 group of copies, with 3 of 30 vectors; 2 equal to an earlier row; 0 blank" in output
     assert (tmp_path / "copies.csv").read_text().splitlines()[2] == "0,4,4,,exact,0"
 
 
@@ -350,7 +350,7 @@ def test_data_copies(tmp_path):
     (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
     (["run", "--data", "nowhere/"], "nowhere"),
     (["run", "digits", "--out", "run"], "--resume"),
-    (["run", "digits", "--out", "run", "--resume", "--overwrite"], "exclude each other"),
+    (["run", "digits", "--out", "run", "--resume", "--overwrite"], "cannot be given together"),
     (["run", "--data", ""], "--data"),
     (["run", "digits", "--data", " "], "--data"),
     (["recipes", "copy", "digits", "nodir/x.toml"], "Make nodir first"),
@@ -362,10 +362,10 @@ def test_data_copies(tmp_path):
     (["recipes", "show", "nope"], "recipe"),
     (["recipes", "check", "no-such-file.toml"], "no-such-file.toml"),
     (["--nonsense"], "--nonsense"),
-    (["run", "nature8500", "--data", "photos"], "must be left out where a data set is named"),
+    (["run", "nature8500", "--data", "photos"], "must be left out when a data set is named"),
     (["run", "digits", "--set", "seed=1", "--seed", "2"], "seed must be given once"),
     (["run", "digits", "--data", "photos", "--set", "data.source=mnist"], "data.source must be given once"),
-    (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "rows to validate on"),
+    (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "validation rows"),
     (["run", "digits", "--set", "train.momentum=0.5"], "needs train.optimizer=sgd"),
     (["run", "clusters", "--set", "train.epochs=3"], "trains its own network"),
     (["explore", "run", "--rebuild", "--port", "8000"], "--rebuild serves nothing"),

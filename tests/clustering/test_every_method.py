@@ -111,7 +111,7 @@ def test_a_whole_number_says_its_limits():
 
 @every_method
 def test_rows_of_another_size_are_refused(name):
-    with pytest.raises(InputError, match="as the fitted ones"):
+    with pytest.raises(InputError, match="like the fitted ones"):
         make(name, 1).fit(rows()).predict(rows()[:, :5])
 
 

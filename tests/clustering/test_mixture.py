@@ -64,7 +64,7 @@ def test_sees_sizes_that_k_means_does_not():
 def test_too_few_codes_for_full_covariances_say_so():
     codes = np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32)
     mixture = Mixture(n_clusters=4).fit(codes)
-    assert "diagonal ones used" in mixture.notes[0]
+    assert "diagonal ones were used" in mixture.notes[0]
     assert not (mixture.factors_ * (1 - np.eye(8))).any()
 
 

@@ -33,7 +33,7 @@ def test_a_column_far_from_0_keeps_what_it_says(name):
     assert np.allclose(
         columns.with_offsets(data.values, {"offsets": offsets})[:, 2], column.astype(np.float64), rtol=1e-12
     )
-    assert "Far from 0 beside their range, and counted from its middle: 'number 2'." in data.notes
+    assert "Centred, because the values are far from 0 compared with their range: 'number 2'." in data.notes
 
 
 @pytest.mark.parametrize(
@@ -120,12 +120,12 @@ def test_the_columns_that_are_data_are_named(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("id,width,when,kind\n" + "".join(f"r{i},{i % 7},{1.7e9 + i / 4:.2f},k{i % 2}\n" for i in range(40)))
     data = narrows.open(path)
-    assert "2 columns were taken as data: 'width', 'when'." in data.notes
-    assert "Far from 0 beside their range, and counted from its middle: 'when'." in data.notes
+    assert "2 columns were read as data: 'width', 'when'." in data.notes
+    assert "Centred, because the values are far from 0 compared with their range: 'when'." in data.notes
     assert np.allclose(np.diff(data.values[:, 1]), 0.25)
     again = narrows.open(path, like=data.provenance["preprocessing"])
     assert np.array_equal(again.values, data.values)
-    assert not any("taken as data" in note for note in again.notes)
+    assert not any("read as data" in note for note in again.notes)
     only = narrows.open(data, columns=["when"])
     assert list(only.provenance["preprocessing"]["offsets"]) == ["0"]
     with pytest.raises(DataError, match="size"):
@@ -150,7 +150,7 @@ def test_large_whole_numbers_differ_exactly():
 
 def test_fewer_columns_than_the_models_are_refused():
     model = narrows.Autoencoder(2, epochs=1, random_state=0).fit(np.column_stack([PLAIN[:, 0], FAR["seconds"]]))
-    with pytest.raises(DataError, match="columns that the model's had"):
+    with pytest.raises(DataError, match="same columns as the model's data"):
         model.transform(narrows.open(PLAIN[:, :1]))
 
 
@@ -195,10 +195,10 @@ def test_an_estimator_fitted_to_a_file_checks_the_names_of_dataframes(tmp_path):
 
 def test_data_of_another_kind_than_the_models_are_refused_for_what_they_are():
     like = narrows.open(FRAME).provenance["preprocessing"]
-    with pytest.raises(DataError, match="must be vectors, as the model's were; got 'images'"):
+    with pytest.raises(DataError, match="must be vectors, like the model's; got 'images'"):
         narrows.open(np.zeros((3, 8, 8), np.uint8), like=like)
     like = narrows.open(np.zeros((3, 8, 8), np.uint8)).provenance["preprocessing"]
-    with pytest.raises(DataError, match="must be images of 8x8, as the model's were; got 'vectors'"):
+    with pytest.raises(DataError, match="must be images of 8x8, like the model's; got 'vectors'"):
         narrows.open(PLAIN, like=like)
 
 

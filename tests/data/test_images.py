@@ -216,7 +216,7 @@ def test_a_bomb_is_refused_at_once(tmp_path, width):
 
 def test_conversions_are_counted_in_words():
     assert images.describe(Counter({"GIF": 3, "alpha": 1})) == [
-        "1 image with transparency: laid on white.",
+        "1 image with transparency: put on a white background.",
         "3 animated GIFs: first frame used.",
         'The others are read with page=NUMBER or page="all".',
     ]
@@ -368,7 +368,7 @@ def test_what_decoding_holds_counts(tmp_path, save, copies):
     assert images.decode(tmp_path / "x", replace(how((16, 16)), max_pixels=held)).native == (400, 800)
     with pytest.raises(Unreadable, match="max_pixels=") as refused:
         images.decode(tmp_path / "x", replace(how((16, 16)), max_pixels=held - 1))
-    assert ("takes the memory of" in str(refused.value)) == (held > 800 * 400)
+    assert ("needs memory for" in str(refused.value)) == (held > 800 * 400)
 
 
 def test_notes_behind_the_pixels_are_looked_for_within_the_cap(tmp_path):
@@ -386,7 +386,7 @@ def test_later_frames_are_drawn_within_the_cap(tmp_path):
     frames = [Image.new("L", (100, 100), grey) for grey in (0, 255)]
     frames[0].save(tmp_path / "x.gif", save_all=True, append_images=frames[1:])
     assert images.decode(tmp_path / "x.gif", replace(how((8, 8), page=1), max_pixels=35_000)).pixels.min() == 255
-    with pytest.raises(Unreadable, match=r"memory of 0\.0"):
+    with pytest.raises(Unreadable, match=r"memory for 0\.0"):
         images.decode(tmp_path / "x.gif", replace(how((8, 8), page=1), max_pixels=34_999))
 
 
@@ -430,16 +430,16 @@ def test_a_jpeg_without_its_last_bytes_is_read(tmp_path, mode):
     for missing in (1, 2):
         (tmp_path / "x.jpg").write_bytes(whole[:-missing])
         found = images.decode(tmp_path / "x.jpg", how((48, 64)))
-        assert found.damage == "cut off, with all of its lines"
+        assert found.damage == "truncated, but with all of its lines"
         assert np.array_equal(found.pixels, expected.pixels)
     (tmp_path / "x.jpg").write_bytes(whole[: len(whole) * 3 // 4])
     found = images.decode(tmp_path / "x.jpg", how((48, 64)))
-    share = int(re.fullmatch(r"cut off with (\d+) % of its lines; the rest is grey", found.damage)[1])
+    share = int(re.fullmatch(r"truncated after (\d+) % of its lines; the rest is grey", found.damage)[1])
     assert 60 < share < 90
     assert np.abs(found.pixels[:, :20].astype(int) - expected.pixels[:, :20]).max() <= 2
     assert np.ptp(found.pixels[:, -5:]) <= 1
     (tmp_path / "x.jpg").write_bytes(whole[: len(whole) * 2 // 5])
-    with pytest.raises(Unreadable, match=r"cut off with \d+ % of its lines, and read from 50 % on"):
+    with pytest.raises(Unreadable, match=r"truncated after \d+ % of its lines, of which at least 50 % are needed"):
         images.decode(tmp_path / "x.jpg", how((48, 64)))
 
 
@@ -449,7 +449,7 @@ def test_a_progressive_jpeg_is_less_sharp_where_it_is_cut_off(tmp_path):
     expected = images.decode(tmp_path / "x.jpg", how((48, 64))).pixels.astype(int)
     (tmp_path / "x.jpg").write_bytes(whole[: len(whole) * 3 // 4])
     found = images.decode(tmp_path / "x.jpg", how((48, 64)))
-    assert found.damage == "cut off, with all of its lines"
+    assert found.damage == "truncated, but with all of its lines"
     assert np.abs(found.pixels - expected).mean() < 8
 
 
@@ -458,7 +458,7 @@ def test_a_jpeg_cut_off_in_the_midst_of_its_tables_is_read(tmp_path):
     for place in [mark.start() for mark in re.finditer(b"\xff[\xc4\xda]", whole)][-6:]:
         for more in (1, 2, 3, 5, 9):
             (tmp_path / "x.jpg").write_bytes(whole[: place + more])
-            assert images.decode(tmp_path / "x.jpg", how((48, 64))).damage == "cut off, with all of its lines"
+            assert images.decode(tmp_path / "x.jpg", how((48, 64))).damage == "truncated, but with all of its lines"
 
 
 def test_reading_what_is_cut_off_leaves_pillow_as_it_is(tmp_path):

@@ -161,7 +161,7 @@ def test_a_row_that_is_named_twice_has_one_label(tmp_path):
     ],
 )
 def test_splits_measurements_and_coordinates_are_no_labels(tmp_path, text):
-    with pytest.raises(DataError, match="clearly holds labels"):
+    with pytest.raises(DataError, match="clearly the labels"):
         label_tables.read(written(tmp_path, text), IMAGES)
 
 
@@ -226,7 +226,7 @@ def test_missing_labels_through_the_door(tmp_path):
     data = narrows.open(images, labels=f"{path}:kind")
     assert data.class_names == ["cat", "dog"]
     assert data.labels.tolist() == [0, -1, 1] * 3
-    assert "3 labels ('NA') were taken as unknown." in data.notes
+    assert "3 labels ('NA') were read as unknown." in data.notes
     assert "Labels were taken from the column 'kind' of labels.csv; they only score." in data.notes
 
 

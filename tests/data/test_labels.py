@@ -74,8 +74,8 @@ def test_years_are_no_class_numbers_but_a_class_may_be_missing():
 
 
 def test_words_taken_for_unknown_labels_are_named():
-    assert about_missing(["NA", "cat", "none", "NA", ""]) == ["3 labels ('NA', 'none') were taken as unknown."]
-    assert about_missing(["-", "cat"]) == ["1 label ('-') was taken as unknown."]
+    assert about_missing(["NA", "cat", "none", "NA", ""]) == ["3 labels ('NA', 'none') were read as unknown."]
+    assert about_missing(["-", "cat"]) == ["1 label ('-') was read as unknown."]
     assert about_missing(["", "cat"]) == about_missing([1, 2]) == []
 
 

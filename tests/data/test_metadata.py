@@ -129,7 +129,7 @@ def test_a_table_is_matched_by_ids_by_file_names_and_by_paths(photos, tmp_path):
         assert "filename" not in data.metadata
         assert data.metadata.keys() == {"folder 1", "folder 3", "depth"}
         assert (
-            "Metadata: 1 column of meta.csv, by its column 'filename', for all 6 rows; they only describe."
+            "Metadata: 1 column of meta.csv, by its column 'filename', for all 6 rows, used only to describe rows."
             in data.notes
         )
 
@@ -145,17 +145,23 @@ def test_what_matches_in_part_is_counted(photos, tmp_path):
     path = table(tmp_path, "file,stain\nimage0,red\nimage3,blue\nimage9,red\nimage8,red\n")
     data = narrows.open(photos, metadata=path)
     assert data.metadata["stain"] == ("red", "", "", "", "blue", "")
-    assert "Metadata: 1 column of meta.csv, by its column 'file', for 2 of 6 rows; they only describe." in data.notes
+    assert (
+        "Metadata: 1 column of meta.csv, by its column 'file', for 2 of 6 rows, used only to describe rows."
+        in data.notes
+    )
     assert "2 rows of meta.csv name no row of the data." in data.notes
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,a\nimage0,1\nimage0,2\n", "must say one thing of each row.*1 id with several rows.*image0"),
-        ("file,a\nphoto0,1\nphoto1,2\n", "column 'file' names none.*photo1.*Ids look like"),
+        (
+            "file,a\nimage0,1\nimage0,2\n",
+            "must have at most one row for each row of the data.*1 id with several rows.*image0",
+        ),
+        ("file,a\nphoto0,1\nphoto1,2\n", "column 'file' matches none.*photo1.*Ids look like"),
         ("a,b\n1,2\n3,4\n", "one row for each of 6.*3 rows"),
-        ("file\nimage0\n", "besides that of the ids"),
+        ("file\nimage0\n", "apart from the ids"),
         ("a,b\n1\n", "must have 2 cells in every row"),
         ("", "at least one row"),
     ],
@@ -216,7 +222,7 @@ def test_metadata_beside_that_are_of_something_else_are_left_aside(tmp_path):
     table(tmp_path, "a\nb\n", "metadata.tsv")
     data = narrows.open(tmp_path / "tensors.tsv")
     assert not data.metadata
-    assert any(note.startswith("metadata.tsv, which lies beside the data, was left aside") for note in data.notes)
+    assert any(note.startswith("metadata.tsv, found next to the data, was ignored") for note in data.notes)
 
 
 @pytest.mark.parametrize("first", [0, 1, 500])

@@ -124,7 +124,7 @@ def test_a_folder_serves_one_clustering_only(fitted, tmp_path):
     name, _, values, _ = fitted
     make(name).fit(values, Stages(tmp_path))
     for other, rows in ((make(name, n_clusters=4), values), (make(name, seed=1), values), (make(name), values * 2)):
-        with pytest.raises(RunFolderError, match="this very work"):
+        with pytest.raises(RunFolderError, match="the same work"):
             other.fit(rows, Stages(tmp_path))
     another = "imsat" if name != "imsat" else "dec"
     with pytest.raises(RunFolderError, match="method"):
@@ -163,7 +163,7 @@ def test_a_single_cluster_and_fewer_distinct_rows_than_clusters(name, tmp_path):
     assert (methods.get(name).load(tmp_path).predict(values) == 0).all()
     two = np.repeat(values[:2], 6, axis=0)
     clusterer = make(name, n_clusters=5).fit(two)
-    assert "there are only 2 different rows: 2 made" in clusterer.notes[0]
+    assert "there are only 2 different rows, so the number was lowered to 2" in clusterer.notes[0]
     assert clusterer.labels_.max() <= 1
 
 

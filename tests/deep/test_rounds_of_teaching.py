@@ -57,7 +57,7 @@ def test_what_costs_too_much_information_is_not_kept(values, monkeypatch):
     monkeypatch.setattr(module, "TOLERANCE", -1.0)
     clusterer = make(agree=0.3).fit(values)
     assert clusterer.taught_ == 0
-    assert any("were not kept" in note for note in clusterer.notes)
+    assert any("was discarded" in note for note in clusterer.notes)
     assert clusterer.training_ == f"imitating-{module.IMITATED}"  # not that of the answers that were refused
     assert np.array_equal(clusterer.predict(values), clusterer.labels_)
 
@@ -76,7 +76,7 @@ def test_a_network_that_has_not_learned_the_clusters_is_trained_on_or_says_so():
     assert list(stages.histories) == ["imitating", "imitating-2", "imitating-3"]
     before, after = clusterer.information_
     assert after < before
-    [note] = [note for note in clusterer.notes if "another cluster than was found" in note]
+    [note] = [note for note in clusterer.notes if "another cluster than the one found" in note]
     order = np.argsort(clusterer.order_, kind="stable")
     moved = (order[clusterer.chosen_.clusters] != clusterer.labels_).mean()
     assert share(moved) in note

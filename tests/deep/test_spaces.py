@@ -120,5 +120,5 @@ def test_a_folder_that_does_not_say_whose_steps_it_holds_is_refused(tmp_path):
     (tmp_path / "begun.json").unlink()
     Stages(tmp_path).begin({"method": "b"})  # an empty folder may be there
     (tmp_path / "begun.json").rename(tmp_path / "views.safetensors")
-    with pytest.raises(RunFolderError, match=r"must be empty or hold"):
+    with pytest.raises(RunFolderError, match=r"must be empty or contain"):
         Stages(tmp_path).begin({"method": "a"})

@@ -34,7 +34,7 @@ def test_drawings_get_strokes_and_photographs_light(digits):
     assert "as in drawings" in why[1]
     photographs, why = suited_views(arrows())
     assert [view.partition(":")[0] for view in photographs] == ["affine", "light", "erase"]
-    assert "no grey drawings" in why[1]
+    assert "not grey drawings" in why[1]
     colours, _ = suited_views(np.repeat(digits[0], 3, axis=1))
     assert any(view.startswith("light") for view in colours)  # a colour image is no drawing in one ink
 

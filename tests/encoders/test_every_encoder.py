@@ -138,7 +138,7 @@ def test_a_strangers_file_is_never_trusted(name, tmp_path):
         with pytest.raises(RunFolderError):
             room.load(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config | {"encoder": own | {"name": "os:system"}}))
-    with pytest.raises(RecipeError, match="must not choose which code runs"):
+    with pytest.raises(RecipeError, match="must not choose the code that runs"):
         room.load(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
     arrays, _ = read_arrays(tmp_path / "encoder.safetensors")
@@ -154,7 +154,7 @@ def test_a_strangers_file_is_never_trusted(name, tmp_path):
 
 def test_a_model_says_that_another_encoder_is_no_network(tmp_path):
     made("pca").save(tmp_path)
-    with pytest.raises(RunFolderError, match=r"must be that of a network.*pca"):
+    with pytest.raises(RunFolderError, match=r"must belong to a network.*pca"):
         Model.load(tmp_path)
 
 
@@ -183,7 +183,7 @@ def test_patches_of_vectors_or_of_smaller_images_are_refused():
         patches().fit(np.zeros((50, 64), np.float32))
     with pytest.raises(DataError, match=r"patch of 9; .*side of at most 8"):
         patches(side=9).fit(images())
-    with pytest.raises(DataError, match=r"9 fields of the grid; .*grid of at most 8"):
+    with pytest.raises(DataError, match=r"9 size of the grid; .*grid of at most 8"):
         patches(side=3, grid=9, n_centers=4).fit(images())
     with pytest.raises(DataError, match=r"at least 3 for 256 centres; got 2\. Set at most 200 centres"):
         patches(side=3).fit(images(2))
@@ -192,15 +192,15 @@ def test_patches_of_vectors_or_of_smaller_images_are_refused():
 @every_fitted
 def test_before_it_has_learned_it_says_so(name, tmp_path):
     encoder = encoders.get(name)()
-    with pytest.raises(InputError, match="must have learned from rows"):
+    with pytest.raises(InputError, match="must be fitted before it is used"):
         encoder.encode(images())
     with pytest.raises(InputError, match=r"must be an array of rows; got 'Dataset'"):
         encoder.fit(Dataset(images()))
-    with pytest.raises(InputError, match=r"must have learned from rows.*fit\(values\) first"):
+    with pytest.raises(InputError, match=r"must be fitted before it is used.*fit\(values\) first"):
         encoder.save(tmp_path / "new")
     assert not (tmp_path / "new").exists()
     if encoder.decodes:
-        with pytest.raises(InputError, match="must have learned from rows"):
+        with pytest.raises(InputError, match="must be fitted before it is used"):
             encoder.decode(np.zeros((2, 3)))
     with pytest.raises(InputError, match=r"must be an array of rows; got 'list'\. .*narrows\.open"):
         made(name).encode(images().tolist())

@@ -130,7 +130,7 @@ def test_images_of_another_shape_are_refused_unless_a_person_resizes_them(fitted
         fitted.transform(np.zeros((3, 64)))
     other = np.zeros((3, 16, 16), np.uint8)
     for X in (other, narrows.open(other)):
-        with pytest.raises(DataError, match=r"must be 8x8, as the model's were.*size=\[8, 8\]"):
+        with pytest.raises(DataError, match=r"must be 8x8, like the model's.*size=\[8, 8\]"):
             fitted.transform(X)
     assert fitted.transform(narrows.open(other, size=[8, 8])).shape == (3, 6)
 

@@ -121,7 +121,7 @@ def test_bodies_that_do_not_come_keep_nobody_waiting(served):
         assert served.ask() == 200
         answers = [taken(wire) for wire in stalled]
     assert all(b" 408 " in answer and b"connection: close" in answer for answer in answers)
-    assert json.loads(answers[0].rpartition(b"\r\n\r\n")[2])["error"] == "a body must come within 1 seconds"
+    assert json.loads(answers[0].rpartition(b"\r\n\r\n")[2])["error"] == "the body must arrive within 1 seconds"
 
 
 def test_more_connections_than_there_may_be_take_no_descriptors(served):

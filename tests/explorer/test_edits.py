@@ -77,7 +77,7 @@ def test_damage_before_the_last_line_is_refused_and_nothing_is_lost(log):
     lines = log.path.read_text().splitlines(keepends=True)
     for broken in ([lines[0], lines[2]], [lines[0], "{}\n", lines[2]], [lines[1]], ["not json\n", *lines[1:]]):
         log.path.write_text("".join(broken))
-        with pytest.raises(RunFolderError, match="whole log of edits"):
+        with pytest.raises(RunFolderError, match="complete log of edits"):
             EditLog(log.path.parent, "run", FOUND)
         assert log.path.read_text() == "".join(broken)
 
@@ -85,7 +85,7 @@ def test_damage_before_the_last_line_is_refused_and_nothing_is_lost(log):
 def test_edits_of_other_clusters_are_refused(log):
     log.append({"names": {"0": "a"}})
     log.close()
-    with pytest.raises(RunFolderError, match="very clusters"):
+    with pytest.raises(RunFolderError, match="current clusters"):
         EditLog(log.path.parent, "another run", FOUND)
 
 
@@ -211,14 +211,14 @@ def test_what_is_no_log_is_neither_cut_nor_followed(content, tmp_path):
     (tmp_path / "linked" / "edits.jsonl").symlink_to(victim)
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "edits.jsonl").write_bytes(content)
-    for folder, words in (("linked", "no link, pipe or device"), ("own", "must be a whole log of edits")):
+    for folder, words in (("linked", "not a link, pipe or device"), ("own", "must be a complete log of edits")):
         for read_only in (False, True):
             with pytest.raises(RunFolderError, match=words):
                 EditLog(tmp_path / folder, "run", FOUND, read_only=read_only)
     assert victim.read_bytes() == (tmp_path / "own" / "edits.jsonl").read_bytes() == content
     os.mkfifo(tmp_path / "pipe.jsonl")
     (tmp_path / "pipe.jsonl").rename(tmp_path / "edits.jsonl")
-    with pytest.raises(RunFolderError, match="no link, pipe or device"):
+    with pytest.raises(RunFolderError, match="not a link, pipe or device"):
         EditLog(tmp_path, "run", FOUND)
 
 

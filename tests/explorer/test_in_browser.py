@@ -753,5 +753,5 @@ def test_a_wrong_token_is_told_in_words(served, browser):
     context = browser.new_context()
     page = context.new_page()
     page.goto(re.sub("token=.*", "token=wrong", address))
-    page.get_by_text("open the address that the terminal shows").wait_for()
+    page.get_by_text("open the address shown in the terminal").wait_for()
     context.close()

@@ -203,7 +203,7 @@ def test_large_images_are_made_small_and_photographs_are_compressed():
 
 def test_a_page_that_is_none_is_refused(tmp_path):
     (tmp_path / "explorer.html").write_text("<html></html>")
-    with pytest.raises(RunFolderError, match=r"explorer\.html must be whole.*--rebuild"):
+    with pytest.raises(RunFolderError, match=r"explorer\.html must be undamaged.*--rebuild"):
         read(tmp_path / "explorer.html")
 
 

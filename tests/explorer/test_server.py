@@ -232,7 +232,7 @@ def test_a_full_disk_is_said_on_the_terminal_and_not_over_the_wire(app, opened, 
     monkeypatch.setattr(os, "fsync", full)
     for path, body in (("/api/edits", asked), ("/api/parquet", {"rows": [1]})):
         answer = ask(app, "POST", path, json=body)
-        assert (answer.status_code, answer.json()["error"]) == (507, "It could not be written; the terminal says why.")
+        assert (answer.status_code, answer.json()["error"]) == (507, "The file could not be written; see the terminal.")
         assert "could not be written: No space left on device; it needs" in capsys.readouterr().err
     assert (opened.run.folder / "edits.jsonl").read_bytes() == before
     assert len(opened.log.edits) == asked["after"]

@@ -10,12 +10,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from narrows.files import write_arrays
 
 import narrows
 from narrows import codes as coding
 from narrows import deep, pipeline
 from narrows.deep import Stages, _autoencoder, agreement, imsat
-from narrows.files import write_arrays
 from narrows.recipes import recipe as recipes
 
 MADE = Path(__file__).parent / "made"

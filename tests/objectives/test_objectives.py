@@ -143,7 +143,7 @@ def test_a_view_of_strength_0_is_the_image_itself(step):
 
 def test_strokes_move_between_erosion_and_dilation():
     x = torch.zeros(400, 1, 9, 9)
-    x[:, :, 3:6, 4] = 1  # a stroke of 3x1: dilated it is 5x3, eroded it is gone
+    x[:, :, 3:6, 4] = 1  # a stroke of 3x1: dilated it is 5x3, eroded it no longer exists
     seen = Views("stroke:1", images=True)(x, generator())
     ink = seen.sum((1, 2, 3))
     share = (ink - 3) / torch.where(ink > 3, 12, 3)

@@ -192,7 +192,10 @@ PAIRS = [
     ("the decoder had learned from these very images", "14.3 dB against 12.0 dB for PCA at the same size"),
     ("codes that were made to tell clusters apart", "weakly separated (silhouette 0.32)"),
     ("one of which holds 75.0 % of all rows", "reasonably separated (silhouette 0.63)"),
-    ("(the number set beforehand)", "10 clusters were asked for, but there is only 1 different row: 1 made."),
+    (
+        "(the number set beforehand)",
+        "10 clusters were asked for, but there is only 1 different row, so the number was lowered to 1.",
+    ),
     ("None: no two images show the same.", "50 blank images are set aside"),
     ("so there was nothing for codes of 1 number to keep", "longer training would probably give a better result."),
     ("so the codes group them better than raw pixels do", "NMI . 0.472 . 0.557 . 0.084 worse"),

@@ -187,7 +187,9 @@ def test_signals_stand_below_the_verdict(folder):
 
 def test_what_is_listed_of_the_copies_is_counted(folder):
     text = " ".join(Page(build(folder)).text.split())
-    assert "60 groups of images that show the same, with 130 images in all; 1 of them is equal to one before." in text
+    assert (
+        "60 groups of images that show the same, with 130 images in all; 1 of them is equal to an earlier one." in text
+    )
     assert "The largest 1 of 60 groups." in text
     assert "(mirrored, cropped, 0.01230); and 18 more" in text
     assert "13 blank images are set aside:" in text

@@ -266,7 +266,7 @@ def test_vectors():
         "The pile held 100 vectors of 20 numbers, and codes of 4 numbers keep much more of each than PCA at the same "
         "size: 95.0 % of the variance comes back against 90.0 %, and PCA leaves 2.0 times the squared error.",
         "The codes were sorted into 3 clusters, and these match the labels for 90.0 % of the vectors, with no baseline "
-        "to hold that against.",
+        "to compare with.",
         "Be careful: the rows are vectors, so no pictures can be checked by eye.",
     ]
 
@@ -319,10 +319,10 @@ def test_rows_without_a_difference_are_compared_with_nothing():
     same = GOOD | {"reconstruction/psnr": 15.2, "reconstruction/pca_psnr": 58.92, "reconstruction/variance": 0.0}
     first, _, third = told(same)
     assert first == (
-        "The pile held 70,000 grey images of 28 × 28 pixels, and those that were looked at are as good as equal, so "
+        "The pile held 70,000 grey images of 28 × 28 pixels, and the ones checked are practically equal, so "
         "there was nothing for codes of 32 numbers to keep."
     )
-    assert third == "Be careful: the images that were looked at hardly differ, so no figure of them says much."
+    assert third == "Be careful: the images that were checked hardly differ, so no figure says much about them."
     vectors = {"data/images": 100, "reconstruction/variance": 0.0, "codes/size": 2}
     assert "so there was nothing for codes of 2 numbers to keep" in told(vectors, VECTORS)[0]
 

@@ -507,9 +507,9 @@ def test_a_study_that_is_running_is_not_replaced_under_its_hands(counting, tmp_p
 @pytest.mark.parametrize(("change", "message"), [
     (("slope = [", "slop = ["), "slope"),
     (("slope = [2.0, 4.0]", "slope = []"), r"run\.1\.sweep\.slope must .* at least 1"),
-    (("seeds = 2", "seedz = 2"), r"run\.2\.seedz is no setting; got 2\. Did you mean 'seeds'\?.*, with\.$"),
-    (("label = \"the value\"", "labl = 1"), r"run\.1\.plot\.0\.labl is no setting.*Did you mean 'label'"),
-    (('against = "plain"', 'agains = "plain"'), r"figure\.\d\.agains is no setting.*Did you mean 'against'"),
+    (("seeds = 2", "seedz = 2"), r"run\.2\.seedz is not a setting; got 2\. Did you mean 'seeds'\?.*, with\.$"),
+    (("label = \"the value\"", "labl = 1"), r"run\.1\.plot\.0\.labl is not a setting.*Did you mean 'label'"),
+    (('against = "plain"', 'agains = "plain"'), r"figure\.\d\.agains is not a setting.*Did you mean 'against'"),
     (('job = "counting_jobs:follow"', 'job = "folow"'), "known entries"),
     (('after = "plain"', 'after = "later"'), "stands before it"),
     (('run = "next"', 'run = "nxt"'), r"figure\.run .* Did you mean 'next'"),

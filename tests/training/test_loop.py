@@ -212,7 +212,7 @@ def _stopped_and_resumed(values, settings, folder):
 
 def test_patience_without_rows_to_validate_on_is_refused(digits):
     values, _ = digits
-    with pytest.raises(RecipeError, match=r"train\.patience needs rows to validate on"):
+    with pytest.raises(RecipeError, match=r"train\.patience needs validation rows"):
         train(model(), values, ROWS, VALID[:0], Settings(epochs=1, patience=2))
 
 
@@ -429,7 +429,7 @@ def test_settings_of_what_was_not_chosen_are_refused(idle, remedy):
 
 
 def test_an_unknown_setting_is_named_with_the_nearest():
-    with pytest.raises(RecipeError, match=r"train_options\.pateince is no setting.*Did you mean 'patience'"):
+    with pytest.raises(RecipeError, match=r"train_options\.pateince is not a setting.*Did you mean 'patience'"):
         Settings.of({"pateince": 3}, "train_options")
 
 

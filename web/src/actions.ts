@@ -111,6 +111,6 @@ function cut(edit: Edit): Edit {
 }
 
 async function nothing(state: State): Promise<boolean> {
-  state.say("Nothing is selected that this could be done to.");
+  state.say("Nothing suitable is selected.");
   return false;
 }

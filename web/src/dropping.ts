@@ -26,8 +26,8 @@ export function takeDrops(state: State, map: MapView): void {
 }
 
 export async function place(state: State, map: MapView, file: File): Promise<void> {
-  if (!state.server) return state.say("A file cannot place new images. `narrows explore RUN` can.");
-  if (file.size > LARGEST) return state.say("An image has at most 20 MB.");
+  if (!state.server) return state.say("This file cannot place new images; `narrows explore RUN` can.");
+  if (file.size > LARGEST) return state.say("An image may have at most 20 MB.");
   try {
     const response = await state.server.postRaw("/api/place", file, file.type || "image/png");
     const found = (await response.json()) as Placed;

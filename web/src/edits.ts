@@ -53,7 +53,7 @@ export class Edits {
       if (error instanceof Refused && error.status === 409 && Array.isArray(error.edits)) {
         this.log.splice(0, this.log.length, ...(error.edits as Edit[]));
         this.replay();
-        throw new Error("Edits were made in another window; they are shown now. Make this one again.");
+        throw new Error("Edits were made in another window and are now shown here. Repeat this one.");
       }
       throw error;
     }

@@ -24,14 +24,14 @@ import { State } from "./state";
 const KEYS: readonly (readonly [string, string])[] = [
   ["v, l, b, d", "drag to move, draw a lasso, draw a box, draw with the decoder"],
   ["Shift, Alt", "while drawing: add to the selection, take away from it"],
-  ["w", "select what lies in the map's window; with Shift add it, with Alt take it away"],
+  ["w", "select everything in the map's window; Shift adds it, Alt takes it away"],
   ["a, i, Escape", "select all that is shown, invert, select nothing"],
   ["+, -, 0", "zoom in, zoom out, show all"],
   ["Arrows", "on the map: move it"],
   ["/", "search"],
   ["z, y", "undo, redo"],
   ["c, n", "confirm the selection, make it a new cluster"],
-  ["1 to 9, Enter, Space", "in the queue: move to that cluster, confirm, pass over"],
+  ["1 to 9, Enter, Space", "in the queue: move to that cluster, confirm, skip"],
   ["?", "this list"],
 ];
 
@@ -204,7 +204,7 @@ function build(app: HTMLElement, pile: Pile, edits: Edits, server: Server | null
       legend.append(h("span", { class: "entry" }, swatch, text));
     }
     if (hint) legend.append(h("span", { class: "entry" }, hint));
-    if (shared) legend.append(h("span", { class: "entry" }, "Colours come again, far apart on the map; click a name to see a cluster alone."));
+    if (shared) legend.append(h("span", { class: "entry" }, "Colours repeat, far apart on the map; click a name to see one cluster alone."));
   };
   const zooms = h(
     "div",

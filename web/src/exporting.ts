@@ -21,7 +21,7 @@ export function exportPanel(state: State): HTMLElement {
   const rows = (): number[] => rowsIn(state, scope.value as Scope);
   const taking = (action: (rows: number[]) => void | Promise<void>) => (): void => {
     const found = rows();
-    if (!found.length) state.say("There are no such rows to export.");
+    if (!found.length) state.say("There are no rows to export.");
     else void trying(state, (async () => action(found))());
   };
   const finished = (text: string): void => {

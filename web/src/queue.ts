@@ -37,7 +37,7 @@ export class Queue {
       if (this.current === null && !this.passed.has(row)) this.current = row;
     }
     if (this.current === null) {
-      const text = open ? `${counted(open, "row")} passed over.` : "Every row shown is confirmed.";
+      const text = open ? `${counted(open, "row")} skipped.` : "Every row shown is confirmed.";
       this.element.replaceChildren(h("h2", {}, "Queue"), h("p", { class: "hint" }, text));
       if (open) {
         this.element.append(button("Begin again", () => {
@@ -54,7 +54,7 @@ export class Queue {
     const confidence = pile.column("confidence");
     this.element.replaceChildren(
       h("h2", {}, `${counted(open, "row")} to look at`),
-      h("p", { class: "hint" }, "The least confident comes first. Enter confirms; a digit moves it to that cluster; Space passes over it."),
+      h("p", { class: "hint" }, "The least confident comes first. Enter confirms; a digit moves it to that cluster; Space skips it."),
       h(
         "div",
         { class: "figures" },

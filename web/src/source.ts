@@ -13,7 +13,7 @@ export class PageSource implements Source {
 
   async header(): Promise<Header> {
     const element = this.page.getElementById("header");
-    if (!element) throw new Error("This page holds no data of a run.");
+    if (!element) throw new Error("This page contains no run.");
     return JSON.parse(element.textContent ?? "") as Header;
   }
 

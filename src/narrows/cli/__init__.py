@@ -37,7 +37,7 @@ def _run() -> None:
     except InputError as error:
         _fail(error, "error", 2, debug)
     except Interrupted as error:
-        print(f"stopped: {printable(str(error))}. Go on with --resume.", file=sys.stderr)
+        print(f"stopped: {printable(str(error))}. Continue with --resume.", file=sys.stderr)
         sys.exit(128 + error.signal)
     except NarrowsError as error:
         _fail(error, "error", 1, debug)
@@ -67,5 +67,5 @@ def _fail(error: Exception, title: str, code: int, debug: bool, *, bare: bool = 
     # A path in two pieces cannot be copied, so lines break at spaces only.
     print(textwrap.fill(text, width=100, break_long_words=False, break_on_hyphens=False), file=sys.stderr)
     if code == 1 and not debug:
-        print("Run again with --debug to see where this came from.", file=sys.stderr)
+        print("Run again with --debug to see the traceback.", file=sys.stderr)
     sys.exit(code)

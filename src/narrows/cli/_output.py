@@ -37,21 +37,21 @@ def check_out(out: Path, suffixes: Sequence[str], overwrite: bool, name: str = "
         raise InputError(name, f"must end in one of: {named}", value=str(out))
     if not out.parent.is_dir():
         remedy = f"Make {out.parent} first."
-        raise InputError(name, "must lie in a folder that exists", value=str(out), remedy=remedy)
+        raise InputError(name, "must be in a folder that exists", value=str(out), remedy=remedy)
     sweep_beside(out)
     if not os.path.lexists(out):
         return
     if out.is_dir() != (out.suffix == ""):
         kind = "a file" if out.suffix else "a folder"
-        raise InputError(name, f"must be {kind}, and something else has that name", value=str(out))
+        raise InputError(name, f"must be {kind}, but something else has that name", value=str(out))
     if not overwrite:
         raise InputError(
-            name, "must not exist yet, so that nothing is lost", value=str(out), remedy="Or pass --overwrite."
+            name, "must not exist yet, so that nothing is overwritten", value=str(out), remedy="Or pass --overwrite."
         )
     others = [path.name for path in out.iterdir() if path.suffix != ".png" or path.is_dir()] if out.is_dir() else []
     if others:
         raise InputError(
-            name, "must hold nothing but .png files to be replaced", value=sorted(others)[0],
+            name, "must contain only .png files to be replaced", value=sorted(others)[0],
             remedy="Choose another folder.",
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Output that never ends the work: what cannot be encoded is written out, what nobody reads any longer is dropped."""
+"""Output that never stops the work: what cannot be encoded is escaped; what nobody reads any more is dropped."""
 
 from __future__ import annotations
 

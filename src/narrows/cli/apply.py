@@ -18,26 +18,25 @@ if TYPE_CHECKING:
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")]
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="New data: a folder, a file, or a data set's name.")]
-Out = Annotated[Path, typer.Option(help="Where to write.")]
+Out = Annotated[Path, typer.Option(help="Where to write the output.")]
 Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file. Default: the run's own.")]
 Labels = Annotated[
-    str | None, typer.Option(help="Where labels come from, so that they are not taken for data; see `narrows.open`.")
+    str | None, typer.Option(help="Where the labels are, so that they are not read as data; see `narrows.open`.")
 ]
 Resize = Annotated[
-    bool, typer.Option("--resize", help="Bring arrays of another size, or in colour, to the run's. Files always are.")
+    bool,
+    typer.Option("--resize", help="Convert arrays to the run's image size and colour. Files are always converted."),
 ]
 White = Annotated[
     float | None,
-    typer.Option(
-        help="The value that stands for white in images, such as 1, 255 or 4095. Default: as the run decided."
-    ),
+    typer.Option(help="The pixel value of white, such as 1, 255 or 4095. Default: the run's."),
 ]
 MaxPixels = Annotated[
     int | None,
-    typer.Option(help="How many pixels of an image file decoding may hold; see `narrows.open`. Default: as the run's."),
+    typer.Option(help="The most pixels that decoding one image file may need; see `narrows.open`. Default: the run's."),
 ]
 Trust = Annotated[
-    bool, typer.Option("--trust-code", help="Allow the saved model to name code outside narrows, and run it.")
+    bool, typer.Option("--trust-code", help="Let the saved model name code outside narrows, and run that code.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
 
@@ -109,7 +108,7 @@ def cluster(
     """Write cluster, confidence and novelty for new data: .csv, .npz or .npy (clusters alone).
 
     Confidence is how clearly a row belongs to its cluster rather than another. Novelty is the share of held-out rows
-    that are odder than a row; near 0: unlike what was fitted, whatever the confidence.
+    that are odder than a row; near 0: unlike what was fitted, however high the confidence.
     """
     from narrows.cli._output import TABLES, check_out, write_table
 
@@ -155,7 +154,9 @@ def generate(
     n: Annotated[int, typer.Option("-n", help="How many.", min=1)] = 20,
     out: Annotated[
         Path | None,
-        typer.Option(help="A folder of .png, one .png, .npy, .npz; of vectors .csv, .npy, .npz. Default: generated.*"),
+        typer.Option(
+            help="A folder (for .png files), a .png, .npy or .npz; for vectors .csv, .npy or .npz. Default: generated.*"
+        ),
     ] = None,
     origin: Annotated[
         str,
@@ -164,11 +165,11 @@ def generate(
             "the literal Gaussian autoencoder draws) or auto."
         ),
     ] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of the draw.", min=0, max=2**32 - 1)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the random numbers.", min=0, max=2**32 - 1)] = 0,
     trust_code: Trust = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Draw new images or vectors from the model."""
+    """Generate new images or vectors with the model."""
     import numpy as np
 
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
@@ -183,7 +184,7 @@ def generate(
     codes = draw_codes(encoder, opened.code_distribution(), n, origin, drawn)
     outputs = with_offsets(encoder.decode(codes), encoder.preprocessing)
     write_rows(out, outputs, tuple(f"sample-{i}" for i in range(n)), encoder.preprocessing.get("columns"))
-    typer.echo(f"{n:,} drawn: {out}")
+    typer.echo(f"{n:,} generated: {out}")
 
 
 def _column_of(novelty: Array | None, run: Run) -> dict[str, Array]:
@@ -217,7 +218,7 @@ def _open_data(
     from narrows.work.progress import for_this_terminal
 
     if resize and not encoder.is_images:
-        raise InputError("--resize", "has a meaning for a run of images only, and this is one of vectors")
+        raise InputError("--resize", "applies only to runs of images, and this run is of vectors")
     asked: dict[str, Any] = {"key": key, "labels": labels, "white": white, "max_pixels": max_pixels}
     given = {name: value for name, value in asked.items() if value is not None}
     data = run.open_source(source, resize=resize, progress=for_this_terminal(), **given)

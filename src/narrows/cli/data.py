@@ -15,27 +15,29 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # groups in the terminal, and copies in each
 
-app = typer.Typer(help="Look at a source of data.", no_args_is_help=True)
+app = typer.Typer(help="Describe a source of data.", no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")]
 Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")]
-Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column of a table.")]
+Ignore = Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="Leave this column of a table out.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="A setting of the data, such as data.channels=[2] or data.page=1."),
+    typer.Option("--set", metavar="KEY=VALUE", help="A data setting, such as data.channels=[2] or data.page=1."),
 ]
 
 
 @app.callback()
 def root() -> None:
-    """Look at a source of data."""
+    """Describe a source of data."""
 
 
 @app.command()
 def info(
     source: Source,
-    labels: Annotated[str | None, typer.Option(help="Where labels come from; see `narrows.open`.")] = None,
-    metadata: Annotated[str | None, typer.Option(help="A table of what else is known of the rows.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Where the labels are; see `narrows.open`.")] = None,
+    metadata: Annotated[
+        str | None, typer.Option(help="A table of metadata: what else is known about the rows.")
+    ] = None,
     key: Key = None,
     ignore: Ignore = None,
     set_: Set = None,
@@ -66,13 +68,13 @@ def info(
 @app.command()
 def copies(
     source: Source,
-    out: Annotated[Path | None, typer.Option(help="Where to write a .csv of all of them.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write all groups to this .csv file.")] = None,
     key: Key = None,
     ignore: Ignore = None,
     set_: Set = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
-    """Find what a source holds twice: equal rows; mirrored, cropped, resized and re-saved images; blank images."""
+    """Find duplicates in a source: equal rows; mirrored, cropped, resized and re-saved images; blank images."""
     from narrows.cli._output import check_out
     from narrows.evaluation import copies as duplicates
     from narrows.work.progress import for_this_terminal
@@ -91,11 +93,11 @@ def copies(
     of_all = plural(len(data), "image" if data.is_images else "vector")
     typer.echo(
         f"{plural(len(found.groups), 'group')} of copies, with {found.rows:,} of {of_all}; {found.exact:,} equal to "
-        f"one before; {len(found.blank):,} blank"
+        f"an earlier row; {len(found.blank):,} blank"
     )
     if out is not None:
         duplicates.write_csv(found, data, out)
-        typer.echo(f"all of them: {out}")
+        typer.echo(f"All groups: {out}")
 
 
 def _opened(source: str, asked: dict[str, Any], settings: list[str] | None) -> Dataset:
@@ -111,8 +113,8 @@ def _opened(source: str, asked: dict[str, Any], settings: list[str] | None) -> D
         section, _, name = setting.partition("=")[0].partition(".")
         if section != "data" or name in of_runs:
             raise InputError(
-                "--set", "must be a setting of how data are opened (data.KEY=VALUE)", value=setting,
-                remedy=f"Of a run are {', '.join(f'data.{name}' for name in sorted(of_runs))}.",
+                "--set", "must be a setting for opening data (data.KEY=VALUE)", value=setting,
+                remedy=f"These belong to a run: {', '.join(f'data.{name}' for name in sorted(of_runs))}.",
             )  # fmt: skip
         if name in given:
             raise InputError(f"data.{name}", "must be given once", value=f"--{name} and --set {setting}")

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 def explore(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     other: Annotated[
-        Path | None, typer.Argument(metavar="[OTHER]", help="A second run of the same data, to look at side by side.")
+        Path | None, typer.Argument(metavar="[OTHER]", help="A second run of the same data, to compare side by side.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Where to listen on 127.0.0.1; 0 takes a free port.", min=0)] = 0,
+    port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 picks a free one.", min=0)] = 0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Write explorer.html again, and serve nothing.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Rebuild explorer.html without starting a server.")
+    ] = False,
     trust_code: Trust = False,
 ) -> None:
     """Open the map of a run in a browser: see, select, name, correct, export.
@@ -55,7 +57,7 @@ def explore(
         def ready(address: str) -> None:
             typer.echo(f"Explorer: {address}")
             typer.echo(
-                f"The same map as a file: {run / NAME}. Ctrl-C ends the server; edits are kept as they are made."
+                f"The same map as a file: {run / NAME}. Ctrl-C stops the server; edits are saved as you make them."
             )
             if open_:
                 _show(address, Path(folder))
@@ -87,7 +89,7 @@ def _open(run: Run, *, beside: bool = False) -> Opened:
 
 
 def _data_of(run: Run) -> Dataset | None:
-    """Return the rows the run was made of; None, and a line that says so, where they are gone or changed."""
+    """Return the run's data; None, after a line that says so, if they are gone or have changed."""
     from narrows.data.open import CODE_PATH
     from narrows.errors import DataError
     from narrows.recipes.recipe import data_of
@@ -96,15 +98,17 @@ def _data_of(run: Run) -> Dataset | None:
 
     asked, seed = data_of(run.folder / "recipe.toml")
     if CODE_PATH.fullmatch(asked.source) and run.trust_code is not True:
-        typer.echo(f"The run's data come from code, {asked.source}: --trust-code runs it. No images without.", err=True)
+        typer.echo(
+            f"The run's data come from code ({asked.source}). To see images, let it run with --trust-code.", err=True
+        )
         return None
     try:
-        # What is known of rows besides is in the run: its table may be gone.
+        # The run keeps its own copy of the metadata, whose table may be gone.
         data = open_data(asked.model_copy(update={"metadata": "none"}), seed, for_this_terminal())
     except DataError as error:
-        typer.echo(f"The run's data cannot be opened, so there are no images at full size: {error}", err=True)
+        typer.echo(f"The run's data cannot be opened, so images are not shown at full size: {error}", err=True)
         return None
     if data.fingerprint() != run.parts.json("environment.json").get("data"):
-        typer.echo("The run's data are no longer what they were: images are those of the run's own page.", err=True)
+        typer.echo("The run's data have changed, so the images shown are those saved with the run.", err=True)
         return None
     return data

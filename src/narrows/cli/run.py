@@ -13,7 +13,8 @@ import typer
 
 def run(
     name: Annotated[
-        str | None, typer.Argument(help="A recipe (see `narrows recipes list`), a recipe file, or a data set's name.")
+        str | None,
+        typer.Argument(help="A recipe (see `narrows recipes list`), a recipe file, or the name of a data set."),
     ] = None,
     data: Annotated[
         str | None,
@@ -36,11 +37,11 @@ def run(
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting, such as train.epochs=5.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of all random numbers.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder. Default: runs/NAME.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was stopped.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that exists.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Stop when a file cannot be read.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing run.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first file that cannot be read.")] = False,
 ) -> None:
     """Open a source, train, encode, cluster, map, measure, and write a run folder with a report.
 
@@ -54,7 +55,7 @@ def run(
 
     if name is None and data is None:
         raise InputError(
-            "narrows run", "needs something to work on",
+            "narrows run", "needs a recipe or data",
             remedy="Name a recipe or data set (`narrows run digits`) or give a source (`narrows run --data photos/`).",
         )  # fmt: skip
     if data is not None and not data.strip():
@@ -66,7 +67,7 @@ def run(
     elif name in named.names():
         if data is not None:
             raise InputError(
-                "--data", f"must be left out where a data set is named ({name})", value=data,
+                "--data", f"must be left out when a data set is named ({name})", value=data,
                 remedy=f"`narrows run {name}`, or `narrows run --data {data}`.",
             )  # fmt: skip
         chosen, title = "default", name
@@ -74,7 +75,7 @@ def run(
     else:
         remedy = nearest(name, {*recipes.builtin(), *named.names()})
         if Path(name).expanduser().exists():
-            remedy = f"Rows of your own are given by --data: `narrows run --data {name}`."
+            remedy = f"Pass your own data with --data: `narrows run --data {name}`."
         elif elsewhere := _elsewhere(name):
             remedy = f"It is {' and '.join(elsewhere)}."
         raise RecipeError("narrows run", "must name a recipe or a data set", value=name, remedy=remedy)
@@ -107,19 +108,19 @@ def run(
         typer.echo(sentence)
     if chosen == "default" and _is_worth_parting(done.tables):
         typer.echo(
-            "If kinds of images are what you look for: codes that rebuild images rarely part them well. This trains a "
-            f"network to tell kinds apart: narrows run clusters --data {shlex.quote(recipe.data.source)}"
+            "Looking for kinds of images? Codes that reconstruct images rarely separate kinds well. This trains a "
+            f"network to tell them apart: narrows run clusters --data {shlex.quote(recipe.data.source)}"
         )
     typer.echo(f"Report: {done.folder / 'report.html'}")
 
 
 def _is_worth_parting(tables: Mapping[str, Any]) -> bool:
-    """Whether a run is of images, and its codes were made for something else than to tell clusters apart."""
+    """Whether a run is of images, and its codes were not made to tell clusters apart."""
     return tables["data"]["kind"] == "images" and not tables["learned"]["parts_clusters"]
 
 
 def _elsewhere(name: str) -> list[str]:
-    """Return what else is called ``name``, and how it is asked for."""
+    """Return what else has the name ``name``, and how to choose it."""
     from narrows.clustering import methods as clusterings
     from narrows.encoders import encoders
     from narrows.nets import nets

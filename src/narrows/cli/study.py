@@ -10,15 +10,17 @@ import typer
 
 def study(
     name: Annotated[str, typer.Argument(help="A study's name, a study file, or `list`.")],
-    seeds: Annotated[int | None, typer.Option(min=1, help="Do at most so many seeds of each run.")] = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Do this run alone (may be repeated).")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A few steps on a few images: does everything work?")] = False,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Use at most this many seeds for each run.")] = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="RUN", help="Do only this run (may be repeated).")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Check that everything works: a few steps on a few images.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="The study's folder. Default: runs/study-NAME.")] = None,
     data: Annotated[str | None, typer.Option(help="Do the runs on your own data: a file, folder or data set.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Also keep tables, pictures and the page in this folder.")] = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Do no runs: build what is in --keep again.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a study that was stopped.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a study that exists.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Do no runs; rebuild what is in --keep.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue a study that was stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing study.")] = False,
 ) -> None:
     """Do a study's runs, and write results.csv, results.json and report.html.
 
@@ -47,10 +49,10 @@ def study(
         )
     if rebuild:
         if keep is None:
-            raise InputError("--rebuild", "must be given --keep, the folder to build again")
+            raise InputError("--rebuild", "needs --keep, the folder to rebuild")
         runs = {"--quick": quick, "--seeds": seeds, "--only": only, "--resume": resume, "--overwrite": overwrite}
         if said := [option for option, value in runs.items() if value]:
-            raise InputError("--rebuild", "does no runs, and so takes no settings of them", value=", ".join(said))
+            raise InputError("--rebuild", "does no runs, so it takes no settings for them", value=", ".join(said))
         keep_study(chosen, out, keep)
         typer.echo(f"Built: {keep}")
         return

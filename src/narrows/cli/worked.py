@@ -63,7 +63,7 @@ def _check_folder(out: Path, names: Sequence[str], overwrite: bool) -> None:
         raise InputError("--out", "must be a folder, and a file has that name", value=str(out))
     if not out.parent.is_dir():
         remedy = f"Make {out.parent} first."
-        raise InputError("--out", "must lie in a folder that exists", value=str(out), remedy=remedy)
+        raise InputError("--out", "must be in a folder that exists", value=str(out), remedy=remedy)
     taken = [name for name in names if (out / name).exists()]
     if taken and not overwrite:
         raise InputError(

@@ -38,7 +38,7 @@ class CodeClusterer(Clusterer):
 
     @property
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a code included."""
+        """M, the number of clusters, including empty ones."""
         return self.length("M")
 
     def fit(self, rows: Array) -> Self:
@@ -46,17 +46,17 @@ class CodeClusterer(Clusterer):
 
         Raises
         ------
-        InputError : codes that are no table of finite numbers, or no codes at all
+        InputError : codes that are not a table of finite numbers, or no codes at all
         """
         codes = checked_codes(rows)
         if len(codes) == 0:
-            raise InputError("codes", "must have at least one row to be clustered", value=f"shape {codes.shape}")
+            raise InputError("codes", "must have at least one row", value=f"shape {codes.shape}")
         distinct = count_distinct(codes, self.n_clusters)
         self.notes = ()
         if distinct < self.n_clusters:
             self.notes = (
-                f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'code')}: "
-                f"{distinct} made.",
+                f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'code')}, "
+                f"so the number was lowered to {distinct}.",
             )
         self._fit(codes, distinct)
         sizes = self._number(codes)
@@ -72,7 +72,7 @@ class CodeClusterer(Clusterer):
         Raises
         ------
         RunFolderError : arrays that are not those of this method
-        InputError : codes that are no table of finite numbers
+        InputError : codes that are not a table of finite numbers
         """
         self = cls.from_state(arrays)
         self.n_clusters = self.n_clusters_
@@ -165,5 +165,5 @@ def checked_codes(codes: Array, size: int | None = None) -> Array:
     if not all_finite(codes):
         raise InputError("codes", "must be finite", value="NaN or infinity")
     if size is not None and codes.shape[1] != size:
-        raise InputError("codes", f"must have {size} values each, as the fitted ones", value=f"shape {codes.shape}")
+        raise InputError("codes", f"must have {size} values each, like the fitted ones", value=f"shape {codes.shape}")
     return codes

@@ -1,4 +1,4 @@
-"""What every clustering can do, whatever its rows are."""
+"""The contract that every clustering keeps, whether its rows are codes, images or vectors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clusterer(Learned, ABC):
     Parameters
     ----------
     n_clusters : the number of clusters; lowered, with a note, where there are fewer distinct rows
-    seed : of everything random
+    seed : of all random numbers
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Clusterer(Learned, ABC):
     @property
     @abstractmethod
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a row included."""
+        """M, the number of clusters, including empty ones."""
 
     @abstractmethod
     def fit(self, rows: Array) -> Self:
@@ -74,7 +74,7 @@ class Clusterer(Learned, ABC):
         """Return the codes (N, K) in which the clusters lie."""
 
     def evidence(self) -> dict[str, list[dict[str, Any]]]:
-        """Return what was found on the way, as tables, name -> lines."""
+        """Return intermediate results as tables, name -> lines."""
         return {}
 
     def save(self, folder: str | Path) -> None:
@@ -84,7 +84,7 @@ class Clusterer(Learned, ABC):
         seal(folder, self.parts)
 
     def write(self, folder: Path) -> None:
-        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
+        """Write what ``save`` does, without hashes: the caller writes those of all its files together."""
         made_by = {
             "method": type(self).__name__, "n_clusters": self.n_clusters, "seed": self.seed, "notes": list(self.notes),
         }  # fmt: skip
@@ -110,7 +110,7 @@ class Clusterer(Learned, ABC):
             if isinstance(error, NarrowsError) and str(parts.place) in str(error):  # it names the very file
                 raise
             raise RunFolderError(
-                str(parts.place), "must hold a saved clusterer of this method", value=str(error), remedy=AGAIN
+                str(parts.place), "must contain a saved clusterer of this method", value=str(error), remedy=AGAIN
             ) from error
         return self
 
@@ -119,5 +119,5 @@ class Clusterer(Learned, ABC):
         """Take on saved ``arrays``, and what else there is in ``parts``; any error says that they do not fit."""
 
     def _beside(self, folder: Path) -> dict[str, Any]:
-        """Write what is kept beside the arrays, and return what is to be known of it."""
+        """Write what is kept beside the arrays, and return the record of it."""
         return {}

@@ -28,7 +28,7 @@ class KMeans(CodeClusterer):
     Parameters
     ----------
     n_clusters : the number of clusters
-    seed : of everything random
+    seed : of all random numbers
     n_init : the number of times k-means is started; the result with the least inertia is kept
     max_iter : the most iterations of one start
     """
@@ -52,7 +52,7 @@ class KMeans(CodeClusterer):
             n_clusters, init=_seeds, n_init=self.n_init, max_iter=self.max_iter, random_state=self.seed,
             algorithm="elkan" if codes.shape[1] * n_clusters >= ELKAN_FROM and n_clusters > 1 else "lloyd",
         )  # fmt: skip
-        # Squares of larger values are no numbers in float32; a power of two takes no digit away.
+        # Squares of larger values are not numbers in float32; a power of two takes no digit away.
         scale = 2.0 ** max(0, int(np.frexp(np.abs(codes).max())[1]) - LARGEST)
         # Several threads add their partial sums up in the order in which they finish, so that one seed would not always
         # give the same bits; and on a busy machine they spend most of their time waiting for each other.
@@ -64,7 +64,7 @@ class KMeans(CodeClusterer):
     def _score(self, codes: Array) -> tuple[Array, Array, Array]:
         middle = self.centers_.mean(axis=0)  # taken off, or a common offset would eat the digits of the differences
         x, centers = codes - middle, self.centers_ - middle
-        squares = (centers**2).sum(1) - 2 * (x @ centers.T)  # (B, M), ||x - c||^2 but for the common ||x||^2
+        squares = (centers**2).sum(1) - 2 * (x @ centers.T)  # (B, M), ||x - c||^2 except the common ||x||^2
         nearest = squares.argmin(axis=1)  # (B,)
         d1 = np.linalg.norm(x - centers[nearest], axis=1)
         if len(centers) == 1:

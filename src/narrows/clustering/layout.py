@@ -27,7 +27,7 @@ class Layout(Mixture):
     Parameters
     ----------
     n_clusters : the number of clusters; the layout has as many dimensions, and two at least
-    seed : of everything random
+    seed : of all random numbers
     n_neighbors : the number of neighbours each code keeps, itself included; at most the number of codes
     min_dist : how near to each other codes may come, from 0 to 1
     """
@@ -47,7 +47,7 @@ class Layout(Mixture):
         self.codes_ = self.points_ = codes[first_rows(codes)]  # copies would only lie on each other
         if len(self.codes_) < FEWEST:
             known = distinct(len(self.codes_), "code").capitalize()
-            self.notes += (f"{known}, too few for UMAP: the codes themselves were clustered.",)
+            self.notes += (f"{known}, too few for UMAP, so the codes themselves were clustered.",)
         else:
             self.points_ = layout(
                 self.codes_, start="spectral", n_components=min(max(2, n_clusters), len(self.codes_) - 2),

@@ -1,4 +1,4 @@
-"""Clusters parted by planes."""
+"""Clusters separated by hyperplanes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Linear(CodeClusterer):
     Parameters
     ----------
     n_clusters : the number of clusters
-    seed : of everything random
+    seed : of all random numbers
     """
 
     learned: ClassVar = {"weights": "MK", "offsets": "M", "centers": "MK"}

@@ -32,7 +32,7 @@ class Mixture(CodeClusterer):
     Parameters
     ----------
     n_clusters : the number of components
-    seed : of everything random
+    seed : of all random numbers
     covariance_type : "full", "tied" (one for all), "diag" or "spherical"; "full" becomes "diag", with a note, where
         there are fewer than two codes per cluster and code value
     reg : added to every variance, as a share of the codes' mean variance
@@ -84,7 +84,7 @@ class Mixture(CodeClusterer):
             kind = "diag"
             self.notes += (
                 f"{plural(len(codes), 'code')} {verb(len(codes), 'is', 'are')} too few for full covariances of "
-                f"{plural(n_clusters, 'cluster')} in {plural(codes.shape[1], 'dimension')}: diagonal ones used.",
+                f"{plural(n_clusters, 'cluster')} in {plural(codes.shape[1], 'dimension')}; diagonal ones were used.",
             )
         start = KMeans(n_clusters, self.seed, n_init=3).fit(codes).labels_  # (N,)
         n_clusters = int(start.max()) + 1  # without those k-means could not fill
@@ -119,7 +119,7 @@ class Mixture(CodeClusterer):
         mixture = super().from_state(arrays, **arguments)
         widths = np.diagonal(mixture.factors_, axis1=1, axis2=2)
         if not (mixture.weights_ >= 0).all() or not mixture.weights_.any() or not (widths > 0).all():
-            rule = "must have shares for weights, and factors with a diagonal above 0"
+            rule = "must have weights that sum to 1, and factors with a positive diagonal"
             raise RunFolderError("the saved clustering", rule, value=(mixture.weights_.min(), widths.min()))
         return mixture
 
@@ -137,7 +137,7 @@ class Mixture(CodeClusterer):
         return winner, posterior, -np.sqrt(squares[rows, winner])
 
     def _log_joint(self, codes: Array) -> tuple[Array, Array]:
-        """Return the log joint (B, M) of code and component but for a constant, and squared Mahalanobis distances."""
+        """Return the log joint (B, M) of code and component up to a constant, and squared Mahalanobis distances."""
         squares = np.empty((len(codes), len(self.means_)))  # (B, M)
         for m, (mean, factor) in enumerate(zip(self.means_, self.factors_, strict=True)):
             squares[:, m] = (((codes - mean) @ factor) ** 2).sum(axis=1)

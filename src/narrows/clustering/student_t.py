@@ -25,7 +25,7 @@ class StudentT(CodeClusterer):
     Parameters
     ----------
     n_clusters : the number of clusters
-    seed : of everything random
+    seed : of all random numbers
     n_init : the number of times k-means is started
     """
 

@@ -54,9 +54,9 @@ def require_room(shape: Sequence[int], dtype: np.dtype, origin: str) -> None:
     """
     if (needed := math.prod(shape) * dtype.itemsize) > MOST_BYTES:
         raise DataError(
-            origin, f"must take at most {MOST_BYTES >> 30} GiB with its zeros written out",
+            origin, f"must fit in {MOST_BYTES >> 30} GiB as a dense array",
             value=f"{needed / (1 << 30):,.1f} GiB, as {' x '.join(f'{n:,}' for n in shape)} {dtype}",
-            remedy="Take fewer rows, or make its columns few first: sklearn.decomposition.TruncatedSVD.",
+            remedy="Take fewer rows, or reduce the columns first: sklearn.decomposition.TruncatedSVD.",
         )  # fmt: skip
 
 
@@ -117,17 +117,17 @@ def as_values(
     if array.dtype.kind not in "buif":
         what = "Python objects" if array.dtype == object else f"dtype {array.dtype}"
         raise DataError(
-            origin, "must hold plain numbers: booleans, whole numbers or floating-point numbers", value=what,
+            origin, "must contain plain numbers: booleans, integers or floating-point numbers", value=what,
             remedy="Stack equally shaped rows into one array of numbers first.",
         )  # fmt: skip
     if array.ndim not in (2, 3, 4):
         raise DataError(
             origin, "must be vectors (N, D) or images (N, H, W), (N, H, W, C) or (N, C, H, W)",
             value=f"shape {array.shape}",
-            remedy="Labels alone are no data." if array.ndim == 1 else "Reshape it first.",
+            remedy="Labels alone are not data." if array.ndim == 1 else "Reshape it first.",
         )  # fmt: skip
     if array.size == 0:
-        raise DataError(origin, "must have at least one row and one value in each", value=f"shape {array.shape}")
+        raise DataError(origin, "must have at least one row, and one value in each", value=f"shape {array.shape}")
     if array.ndim == 2:
         return _as_vectors(array, origin, like)
     images = _channels_first(array, channels, origin)  # (N, C, H, W), still of any dtype
@@ -136,7 +136,7 @@ def as_values(
     if images.dtype == np.uint8 and scale in (None, BYTES):
         values = images if isinstance(images, np.memmap) else np.ascontiguousarray(images)
         kept = {} if like is None else _kept(like)
-        return values, _about_darkness(values, "Multiply them, or say range=[0, VALUE]."), kept
+        return values, _about_darkness(values, "Multiply them, or set range=[0, VALUE]."), kept
     low, high = _range(images, origin)
     note = ""
     if images.dtype == bool:
@@ -145,16 +145,16 @@ def as_values(
         scale, note = _auto_scale(images, low, high, origin)
     elif not scale.holds(low, high, is_float=images.dtype.kind == "f"):
         raise DataError(
-            origin, f"of images must lie in 0..{scale.high:g}, because white is {scale.high:g}",
+            origin, f"must have pixel values in 0..{scale.high:g}, because white is {scale.high:g}",
             value=f"{images.dtype} from {low:g} to {high:g}",
-            remedy=f"Bring it to 0..{scale.high:g} first, or say which value stands for white.",
+            remedy=f"Scale it to 0..{scale.high:g} first, or set white to the value of white.",
         )  # fmt: skip
     values = np.empty(images.shape, dtype=np.uint8)
     for start in range(0, len(images), BLOCK):
         values[start : start + BLOCK] = scale.to_bytes(images[start : start + BLOCK])
     notes = [note] if (note := note or _about_scale(images.dtype, scale)) else []
     if images.dtype != bool:
-        notes += _about_darkness(values, f"White is {scale.high:g}; if another value stands for it, say white=VALUE.")
+        notes += _about_darkness(values, f"White is {scale.high:g}; if that is wrong, set white=VALUE.")
     own = scale.as_options() | {"dtype": images.dtype.name}
     return values, notes, own if like is None else _kept(like)
 
@@ -176,15 +176,15 @@ def _of_model(images: Array, like: Mapping[str, Any], origin: str) -> Scale:
     white = like.get("white", 255)
     if images.dtype == np.uint8 and white < 255 and 0 < images.max() <= white:
         raise DataError(
-            origin, f"could be meant with white at {white:g}, as the model's images were, or at 255, as bytes are",
+            origin, f"could have white at {white:g}, like the model's images, or at 255, like bytes",
             value=f"uint8 up to {images.max()}",
-            remedy=f"Say which: narrows.open(array, white={white:g}) or white=255, or --white on the command line.",
+            remedy=f"Set it: narrows.open(array, white={white:g}) or white=255, or --white on the command line.",
         )  # fmt: skip
     is_float = images.dtype.kind == "f"
     if is_float and scale.high > 1 and images.max() <= 1 and (images != np.rint(images)).any():
         raise DataError(
-            origin, f"must have white at {scale.high:g}, as the model's images had", value="values from 0 to 1",
-            remedy=f"Multiply by {scale.high:g}, or say so: narrows.open(array, white=1); with a verb, --white 1.",
+            origin, f"must have white at {scale.high:g}, like the model's images", value="values from 0 to 1",
+            remedy=f"Multiply by {scale.high:g}, or set white=1 (--white 1 on the command line).",
         )  # fmt: skip
     return scale
 
@@ -197,7 +197,7 @@ def _as_vectors(array: Array, origin: str, like: Mapping[str, Any] | None) -> tu
     largest = max(vectors.max(initial=0), -vectors.min(initial=0))
     if largest > LARGEST and (np.isfinite(largest) or all_finite(array)):
         raise DataError(
-            origin, f"must hold values up to {LARGEST:g}, whose differences float32 can hold",
+            origin, f"must have values up to {LARGEST:g}, whose differences fit in float32",
             value=float(np.abs(array).max()), remedy="Rescale the columns that are this large.",
         )  # fmt: skip
     return vectors, [], {"offsets": offsets} if offsets else {}
@@ -217,7 +217,7 @@ def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Arr
         axis = _axis_of_channels(images.shape) if array.ndim == 4 else 1
         if max(channels) >= images.shape[axis]:
             raise DataError(
-                "channels", f"must be among the {images.shape[axis]} of {origin}", value=list(channels),
+                "channels", f"must be among the {images.shape[axis]} channels of {origin}", value=list(channels),
                 remedy="They count from 0.",
             )  # fmt: skip
         return np.moveaxis(np.take(images, channels, axis), axis, 1)
@@ -229,7 +229,7 @@ def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Arr
         return array
     raise DataError(
         origin, "with four axes must have 1 or 3 channels, in its last or second axis", value=f"shape {array.shape}",
-        remedy="Say which ones, one or three, as in channels=[0] or channels=[0, 1, 2]; drop an alpha channel so, too.",
+        remedy="Choose one or three, as in channels=[0] or channels=[0, 1, 2]; that also drops an alpha channel.",
     )  # fmt: skip
 
 
@@ -238,8 +238,8 @@ def _range(images: Array, origin: str) -> tuple[float, float]:
     if images.dtype.kind == "f" and not all_finite(images, BLOCK):
         bad = sum(int((~np.isfinite(images[i : i + BLOCK])).sum()) for i in range(0, len(images), BLOCK))
         raise DataError(
-            origin, "must hold finite numbers only", value=f"NaN or infinity in {bad:,} pixels",
-            remedy="Remove those images or fill the missing pixels in first.",
+            origin, "must contain only finite numbers", value=f"NaN or infinity in {bad:,} pixels",
+            remedy="Remove those images or fill in the missing pixels first.",
         )  # fmt: skip
     return images.min().item(), images.max().item()
 
@@ -268,21 +268,21 @@ def _auto_scale(images: Array, low: float, high: float, origin: str) -> tuple[Sc
             census.add(images[start : start + BLOCK])
         return census.scale()
     if is_float and low >= -OVERSHOOT and high <= 2:
-        remedy = "Clip it with numpy.clip(x, 0, 1) if 1 is white, or say white=255 if it is that dark."
+        remedy = "Clip it with numpy.clip(x, 0, 1) if 1 is white, or set white=255 if the images really are that dark."
     elif low >= -OVERSHOOT and high <= 65535:
-        remedy = "Say which value stands for white: white=4095 for 12 bits, white=65535 for 16. Or scale it first."
+        remedy = "Set the value of white: white=4095 for 12 bits, white=65535 for 16. Or scale it first."
     elif is_float:
         remedy = (
-            f"Say which values are black and white, range=[{low:.6g}, {high:.6g}] for one, or scale it to 0..1 first: "
+            f"Set the values of black and white, such as range=[{low:.6g}, {high:.6g}], or scale it to 0..1 first: "
             "(x + 1) / 2 for values from -1 to 1, (x - min) / (max - min) for others."
         )
     else:
         remedy = (
-            f"Say which values are black and white, range=[{low:.6g}, {high:.6g}] for one, or scale it to 0..255 first "
+            f"Set the values of black and white, such as range=[{low:.6g}, {high:.6g}], or scale it to 0..255 first "
             "and convert it to uint8."
         )
     raise DataError(
-        origin, "of images must lie in 0..255, or in 0..1 for floating-point numbers",
+        origin, "must have pixel values in 0..255, or in 0..1 as floating-point numbers",
         value=f"{dtype} from {low:.6g} to {high:.6g}", remedy=remedy,
     )  # fmt: skip
 
@@ -290,19 +290,16 @@ def _auto_scale(images: Array, low: float, high: float, origin: str) -> tuple[Sc
 def _about_scale(dtype: np.dtype, scale: Scale) -> str:
     """Return a sentence about what the type of the values alone does not say."""
     if scale.clips:
-        return f"Values from {scale.low:g} to {scale.high:g} were scaled to 0..255; what lies beyond is black or white."
+        return f"Values from {scale.low:g} to {scale.high:g} were scaled to 0..255; values outside are black or white."
     if scale == UNIT:
         return "" if dtype.kind == "b" else "Values from 0 to 1 were multiplied by 255 and rounded."
     if scale == SIXTEEN_BITS:
         return "16-bit images were scaled to 8 bits (divided by 257)."
     if scale != BYTES:
-        return (
-            f"Values from 0 to {scale.high:g} were scaled to 0..255; if another value stands for white, say "
-            "white=VALUE."
-        )
+        return f"Values from 0 to {scale.high:g} were scaled to 0..255; if white has another value, set white=VALUE."
     if dtype.kind == "f":
         return "Floating-point values from 0 to 255 were rounded."
-    return "16-bit values from 0 to 255 were kept as they are." if dtype.kind == "u" and dtype.itemsize == 2 else ""
+    return "16-bit values from 0 to 255 were left unchanged." if dtype.kind == "u" and dtype.itemsize == 2 else ""
 
 
 def _about_darkness(values: Array, remedy: str) -> list[str]:

@@ -59,7 +59,7 @@ def check(asked: Any, parameter: str) -> tuple[str, ...]:
     given = [asked] if isinstance(asked, str) else asked
     is_list = isinstance(given, list | tuple | np.ndarray) and len(given) > 0
     if not is_list or not all(isinstance(item, str | int | np.integer) for item in given):
-        raise DataError(parameter, "must be a list of columns, by their names or their numbers from 0", value=asked)
+        raise DataError(parameter, "must be a list of column names, or of column numbers from 0", value=asked)
     texts = tuple(str(item) for item in given)
     if len(set(texts)) < len(texts):
         twice = next(text for text in texts if texts.count(text) > 1)
@@ -109,28 +109,28 @@ def choose(
     positions, missing = find(asked, names, n)
     if missing and not positions and not names and len(asked) == len(free) - len(set(left_out) & set(free)):
         kept = [column for column in free if column not in left_out]
-        note = "The columns have no names to check; they were taken in the order in which they stand."
+        note = "The columns have no names to check, so they were taken in order."
         return Columns(kept, list(asked), [note])
     if missing and not names:
         raise DataError(
             origin, f"must have the {len(asked)} columns asked for ({listed(asked)})",
-            value=f"{len(free)} columns without names", remedy="Give it a row of names, or ask by numbers from 0.",
+            value=f"{len(free)} columns without names", remedy="Add a header row, or give column numbers from 0.",
         )  # fmt: skip
     if missing:
         raise DataError(
-            origin, f"must have {'the column' if len(missing) == 1 else 'all the columns'} asked for",
+            origin, f"must have {'the column' if len(missing) == 1 else 'all columns'} named in columns",
             value=f"none called {listed(missing)}", remedy=_known(missing[0], names),
         )  # fmt: skip
     if len(set(positions)) < len(positions):
         raise DataError("columns", "must name each column once", value=list(asked))
     both = [text for text, column in zip(asked, positions, strict=True) if column in left_out]
     if both:
-        raise DataError("ignore", "must leave out other columns than those asked for", value=both[0])
+        raise DataError("ignore", "must not name a column that is also in columns", value=both[0])
     if not asked:
         kept = [column for column in free if column not in left_out]
         return Columns(kept, _called(kept, names) if names or ignored else None, [])
     extra = [column for column in free if column not in positions and column not in left_out]
-    what = f"{listed(_called(extra, names))}, not among the columns asked for"
+    what = f"{listed(_called(extra, names))}, which columns does not name"
     return Columns(positions, _called(positions, names), [f"Left out: {what}."] if extra else [])
 
 
@@ -141,7 +141,7 @@ def take(
     n = values.shape[1]
     chosen = choose(range(n), n, names, asked, ignored, origin)
     if not chosen.positions:
-        raise DataError("ignore", "must leave a column", value=list(ignored))
+        raise DataError("ignore", "must leave at least one column", value=list(ignored))
     if chosen.positions != list(range(n)):
         values = np.ascontiguousarray(values[:, chosen.positions])
     return values, chosen.names, chosen.notes, chosen.positions
@@ -189,7 +189,7 @@ def without_offsets(values: Array, offsets: Mapping[str, float]) -> Array:
     if not offsets:
         return values
     if max(map(int, offsets)) >= values.shape[1]:
-        raise DataError("data", "must have the columns that the model's had", value=f"{values.shape[1]} columns")
+        raise DataError("data", "must have the same columns as the model's data", value=f"{values.shape[1]} columns")
     moved = values.astype(np.float32)
     for column, offset in offsets.items():
         moved[:, int(column)] = _less(values[:, int(column)], offset)
@@ -216,13 +216,13 @@ def with_offsets(values: Array, preprocessing: Mapping[str, Any]) -> Array:
 
 def about(names: Sequence[str]) -> str:
     """Return a sentence that says which columns are data."""
-    return f"{_counted(len(names))} taken as data: {listed(names)}."
+    return f"{_counted(len(names))} read as data: {listed(names)}."
 
 
 def about_offsets(offsets: Mapping[str, float], names: Sequence[str] | None) -> str:
     """Return a sentence about columns that lie far from 0."""
     called = listed([names[int(column)] if names else f"number {column}" for column in offsets])
-    return f"Far from 0 beside their range, and counted from its middle: {called}."
+    return f"Centred, because the values are far from 0 compared with their range: {called}."
 
 
 def _counted(count: int) -> str:
@@ -242,7 +242,7 @@ def listed(names: Sequence[str]) -> str:
 def _known(name: str, names: Sequence[str]) -> str:
     """Return a remedy that names the nearest column, and some of those there are."""
     if not names:
-        return "Its columns have no names; they go by their numbers, from 0."
+        return "Its columns have no names; use column numbers from 0."
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return (f"Did you mean {close[0]!r}? " if close else "") + f"It has {listed(names)}."
 

@@ -1,4 +1,4 @@
-"""The one form in which data walks through narrows: images or vectors, with what is known about each of them."""
+"""The one form of data in narrows: images or vectors, with what is known about each of them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Dataset:
         enters codes, clusters or scores
     provenance : how the data came to be, as JSON-ready values: source, format, and how files were converted
     skipped : files that could not be used, each with its reason
-    damaged : files that are not whole and were read as far as they go, each with what is missing
+    damaged : truncated files that were read as far as possible, each with what is missing
     notes : sentences a reader of the report should know (a conversion, a fallback)
 
     Raises
@@ -69,19 +69,19 @@ class Dataset:
         if not isinstance(values, np.ndarray):
             raise DataError(
                 "data", "must be an array", value=type(values).__name__,
-                remedy="narrows.open converts lists and tensors.",
+                remedy="Use narrows.open to convert lists and tensors.",
             )  # fmt: skip
         is_images = values.ndim == 4 and values.dtype == np.uint8
         is_vectors = values.ndim == 2 and values.dtype == np.float32
         if not (is_images or is_vectors):
             raise DataError(
                 "data", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
-                value=f"{values.dtype} {values.shape}", remedy="narrows.open converts arrays and files to these.",
+                value=f"{values.dtype} {values.shape}", remedy="Use narrows.open to convert arrays and files.",
             )  # fmt: skip
         if is_images and values.shape[1] not in (1, 3):
             raise DataError("images", "must have 1 or 3 channels", value=f"shape {values.shape}")
         if len(values) == 0 or 0 in values.shape:
-            raise DataError("data", "must have at least one row and one value in each", value=f"shape {values.shape}")
+            raise DataError("data", "must have at least one row, and one value in each", value=f"shape {values.shape}")
         if not self.ids:
             object.__setattr__(self, "ids", tuple(str(i) for i in range(len(values))))
         for name in ("labels", "ids", "paths", "split"):
@@ -103,8 +103,8 @@ class Dataset:
         if is_vectors and not all_finite(values):
             bad = int((~np.isfinite(values)).any(axis=1).sum())
             raise DataError(
-                "vectors", "must hold finite numbers only", value=f"NaN or infinity in {bad} of {len(values)} rows",
-                remedy="Remove those rows or fill the missing values in first.",
+                "vectors", "must contain only finite numbers", value=f"NaN or infinity in {bad} of {len(values)} rows",
+                remedy="Remove those rows or fill in the missing values first.",
             )  # fmt: skip
 
     def _check_names(self) -> None:
@@ -126,7 +126,7 @@ class Dataset:
         if labels.dtype.kind not in "iu" or labels.ndim != 1:
             raise DataError(
                 "labels", "must be class numbers (N,)", value=f"{labels.dtype} {labels.shape}",
-                remedy="narrows.open converts words and one-hot labels.",
+                remedy="Use narrows.open to convert words and one-hot labels.",
             )  # fmt: skip
         labels = labels.astype(np.int64, copy=False)
         if labels.min() < -1:
@@ -193,7 +193,7 @@ class Dataset:
 
         Raises
         ------
-        DataError : anything else, a row that there is not or that is asked for twice, or none at all
+        DataError : anything else; rows that do not exist, are named twice, or none at all
         """
         try:
             chosen = np.asarray(rows)

@@ -24,7 +24,7 @@ CHUNK = 1 << 16
 
 
 class _WrongContentError(Exception):
-    """The whole file arrived, and it is another one."""
+    """The whole file arrived, but it is not the right one."""
 
 
 def fetch(
@@ -65,7 +65,7 @@ def fetch(
                 _fetch(urls, target, sha256_uncompressed, progress or Progress(), remedy)
     except OSError as error:
         raise DataError(
-            f"the download of {target.name}", "must be able to write to its folder", value=str(target.parent),
+            f"the download of {target.name}", "needs a writable folder", value=str(target.parent),
             remedy=f"{error.strerror or error}. Set NARROWS_CACHE to another folder.",
         ) from error  # fmt: skip
     return target
@@ -102,11 +102,11 @@ def _fetch(urls: Sequence[str], target: Path, sha256: str, progress: Progress, r
             except _WrongContentError:
                 # It may have been put together from two sources' halves, so the next try begins anew.
                 part.unlink()
-                complaints[url] = "sent other content than the original's (by its sha256); it was deleted"
+                complaints[url] = "sent something other than the original (its sha256 differs), which was deleted"
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
                 complaints[url] = f"{getattr(error, 'reason', None) or error}"
     raise DataError(
-        target.name, "must be downloaded once, and no source delivered it",
+        target.name, "could not be downloaded from any source",
         remedy="; ".join(f"{url}: {complaint}" for url, complaint in complaints.items()) + f". {remedy or ''}".rstrip(),
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def _receive(url: str, part: Path, progress: Progress) -> None:
         goes_on = goes_on and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not goes_on and response.status != http.HTTPStatus.OK:
             part.unlink(missing_ok=True)
-            raise ConnectionError(f"answered {response.status} with a part that was not asked for")
+            raise ConnectionError(f"answered {response.status} with a part that was not requested")
         start = have if goes_on else 0
         length = response.headers.get("Content-Length")
         total = start + int(length) if length else None

@@ -55,7 +55,7 @@ def of_parquet(paths: Sequence[Path]) -> Any:
         from pyarrow import parquet
     except ImportError as error:
         raise DataError(
-            str(paths[0]), "needs pyarrow to be read, which is not installed",
+            str(paths[0]), "needs pyarrow, which is not installed",
             remedy="pip install 'narrows[parquet]', or save the table as .csv.",
         ) from error  # fmt: skip
     path = paths[0]
@@ -68,7 +68,7 @@ def of_parquet(paths: Sequence[Path]) -> Any:
                 tables.append(file.read())
         return pyarrow.concat_tables(tables)
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(str(path), "must be an undamaged table of Parquet", remedy=f"{error}.") from error
+        raise DataError(str(path), "must be an undamaged Parquet table", remedy=f"{error}.") from error
 
 
 def contents_of(frame: Any, origin: str = "dataframe") -> tuple[list[str], list[Content]]:
@@ -129,11 +129,11 @@ def of_columns(
     if words and options.columns:
         raise DataError("columns", "must be numbers", value=header[words[0]])
     if words:
-        notes.append(f"Left out, because they hold no numbers: {columns.listed([header[i] for i in words])}.")
+        notes.append(f"Left out, because they are not numbers: {columns.listed([header[i] for i in words])}.")
         kept = [header[i] for i in positions if i not in words]
         positions = [i for i in positions if i not in words]
     if not positions:
-        raise DataError(origin, "must have at least one column of numbers besides labels and ids", value="none")
+        raise DataError(origin, "must have at least one column of numbers apart from labels and ids", value="none")
     if not options.columns:
         notes.insert(0, columns.about(kept))
     data = {places[i][0] for i in positions}
@@ -144,8 +144,8 @@ def of_columns(
     known = {*data, *(places[i][0] for i in (parts.label, parts.identity) if i is not None)}
     if len(set(ids)) < len(ids):
         if parts.identity is not None:
-            raise DataError(origin, "must name each row once in its column 'id'", value="names that occur twice")
-        notes.append("The index names some rows twice, so rows go by their numbers.")
+            raise DataError(origin, "must have unique values in its column 'id'", value="repeated values")
+        notes.append("The index has repeated values, so rows are identified by number.")
         ids = ()
     return Raw(
         _values(contents, [places[i] for i in positions]),
@@ -172,12 +172,12 @@ def _about_vectors(
     notes = []
     if not asked and len(free) > 1:
         raise DataError(
-            origin, "must have one column of vectors, or have it named by columns", value=columns.listed(free),
-            remedy=f"Say columns=[{free[0]!r}], for one.",
+            origin, "has several columns of vectors, so one must be named", value=columns.listed(free),
+            remedy=f"Set columns, for example columns=[{free[0]!r}].",
         )  # fmt: skip
     if not asked and free:
         asked = tuple(parts[free[0]])
-        notes.append(f"The column {free[0]!r}, which holds vectors of {len(asked):,} numbers, was taken as the data.")
+        notes.append(f"The column {free[0]!r}, which holds vectors of {len(asked):,} numbers, was read as the data.")
         ignored = ()  # whatever else there is, is no data
     return replace(options, columns=asked, ignore=ignored), notes
 

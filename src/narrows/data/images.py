@@ -47,7 +47,7 @@ LEAST_LINES = 0.5  # of a picture that is cut off: with fewer it is not read
 
 # One image, several images, and what was done with them.
 CONVERSIONS = {
-    "alpha": ("image with transparency", "images with transparency", "laid on white"),
+    "alpha": ("image with transparency", "images with transparency", "put on a white background"),
     "palette": ("image with a palette", "images with a palette", "converted to red, green and blue"),
     "deep": ("image with 16 bits or more per pixel", "images with 16 bits or more per pixel", "scaled to 8 bits"),
     "cut": (
@@ -60,7 +60,7 @@ CONVERSIONS = {
     "frames": ("animated image", "animated images", "first frame used"),
     "GIF": ("animated GIF", "animated GIFs", "first frame used"),
     "pages": ("TIFF with several pages", "TIFFs with several pages", "first page used"),
-    "turned": ("photo", "photos", "turned upright as the camera noted (EXIF)"),
+    "turned": ("photo", "photos", "turned upright by their EXIF orientation"),
 }
 
 
@@ -174,7 +174,7 @@ class _Room:
 
     @contextmanager
     def take(self, pixels: float) -> Iterator[None]:
-        """Hold so many pixels of four bytes; a picture larger than all of the room has it alone."""
+        """Reserve room for that many pixels of four bytes; a picture larger than all the room has it alone."""
         pixels = min(pixels, self._all)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= pixels)
@@ -318,7 +318,7 @@ def _check_held(pixels: int, held: float, most: int) -> float:
         return held
     found = f"it has {pixels / 1e6:,.1f} megapixels"
     if held > pixels:
-        found += f", and decoding it takes the memory of {held / 1e6:,.1f}"
+        found += f", and decoding it needs memory for {held / 1e6:,.1f}"
     remedy = f": max_pixels={math.ceil(held / 1e6)}_000_000 reads it" if held <= MOST_MAX_PIXELS else ""
     raise Unreadable(f"{found}, above the limit of {most / 1e6:g} megapixels{remedy}")
 
@@ -333,8 +333,8 @@ def _damage(image: Image) -> str:
     lines, height = jpeg.lines(image), image.height
     share = f"{100 * lines // height} % of its lines"
     if lines < LEAST_LINES * height:
-        raise Unreadable(f"it is cut off with {share}, and read from {100 * LEAST_LINES:g} % on")
-    return "cut off, with all of its lines" if lines == height else f"cut off with {share}; the rest is grey"
+        raise Unreadable(f"it is truncated after {share}, of which at least {100 * LEAST_LINES:g} % are needed")
+    return "truncated, but with all of its lines" if lines == height else f"truncated after {share}; the rest is grey"
 
 
 class _Toned:
@@ -385,7 +385,7 @@ class _Toned:
 
 def _check_values(planes: Array) -> None:
     if planes.dtype.kind not in "buif":
-        raise Unreadable(f"it holds {planes.dtype} values")
+        raise Unreadable(f"it has {planes.dtype} values")
     if planes.dtype.kind == "f" and not np.isfinite(planes).all():
         raise Unreadable("it has pixels that are NaN or infinite")
 
@@ -400,7 +400,7 @@ def _chosen(planes: Array, channels: Channels) -> Array:
             )
         return planes[list(channels)]
     if n not in (1, 3):
-        raise Unreadable(f"it has {n} channels: say which, one or three, as in channels=[0]")
+        raise Unreadable(f"it has {n} channels: choose one or three, as in channels=[0]")
     return planes
 
 
@@ -437,7 +437,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def _reasons(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into a reason."""
+    """Turn any error in reading a file into a reason."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -448,13 +448,15 @@ def _reasons(path: Path) -> Iterator[None]:
         raise Unreadable(str(error)) from error
     except UnidentifiedImageError as error:
         known = kinds.of_file(path)
-        raise Unreadable(known or f"its content is no image of a kind that is read ({READS})") from error
+        raise Unreadable(known or f"its content is not an image that can be read ({READS})") from error
     except Image.DecompressionBombError as error:
         raise Unreadable("it has more pixels than Pillow reads of this format") from error
     except PermissionError as error:
         raise Unreadable("no permission to read it") from error
     except FileNotFoundError as error:
-        raise Unreadable("it is a link to a file that does not exist" if path.is_symlink() else "it is gone") from error
+        raise Unreadable(
+            "it is a link to a file that does not exist" if path.is_symlink() else "it no longer exists"
+        ) from error
     except MemoryError as error:
         raise Unreadable("not enough memory to decode it") from error
     except Exception as error:  # a damaged file makes decoders fail in every way there is
@@ -462,7 +464,7 @@ def _reasons(path: Path) -> Iterator[None]:
             raise Unreadable("it is a link that leads back to itself") from error
         text = str(error).strip() or type(error).__name__
         short = "truncated" in text or isinstance(error, EOFError)
-        reason = "it is cut off: the file ends before the image does" if short else f"damaged: {text}"
+        reason = "it is truncated: the file ends before the image does" if short else f"damaged: {text}"
         raise Unreadable(reason) from error
 
 

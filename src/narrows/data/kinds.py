@@ -1,4 +1,4 @@
-"""What a file is that is no image of a kind that is read, by its content or its name, and what can be done about it."""
+"""Files that are not readable images: what they are, by content or name, and what the user can do about it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def is_heif(head: bytes) -> bool:
 
 
 def of_file(path: Path) -> str | None:
-    """Return what a file is and what can be done about it, in a sentence's words; None where nobody can tell."""
+    """Return what a file is and what can be done about it, as part of a sentence; None if unknown."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return None

@@ -18,7 +18,7 @@ from narrows.data.row_tables import Table, below_header, cells_of, id_column, na
 from narrows.disk.files import Array
 from narrows.errors import DataError
 
-# What says which rows train, and is no class.
+# What says which rows train, and is not a class.
 SPLIT_WORDS = frozenset({
     "train", "training", "valid", "validation", "val", "dev", "test", "testing", "unlabeled", "unlabelled", "unsup",
 })  # fmt: skip
@@ -46,7 +46,7 @@ def read(
     Returns
     -------
     labels : strings (N,), empty where the table has none; of a table of one column as many as it has rows
-    notes : what was taken as labels, and which rows have none
+    notes : what was read as labels, and which rows have none
 
     A table that names no row, but has ``column`` and a row for each of them, is read in order.
 
@@ -73,7 +73,7 @@ def read(
         return np.array(found_in_order), (note,)
     if of_ids is None:
         raise DataError(
-            str(path), "must name the rows it labels by their ids", value=", ".join(cells[min(1, len(cells) - 1)][:3]),
+            str(path), "must identify rows by their ids", value=", ".join(cells[min(1, len(cells) - 1)][:3]),
             remedy=f"Ids look like {ids[0]!r}.",
         )  # fmt: skip
     table = below_header(path, cells, of_ids, {name for row in names for name in row})
@@ -81,14 +81,14 @@ def read(
     by_id = _by_id(table, of_ids, found)
     if numbered and "0" not in by_id and str(len(ids)) in by_id:
         raise DataError(
-            str(path), "must name rows of an array by their numbers from 0", value=f"numbers from 1 to {len(ids)}",
-            remedy="Take 1 off, or leave the ids away and give one label per row, in order.",
+            str(path), "must identify rows of an array by their numbers from 0", value=f"numbers from 1 to {len(ids)}",
+            remedy="Subtract 1, or leave out the ids and give one label per row, in order.",
         )  # fmt: skip
     labels = [_label_of(path, row, by_id) for row in names]
     missing = sum(not label for label in labels)
     if labels.count(None) == len(ids):
         raise DataError(
-            str(path), "must name the rows it labels by their ids", value=next(iter(by_id), "no rows"),
+            str(path), "must identify rows by their ids", value=next(iter(by_id), "no rows"),
             remedy=f"Ids look like {ids[0]!r}.",
         )  # fmt: skip
     notes = [f"Labels were taken from {taken} of {path.name}; they only score."]
@@ -105,7 +105,9 @@ def _alone(path: Path, cells: list[list[str]], column: str, counts: Collection[i
     if is_word or column == first or (len(labels) not in counts and len(labels) - 1 in counts):
         return np.array(labels[1:])
     if column not in ("", "0"):
-        raise DataError("labels", f"must name a column of {path.name}", value=column, remedy="It has one: number 0.")
+        raise DataError(
+            "labels", f"must name a column of {path.name}", value=column, remedy="It has only one column, number 0."
+        )
     return np.array(labels)
 
 
@@ -126,7 +128,7 @@ def _labels_of(table: Table, of_ids: int, asked: str) -> tuple[list[str], str]:
         found, _ = columns.find([asked], table.header, len(others) + 1)
         if not found or found[0] == of_ids:
             raise DataError(
-                "labels", f"must name a column of {table.path.name} other than that of the ids", value=asked,
+                "labels", f"must name a column of {table.path.name} other than the ids", value=asked,
                 remedy=f"It has {', '.join(table.called(i) for i in others[: columns.MOST_NAMED])}.",
             )  # fmt: skip
         return table.cells(found[0]), f"the column {table.called(found[0])}"
@@ -154,9 +156,9 @@ def _unclear(table: Table, candidates: list[int]) -> DataError:
     shown = ", ".join(table.called(i) for i in candidates[: columns.MOST_NAMED])
     rest = len(candidates) - columns.MOST_NAMED
     return DataError(
-        str(table.path), "must have one column that clearly holds labels, or have it named",
+        str(table.path), "must have one column that is clearly the labels; otherwise name it",
         value=shown + (f" and {rest} more" if rest > 0 else ""),
-        remedy=f"Say which one, as in labels={table.ask_for(candidates[-1])!r}.",
+        remedy=f"Name it, as in labels={table.ask_for(candidates[-1])!r}.",
     )  # fmt: skip
 
 

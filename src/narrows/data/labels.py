@@ -17,7 +17,7 @@ from narrows.errors import DataError
 
 UNKNOWN = -1
 FEW = 20  # numbers up to this are class numbers, even where few of them occur: digits may be 7 and 9 alone
-MOST_DIGITS = 18  # that int64 holds whatever they are
+MOST_DIGITS = 18  # that always fit in int64
 
 # What columns of tables and arrays in files are called when they hold labels.
 LABEL_WORDS = frozenset({"label", "labels", "y", "target", "targets", "class", "classes"})
@@ -42,7 +42,7 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
 
     Raises
     ------
-    DataError : wrong length, or values that are no classes
+    DataError : wrong length, or values that are not classes
     """
     array = np.asarray(raw)
     if array.ndim == 0 or len(array) != n:
@@ -102,7 +102,7 @@ def is_number(cell: str) -> bool:
 
 
 def is_fraction(cell: str) -> bool:
-    """Whether a cell holds a number that is no whole one: a measurement and no class."""
+    """Whether a cell is a number but not a whole one: a measurement, not a class."""
     return is_number(cell) and math.isfinite(float(cell)) and float(cell) % 1 != 0
 
 
@@ -121,7 +121,7 @@ def about_missing(raw: Any) -> list[str]:
         return []
     listed = ", ".join(repr(word) for word, _ in words.most_common())
     what, was = ("label", "was") if words.total() == 1 else ("labels", "were")
-    return [f"{words.total():,} {what} ({listed}) {was} taken as unknown."]
+    return [f"{words.total():,} {what} ({listed}) {was} read as unknown."]
 
 
 def labels_file(text: str) -> tuple[Path, str] | None:
@@ -195,8 +195,8 @@ def _no_classes(value: object, origin: str) -> DataError:
 
 def _too_large(value: object, origin: str) -> DataError:
     return DataError(
-        origin, "must be class numbers below 2^63, or words", value=value,
-        remedy="Number the classes from 0, or put a letter in front if these are names.",
+        origin, "must be class numbers below 2^63, or strings", value=value,
+        remedy="Number the classes from 0, or add a letter in front if these are names.",
     )  # fmt: skip
 
 

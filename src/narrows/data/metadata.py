@@ -14,7 +14,7 @@ from narrows.errors import DataError
 
 Column = Float64 | tuple[str, ...]  # (N,): numbers, NaN where there is none; or words, "" where there is none
 
-MOST_DIGITS = 15  # that a float64 holds whatever they are: longer numbers are names
+MOST_DIGITS = 15  # that float64 represents exactly; longer numbers are names
 
 
 def of_texts(cells: Sequence[str]) -> Column:

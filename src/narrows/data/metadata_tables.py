@@ -1,4 +1,4 @@
-"""Tables of metadata: by which of their cells, or in which order, their rows speak of the rows of the data."""
+"""Tables of metadata, and how their rows are matched to the rows of the data: by a cell, or in order."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def read(
 
     Returns
     -------
-    columns : name -> (N,), nothing known where the table does not speak of a row
+    columns : name -> (N,), unknown where the table has no row for a row of the data
     notes : how rows were found, and how many were not
 
     Raises
     ------
-    DataError : a table that cannot be read, does not speak of the rows, or says two things of one
+    DataError : a table that cannot be read, does not match the rows, or has two different rows for one
     """
     n = len(ids)
     counts = {n, n_source or n}
@@ -60,13 +60,13 @@ def read(
         if rows not in counts:
             there = f"{n:,}" if len(counts) == 1 else f"{n:,} (or the {n_source:,} of the source)"
             raise DataError(
-                origin, f"must name the rows it speaks of by their ids, or have one row for each of {there}",
+                origin, f"must identify rows by their ids, or have one row for each of {there}",
                 value=plural(rows, "row"), remedy=f"Ids look like {ids[0]!r}.",
             )  # fmt: skip
         at = np.arange(n) if rows == n or positions is None else positions
         names = cells[0] if header else [f"column {i}" for i in range(len(cells[0]))]
         body = cells[header:]
-        notes = [f"Metadata: {plural(len(names), 'column')} of {origin}, row by row; they only describe."]
+        notes = [f"Metadata: {plural(len(names), 'column')} of {origin}, in order, used only to describe rows."]
     else:
         table = below_header(Path(origin), cells, of_ids, known)
         body, header_ = (table.rows, table.header) if typed is None else (cells[1:], cells[0])
@@ -78,7 +78,7 @@ def read(
         columns = [of_texts([row[i].strip() for row in body]) for i in range(len(names))]
     found = {name: column for i, (name, column) in enumerate(zip(_unique(names), columns, strict=True)) if i != of_ids}
     if not found:
-        raise DataError(origin, "must have a column besides that of the ids", value=names[of_ids or 0])
+        raise DataError(origin, "must have a column apart from the ids", value=names[of_ids or 0])
     return _placed(found, at), notes
 
 
@@ -94,7 +94,7 @@ def _opened(asked: Any) -> tuple[str, list[list[str]], Columns | None]:
     if isinstance(asked, str | os.PathLike):
         found = labels_file(os.fspath(asked))
         if found is None or found[1]:
-            raise DataError("metadata", 'must be a table that exists, or "none"', value=os.fspath(asked))
+            raise DataError("metadata", 'must be an existing table, or "none"', value=os.fspath(asked))
         path = found[0]
         if path.suffix.lower() not in frames.PARQUET:
             cells = cells_of(path)
@@ -107,7 +107,7 @@ def _opened(asked: Any) -> tuple[str, list[list[str]], Columns | None]:
     elif isinstance(asked, Mapping):
         origin, typed = "metadata", {str(name): of_values(column, str(name)) for name, column in asked.items()}
         if len({len(column) for column in typed.values()}) > 1:
-            raise DataError("metadata", "must have columns of one length", value=[len(c) for c in typed.values()])
+            raise DataError("metadata", "must have columns of equal length", value=[len(c) for c in typed.values()])
     elif frames.is_frame(asked):
         origin, typed = "the dataframe", frames.described(asked)
     else:
@@ -116,12 +116,12 @@ def _opened(asked: Any) -> tuple[str, list[list[str]], Columns | None]:
             value=type(asked).__name__,
         )  # fmt: skip
     if not typed:
-        raise DataError(origin, "must have at least one column that is no vector", value="none")
+        raise DataError(origin, "must have at least one column that is not a vector", value="none")
     return origin, [list(typed), *map(list, zip(*map(written, typed.values()), strict=True))], typed
 
 
 def _id_column(cells: list[list[str]], ids: Sequence[str], known: Collection[str]) -> int | None:
-    """Return the column that names the rows; None where the table speaks of them in order.
+    """Return the column that names the rows; None if the table is in the order of the rows.
 
     Raises
     ------
@@ -139,8 +139,9 @@ def _id_column(cells: list[list[str]], ids: Sequence[str], known: Collection[str
     if clear or best is None:
         return max(clear, key=lambda i: hits[i], default=None)
     raise DataError(
-        "metadata", f"must name rows by their ids, and column {texts[best][0]!r} names none", value=texts[best][-1],
-        remedy=f"Ids look like {ids[0]!r}. Correct the column, or call it something else if rows stand in order.",
+        "metadata", f"must identify rows by their ids, but column {texts[best][0]!r} matches none",
+        value=texts[best][-1],
+        remedy=f"Ids look like {ids[0]!r}. Correct the column, or rename it if the table has the rows in order.",
     )  # fmt: skip
 
 
@@ -162,18 +163,21 @@ def _by_id(
             twice[key] += 1
     if twice:
         raise DataError(
-            origin, "must say one thing of each row", value=f"{plural(len(twice), 'id')} with several rows",
-            remedy=f"One is {next(iter(twice))!r}. Bring what is known of it into one row.",
+            origin, "must have at most one row for each row of the data",
+            value=f"{plural(len(twice), 'id')} with several rows",
+            remedy=f"One is {next(iter(twice))!r}. Merge its rows into one.",
         )  # fmt: skip
     places = [sorted({first[name] for name in row if name in first}) for row in names]
     several = next((i for i, found in enumerate(places) if len(found) > 1), None)
     if several is not None:
-        raise DataError(origin, "must say one thing of each row", value=f"two rows for {names[several][0]}")
+        raise DataError(
+            origin, "must have at most one row for each row of the data", value=f"two rows for {names[several][0]}"
+        )
     at = np.array([found[0] if found else -1 for found in places], np.int64)
     matched = int((at >= 0).sum())
     notes = [
         f"Metadata: {plural(len(rows[0]) - 1, 'column')} of {origin}, by its column {column}, for "
-        f"{out_of(matched, len(names), 'row')}; they only describe."
+        f"{out_of(matched, len(names), 'row')}, used only to describe rows."
     ]
     if unused := len(keys) - speaks:
         notes.append(f"{plural(unused, 'row')} of {origin} {'names' if unused == 1 else 'name'} no row of the data.")

@@ -1,7 +1,7 @@
-"""The one door: any source of images or vectors becomes a ``Dataset``.
+"""``open``: any source of images or vectors becomes a ``Dataset``.
 
-The source is routed to a reader in ``formats/`` or a data set in ``named/``; what comes back passes the same few steps:
-labels, limit, values, size and channels.
+The source goes to a reader in ``formats/`` or a data set in ``named/``. The result passes the same few steps: labels,
+limit, values, size and channels.
 """
 
 from __future__ import annotations
@@ -80,42 +80,42 @@ def open(
         name or number of a column of a table; a file (.npy, .npz, .mat, IDX, or .csv with one label per row or columns
         of ids and labels), with the column or key after a colon where it has several ("labels.csv:species"); or an
         array, one-hot or not. In tables and arrays of strings "", "NA", "NaN", "None", "null" and "-" are unknown
-    key : which array of a .npz or .mat is the data
+    key : the array of a .npz or .mat that is the data
     size : of images: "auto", a side, or (height, width). "auto" keeps arrays as they are; of image files it keeps the
         size that all share, scaled to at most 64 pixels on the longer side and at least 8 on the shorter, and brings
         files of different sizes to 64x64
     channels : 1 (grey), 3 (colour), or "auto": of arrays their own; of image files 1 when red, green and blue are equal
         in all of them. A list takes these, one or three, of however many there are, by their numbers from 0: ``[2]`` of
         a micrograph with five
-    fit : how images take on another aspect: "crop" (the default) cuts the middle out, "pad" adds black bars, "stretch"
-        distorts
-    white : the value that stands for white in images, such as 1, 16, 255, 4095 or 65535; none may exceed it. "auto"
-        goes by the largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255;
-        uint8 has 255. Deeper values, in files or arrays of 16 bits, are scaled over the whole set, and a note says how:
-        16 bits that reach their upper half are divided by 257, others are stretched from their least to their largest
-        value, or between their 0.1 and 99.9 percentiles where few lie far out. Of image files a ``white`` above 255
-        speaks of the deeper ones
-    range : instead of ``white``, the values that become black and white; what lies beyond is black or white
-    page : which picture of files that hold several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
-        first. The axes T and Z of a microscope's stack count pictures, its channels do not
-    max_pixels : how many pixels of an image file, at four bytes each, decoding may hold at once: 50 million (200 MB) by
-        default. A JPEG counts with the size it is decoded at, so that one of 100 million pixels is read, and where it
-        is progressive with its coefficients; a WebP counts four times, an AVIF two and a half times, a HEIC twice. What
-        is above is listed in ``Dataset.skipped`` with the number that reads it
-    columns : of a table, those that are data, in this order, by their names or their numbers from 0. All by default,
-        but for labels, ids (a column ``id``, the index that pandas writes) and columns without a single number
+    fit : how images are changed to another aspect ratio: "crop" (the default) keeps the middle, "pad" adds black bars,
+        "stretch" distorts
+    white : the pixel value of white, such as 1, 16, 255, 4095 or 65535; no pixel may exceed it. "auto" chooses by the
+        largest value: up to 1 it is 1; up to 16 it is 16, as in scikit-learn's digits; up to 255 it is 255; uint8
+        always has 255. Deeper values, in files or arrays of 16 bits, are scaled over the whole set, and a note says
+        how: 16 bits that reach their upper half are divided by 257, others are stretched from their least to their
+        largest value, or between their 0.1 and 99.9 percentiles if there are outliers. For image files, a ``white``
+        above 255 applies to the deeper ones
+    range : instead of ``white``, the values that become black and white; values outside are clipped
+    page : which picture of files with several (pages of a TIFF, frames of a GIF), from 0; or "all". By default the
+        first. In a microscope's stack the axes T and Z count as pictures, channels do not
+    max_pixels : the most pixels, at four bytes each, that decoding one image file may need: 50 million (200 MB) by
+        default. A JPEG counts with the size it is decoded at, so one of 100 million pixels is read, plus its
+        coefficients if it is progressive; a WebP counts four times, an AVIF two and a half times, a HEIC twice. Larger
+        files are listed in ``Dataset.skipped`` with the value that reads them
+    columns : the columns of a table that are data, in this order, by name or by number from 0. By default all except
+        labels, ids (a column ``id``, the index that pandas writes) and columns without any number
     ignore : columns of a table to leave out, by name or number
-    metadata : what else is known of rows; it describes them, and enters no code, cluster or score. By default what the
-        source offers: the columns of a table that are no data, the levels of sub-folders that differ (``folder 1``),
-        and ``metadata.tsv`` beside ``tensors.tsv``. "none" takes none. A table (.csv, .tsv, .parquet, or a dataframe)
-        or a mapping of names to columns adds to that: by id, file name or that without extension in a column that is
-        called as those are (``id``, ``file``, ``filename``, ``path``, ...), or row by row where it has a row for each
-    limit : at most so many rows, drawn with ``seed`` and kept in order; of files, before it is known which can be read
+    metadata : what else is known about rows; it never affects codes, clusters or scores. By default what the source
+        offers: the columns of a table that are not data, the levels of sub-folders that differ (``folder 1``), and
+        ``metadata.tsv`` next to ``tensors.tsv``. "none" ignores these. A table (.csv, .tsv, .parquet, or a dataframe)
+        or a mapping of names to columns adds to them. Its rows are matched by id, file name, or file name without
+        extension in a column with a usual name (``id``, ``file``, ``filename``, ``path``, ...), or else in order
+    limit : the most rows to use, drawn with ``seed`` and kept in order; files are drawn before any is read
     strict : raise when a file cannot be read, instead of listing it in ``Dataset.skipped``
-    like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data as its own were, so that a
-        row becomes the same whatever stands beside it. What is given here besides comes first. Arrays of another size,
+    like : the ``preprocessing`` of a model, or of a ``Dataset``'s provenance: open new data in the same way, so that a
+        row becomes the same whatever other rows come with it. Other arguments take precedence. Arrays of another size,
         and arrays in colour for a model of grey images, are refused unless ``size`` or ``channels`` is given; files are
-        brought to the model's
+        converted
     progress : shows what takes time; quiet by default
     seed : of the draw that ``limit`` makes
 
@@ -127,7 +127,7 @@ def open(
 
     Raises
     ------
-    DataError : a source that does not exist, cannot be read, or does not hold what it should
+    DataError : a source that does not exist, cannot be read, or has the wrong content
     """
     kept = like or {}
     size_, channels_, fit_ = sizes.check_geometry(
@@ -160,7 +160,7 @@ def open(
         paths = [_path(item) for item in source]
         for path in paths:
             if not _exists(path):
-                raise DataError("source", "must be a list of files that exist", value=str(path))
+                raise DataError("source", "must be a list of existing files", value=str(path))
         name, reader = find_several(paths)
         return _read(name, reader, paths, plural(len(paths), "file"), options)
     if isinstance(source, np.ndarray):
@@ -189,11 +189,11 @@ def given(source: Any) -> Any:
 def open_like(
     source: Any, shape: Sequence[int], like: Mapping[str, Any], *, resize: bool = False, **options: Any
 ) -> Dataset:
-    """Open new rows as those that an encoder learned from were opened, and in their shape.
+    """Open new rows in the same way, and in the same shape, as those an encoder was fitted on.
 
     Parameters
     ----------
-    source, options : as ``open`` takes them; options come before what ``like`` says
+    source, options : as for ``open``; options take precedence over ``like``
     shape, like : of the encoder: ``input_shape`` and ``preprocessing``
     resize : bring arrays of another size, or in colour, to its; files always are
 
@@ -206,7 +206,7 @@ def open_like(
     data = open(source, like=like, **options)
     if data.shape != tuple(shape):
         raise DataError(
-            "source", f"must have rows of shape {tuple(shape)}, as those learned from", value=data.shape
+            "source", f"must have rows of shape {tuple(shape)}, like the training data", value=data.shape
         )  # fmt: skip
     return data
 
@@ -216,15 +216,15 @@ def _check_page(page: Any) -> int | Literal["all"]:
         return 0
     if page == "all" or (isinstance(page, int | np.integer) and not isinstance(page, bool) and page >= 0):
         return page if page == "all" else int(page)
-    raise DataError("page", 'must be a number of a page, from 0, or "all"', value=page)
+    raise DataError("page", 'must be a page number from 0, or "all"', value=page)
 
 
 def _without_page(options: Options) -> Options:
-    """Return options for what is no image file: a model's page and cap say nothing here, and a person's are refused."""
+    """Return options for data that are not image files: a model's page and cap are ignored, a person's are refused."""
     if options.page != 0 and "page" not in options.from_model:
-        raise DataError("page", "chooses among the pages of image files", value=options.page, remedy="Leave it away.")
+        raise DataError("page", "applies only to image files", value=options.page, remedy="Leave it out.")
     if options.max_pixels != MOST_PIXELS and "max_pixels" not in options.from_model:
-        raise DataError("max_pixels", "speaks of image files", value=options.max_pixels, remedy="Leave it away.")
+        raise DataError("max_pixels", "applies only to image files", value=options.max_pixels, remedy="Leave it out.")
     return replace(options, page=0, max_pixels=MOST_PIXELS)
 
 
@@ -245,7 +245,7 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
         if matches := matching(str(path)):
             return _open_matches([Path(match) for match in matches], text, options)
     except PermissionError as error:
-        raise DataError(text, "must be readable", value="no permission", remedy="Look at who may read it.") from error
+        raise DataError(text, "must be readable", value="no permission", remedy="Check its permissions.") from error
     except OSError as error:
         raise DataError(text, "must be readable", remedy=f"{error.strerror or error}.") from error
     if isinstance(source, str) and CODE_PATH.fullmatch(text):
@@ -253,9 +253,9 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
     if is_bare_word:
         remedy = nearest(text, named.names())
     else:
-        remedy = "A pattern must match something." if glob.has_magic(text) else "There is no such file or folder."
+        remedy = "The pattern matches nothing." if glob.has_magic(text) else "There is no such file or folder."
     raise DataError(
-        "source", "must be the name of a data set, or a file or folder that exists", value=text,
+        "source", "must be the name of a data set, or an existing file or folder", value=text,
         remedy=f"{remedy} Files that are read: {readable()}.",
     )  # fmt: skip
 
@@ -264,11 +264,11 @@ def _path(source: str | os.PathLike[str]) -> Path:
     """Return what a person typed as a path, with ~ replaced."""
     text = os.fspath(source)
     if not text.strip():
-        raise DataError("source", "must not be empty", value=text, remedy='The folder you are in is ".".')
+        raise DataError("source", "must not be empty", value=text, remedy='For the current folder, give ".".')
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise DataError("source", "must begin with ~ or the ~name of a user here", value=text) from error
+        raise DataError("source", "must begin with ~ or the ~name of a user of this machine", value=text) from error
 
 
 def _exists(path: Path) -> bool:
@@ -291,7 +291,7 @@ def _open_matches(paths: list[Path], pattern: str, options: Options) -> Dataset:
 
 def _read(name: str, reader: Reader, paths: list[Path], source: str, options: Options) -> Dataset:
     if options.key is not None and not reader.has_keys:
-        raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
+        raise DataError("key", "applies only to .npz and .mat files", value=options.key, remedy="Leave it out.")
     if not reader.has_pages:
         options = _without_page(options)
     return _finish(reader.read(paths, options), source, name, options, metadata_tables.beside(paths[0]))
@@ -349,14 +349,14 @@ def _finish(raw: Raw, source: str, format_: str, options: Options, beside: Path 
 
 
 def _adapt(data: Dataset, options: Options) -> Dataset:
-    """Apply to a finished ``Dataset`` what was asked for, and only that."""
+    """Apply the given options to a finished ``Dataset``, and nothing else."""
     if options.key is not None:
-        raise DataError("key", "chooses among the arrays of a .npz or .mat", value=options.key, remedy="Leave it away.")
+        raise DataError("key", "applies only to .npz and .mat files", value=options.key, remedy="Leave it out.")
     for name, value in (("white", options.white), ("range", options.range)):
         if value != "auto":
             raise DataError(
-                name, "speaks of values that are still to be read, and these have been", value=value,
-                remedy="Say it when the array or the files are opened.",
+                name, "applies only while values are read, and these were read already", value=value,
+                remedy="Set it when you open the array or the files.",
             )  # fmt: skip
     if options.labels_word != "auto":
         labels, names, notes = _labels(Raw(data.values), len(data), data.ids, options)
@@ -376,21 +376,21 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
 
 
 def _check_meaning(data: Dataset, options: Options) -> None:
-    """Refuse what has no meaning for data of this kind."""
+    """Refuse options that do not apply to data of this kind."""
     of_images = {
         "size": options.size, "channels": options.channels, "white": options.white, "range": options.range,
     }  # fmt: skip
     of_tables = {"columns": options.columns, "ignore": options.ignore}
     if not data.is_images and "size" in options.from_model and options.size != "auto":
         height, width = options.size
-        raise DataError("data", f"must be images of {height}x{width}, as the model's were", value="vectors")
+        raise DataError("data", f"must be images of {height}x{width}, like the model's", value="vectors")
     if data.is_images and options.like is not None and "columns" in options.like:
-        raise DataError("data", "must be vectors, as the model's were", value="images")
+        raise DataError("data", "must be vectors, like the model's", value="images")
     for name, value in (of_tables if data.is_images else of_images).items():
         if value not in ("auto", ()):
             kinds = ("tables", "images") if data.is_images else ("images", "vectors")
             raise DataError(
-                name, f"has a meaning for {kinds[0]} only, and these are {kinds[1]}", value=value,
+                name, f"applies only to {kinds[0]}, and these are {kinds[1]}", value=value,
                 remedy=None if data.is_images else "Reshape the array to (N, H, W) first if its rows are images.",
             )  # fmt: skip
 
@@ -410,16 +410,16 @@ def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: 
     size = native if options.size == "auto" else options.size
     channels = data.shape[0] if options.channels == "auto" else options.channels
     if isinstance(channels, tuple):
-        raise DataError("channels", "of images that were opened already must be 1 or 3", value=list(channels))
+        raise DataError("channels", "must be 1 or 3 for images that were opened already", value=list(channels))
     if "size" in options.from_model and native != size:
         raise DataError(
-            "images", f"must be {size[0]}x{size[1]}, as the model's were", value=f"{native[0]}x{native[1]}",
-            remedy=f"To have them resized: narrows.open(images, size={list(size)}), or --resize on the command line.",
+            "images", f"must be {size[0]}x{size[1]}, like the model's", value=f"{native[0]}x{native[1]}",
+            remedy=f"To resize them: narrows.open(images, size={list(size)}), or --resize on the command line.",
         )  # fmt: skip
     if "channels" in options.from_model and channels == 1 and data.shape[0] == 3:
         raise DataError(
-            "images", "must be grey, as the model's were", value="three channels",
-            remedy="To have them made grey: narrows.open(images, channels=1), or --resize on the command line.",
+            "images", "must be grey, like the model's", value="three channels",
+            remedy="To convert them: narrows.open(images, channels=1), or --resize on the command line.",
         )  # fmt: skip
     values = sizes.convert(data.values, size, channels, options.fit)
     named = list(own) if isinstance(own, list | tuple) and len(own) else channels
@@ -455,7 +455,7 @@ def _about_columns(names: Sequence[str]) -> dict[str, Any]:
 def _labels(
     raw: Raw, n: int, ids: Sequence[str], options: Options
 ) -> tuple[Array | None, tuple[str, ...] | None, list[str]]:
-    """Return class numbers, class names, and what should be said about them."""
+    """Return class numbers, class names, and notes about them."""
     asked, found, origin = options.labels_word, raw.labels, "labels"
     notes: list[str] = []
     if asked == "none":
@@ -469,7 +469,7 @@ def _labels(
         if file is None:
             looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz|parquet)(:|$)", asked))
             raise DataError(
-                "labels", "must name labels of this source, or a file of labels that exists", value=asked,
+                "labels", "must name labels of this source, or an existing file of labels", value=asked,
                 remedy="There is no such file." if looks_like_a_file else nearest(
                     asked, ["auto", "none", *raw.label_choices]
                 ),
@@ -491,7 +491,7 @@ def _labels(
 def _metadata(
     raw: Raw, ids: Sequence[str], options: Options, beside: Path | None = None
 ) -> tuple[Mapping[str, Column], list[str]]:
-    """Return what is known of rows besides, and sentences about where it comes from."""
+    """Return the metadata of the rows, and sentences about where they come from."""
     if isinstance(options.metadata, str) and options.metadata == "none":
         return {}, []
     asked = beside if options.metadata is None else options.metadata
@@ -502,15 +502,15 @@ def _metadata(
     except DataError as error:
         if options.metadata is not None:
             raise
-        return raw.metadata, [f"{asked.name}, which lies beside the data, was left aside: {error}"]
+        return raw.metadata, [f"{asked.name}, found next to the data, was ignored: {error}"]
     return {**raw.metadata, **found}, notes
 
 
 def _labels_of_file(path: Path, key: str) -> Array:
-    """Return the array of labels in a file other than a table; of several, ``key`` or the one called as labels are."""
+    """Return the array of labels in a file other than a table: ``key``, or the one with a usual name."""
     _, reader = find(path)
     if key and not reader.has_keys:
-        raise DataError("labels", "may name an array in a .npz or .mat only", value=f"{path}:{key}")
+        raise DataError("labels", "may name an array only in a .npz or .mat file", value=f"{path}:{key}")
     if key:
         return reader.read([path], Options(labels="none", key=key)).values
     try:
@@ -519,8 +519,8 @@ def _labels_of_file(path: Path, key: str) -> Array:
         if not reader.has_keys:
             raise
         raise DataError(
-            "labels", f"must be one array in {path.name} that stands out",
-            remedy=f"Name it behind a colon, as in {path.name}:KEY. ({error})",
+            "labels", f"must be clearly one array in {path.name}",
+            remedy=f"Name it after a colon, as in {path.name}:KEY. ({error})",
         ) from error  # fmt: skip
     return raw.values if raw.labels is None else np.asarray(raw.labels)
 

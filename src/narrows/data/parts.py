@@ -74,21 +74,21 @@ def parts_of(header: Header, options: Options) -> Parts:
     ignored, _ = columns.find(options.ignore, header.names, n)
     label, notes = _label_column(header, options.labels_word, {*chosen, *ignored})
     if label in chosen:
-        raise DataError("labels", "must be another column than those asked for as data", value=options.labels_word)
+        raise DataError("labels", "must be a column that is not in columns", value=options.labels_word)
     # A column called label holds no measurement, whether labels are wanted or not.
     others = [i for i in called_labels(header.names) if i not in (label, *chosen, *ignored)]
     if others:
         names = ", ".join(header.name(column) for column in others)
-        notes.append(f"Left out, because of names that labels have: {names}.")
+        notes.append(f"Left out, because their names suggest labels: {names}.")
     by_id = next((i for i, name in enumerate(header.names) if name.lower() == "id"), None)
     names_of_rows = [i for i in (by_id, header.index) if i is not None and i not in (label, *chosen, *ignored)]
     free = [i for i in range(n) if i not in (label, *others, *names_of_rows)]
     if header.index in names_of_rows:
-        notes.append("The first column, which has no name, was taken as the index of the rows and not as data.")
+        notes.append("The first column has no name and was read as row ids, not as data.")
     if by_id in names_of_rows:
-        notes.append(f"The column {header.name(by_id)} was taken as the names of the rows and not as data.")
+        notes.append(f"The column {header.name(by_id)} was read as row ids, not as data.")
     if header.counts:
-        notes.append("The first row, which counts 0, 1, 2, ..., was read as the names of the columns, not as data.")
+        notes.append("The first row counts 0, 1, 2, ... and was read as column names, not as data.")
     data = columns.choose(free, n, header.names, options.columns, options.ignore, origin)
     return Parts(label, names_of_rows[0] if names_of_rows else None, data, notes)
 
@@ -102,15 +102,15 @@ def _label_column(header: Header, asked: str, taken: set[int]) -> tuple[int | No
     if asked == "auto" and (found := [column for column in called_labels(header.names) if column not in taken]):
         if len(found) > 1:
             raise DataError(
-                header.origin, "must have one column that is called as labels are, or have it named by labels",
+                header.origin, "has several columns that could be the labels, so one must be named",
                 value=", ".join(header.names[column] for column in found),
-                remedy=f"Say labels={header.name(found[0])}, for one; the others are left out.",
+                remedy=f"Set labels, for example labels={header.name(found[0])}; the others are left out.",
             )  # fmt: skip
-        return found[0], [f"The column {header.name(found[0])} was taken as labels; they only score."]
+        return found[0], [f"The column {header.name(found[0])} was read as labels, used only for scoring."]
     if asked in ("", "auto", "none", "folders") or labels_file(asked) is not None:
         return None, []
     raise DataError(
-        "labels", f"must name a column of {PurePath(header.origin).name}, by its header or its number from 0",
+        "labels", f"must name a column of {PurePath(header.origin).name} by its header or number, from 0",
         value=asked,
         remedy=nearest(asked, header.names) if header.names else f"It has {header.n_columns} columns and no header.",
     )  # fmt: skip

@@ -22,7 +22,7 @@ Channels = Literal["auto", 1, 3] | tuple[int, ...]  # a tuple: these of the file
 
 
 class NeedsScale(Exception):
-    """A file holds deeper values than bytes, and nobody has said which of them are black and white."""
+    """A file has more than 8 bits per value, and black and white were not set."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def scale_of(white: White, range_: Range, like: Mapping[str, Any] | None) -> Cal
 
     Parameters
     ----------
-    white, range_ : what a person asked for. Bytes keep their own white where the asked one is none of theirs
-    like : a model's ``preprocessing``, which decides where nobody asked
+    white, range_ : as set by a person. Bytes keep their own white where they cannot have the one that was set
+    like : a model's ``preprocessing``, used where neither was set
     """
     asked = scale.asked(white, range_)
     if asked is not None:

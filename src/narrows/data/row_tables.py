@@ -1,4 +1,4 @@
-"""Tables whose rows speak of the rows of the data: what they hold, and by which of their cells the rows are known."""
+"""Tables about the rows of the data: their cells, and the column that identifies the rows."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def id_column(cells: list[list[str]], known: Collection[str], *, numbered: bool)
 
 
 def recurs(cells: list[list[str]], column: int) -> bool:
-    """Whether the first cell of a column comes again below: then it is no header but a value."""
+    """Whether the first cell of a column is repeated below: then it is a value, not a header."""
     return any(row[column] == cells[0][column] for row in cells[1:])
 
 

@@ -97,12 +97,12 @@ class Eye(NamedTuple):
 
     @property
     def note(self) -> str:
-        """A sentence for whoever looks at the pictures; empty where they are shown as they are."""
+        """A sentence for readers of the figures; empty where images are shown unchanged."""
         if (self.low, self.high) == (0, 255):
             return ""
         return (
-            f"Nearly all pixels lie between {self.low} and {self.high} of 255: pictures are stretched for the eye, "
-            "and the network gets the values as they are."
+            f"Nearly all pixels lie between {self.low} and {self.high} of 255: figures stretch the contrast, while "
+            "the network gets the values unchanged."
         )
 
 
@@ -131,9 +131,11 @@ def check_range(asked: Any, white: White) -> Range:
         return "auto"
     ends = list(asked) if isinstance(asked, list | tuple | np.ndarray) else []
     if len(ends) != 2 or not all(_is_number(end) and np.isfinite(end) for end in ends) or not ends[0] < ends[1]:
-        raise DataError("range", 'must be "auto" or two numbers: the values of black and of white', value=asked)
+        raise DataError("range", 'must be "auto" or two numbers: the values of black and white', value=asked)
     if white != "auto":
-        raise DataError("range", "excludes white, which says that black is 0", value=asked, remedy="Leave one away.")
+        raise DataError(
+            "range", "cannot be given with white, which sets black to 0", value=asked, remedy="Leave one of them out."
+        )
     return float(ends[0]), float(ends[1])
 
 
@@ -183,14 +185,14 @@ class Census:
         self._samples: list[Array] = []
 
     def add(self, values: Array, start: int = 0, of: int | None = None) -> None:
-        """Look at a piece, all of whose values are finite; or a part from ``start`` of one ``of`` so many."""
+        """Look at a piece of finite values, or at the part from ``start`` on of a piece of length ``of``."""
         self.low, self.high = min(self.low, values.min().item()), max(self.high, values.max().item())
         flat = values.reshape(-1) if values.flags.c_contiguous else values.ravel()
         step = -(-(of or len(flat)) // self._each)
         self._samples.append(flat[-start % step :: step].copy())
 
     def merge(self, other: Census) -> None:
-        """Take in what is known of other pieces of the same type."""
+        """Merge with the census of other pieces of the same type."""
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self._samples += other._samples
 
@@ -215,7 +217,7 @@ class Census:
         if high <= low:
             high = low + 1  # a single value throughout: black
         return Scale(low, high, clips=True), (
-            f"Values from {low:,.6g} to {high:,.6g} ({how}) were scaled to 0..255; another range is given by "
+            f"Values from {low:,.6g} to {high:,.6g} ({how}) were scaled to 0..255; to change this, set "
             "white=VALUE or range=[LOW, HIGH]."
         )
 

@@ -191,13 +191,11 @@ def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["
     if isinstance(channels, list | tuple):
         whole = all(isinstance(number, int | np.integer) and not isinstance(number, bool) for number in channels)
         if len(channels) not in (1, 3) or not whole or not all(0 <= number < tiff.MOST_CHANNELS for number in channels):
-            raise DataError(
-                "channels", "must name one or three of a file's channels by their numbers from 0", value=channels
-            )
+            raise DataError("channels", "must be one or three channel numbers, from 0", value=channels)
         channels = tuple(int(number) for number in channels)
     elif isinstance(channels, bool) or channels not in ("auto", 1, 3):
         raise DataError(
-            "channels", 'must be "auto", 1 (grey), 3 (colour), or a list of a file\'s own channels, such as [0]',
+            "channels", 'must be "auto", 1 (grey), 3 (colour), or a list of channel numbers, such as [0]',
             value=channels,
         )  # fmt: skip
     if fit not in ("crop", "pad", "stretch"):

@@ -43,9 +43,9 @@ def split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.15, seed: int
     """
     for name, share in (("valid", valid), ("test", test)):
         if not 0 <= share < 1:
-            raise InputError(name, "must be a share of the rows, at least 0 and below 1", value=share)
+            raise InputError(name, "must be a fraction of the rows, at least 0 and below 1", value=share)
     if valid + test >= 1:
-        raise InputError("valid + test", "must leave rows to train on: together below 1", value=valid + test)
+        raise InputError("valid + test", "must sum to less than 1, to leave rows to train on", value=valid + test)
     rows = np.arange(len(dataset), dtype=np.int64)
     nothing = rows[:0]
     if len(rows) < FEWEST:

@@ -93,7 +93,7 @@ def _file(path: Path) -> Iterator[Any]:
             content.seek(offset + form.tagnosize + tags * form.tagsize)
             offset = int.from_bytes(content.read(form.offsetsize), order)  # 0 where the file ends before
         if offset in seen:
-            raise ValueError("its pages go round in a circle")
+            raise ValueError("its pages refer to each other in a circle")
         yield file
 
 
@@ -106,9 +106,9 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
     height, width = sides.get("Y", 1), sides.get("X", 1)
     channels = sides.get("C", 1) * sides.get("S", 1)
     if series.keyframe.dtype is None:
-        raise Refused("its values are of a kind that is not read")
+        raise Refused("its values have an unsupported type")
     if channels > MOST_CHANNELS:
-        raise Refused(f"its pictures have {channels} channels, and at most {MOST_CHANNELS} are read")
+        raise Refused(f"its images have {channels} channels; at most {MOST_CHANNELS} can be read")
     # Axes that run over pages are the first ones; the others lie within each page.
     inside = min(len(series.keyframe.shape), len(series.axes))
     over, within = series.axes[: len(series.axes) - inside], series.axes[len(series.axes) - inside :]
@@ -136,9 +136,9 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
         or key.imagedepth > 1
         or (key.imagelength, key.imagewidth) != stored.size
     ):
-        raise Refused(f"its pages hold the axes {within}, which are not read")
+        raise Refused(f"its pages have the axes {within}, which cannot be read")
     if headless and not key.is_final:
-        raise Refused("its pages are packed behind the header of the first, which is not read")
+        raise Refused("its pages are stored under the header of the first, which cannot be read")
     starts = [key.dataoffsets[0] + int(number) * key.nbytes for number in numbers] if headless else [
         page.dataoffsets[0] for page in pages
     ]  # fmt: skip
@@ -150,11 +150,9 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
             raise
         if channels == 1 and str(key.dtype) in PILLOW_KEEPS:
             return stored
-        raise Refused(
-            f"it is packed by {key.compression.name}, for which the package imagecodecs must be installed"
-        ) from error
+        raise Refused(f"it is compressed with {key.compression.name}, which needs the package imagecodecs") from error
     if (inverse := key.photometric.name == "MINISWHITE") and key.dtype.kind not in "ub":
-        raise Refused(f"its {key.dtype} values are brightest at the least, and how bright that is nobody knows")
+        raise Refused(f"its {key.dtype} values are inverted (the least is white), and where white is is not known")
 
     def rows(top: int, bottom: int) -> Array:
         planes = _without_alpha(np.concatenate([part.rows(top, bottom) for part in parts]), key)

@@ -7,8 +7,8 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-READ_ALREADY = "a link to a folder that is read already"
-AROUND = "a link to a folder around this one"
+READ_ALREADY = "a link to a folder that was already read"
+AROUND = "a link to a folder that contains this one"
 
 
 def walk(
@@ -16,7 +16,7 @@ def walk(
     failed: Callable[[OSError], None] = lambda error: None,
     passed: Callable[[str, str], None] = lambda link, why: None,
 ) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Walk folders as ``os.walk`` does from the top, through links too, which come after all that are no links.
+    """Walk folders as ``os.walk`` does from the top, through links too, which come after all that are not links.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every clustering can do that trains a network of its own."""
+"""The contract of clusterings that train their own network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import plural, verb
 
-MOST_ESTIMATED = 100  # clusters, where their number is to be found
+MOST_ESTIMATED = 100  # clusters, if their number is to be estimated
 
 ALONE = {"name": "neural-kmeans", "code_size": 1}  # the network of a single cluster, of which there is nothing to learn
 
@@ -63,7 +63,7 @@ class DeepClusterer(Clusterer):
 
     @property
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a row included."""
+        """M, the number of clusters, including empty ones."""
         return len(self.order_)
 
     def fit(self, rows: Array, stages: Stages | None = None, *, preprocessing: Mapping[str, Any] | None = None) -> Self:
@@ -77,21 +77,22 @@ class DeepClusterer(Clusterer):
 
         Raises
         ------
-        InputError : no rows, or rows that are no bytes of images and no finite float32 vectors
+        InputError : no rows, or rows that are neither uint8 images nor finite float32 vectors
         RunFolderError : the folder of ``stages`` holds the steps of another clustering
         TrainingError : training diverged
-        Interrupted : ``stages.stop`` said so; the same call with the same folder goes on
+        Interrupted : ``stages.stop`` said so; the same call with the same folder continues
         """
         stages = stages or Stages()
         _check(rows)
         if len(rows) == 0:
-            raise InputError("values", "must have at least one row to be clustered", value=f"shape {rows.shape}")
+            raise InputError("values", "must have at least one row", value=f"shape {rows.shape}")
         estimated = isinstance(self.n_clusters, str)
         distinct = count_distinct(rows, MOST_ESTIMATED if estimated else self.n_clusters)
         self.notes, self.training_ = (), ""
         if not estimated and distinct < self.n_clusters:
             self.notes = (
-                f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'row')}: {distinct} made.",
+                f"{self.n_clusters} clusters were asked for, but {wording.distinct(distinct, 'row')}, "
+                f"so the number was lowered to {distinct}.",
             )
         self._preprocessing = dict(preprocessing or {})
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
@@ -112,7 +113,7 @@ class DeepClusterer(Clusterer):
         self.labels_ = np.argsort(self.order_, kind="stable")[columns]
         if not estimated and len(sizes) < distinct:
             self.notes += (
-                f"Only {plural(len(sizes), 'cluster')} could be made: the codes of rows that differ coincide.",
+                f"Only {plural(len(sizes), 'cluster')} could be made, because different rows have the same code.",
             )
         empty = int((sizes == 0).sum())
         if empty:
@@ -120,7 +121,7 @@ class DeepClusterer(Clusterer):
         return self
 
     def expected(self, rows: int) -> float | None:
-        """Return about how many seconds a fit to so many ``rows`` takes on one core; None where nobody knows."""
+        """Return about how many seconds a fit to ``rows`` rows takes on one core; None if unknown."""
         return None if self.seconds is None else self.seconds[0] + self.seconds[1] * rows
 
     def history(self, stages: Stages) -> list[dict[str, float]]:
@@ -158,10 +159,10 @@ class DeepClusterer(Clusterer):
         return self._reader(codes)
 
     def with_decoder(self, values: Array, rows: Array, valid: Array, stages: Stages) -> Model:
-        """Return ``model_`` with a decoder that draws rows from their codes, which stay as they are, bit for bit.
+        """Return ``model_`` with a decoder for its codes, which stay the same bit for bit.
 
-        Where training has not taught it to, the decoder learns it from ``rows``, with the best epoch on the rows
-        ``valid``. A network without any stays as it is.
+        Unless it is trained already, the decoder learns from ``rows``, and ``valid`` chooses the best epoch. A network
+        without a decoder is returned unchanged.
 
         Raises
         ------
@@ -214,7 +215,7 @@ class DeepClusterer(Clusterer):
         blank = np.zeros((1, *self.model_.input_shape), np.uint8 if self.model_.is_images else np.float32)
         columns = self._all_shares(blank).shape[1]
         if columns != len(order):
-            raise ValueError(f"{len(order)} clusters, of which the model knows {columns}")
+            raise ValueError(f"{len(order)} clusters, but the model has {columns}")
 
     def _is_alone(self) -> bool:
         return bool(self.model_.config["net"] == ALONE)
@@ -241,10 +242,10 @@ def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
     if (values.ndim, values.dtype) not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
         raise InputError(
             "values", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
-            value=f"{values.dtype} {values.shape}", remedy="narrows.open brings what it is given to this form.",
+            value=f"{values.dtype} {values.shape}", remedy="Use narrows.open to convert arrays and files.",
         )  # fmt: skip
     if shape is not None and values.shape[1:] != shape:
-        raise InputError("values", f"must have rows of shape {shape}, as the fitted ones", value=values.shape[1:])
+        raise InputError("values", f"must have rows of shape {shape}, like the fitted ones", value=values.shape[1:])
     if values.dtype.kind == "f" and not all_finite(values):  # bytes are, and need not be read for it
         raise InputError("values", "must be finite", value="NaN or infinity")
 

@@ -1,4 +1,4 @@
-"""Other losses for what a network has become, and the one by which its decoder learns afterwards."""
+"""Other objectives for a trained network, and training its decoder afterwards."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from narrows.encoding.model import Model
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 
-DECODED = 200_000  # rows seen in all while a decoder learns, and
-PASSES = 3, 100  # each of them so many times, at least and at most
+DECODED = 200_000  # rows seen in all while a decoder is trained
+PASSES = 3, 100  # over each row, at least and at most
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def with_objective(model: Model, objective: Mapping[str, Any], seed: int) -> Mod
 
 
 def with_decoder(model: Model, values: Array, rows: Array, valid: Array, stages: Stages, seed: int) -> Model:
-    """Return ``model`` with a decoder that learned to draw ``rows`` from their codes.
+    """Return ``model`` with a decoder trained to reconstruct ``rows`` from their codes.
 
     Codes (N, K), and the layer that reads clusters from them if there is one, are the same, bit for bit.
 

@@ -1,4 +1,4 @@
-"""One clustering of many: how good it is, and which of them to take."""
+"""One clustering among several: how good it is, and which one to choose."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from narrows.disk.files import Array
 from narrows.evaluation.agreement import neighbour_information
 from narrows.evaluation.clustering import ari
 
-BEST = 9  # clusterings of which the one is taken that the others agree with most
-APART = 1 / 3  # of what is unknown about a neighbour's cluster: where less is left, groups lie apart
+BEST = 9  # clusterings, of which the one that agrees most with the others is chosen
+APART = 1 / 3  # linkage is used where it leaves less than this share of the uncertainty about a neighbour's cluster
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +22,12 @@ class Found:
 
     Parameters
     ----------
-    space : whose layout it was found in
+    space : the space of the layout it was found in
     layout : the number of that layout
-    cells : how many small cells were joined
-    information : what the clusters tell about those of neighbours, in nats, on average over the single spaces
+    cells : the number of small clusters of the over-clustering
+    information : mutual information between the clusters of neighbours, in nats, on average over the single spaces
     clusters : (N,)
-    uneven : whether they are groups that lie apart, joined by how closely cells are linked, whatever their sizes
+    uneven : whether they are separated groups of any size, merged by linkage
     """
 
     space: str
@@ -39,10 +39,10 @@ class Found:
 
     @classmethod
     def of(cls, space: str, number: int, cells: Array, graphs: Sequence[Array], n_clusters: int) -> Found:
-        """Join the small ``cells`` (N,) of rows, and move single ones to where the information rises.
+        """Merge the over-clustering ``cells`` (N,) of rows, and move single cells where that raises the information.
 
-        Where cells joined by how closely they are linked leave less than a third of what those leave unknown about a
-        neighbour's cluster, they are taken.
+        Merging by linkage is used instead where it leaves less than a third of the uncertainty about a neighbour's
+        cluster that is left otherwise.
         """
         count = int(cells.max()) + 1
         together = mean_joint(cells, graphs, count)
@@ -59,12 +59,12 @@ class Found:
 
 
 def if_uneven(found: Sequence[Found]) -> Sequence[Found]:
-    """Return those of ``found`` that lie apart and differ in size; all where there are none."""
+    """Return those of ``found`` that are separated groups of any size; all if there are none."""
     return [one for one in found if one.uneven] or found
 
 
 def most_agreed(found: Sequence[Found]) -> Found:
-    """Return that one of the best clusterings which agrees most with the others of them (adjusted Rand index)."""
+    """Return the one of the best clusterings that agrees most with the other best ones (adjusted Rand index)."""
     best = sorted(found, key=lambda one: -one.information)[:BEST]
     table = np.array([[ari(one.clusters, other.clusters) for other in best] for one in best])
     return best[int(table.sum(1).argmax())]

@@ -85,7 +85,7 @@ class Gathering(Pretrained):
                 break
         else:
             self.notes += (
-                f"In round {self.rounds}, the last, {share(moved)} of the rows still changed their cluster.",
+                f"In the last round ({self.rounds}), {share(moved)} of the rows still changed their cluster.",
             )
         self.model_ = model
 

@@ -1,4 +1,4 @@
-"""Who is whose neighbour, in each space."""
+"""The graph of nearest neighbours in each space."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from narrows.work.stages import Arrays
 
 NEIGHBOURS = 15  # of a row
 FEWEST_NEIGHBOURS = 3  # of a row, where clusters are so small that half of one has fewer than 15
-ASKED = 10  # neighbours whose clusters are looked at
+ASKED = 10  # neighbours whose clusters are compared
 
 Graphs = dict[str, tuple[Array, Array]]  # of each space: neighbours (N, k) and their distances (N, k)
 
@@ -35,5 +35,5 @@ def graphs_of(name: str, spaces: Mapping[str, Array], n_clusters: int | None, st
 
 
 def asked(graphs: Graphs) -> list[Array]:
-    """Return the neighbours (N, <= 10) that are looked at, in each single space."""
+    """Return the neighbours (N, <= 10) that are compared, in each single space."""
     return [indices[:, :ASKED] for name, (indices, _) in graphs.items() if name != "all"]

@@ -1,11 +1,12 @@
-"""Many small cells joined to few clusters that tell as much as possible about those of neighbours.
+"""An over-clustering merged into few clusters, keeping the mutual information between neighbours' clusters high.
 
-The joint distribution P(a, b) of the cells of two neighbours is all that is needed of the rows. Joining cells loses
-information I = sum P log(P / (P P)); the pair that loses least is joined first (Slonim & Tishby 1999, with both sides
-joined alike), and then single cells move to where they raise it, until none does.
+The small clusters of the over-clustering are called cells here. The joint distribution P(a, b) of the cells of two
+neighbours is all that is needed of the rows. Merging cells loses information I = sum P log(P / (P P)); the pair that
+loses least is merged first (the agglomerative information bottleneck of Slonim & Tishby 1999, merging both sides
+alike). Then single cells move wherever that raises I, until no move does.
 
-Clusters of equal size tell the most. Where groups of very different sizes lie far apart, joining what is linked most
-closely finds them.
+I favours clusters of equal size. Where groups of very different sizes are well separated, merging by linkage finds
+them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ GAIN = 1e-12  # a move must raise the information by more than rounding
 
 
 def join(joint: Array, n_clusters: int) -> tuple[Array, Array]:
-    """Join the pair of cells that loses least, again and again.
+    """Merge, step by step, the pair of cells that loses the least information.
 
     Parameters
     ----------
@@ -34,10 +35,12 @@ def join(joint: Array, n_clusters: int) -> tuple[Array, Array]:
     Returns
     -------
     groups : (M,), which of ``n_clusters`` each cell is in, from 0 to n_clusters - 1
-    curve : (M,), the information of 1, 2, ... M clusters on the way; 0 for those not reached
+    curve : (M,), the information with 1, 2, ... M clusters; 0 for numbers not reached
     """
     if not 1 <= n_clusters <= len(joint):
-        raise InputError("n_clusters", f"must be from 1 to the {len(joint)} cells", value=n_clusters)
+        raise InputError(
+            "n_clusters", f"must be from 1 to the {len(joint)} clusters of the over-clustering", value=n_clusters
+        )
     held = joint.copy()  # (L, L) of the clusters so far
     members = [[cell] for cell in range(len(joint))]
     curve = np.zeros(len(joint))
@@ -64,10 +67,10 @@ def join(joint: Array, n_clusters: int) -> tuple[Array, Array]:
 
 
 def link(joint: Array, n_clusters: int) -> Array:
-    """Join the pair that is linked most closely, again and again, whatever the sizes.
+    """Merge, step by step, the pair with the strongest linkage, whatever their sizes.
 
-    How closely is the share of the smaller one's neighbours that lie in the other, P(a, b) / min(P(a), P(b)). So what
-    nothing is linked to stays apart, be it large or small, where ``join`` would rather cut a large crowd in two.
+    Linkage is the share of the smaller one's neighbours that are in the other, P(a, b) / min(P(a), P(b)). So isolated
+    groups stay separate, large or small, where ``join`` would rather cut a large group in two.
 
     Parameters
     ----------
@@ -93,7 +96,7 @@ def link(joint: Array, n_clusters: int) -> Array:
 
 
 def unknown(joint: Array, groups: Array) -> float:
-    """Return which share of the entropy of ``groups`` (M,) of cells a neighbour's group leaves: 1 - I / H, 0 to 1."""
+    """Return the normalised conditional entropy of ``groups`` (M,) of cells given a neighbour's: 1 - I / H, 0 to 1."""
     member = np.eye(int(groups.max()) + 1)[groups]  # (M, K)
     together = member.T @ joint @ member
     entropy = -float(xlogx(together.sum(1)).sum())
@@ -103,15 +106,15 @@ def unknown(joint: Array, groups: Array) -> float:
 def numbers(curves: Sequence[Array], most: int = 100) -> list[tuple[int, float]]:
     """Return how much each number of clusters stands out, (number, factor), the greatest factor first.
 
-    Joining two of K clusters costs I(K) - I(K - 1), and where there is nothing to find that falls like 1 / K. A number
-    stands out by how much more the next join costs than the one before it did, beside that fall:
+    Merging two of K clusters costs I(K) - I(K - 1), which falls like 1 / K where there is no structure. A number stands
+    out if merging further costs more than the merge before did, relative to that fall:
 
         (I(K) - I(K - 1)) / (I(K + 1) - I(K)) * K / (K + 1)
 
     Parameters
     ----------
     curves : I of 1, 2, ... clusters, as ``join`` returns it; the geometric mean over them is taken
-    most : the greatest number looked at; never more than a third of the cells, of which chance makes many
+    most : the greatest number considered; never more than a third of the cells, many of which arise by chance
     """
     most = min(most, *(len(curve) // 3 for curve in curves))
     number = np.arange(2, most + 1)
@@ -126,7 +129,7 @@ def numbers(curves: Sequence[Array], most: int = 100) -> list[tuple[int, float]]
 
 
 def settle(joint: Array, groups: Array) -> Array:
-    """Move single cells between ``groups`` (M,) as long as that raises the information; none is left empty."""
+    """Move single cells between ``groups`` (M,) as long as that raises the information; no group becomes empty."""
     groups = groups.copy()
     count, cells = int(groups.max()) + 1, np.arange(len(joint))
     member = np.zeros((len(joint), count))  # 1 where a cell is in a group
@@ -151,7 +154,7 @@ def settle(joint: Array, groups: Array) -> Array:
 
 
 def _of_adding(held: Array, row: Array, own: float, share: float) -> Array:
-    """Return what adding a cell to each group of ``held`` (K, K), without it, changes, but for a constant: (K,).
+    """Return what adding a cell to each group of ``held`` (K, K), without it, changes, except for a constant: (K,).
 
     Parameters
     ----------

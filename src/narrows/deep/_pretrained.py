@@ -1,4 +1,4 @@
-"""What many methods start from: an autoencoder that reconstructs."""
+"""What many methods start from: an autoencoder trained to reconstruct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters in graphs of neighbours: layouts, small cells in them, and cells joined."""
+"""Clusters in graphs of neighbours: layouts, over-clusterings of them, and their merging."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from narrows.training.stages import Stages
 from narrows.work.stages import Arrays, Notes
 
 DIMENSIONS, EPOCHS = 5, 200  # of a layout
-CELLS = 3, 6, 12  # small cells per cluster that are made of a layout
+CELLS = 3, 6, 12  # small clusters per cluster, in the over-clusterings of a layout
 MOST_CELLS = 400
 CURVE_CELLS = 300  # from which the number of clusters is estimated
 
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """What clusters are looked for in.
+    """The spaces and graphs in which clusters are searched.
 
     Parameters
     ----------
     spaces : name -> rows (N, K) float32
     graphs : the neighbours in each of them
     seed : of layouts
-    grouping : how a layout is grouped; see ``Agreement``
+    grouping : how a layout is clustered; see ``Agreement``
     stages : where layouts are kept
     """
 
@@ -48,7 +48,7 @@ class Search:
         return len(next(iter(self.spaces.values())))
 
     def among(self, chosen: Array, n_clusters: int | None) -> Search:
-        """Return the search among the rows ``chosen`` (M,), with graphs of their own; itself where they are all."""
+        """Return the search among the rows ``chosen`` (M,), with graphs of their own; itself if these are all rows."""
         if len(chosen) == len(self):
             return self
         some = {name: rows[chosen] for name, rows in self.spaces.items()}
@@ -56,7 +56,7 @@ class Search:
         return Search(some, graphs, self.seed, self.grouping, self.stages)
 
     def numbers(self) -> list[tuple[int, float]]:
-        """Return how much numbers of clusters stand out: see ``_merging``. Of too few rows none does."""
+        """Return how much each number of clusters stands out (see ``_merging``); nothing for too few rows."""
         curves = []
         for name in self.spaces if len(self) >= FEWEST else ():
             points, seed = self._lay_out(name, 0)
@@ -65,7 +65,7 @@ class Search:
         return numbers(curves) if curves else []
 
     def find(self, space: str, number: int, n_clusters: int) -> list[Found]:
-        """Return the clusterings found in one layout of a space, of fewer and of more cells."""
+        """Return the clusterings found in one layout of a space, from coarser and finer over-clusterings."""
         points, seed = self._lay_out(space, number)
         if self.grouping == "mixture":
             return [Found.as_is(space, number, Mixture(n_clusters, seed).fit(points).labels_, asked(self.graphs))]

@@ -1,4 +1,4 @@
-"""Several ways to see the same rows: spaces in which neighbours are looked for, and all of them side by side."""
+"""Spaces in which neighbours are searched: several representations of the same rows, and their concatenation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from narrows.geometry.principal import principal_axes
 SAMPLE = 5_000  # rows from which axes and units are found
 PIXEL_AXES, PATCH_AXES = 50, 128
 PIXEL_SIDE = 32  # pixels are compared at this side at most
-SMALLEST = 8  # the side from which on there are patches to speak of
+SMALLEST = 8  # the smallest side with useful patches
 GRIDS = {"coarse": (2, 400), "fine": (4, 256)}  # fields per side, and kinds of patches
 PATCHED = 20_000  # images that patches are drawn from
 ROUNDING = 1e-6  # of rows of length 1: distances below it say nothing
@@ -30,7 +30,7 @@ def pixel_space(values: Array, rows: Array, seed: int) -> Array:
     """Return principal components (N, <= 50) of pixels, or of the standardised columns of vectors, of ``rows`` (N,)."""
     if values.ndim == 2:
         mean, sd = values.mean(0, dtype=np.float64), values.std(0, dtype=np.float64)
-        sd[sd <= 1e-7 * np.abs(mean)] = math.inf  # a column that never changes tells nothing
+        sd[sd <= 1e-7 * np.abs(mean)] = math.inf  # a constant column carries no information
         return _components(values, rows, lambda block: (block - mean) / sd, PIXEL_AXES, seed)
     height, width = (min(side, PIXEL_SIDE) for side in values.shape[2:])
 
@@ -44,8 +44,8 @@ def pixel_space(values: Array, rows: Array, seed: int) -> Array:
 def patch_space(images: Array, rows: Array, grid: str, seed: int) -> Array:
     """Return principal components (N, <= 128) of the square roots of patch codes of ``rows`` (N,) of the images.
 
-    Codes are those on a "coarse" or a "fine" grid. The root makes much of whether a kind of patch is there, and less of
-    how often.
+    Codes are those on a "coarse" or a "fine" grid. The root weights the presence of a kind of patch more than its
+    frequency.
     """
     fields, centers = GRIDS[grid]
     side = min(images.shape[2:])

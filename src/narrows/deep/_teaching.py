@@ -1,4 +1,4 @@
-"""A network learns clusters that were found, from those rows whose neighbours agree, or as they are."""
+"""Training a network on clusters as pseudo-labels: those of rows whose neighbours agree, or of all rows."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from narrows.evaluation.agreement import neighbour_agreement, neighbour_informat
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 
-TOLERANCE = 0.01  # share of the information that teaching may cost: rows on borders were put there by these very graphs
-IMITATED = 3  # times that a network which is taught clusters as they are is trained, at most
-STEPS = 1500  # in which the network learns clusters, at least
+TOLERANCE = 0.01  # share of the information that training may cost: these very graphs assigned the rows on borders
+IMITATED = 3  # trainings at most, on the clusters of all rows
+STEPS = 1500  # of a training, at least
 
 
 class Teaching:
-    """Teaches a network the ``clusters`` of rows.
+    """Trains a network on the ``clusters`` of rows as pseudo-labels.
 
     Parameters
     ----------
@@ -33,19 +33,19 @@ class Teaching:
     rows : (N,) those of them that have a cluster
     clusters : (N,)
     n_clusters : M
-    judges : graphs (N, k), each row's neighbours, in which answers are compared with the clusters
-    network : what learns; None lets ``build`` make one with an objective
+    judges : graphs (N, k), each row's neighbours, in which predictions are compared with the clusters
+    network : the network to train; None lets ``build`` make one with an objective
     stages : where trainings are kept
-    seed : of everything random
+    seed : of all random numbers
     epochs : see ``Agreement``
 
     Attributes
     ----------
-    model, training : the network whose answers are kept, and the name of its training
+    model, training : the network whose predictions are kept, and the name of its training
     agreeing : share of rows whose neighbours agreed
-    taught : how many rounds of teaching are kept
-    information : what the clusters told about those of neighbours before and after, in nats
-    notes : sentences on what went otherwise than hoped
+    taught : how many rounds are kept
+    information : mutual information between the clusters of neighbours before and after, in nats
+    notes : sentences on what did not work
     """
 
     model: Model
@@ -65,9 +65,9 @@ class Teaching:
         self.notes: tuple[str, ...] = ()
 
     def in_rounds(self, views: Sequence[str], graph: Array, rounds: int, agree: float) -> None:
-        """Teach the rows whose neighbours in ``graph`` (N, k) agree, from random views; then the network's own answers.
+        """Train, from random views, on the rows whose neighbours in ``graph`` (N, k) agree; then on predictions.
 
-        In later rounds neighbours are those in the space of the network's codes.
+        In later rounds neighbours are those among the network's codes.
         """
         before, answers, student = self.information[0], self.clusters, self.network
         present = np.bincount(answers, minlength=self.n_clusters) > 0
@@ -76,15 +76,15 @@ class Teaching:
         for number in range(1, rounds + 1):
             taught = np.flatnonzero(agreeing)
             if not (np.bincount(answers[taught], minlength=self.n_clusters)[present] > 0).all():
-                break  # a cluster that nobody agrees on cannot be taught
+                break  # a cluster without any pseudo-label cannot be learned
             name = f"taught-{number}"
             student = self._learn(name, answers, taught, views, student, again=number > 1)
             answers = self._answers(student)
             after = self._judge(answers)
             if after < (1 - TOLERANCE) * before:
                 self.notes += (
-                    f"Taught from random views, the network's answers told less about neighbours ({after:.3f} nats) "
-                    f"than the clusters had ({before:.3f}): they were not kept.",
+                    f"Training on pseudo-labels and random views made clusters less predictable from their neighbours' "
+                    f"({after:.3f} instead of {before:.3f} nats), so its result was discarded.",
                 )
                 break
             self.model, self.training = student, name
@@ -95,7 +95,7 @@ class Teaching:
                 agreeing = neighbour_agreement(answers, own) >= agree
 
     def as_they_are(self) -> None:
-        """Teach the clusters of all rows, as long as the network has not learned them, thrice at most."""
+        """Train on the clusters of all rows until the network has learned them, three times at most."""
         before, every, student = self.information[0], np.arange(len(self.rows)), self.network
         for number in range(1, IMITATED + 1):
             self.training = "imitating" if number == 1 else f"imitating-{number}"
@@ -106,9 +106,8 @@ class Teaching:
                 break
         else:
             self.notes += (
-                f"The network says of {wording.share(float((answers != self.clusters).mean()))} of the rows that they "
-                "lie in another cluster than was found for them: clusters so small or so like each other are hard to "
-                "learn.",
+                f"The network assigns {wording.share(float((answers != self.clusters).mean()))} of the rows to another "
+                "cluster than the one found in the graphs: clusters this small or this similar are hard to learn.",
             )
 
     def _learn(

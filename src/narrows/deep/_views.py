@@ -34,21 +34,21 @@ def suited_views(images: Array, rows: Array, seed: int = 0) -> tuple[list[str], 
     ratio = _farther(looked_at, looked_at[..., ::-1])
     views, why = ["affine:1"], []
     if not math.isfinite(ratio):
-        why.append("There are too few images to tell whether mirrored ones are as likely: not mirrored.")
+        why.append("Views are not mirrored: there are too few images to tell whether mirror images are plausible.")
     elif ratio <= AS_LIKELY:
         views.append("flip:1")
-        why.append(f"Mirrored images are as near to the others as the images are ({times(ratio, 2)} as far): mirrored.")
+        why.append(f"Views are mirrored: mirror images are about as near to other images ({times(ratio, 2)} as far).")
     else:
-        why.append(f"Mirrored images are {times(ratio, 2)} as far from the others as the images: not mirrored.")
+        why.append(f"Views are not mirrored: mirror images are {times(ratio, 2)} as far from other images.")
     counts = np.sum([np.bincount(block.reshape(-1), minlength=256) for block in _blocks(looked_at)], axis=0)
     plain = float(counts.max() / counts.sum())
     if images.shape[1] == 1 and plain >= PLAIN:
         views.append(f"stroke:{0.8 * min(1.0, min(images.shape[2:]) / STROKE_SIDE):.2f}")
-        why.append(f"{share(plain)} of all pixels have one value, as in drawings: strokes thicker and thinner.")
+        why.append(f"Views vary the stroke width: {share(plain)} of all pixels have one value, as in drawings.")
     else:
         views.append("light:1")
         why.append(
-            f"{share(plain)} of all pixels have one value, and images are no grey drawings: more and less light."
+            f"Views vary the light: the images are not grey drawings ({share(plain)} of all pixels have one value)."
         )
     return [*views, "erase:0.4"], why
 
@@ -56,7 +56,7 @@ def suited_views(images: Array, rows: Array, seed: int = 0) -> tuple[list[str], 
 def _farther(images: Array, changed: Array) -> float:
     """Return how many times as far ``changed`` images are from their neighbours as ``images`` are: a geometric mean.
 
-    An image is no neighbour of its own changed self.
+    An image is not a neighbour of its own changed self.
     """
     held, queries = _small(images), _small(changed[:ASKED])
     if len(held) < 3:

@@ -1,4 +1,4 @@
-"""What neighbours agree on, taught to a network."""
+"""Clusters from agreement between neighbours, then a network trained on them as pseudo-labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from narrows.geometry.placing import FEWEST
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.views import Views
-from narrows.wording import fixed, plural, verb
+from narrows.wording import fixed, verb
 from narrows.work.stages import Arrays, Notes
 
 __all__ = ["Agreement"]
@@ -38,60 +38,61 @@ __all__ = ["Agreement"]
 WIDTH = 24  # channels of the network's first stage, for images
 SEEN = 40  # pixels a side that it sees at most; of larger images, means of squares
 HIDDEN = [256, 256]  # units of its layers, for vectors
-VIEWED = 200_000  # images seen in all while views are learned, and
-PASSES = 12, 150  # each of them so many times, at least and at most
+VIEWED = 200_000  # images seen in all while views are learned
+PASSES = 12, 150  # over each image, at least and at most
 SPACES = ("pixels", *(f"patches-{grid}" for grid in GRIDS), "views")
 FEW = 256  # with fewer images there is little to learn from views
 COMPARED = 10_000  # rows on which spaces are compared
 
 
 class Agreement(DeepClusterer):
-    """Clusters that tell the most about the clusters of neighbours, taught to a network.
+    """Clusters with the greatest mutual information between neighbours, then pseudo-labels for a network.
 
     1. Spaces: principal components of pixels; codes of patches, on a coarse and on a fine grid (``encoders.patches``);
-       codes of a network that learned to know images again in other views (Chen et al. 2020); and all of them side by
-       side, each in units of its own neighbours' distance.
-    2. In each space 15 neighbours (half as many as a cluster has rows, where those are few), UMAP in 5 dimensions, and
-       k-means for many small cells, which are joined so that the information I(c; c') of neighbours' clusters falls
-       least (``narrows.deep._merging``). I is the mean over the graphs of all single spaces: a clustering made in one
-       is judged by the others too. The space with the greatest I is laid out more often, and of the nine clusterings
-       with the greatest I the one is kept that agrees most with the others.
-       Clusters of like size tell the most. Where groups of very different sizes lie so far apart that joining what is
-       linked most closely leaves less than a third of what else is unknown about a neighbour's cluster, those are kept.
-    3. A network learns the clusters of the rows whose neighbours agree, from random views. Then it learns, twice more,
-       its own answers for the rows whose neighbours in the space of its codes agree.
-    4. Answers for all rows are kept unless their I, in the graph of the space of views, is more than 1 % less than
-       before step 3. Where none are, the network learns the clusters of all rows as they are.
+       codes of a network trained by contrasting views (Chen et al. 2020); and all of these concatenated, each in units
+       of its own nearest-neighbour distance.
+    2. Clusters: in each space, a graph of 15 neighbours (half the rows of a cluster, where that is less), UMAP in 5
+       dimensions, and an over-clustering by k-means, whose small clusters are merged so as to lose the least mutual
+       information I(c; c') between the clusters of neighbours (``narrows.deep._merging``). I is the mean over the
+       graphs of all single spaces, so the other spaces judge a clustering too. The space with the greatest I gets more
+       layouts. The one of the nine best clusterings that agrees most with the others is kept.
+       I is greatest for clusters of equal size. Merging by linkage is used instead where groups of very different sizes
+       are so well separated that it reduces H(c' | c) / H(c), the share of a neighbour's cluster that stays uncertain,
+       to less than a third.
+    3. Pseudo-labels: a network is trained, from random views, on the clusters of the rows whose neighbours agree. Two
+       more rounds train it on its own predictions, for the rows whose neighbours among its codes agree.
+    4. The network's predictions for all rows are kept unless their I, in the graph of the space of views, fell by more
+       than 1 % in step 3. If no round is kept, the network is trained on the clusters of all rows unchanged.
 
     Vectors have one space, the components of their standardised columns, and no views.
 
     Parameters
     ----------
-    n_clusters : the number of clusters; "auto" takes the one that stands out most while cells are joined
-    seed : of everything random
-    views : random changes that do not change what an image shows; None finds out which suit the images
+    n_clusters : the number of clusters; "auto" takes the one that stands out most while clusters are merged
+    seed : of all random numbers
+    views : random changes that do not change what an image shows; None chooses those that suit the images
     code_size : values of the network's code
-    layouts : of the space that is chosen
-    spaces : the single spaces to look for neighbours in, of ``SPACES``; those that the rows do not have are left out
-    passes : over all images while the network learns views; "auto" is 12, and of few images more
-    epochs : over the rows from which it learns clusters; "auto" is 16, and of few rows as many as make 1,500 steps.
-        Rounds after the first have half as many, at half the rate
-    agree : share of a row's neighbours in its own cluster from which on it is taught
-    rounds : how often a network is taught from views; 0 leaves step 3 out
-    grouping : how a layout is grouped: "cells" that are joined, or one "mixture" of Gaussians, for comparison
+    layouts : the number of layouts of the chosen space
+    spaces : the single spaces to find neighbours in, from ``SPACES``; those that do not exist for the rows are left out
+    passes : over all images in training the space of views; "auto" is 12, or more for few images
+    epochs : over the pseudo-labelled rows; "auto" is 16, or as many as make 1,500 steps where rows are few. Rounds
+        after the first have half as many, at half the learning rate
+    agree : a row gets a pseudo-label if at least this share of its neighbours is in its own cluster
+    rounds : rounds of training on pseudo-labels; 0 leaves step 3 out
+    grouping : how a layout is clustered: "cells" merges an over-clustering, "mixture" fits a mixture
 
     Attributes
     ----------
-    rows_ : (N,) those of the fitted rows that no row before them equals
+    rows_ : (N,) the distinct fitted rows, by their first occurrence
     found_ : the clusterings of ``rows_``, the greatest information first
-    chosen_ : the one of them that was kept; None of fewer than eight rows
+    chosen_ : the one of them that was kept; None for fewer than eight rows
     compared_ : the clusterings by which the space was chosen
-    compared_rows_ : (M,) the rows that those sort: ``rows_``, or a choice of them where they are many
+    compared_rows_ : (M,) the rows that those cluster: ``rows_``, or a sample where they are many
     numbers_ : how much each number of clusters stands out, (number, factor), the greatest first; see ``_merging``
     views_ : the views that were used
     agreeing_ : share of rows whose neighbours agree
-    taught_ : how many rounds of teaching are kept
-    information_ : what the clusters told about those of neighbours before and after that, in nats
+    taught_ : how many rounds of training on pseudo-labels are kept
+    information_ : mutual information between the clusters of neighbours before and after those rounds, in nats
     """
 
     quick: ClassVar = {"layouts": 1, "epochs": 1, "spaces": ["pixels"]}
@@ -133,7 +134,7 @@ class Agreement(DeepClusterer):
         self.passes: int | Literal["auto"] = passes if passes == "auto" else whole_number("clustering.passes", passes)
         self.epochs: int | Literal["auto"] = epochs if epochs == "auto" else whole_number("clustering.epochs", epochs)
         if not 0 <= agree <= 1:
-            raise RecipeError("clustering.agree", "must be a share from 0 to 1", value=agree)
+            raise RecipeError("clustering.agree", "must be a fraction from 0 to 1", value=agree)
         for space in spaces:
             if space not in SPACES:
                 remedy = nearest_name(space, SPACES)
@@ -178,7 +179,7 @@ class Agreement(DeepClusterer):
         for name, wrong in asked.items():
             if wrong:
                 raise RecipeError(
-                    f"clustering.{name}", "is of images, and the rows are vectors", value=getattr(self, name),
+                    f"clustering.{name}", "applies only to images, and the rows are vectors", value=getattr(self, name),
                     remedy="Leave it out.",
                 )  # fmt: skip
 
@@ -250,7 +251,9 @@ class Agreement(DeepClusterer):
         makers = {name: make for name, make in makers.items() if name in self.spaces} or {"pixels": makers["pixels"]}
         missing = [name for name in self.spaces if name not in makers]
         if missing and self.spaces != SPACES:  # some were chosen
-            self.notes += (f"The rows do not have the spaces {', '.join(missing)}: {', '.join(makers)} used.",)
+            self.notes += (
+                f"The spaces {', '.join(missing)} do not exist for these rows; {', '.join(makers)} used instead.",
+            )
         spaces = {
             name: stages.arrays(f"space-{name}", partial(_as_rows, make, images=values.ndim == 4))[0]["rows"]
             for name, make in makers.items()
@@ -263,13 +266,13 @@ class Agreement(DeepClusterer):
         """Return the number of clusters that stands out most."""
         self.numbers_ = search.numbers()
         if not self.numbers_:
-            self.notes += ("There are too few rows to estimate a number of clusters from: one cluster made.",)
+            self.notes += ("There are too few rows to estimate the number of clusters, so there is one cluster.",)
             return 1
         (chosen, factor), *others = self.numbers_[:4]
         instead = ", ".join(f"{number} ({fixed(other, 2)})" for number, other in others)
-        after = f"; next to it {verb(len(others), 'comes', 'come')} {instead}" if others else ""
+        after = f"; next {verb(len(others), 'is', 'are')} {instead}" if others else ""
         self.notes += (
-            f"{plural(chosen, 'cluster')} {verb(chosen, 'stands', 'stand')} out most, by a factor of "
+            f"The estimated number of clusters is {chosen:,}: it stands out by a factor of "
             f"{fixed(factor, 2)}{after}. "
             "A factor near 1 means that no number stands out.",
         )
@@ -291,8 +294,8 @@ class Agreement(DeepClusterer):
         self.chosen_ = most_agreed(if_uneven(found))
         if self.chosen_.uneven:
             self.notes += (
-                "The clusters lie apart: joined by how closely they are linked, whatever their sizes, they leave less "
-                "than a third of what is unknown about a neighbour's cluster where cells are joined to tell the most.",
+                "The clusters are well separated and differ in size: they were merged by linkage, which leaves a "
+                "neighbour's cluster less than a third as uncertain as merging for the greatest information does.",
             )
         return self.chosen_.clusters
 
@@ -301,7 +304,7 @@ class Agreement(DeepClusterer):
     def _teach(self, values: Array, clusters: Array, network: Model | None, search: Search, n_clusters: int) -> None:
         graphs = search.graphs
         space = self.chosen_.space if self.chosen_ else list(graphs)[-1]
-        # Pixels that look alike are not always of one kind, which is what views teach: only their own graph can judge.
+        # Similar pixels do not always mean the same kind; views correct that, so only their own graph can judge.
         judges = [graphs["views"][0][:, :ASKED]] if "views" in graphs else asked(graphs)
         done = Teaching(
             values, self.rows_, clusters, n_clusters, judges, network, partial(self._network, values), search.stages,

@@ -1,7 +1,7 @@
-"""A folder that one process writes: who has it, and what may be done to what lies there already.
+"""A folder that one process writes: who holds it, and what may be done to files that are already in it.
 
 The lock is taken before anything is looked at: what another process is writing must be neither judged nor deleted.
-Whoever holds it says so in ``.holder``, for the messages of others. A folder in which nothing came about is left as it
+Whoever holds it says so in ``.holder``, for the messages of others. A folder in which nothing was made is left as it
 was found.
 """
 
@@ -36,7 +36,7 @@ def locked(file: Path, refusal: Callable[[], RunFolderError], *, wait: float = 0
     ----------
     file : of the lock, in a folder that is there
     refusal : makes the error that says who has it
-    wait : seconds to wait for whoever has it
+    wait : seconds to wait while another process holds it
 
     Raises
     ------
@@ -60,7 +60,7 @@ def locked(file: Path, refusal: Callable[[], RunFolderError], *, wait: float = 0
         if error.errno not in (errno.ELOOP, errno.EISDIR):
             raise
         raise RunFolderError(
-            str(file), "must be a file, which is locked while the folder is written", value=error.strerror,
+            str(file), "must be a file: it is locked while the folder is written", value=error.strerror,
             remedy="Delete it.",
         ) from error  # fmt: skip
     try:
@@ -85,26 +85,26 @@ def claimed(
     ----------
     folder : made if it is not there
     kind : what belongs there, such as "a run"
-    marker : the file by which such a folder is known, whatever is in it
-    resume, overwrite : whether what is there may be gone on with, or replaced; replacing it is left to the block
-    came_about : asked at the end whether there is something to go on from; if there was nothing at the start and there
-        is nothing now, whatever is in the folder goes, and the folder if it was made
+    marker : the file that identifies such a folder
+    resume, overwrite : whether existing content may be resumed or replaced; the block does the replacing
+    came_about : called at the end: is there anything to resume? If the folder was empty at the start and there is not,
+        its content is deleted, and the folder too if it was made here
 
     Raises
     ------
-    RunFolderError : the folder holds something else, is in use, cannot be written, or something is there that may be
-        neither gone on with nor replaced
+    RunFolderError : the folder holds something else, is in use, cannot be written, or its content may be
+        neither resumed nor replaced
     """
     if resume and overwrite:
-        raise RunFolderError("--resume and --overwrite", "exclude each other", value=str(folder))
+        raise RunFolderError("--resume and --overwrite", "cannot be given together", value=str(folder))
     made = not folder.exists()
-    empty = False  # nothing is known yet of what may lie there
+    empty = False  # not known yet
     with ExitStack() as lock:
         with _writable(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            _refuse_other(folder, kind, marker)  # without so much as a lock in what is none of ours
+            _refuse_other(folder, kind, marker)  # before a lock file is put into a folder that is not ours
             lock.enter_context(locked(folder / LOCK, lambda: RunFolderError(
-                "--out", f"must not be in use by another process that writes {kind}", value=str(folder),
+                "--out", f"must not be in use by another process that is writing {kind}", value=str(folder),
                 remedy=holder(folder),
             )))  # fmt: skip
         try:
@@ -113,8 +113,8 @@ def claimed(
             empty = not present
             if present and not (resume or overwrite):
                 raise RunFolderError(
-                    "--out", "must not exist yet, so that nothing is lost", value=str(folder),
-                    remedy="Go on with it (--resume), replace it (--overwrite), or choose another folder (--out).",
+                    "--out", "must not exist yet, so that nothing is overwritten", value=str(folder),
+                    remedy="Continue it (--resume), replace it (--overwrite), or choose another folder (--out).",
                 )  # fmt: skip
             with _writable(folder):
                 write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
@@ -127,12 +127,12 @@ def claimed(
 
 
 def holder(folder: Path) -> str:
-    """Return a sentence on who has ``folder``."""
+    """Return a sentence about the process that holds ``folder``."""
     try:
         found = read_json(folder / HELD)
-        return f"Process {found['pid']} on {found['host']} has had it since {found['since']}."
+        return f"Process {found['pid']} on {found['host']} has been using it since {found['since']}."
     except (OSError, ValueError, KeyError, TypeError):
-        return "Another process has just taken it."
+        return "Another process has just started to use it."
 
 
 def now() -> str:
@@ -141,7 +141,7 @@ def now() -> str:
 
 
 def contents(folder: Path) -> set[str]:
-    """Return the names in ``folder``, but for what whoever has it leaves there, and files that were never finished."""
+    """Return the names in ``folder`` without lock files and unfinished files."""
     return {path.name for path in folder.iterdir() if path.name not in OURS and not path.name.endswith(".part")}
 
 
@@ -150,7 +150,7 @@ def _refuse_other(folder: Path, kind: str, marker: str) -> set[str]:
     present = contents(folder)
     if present and marker not in present:
         raise RunFolderError(
-            "--out", f"must be a new folder or that of {kind}", value=str(folder),
+            "--out", f"must be a new folder or the folder of {kind}", value=str(folder),
             remedy="Nothing in it was touched. Choose another folder.",
         )  # fmt: skip
     return present
@@ -162,12 +162,12 @@ def _writable(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunFolderError(
-            "--out", "must be a folder that can be written", value=str(folder), remedy=f"{error.strerror}."
+            "--out", "must be a writable folder", value=str(folder), remedy=f"{error.strerror}."
         ) from error
 
 
 def _empty(folder: Path, *, whole: bool) -> None:
-    """Take back what was written to a folder that held nothing before."""
+    """Undo what was written to a folder that was empty before."""
     import shutil
 
     for path in folder.iterdir():

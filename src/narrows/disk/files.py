@@ -241,7 +241,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mappin
 
     Raises
     ------
-    TrainingError : an array holds NaN or infinity; what is no number is not kept
+    TrainingError : an array holds NaN or infinity; what is not a number is not kept
     """
     from safetensors.numpy import save
 
@@ -273,7 +273,7 @@ def parse_arrays(content: bytes) -> tuple[dict[str, Array], dict[str, Any]]:
     metadata = json.loads(header.get("narrows", "{}"))
     digest = metadata.pop("sha256", None)
     if digest is not None and digest != _digest(arrays, metadata):
-        raise ValueError("its content is not what was written: it has another sha256 than its header says")
+        raise ValueError("its content is not what was written: its sha256 differs from the one in its header")
     return arrays, metadata
 
 
@@ -413,7 +413,7 @@ def _named(error: OSError, path: Path, size: int | None) -> WriteError:
     if error.errno in FULL:
         needs = [f"{size:,} bytes"] if size is not None else getattr(error, "__notes__", ["some bytes more"])
         with suppress(OSError):
-            said += f"; it needs {needs[0]}, and {shutil.disk_usage(path.parent).free:,} are free there"
+            said += f"; it needs {needs[0]}, and {shutil.disk_usage(path.parent).free:,} are free"
     return WriteError(error.errno, said, str(path))
 
 

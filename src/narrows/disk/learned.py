@@ -45,10 +45,10 @@ def checked_state(owner: str, shapes: Mapping[str, str], arrays: Mapping[str, Ar
 
     Raises
     ------
-    RunFolderError : other names, shapes that do not fit together, or values that are no finite numbers
+    RunFolderError : other names, shapes that do not fit together, or values that are not finite numbers
     """
     if set(arrays) != set(shapes):
-        raise RunFolderError(f"the saved {owner}", f"must hold {', '.join(sorted(shapes))}", value=sorted(arrays))
+        raise RunFolderError(f"the saved {owner}", f"must contain {', '.join(sorted(shapes))}", value=sorted(arrays))
     lengths: dict[str, int] = {}
     for name, letters in shapes.items():
         shape, dtype = arrays[name].shape, arrays[name].dtype
@@ -59,6 +59,6 @@ def checked_state(owner: str, shapes: Mapping[str, str], arrays: Mapping[str, Ar
         if not fits or dtype.kind != "f" or not np.isfinite(arrays[name]).all():
             raise RunFolderError(
                 f"the saved {owner}", f"must have finite numbers of shape ({', '.join(letters)}) in {name!r}",
-                value=f"{dtype} {shape}", remedy="The file is damaged or from another program; run again.",
+                value=f"{dtype} {shape}", remedy="The file is damaged or comes from another program; repeat the run.",
             )  # fmt: skip
     return dict(arrays)

@@ -81,7 +81,7 @@ def read(
         size = os.fstat(file.fileno()).st_size
         content = file.read(size + 1) or b""
     if len(content) > size:
-        raise refused(str(path), "must not grow while it is read", value=f"more than {size:,} bytes")
+        raise refused(str(path), "must not grow while it is being read", value=f"more than {size:,} bytes")
     return content
 
 
@@ -95,7 +95,7 @@ def parse_json(content: bytes) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise ValueError("it is nested too deeply") from error
 
 
 def parse_toml(content: bytes) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def parse_toml(content: bytes) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode("utf-8"))
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise ValueError("it is nested too deeply") from error
 
 
 @cache
@@ -121,7 +121,7 @@ def half_of_memory() -> int:
 
 
 def _kind_of(path: str | Path) -> str | None:
-    """Return what a name stands for that is no regular file; None where it is one, or is not there."""
+    """Return what a name stands for that is not a regular file; None where it is one, or is not there."""
     try:
         mode = os.stat(path).st_mode
     except OSError:

@@ -1,13 +1,13 @@
-"""What was saved is read as it was saved, or not at all.
+"""Saved files are read exactly as they were written, or not at all.
 
-Whoever saves keeps the sha256 of every file beside the files; whoever reads takes a file's bytes once, holds them
-against it, and parses those very bytes. A run folder keeps the hashes in ``manifest.json``, everything else that is
+Saving also writes the sha256 of every file. Reading takes a file's bytes once, checks them against it, and parses those
+bytes. A run folder keeps the hashes in ``manifest.json``, everything else that is
 saved in ``hashes.json``::
 
     {"files": {"config.json": "3f0c...", "model.safetensors": "9a41..."}}
 
-This finds what changed by accident or by hand. It is no signature: a stranger can write hashes of his own, and so
-whatever is parsed is checked as well, and nothing is read but regular files of a size that can be (see ``regular``).
+This detects changes by accident or by hand. It is not a signature, since a stranger can write hashes too. So parsed
+content is checked as well, and only regular files of a plausible size are read (see ``regular``).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from narrows.errors import InputError, RecipeError, RunFolderError
 T = TypeVar("T")
 
 MANIFEST, HASHES = "manifest.json", "hashes.json"
-AGAIN = "Copy it again from where it came, or make it anew."
-RUN_AGAIN = "Copy it again from where it came, or make the run again."
-HOLDS = "A run is writing this folder: wait until it has ended."
+AGAIN = "Copy it again from its source, or create it again."
+RUN_AGAIN = "Copy it again from its source, or repeat the run."
+HOLDS = "A run is writing to this folder: wait until it has finished."
 HELD = ".holder"  # in the folder of a run while a process writes it
 #: Bytes that a file may have, by the end of its name; any other is held whole in memory, which is its bound.
 MOST = {".toml": MOST_SETTINGS, ".json": MOST_TEXT, ".md": MOST_SETTINGS}
@@ -42,15 +42,15 @@ class Parts:
     Parameters
     ----------
     place : a folder, or a ``.zip`` file
-    hashes : name -> sha256; None where there are none, as of what older versions saved
+    hashes : name -> sha256; None if there are none, as in files saved by older versions
     listing : the file that ``hashes`` come from
     whole : whether every file must have a hash; those of a folder that is being written need none
-    remedy : what to do about a file that is not what it was, as a sentence
+    remedy : what to do about a changed file, as a sentence
 
     Raises
     ------
-    RunFolderError : by all that read: a file that is missing, changed, cannot be parsed, is no regular file or has more
-        bytes than such a file can have, by its name
+    RunFolderError : by all that read: a file that is missing, changed, cannot be parsed, is no regular file or is too
+        large; the error names it
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Parts:
         return cls(place, None, remedy=remedy or AGAIN)
 
     def __contains__(self, name: str) -> bool:
-        """Whether there is such a file, or ought to be."""
+        """Whether there is such a file, or should be."""
         return name in (self.hashes or {}) or self._is_there(name)
 
     def path(self, name: str) -> str:
@@ -108,7 +108,7 @@ class Parts:
             raise RunFolderError(self.path(name), error.rule, value=error.value, remedy=self.remedy) from error
         except OSError as error:
             raise RunFolderError(
-                self.path(name), "must be a file that can be read", value=error.strerror, remedy=self.remedy
+                self.path(name), "must be a readable file", value=error.strerror, remedy=self.remedy
             ) from error
         self._digests[name] = digest = hashlib.sha256(content).hexdigest()
         if self.hashes is not None and digest != self.hashes.get(name, None if self.whole else digest):
@@ -125,7 +125,7 @@ class Parts:
         return self._digests[name]
 
     def parsed(self, name: str, parse: Callable[[bytes], Any]) -> Any:
-        """Return what ``parse`` makes of a file; whatever is wrong with it becomes one clear error."""
+        """Return what ``parse`` makes of a file; any error becomes one clear error that names the file."""
         content = self.read(name)
         try:
             return parse(content)
@@ -135,7 +135,7 @@ class Parts:
     def damaged(self, name: str, what: object) -> RunFolderError:
         """Return the error that says what is wrong with a file."""
         said = f"{type(what).__name__}: {what}" if isinstance(what, Exception) else str(what)
-        return RunFolderError(self.path(name), "must be whole, as it was saved", value=said, remedy=self.remedy)
+        return RunFolderError(self.path(name), "must be undamaged", value=said, remedy=self.remedy)
 
     def text(self, name: str) -> str:
         """Return a text (UTF-8)."""
@@ -243,7 +243,7 @@ class _Within(Parts):
 
 
 def new_place(folder: str | Path) -> Path:
-    """Make the folder that something is about to be saved to.
+    """Make a folder to save to.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def new_place(folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / MANIFEST).exists():
         raise RunFolderError(
-            "folder", "must not be that of a run, whose own files would be replaced", value=str(folder),
+            "folder", "must not be a run's folder, because the run's files would be replaced", value=str(folder),
             remedy="Choose another folder.",
         )  # fmt: skip
     return folder

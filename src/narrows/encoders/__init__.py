@@ -1,4 +1,4 @@
-"""Encoders: whatever turns rows into codes. One file per encoder; a trained network is the first of them."""
+"""Encoders turn rows into codes. One file per encoder; a trained network is one of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ARRAYS = "encoder.safetensors"
 
 
 class FittedEncoder(Learned, Encoder):
-    """An encoder that is a few arrays, found by looking at rows once: nothing is trained by gradients.
+    """An encoder that consists of a few arrays, fitted in one pass over the rows without gradients.
 
     A subclass's constructor takes the arguments that a recipe may set, each with a default, keeps each under its own
     name, and raises InputError where they cannot be.
@@ -53,9 +53,9 @@ class FittedEncoder(Learned, Encoder):
         return self
 
     def check_rows(self, shape: tuple[int, ...], rows: int) -> None:
-        """Raise DataError unless it can learn from so many rows of ``shape``."""
+        """Raise DataError unless it can learn from that many rows of ``shape``."""
         if not rows or not shape:
-            raise DataError("values", "must be rows, at least one of them", value=(rows, *shape))
+            raise DataError("values", "must have at least one row", value=(rows, *shape))
 
     def arguments(self) -> dict[str, Any]:
         """Return what it was made with, name -> value."""
@@ -71,11 +71,13 @@ class FittedEncoder(Learned, Encoder):
         """
         encoder = cls(**arguments)
         if not isinstance(shape, list | tuple) or not all(type(side) is int and side > 0 for side in shape):
-            raise RunFolderError("the saved encoder", "must say of what shape its rows are", value=shape)
+            raise RunFolderError("the saved encoder", "must give the shape of its rows", value=shape)
         encoder.take_state("encoder", arrays)
         encoder.input_shape, encoder.preprocessing = tuple(shape), {}
         if not encoder._fits():
-            raise RunFolderError("the saved encoder", "must hold arrays of one encoder of its rows", value=shape)
+            raise RunFolderError(
+                "the saved encoder", "must contain the arrays of one encoder for its rows", value=shape
+            )
         return encoder
 
     def describe(self) -> str:
@@ -98,7 +100,7 @@ class FittedEncoder(Learned, Encoder):
         try:
             named = dict(config["encoder"])
             if (name := named.pop("name")) != name_of(cls):
-                raise ValueError(f"{name!r} is not read by {cls.__name__}")
+                raise ValueError(f"{name!r} cannot be read by {cls.__name__}")
             encoder = cls.from_state(arrays, config["input_shape"], **named)
         except Exception as error:
             raise parts.damaged(CONFIG, error) from error

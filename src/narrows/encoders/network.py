@@ -1,4 +1,4 @@
-"""A trained network: what the sections net, objective and train of a recipe speak of."""
+"""A trained network, as described by the sections net, objective and train of a recipe."""
 
 from narrows.encoding.model import Model
 

@@ -85,8 +85,8 @@ class PatchCodes(FittedEncoder):
         """Raise DataError unless they are images, as large as a patch and enough of them for the centres."""
         if len(shape) != 3 or not rows:
             raise DataError(
-                "images", "must be of shape (N, C, H, W), at least one of them", value=(rows, *shape),
-                remedy="Vectors have no patches: encoder.name=pca takes them.",
+                "images", "must have shape (N, C, H, W), with N >= 1", value=(rows, *shape),
+                remedy="Vectors have no patches: use encoder.name=pca for them.",
             )  # fmt: skip
         if min(shape[1:]) < self.side:
             raise DataError(
@@ -95,7 +95,7 @@ class PatchCodes(FittedEncoder):
             )  # fmt: skip
         if self.grid > min(shape[1:]):
             raise DataError(
-                "images", f"must be at least as high and wide as the {self.grid} fields of the grid",
+                "images", f"must be at least {self.grid} pixels high and wide, the size of the grid",
                 value=(rows, *shape), remedy=f"Set a grid of at most {min(shape[1:])} (encoder.grid).",
             )  # fmt: skip
         if rows * PER_IMAGE < self.n_centers:

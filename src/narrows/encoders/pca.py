@@ -1,4 +1,4 @@
-"""Principal component analysis: the linear encoder and decoder, and what others are held against."""
+"""Principal component analysis: the linear encoder and decoder, and what others are compared with."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class PCACodes(FittedEncoder):
         return True
 
     def blocks(self, rows: int) -> Iterator[slice]:
-        """Yield the slices in which so many rows are encoded."""
+        """Yield the slices in which ``rows`` rows are encoded."""
         return _slices(rows, self.input_shape)
 
     def _fit(self, values: Array) -> None:
@@ -92,7 +92,7 @@ class PCACodes(FittedEncoder):
         return codes.astype(np.float32)
 
     def unclipped(self, codes: Array) -> Array:
-        """Return what ``decode`` does of ``codes`` (N, K) with what lies beyond black and white, all at once."""
+        """Return what ``decode`` does of ``codes`` (N, K) with values outside black and white, all at once."""
         outputs: Array = (codes @ self.components_ + self.mean_).astype(np.float32).reshape(-1, *self.input_shape)
         return outputs
 

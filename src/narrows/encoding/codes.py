@@ -130,11 +130,11 @@ class CodeDistribution:
 
         Raises
         ------
-        RunFolderError : arrays that are no mixture of Gaussians
+        RunFolderError : arrays that are not a mixture of Gaussians
         """
         found = checked_state("sampler", {"weights": "M", "means": "MK", "factors": "MKK"}, arrays)
         if not (found["weights"] >= 0).all() or found["weights"].sum() <= 0:
-            raise RunFolderError("the saved sampler", "must have weights that are shares", value=found["weights"])
+            raise RunFolderError("the saved sampler", "must have weights that sum to 1", value=found["weights"])
         return cls(**found)
 
 

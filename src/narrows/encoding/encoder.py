@@ -1,6 +1,6 @@
-"""What turns rows into codes: the contract that all who encode, decode and compare rows ask, and nothing else.
+"""The contract of an encoder, which turns rows into codes; code that encodes, decodes or compares rows relies on it.
 
-A trained network is one (``model.py``); the others, which nothing trains by gradients, are in ``encoders/``.
+A trained network is an encoder (``model.py``); those that are not trained by gradients are in ``encoders/``.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Encoder(ABC):
 
     #: Whether a run trains it by the training loop, as the sections net, objective and train say.
     trains_network: ClassVar[bool] = False
-    #: Whether others are held against it, so that it is held against nothing.
+    #: Whether it is the baseline that others are compared with.
     is_baseline: ClassVar[bool] = False
     #: What a report calls it.
     title: ClassVar[str] = "encoder"
     #: The files that ``write`` writes.
     files: ClassVar[tuple[str, ...]]
-    #: Arguments that are no settings of a recipe.
+    #: Arguments that are not settings of a recipe.
     given_by_run: ClassVar[tuple[str, ...]] = ("seed",)
 
     input_shape: tuple[int, ...] = ()  # until it is fitted
@@ -83,7 +83,7 @@ class Encoder(ABC):
 
         Raises
         ------
-        InputError : no array, rows of another shape, or an encoder that has not learned from any
+        InputError : no array, rows of another shape, or an encoder that is not fitted
         """
         return in_blocks(self, values, self._encode, progress, "encode")
 
@@ -105,19 +105,19 @@ class Encoder(ABC):
         return outputs
 
     def reconstruct(self, values: Array) -> Array:
-        """Return what comes back from the codes of rows, as ``decode`` gives it; of corrupted images the clean ones."""
+        """Return the reconstructions of rows, as ``decode`` gives them; a denoising encoder cleans corrupted rows."""
         self.require_decoder()
         return in_blocks(self, values, lambda block: self._decode(self._encode(block)))
 
     def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (rows, the same corrupted, what is made of these) block by block, each float32.
+        """Yield (rows, corrupted rows, cleaned rows) block by block, each float32.
 
         Raises
         ------
         InputError : an encoder that did not learn to clean
         """
         self.require_denoiser()
-        raise NotImplementedError(f"{type(self).__name__} says that it corrupts, and has no denoised")
+        raise NotImplementedError(f"{type(self).__name__} corrupts but does not define denoised")
 
     def errors(self, values: Array) -> Array:
         """Return each row's mean squared error (N,) float32, of values as ``prepared`` has them."""
@@ -133,7 +133,7 @@ class Encoder(ABC):
         """Raise a clear InputError unless it can decode."""
         if not self.decodes:
             raise InputError(
-                "this encoder", "must be able to decode to reconstruct, denoise or generate; it encodes alone",
+                "this encoder", "must have a decoder to reconstruct, denoise or generate; it only encodes",
                 value=self.title, remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
             )  # fmt: skip
 
@@ -150,12 +150,12 @@ class Encoder(ABC):
         """Raise a clear InputError unless it has learned from rows."""
         if not self.input_shape:
             raise InputError(
-                "this encoder", "must have learned from rows before it is used", value=self.title,
+                "this encoder", "must be fitted before it is used", value=self.title,
                 remedy="Call its fit(values) first.",
             )  # fmt: skip
 
     def blocks(self, rows: int) -> Iterator[slice]:
-        """Yield the slices in which so many rows are encoded."""
+        """Yield the slices in which ``rows`` rows are encoded."""
         return blocks(rows, self.input_shape)
 
     def to(self, device: Any) -> Self:
@@ -171,16 +171,16 @@ class Encoder(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return what it is, as the first words of a sentence in Markdown that goes on with "on images of ..."."""
+        """Return what it is, as the start of a sentence in Markdown that continues "on images of ..."."""
 
     @abstractmethod
     def write(self, folder: Path) -> None:
-        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
+        """Write what ``save`` does, without hashes: the caller writes those of all its files together."""
 
     @classmethod
     @abstractmethod
     def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Self:
-        """Read what ``save`` wrote, from a folder, that of a run, or the parts of something saved.
+        """Load what ``save`` wrote, from a folder, a run folder, or the parts of a saved object.
 
         Raises
         ------
@@ -194,7 +194,7 @@ class Encoder(ABC):
 
     def _decode(self, codes: Array) -> Array:
         """Return what a block of codes (B, K) float32 stands for; of those that decode."""
-        raise NotImplementedError(f"{type(self).__name__} says that it decodes, and has no _decode")
+        raise NotImplementedError(f"{type(self).__name__} decodes but does not define _decode")
 
 
 encoders.contract = Encoder
@@ -214,13 +214,13 @@ def in_blocks(
 
     Raises
     ------
-    InputError : no array, rows of another shape, or an encoder that has not learned from any
+    InputError : no array, rows of another shape, or an encoder that is not fitted
     """
     encoder.require_fitted()
     check_array(values)
     if tuple(values.shape[1:]) != encoder.input_shape:
         raise InputError(
-            "data", f"must have rows of shape {encoder.input_shape}, as those learned from",
+            "data", f"must have rows of shape {encoder.input_shape}, like the rows it was fitted on",
             value=tuple(values.shape[1:]),
         )  # fmt: skip
     made = None
@@ -243,7 +243,7 @@ def check_array(values: Any) -> None:
     if not isinstance(values, np.ndarray):
         raise DataError(
             "values", "must be an array of rows", value=type(values).__name__,
-            remedy="That of any source is narrows.open(source).values.",
+            remedy="For other sources, use narrows.open(source).values.",
         )  # fmt: skip
 
 
@@ -254,7 +254,7 @@ def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:
 
 
 def usual_code_size(shape: Sequence[int]) -> int:
-    """Return how long a code is when nobody says: 32, or a quarter of the values where there are fewer than 128."""
+    """Return the default length of a code: 32, or a quarter of the values where there are fewer than 128."""
     values = math.prod(shape)
     return 32 if values >= 128 else max(min(2, values), values // 4)
 
@@ -270,7 +270,7 @@ def parts_of(place: str | Path | Parts, *names: str, what: str) -> Parts:
     if not all(name in parts for name in names):
         raise RunFolderError(
             str(parts.place), f"must hold {what} ({' and '.join(names)})",
-            remedy="Was the run finished? `narrows run --resume` goes on with one that was not.",
+            remedy="If the run was not finished, continue it with `narrows run --resume`.",
         )  # fmt: skip
     return parts
 
@@ -290,7 +290,7 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
         )  # fmt: skip
     kept = config.get("preprocessing")
     if not isinstance(kept, dict) or not kept.keys() <= KEPT:
-        raise parts.damaged(CONFIG, f"preprocessing must say how data are opened, not {kept!r}")
+        raise parts.damaged(CONFIG, f"preprocessing must be settings for opening data, not {kept!r}")
     try:
         size, _, _ = check_geometry(
             *(kept.get(*known) for known in (("size", "auto"), ("channels", "auto"), ("fit", "crop")))
@@ -302,8 +302,8 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
     shape = config.get("input_shape")
     # Before data are opened: everything would be brought to that size first.
     if size != "auto" and (not isinstance(shape, list) or shape[1:] != list(size)):
-        raise parts.damaged(CONFIG, f"images of {size[0]}x{size[1]} are no input of shape {shape}")
-    # Nobody types these two, so that no one looks at them when data are opened.
+        raise parts.damaged(CONFIG, f"images of {size[0]}x{size[1]} do not fit an input of shape {shape}")
+    # A person does not type these two, so opening the data does not check them.
     offsets, ends = kept.get("offsets") or {}, kept.get("range") or [0, 1]
     if not isinstance(offsets, dict) or not all(map(str.isdecimal, offsets)) or not _are_numbers(offsets.values()):
         raise parts.damaged(CONFIG, f"offsets must be numbers of columns, not {offsets!r}")

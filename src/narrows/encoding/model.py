@@ -176,11 +176,11 @@ class Model(nn.Module, Encoder):
         if not isinstance(self.net, Network):
             raise InputError(
                 "this model", f"{rule} network has none", value=self.config["net"]["name"],
-                remedy="Another clustering or objective trains one.",
+                remedy="Choose a clustering or objective that trains one.",
             )  # fmt: skip
         free = not self.objective.only_in_methods
         raise InputError(
-            "this model", f"{rule} objective trains the encoder alone", value=self.config["objective"],
+            "this model", f"{rule} objective trains only the encoder", value=self.config["objective"],
             remedy=f"Train with {'--set objective.reconstruction=1, or with ' if free else ''}another objective.",
         )  # fmt: skip
 
@@ -192,7 +192,7 @@ class Model(nn.Module, Encoder):
         )
 
     def write(self, folder: Path) -> None:
-        """Write what ``save`` does but for the hashes, which whoever saves more beside it keeps of everything."""
+        """Write what ``save`` does, without hashes: the caller writes those of all its files together."""
         write_arrays(folder / "model.safetensors", state_arrays(self), {"format": FORMAT})
         write_json(folder / CONFIG, self.config)
 
@@ -202,15 +202,15 @@ class Model(nn.Module, Encoder):
 
         Raises
         ------
-        RunFolderError : files missing, changed, damaged, or not fitting each other; weights that are no finite numbers
+        RunFolderError : files missing, changed, damaged, or not fitting each other; weights that are not finite numbers
         RecipeError : the model names code outside narrows and ``trust_code`` is False
         """
         parts = parts_of(place, CONFIG, what="a saved encoder")
         config = checked_config(parts)
         if "encoder" in config:
             raise RunFolderError(
-                parts.path(CONFIG), "must be that of a network", value=config["encoder"],
-                remedy="Another encoder is read by narrows.Run(folder).encoder(), or narrows.encoders.load(folder).",
+                parts.path(CONFIG), "must belong to a network", value=config["encoder"],
+                remedy="Load other encoders with narrows.Run(folder).encoder() or narrows.encoders.load(folder).",
             )  # fmt: skip
         arrays, _ = parts_of(parts, *PARTS, what="a saved model").arrays("model.safetensors")
         try:
@@ -283,11 +283,11 @@ def check_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> 
     """Raise RunFolderError unless ``arrays`` are those of a module, by names, shapes and types, and finite."""
     own = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in module.state_dict().items()}
     if own != {name: (array.shape, f"torch.{array.dtype}") for name, array in arrays.items()}:
-        raise RunFolderError(source, "must hold exactly the weights its config.json describes")
+        raise RunFolderError(source, "must contain exactly the weights that its config.json describes")
     if (name := not_finite(arrays)) is not None:
         raise RunFolderError(
-            source, "must hold finite weights", value=f"NaN or infinity in {name!r}",
-            remedy="What it was trained to has diverged: train again with a lower learning rate.",
+            source, "must contain only finite weights", value=f"NaN or infinity in {name!r}",
+            remedy="Its training diverged: train again with a lower learning rate.",
         )  # fmt: skip
 
 

@@ -1,1 +1,1 @@
-"""The scikit-learn face over the same functions the pipeline uses."""
+"""The scikit-learn estimators, over the same functions that the pipeline uses."""

@@ -14,7 +14,7 @@ from narrows.errors import RunFolderError
 
 
 class Coded:
-    """Rows are encoded, and their codes sorted into clusters: what a clustering that trains its network does at once.
+    """Encodes rows and clusters their codes, behind the interface of a clustering that trains its own network.
 
     Parameters
     ----------
@@ -38,12 +38,12 @@ class Coded:
 
     @property
     def n_clusters(self) -> int:
-        """The number of clusters that was asked for."""
+        """The requested number of clusters."""
         return int(self.reader_.n_clusters)
 
     @property
     def n_clusters_(self) -> int:
-        """M, the clusters there are, those without a row included."""
+        """M, the number of clusters, including empty ones."""
         return self.reader_.n_clusters_
 
     def fit(self, rows: Array, stages: object = None, *, preprocessing: Mapping[str, Any] | None = None) -> Self:
@@ -90,5 +90,5 @@ class Coded:
         """
         encoder, clusterer = load(parts, trust_code=trust_code), method.load(parts)
         if not isinstance(encoder, FittedEncoder) or encoder.code_size != clusterer.length("K"):
-            raise RunFolderError(str(parts.place), "must hold an encoder and a clustering of its codes")
+            raise RunFolderError(str(parts.place), "must contain an encoder and a clustering of its codes")
         return cls(encoder, clusterer)

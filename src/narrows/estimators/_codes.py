@@ -1,4 +1,4 @@
-"""What estimators share that turn rows into codes."""
+"""What estimators that turn rows into codes share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from narrows.encoding.encoder import Encoder
 
 
 class GivesCodes(TransformerMixin):  # type: ignore[misc]
-    """For estimators whose ``transform`` gives codes (N, K) float32: as long as those of ``model_``, or as it says."""
+    """For estimators whose ``transform`` returns codes (N, K) float32, by default of the length of ``model_``'s."""
 
     model_: Encoder
 
@@ -27,7 +27,7 @@ class GivesCodes(TransformerMixin):  # type: ignore[misc]
         return self.model_.code_size
 
     def __sklearn_tags__(self) -> Any:
-        """Say that codes are float32 whatever comes in."""
+        """Tell scikit-learn that codes are always float32."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

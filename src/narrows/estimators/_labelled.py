@@ -1,4 +1,4 @@
-"""What estimators share that learn classes: where labels come from, and how a share of right answers is counted."""
+"""What estimators that learn classes share: the source of labels, and accuracy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
     classes_: Array
 
     def score(self, X: Source, y: Any = None, sample_weight: Any = None) -> float:
-        """Return the share of rows classified right; without ``y`` by the labels of ``X``, where they are known."""
+        """Return the accuracy on ``X``, by ``y`` or else by the known labels of ``X``."""
         check_is_fitted(self)
         data = self._open(X)
         if y is None:
@@ -38,9 +38,9 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
         return float(np.average(right, weights=sample_weight))
 
     def _labelled(self, X: Source, y: Any, *, fitting: bool = True) -> tuple[Dataset, Array]:
-        """Return the rows with a known label, and those labels as they are called.
+        """Return the rows with a known label, and the names of those labels.
 
-        ``fitting`` is whether the rows say what others must look like; otherwise ``model_`` does.
+        ``fitting`` is whether these rows define the expected shape; otherwise ``model_`` does.
         """
         source = given(X)
         if y is None:
@@ -68,13 +68,13 @@ class LearnsClasses(Saved, ClassifierMixin):  # type: ignore[misc]
         record |= {"classes": self.classes_.tolist(), "type of classes": self.classes_.dtype.str}
 
     def _read_classes(self, parts: Parts, record: Mapping[str, Any], count: int) -> None:
-        """Take on the classes, which must be as many as the network tells apart."""
+        """Set the classes, which must be as many as the network distinguishes."""
         found, kind = record.get("classes"), record.get("type of classes")
         if not isinstance(found, list) or any(isinstance(one, list | dict) or one is None for one in found):
             raise parts.damaged(self._record, f"classes {found!r}")
         if len(found) != count or len(set(found)) < len(found):
             raise RunFolderError(
-                parts.path(self._record), "must hold as many classes as the network tells apart", value=found
+                parts.path(self._record), "must contain as many classes as the network distinguishes", value=found
             )
         try:
             dtype = np.dtype(kind)
@@ -95,7 +95,7 @@ def _known(data: Dataset) -> tuple[Array, Dataset, Array]:
     """
     known = np.zeros(len(data), bool) if data.labels is None else data.labels >= 0
     if not known.any():
-        raise DataError("y", "must be given, since X has no labels")
+        raise DataError("y", "must be given, because X has no labels")
     data = data.take(known)
     labels = np.asarray(data.labels)
     return known, data, labels if data.label_names is None else np.array(data.label_names)[labels]

@@ -1,4 +1,4 @@
-"""What every estimator does alike: parameters are checked, kept with what was learned, and read again."""
+"""What all estimators share: parameters are checked, saved with what was learned, and loaded."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Saved(TellsNovelty):
 
     @classmethod
     def load(cls, path: str | Path | Parts, *, trust_code: bool = False) -> Self:
-        """Read what ``save`` wrote; it answers with the same bits. What it says of the fitted rows is not kept.
+        """Load what ``save`` wrote; it returns the same bits. Attributes about the fitted rows are not saved.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Saved(TellsNovelty):
         """
         parts = path if isinstance(path, Parts) else Parts.of(path)
         if cls._record not in parts and cls._bare is None:
-            raise RunFolderError(str(parts.place), f"must hold a saved {cls.__name__} ({cls._record})")
+            raise RunFolderError(str(parts.place), f"must contain a saved {cls.__name__} ({cls._record})")
         record = parts.json(cls._record) if cls._record in parts else dict(cls._bare or {})
         learned = cls._read_learned(parts, record, trust_code)
         model = learned if isinstance(learned, Encoder) else learned.model_
@@ -101,7 +101,7 @@ class Saved(TellsNovelty):
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether ``fit`` came to its end, or this was loaded."""
+        """Whether ``fit`` has finished, or this was loaded."""
         return hasattr(self, "model_")
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
@@ -120,7 +120,7 @@ class Saved(TellsNovelty):
         return dict(self.get_params(deep=False))  # type: ignore[attr-defined]
 
     def _check_parameters(self) -> dict[str, Any]:
-        """Return the parameters that are no objects as plain values: NumPy's arrays are lists, its numbers numbers.
+        """Return the parameters that are not objects as plain values: NumPy's arrays are lists, its numbers numbers.
 
         Raises
         ------
@@ -140,11 +140,11 @@ class Saved(TellsNovelty):
         return Model.load(parts, trust_code=trust_code)
 
     def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
-        """Take on what ``_write`` wrote besides the model, which is there already."""
+        """Read what ``_write`` wrote besides the model, which is already set."""
 
     @classmethod
     def _earlier(cls, learned: Any) -> dict[str, Any]:
-        """Return the parameters of an estimator saved by an earlier narrows, which did not keep them."""
+        """Return the parameters of an estimator saved by an earlier version of narrows, which did not save them."""
         return {}
 
     def _kept(self, name: str, value: Any, arrays: dict[str, Array]) -> Any:
@@ -159,7 +159,7 @@ class Saved(TellsNovelty):
             return cls._earlier(learned)
         kept, known = record["parameters"], inspect.signature(cls).parameters.keys()
         if not isinstance(kept, dict) or not kept.keys() <= known:
-            raise RunFolderError(parts.path(cls._record), "must hold this estimator's parameters", value=kept)
+            raise RunFolderError(parts.path(cls._record), "must contain this estimator's parameters", value=kept)
         arrays = parts.arrays(PARAMETERS)[0] if PARAMETERS in parts else {}
         try:
             parameters = {name: from_json(value, arrays) for name, value in kept.items()}
@@ -168,14 +168,14 @@ class Saved(TellsNovelty):
         code = [entry for entry in _entries(kept) if ":" in entry]
         if code and not trust_code:
             raise RunFolderError(
-                parts.path(cls._record), "must name parts of narrows only", value=code[0],
+                parts.path(cls._record), "must name only parts of narrows", value=code[0],
                 remedy="If you trust this model's author, pass trust_code=True.",
             )  # fmt: skip
         return parameters
 
 
 def _entries(kept: Any) -> Iterator[str]:
-    """Yield what parameters name in registries, however deep they do: a later fit looks it up as a person's own."""
+    """Yield the registry names in parameters at any depth, which a later ``fit`` would trust."""
     inside = list(kept.items()) if isinstance(kept, dict) else [("", one) for one in kept]
     for name, value in inside:
         if isinstance(value, dict | list):
@@ -197,7 +197,7 @@ def axes_and_history(
     if not isinstance(axes, str) or axes not in (AXES if model.is_images else VECTOR_AXES):
         raise parts.damaged(name, f"axes {axes!r}")
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
-        raise parts.damaged(name, "a history that is no list of epochs")
+        raise parts.damaged(name, "a history that is not a list of epochs")
     return axes, history
 
 
@@ -235,11 +235,11 @@ def as_json(name: str, value: Any, arrays: dict[str, Array]) -> Any:
         return {KIND: "random state", "state": as_json(name, value.get_state(legacy=False), arrays)}
     if isinstance(value, Mapping) and KIND not in value and all(isinstance(key, str) for key in value):
         return {key: as_json(name, one, arrays) for key, one in value.items()}
-    raise InputError(name, "must be numbers, texts, or lists or mappings of them, to be saved", value=value)
+    raise InputError(name, "must be numbers, strings, or lists or mappings of these, to be saved", value=value)
 
 
 def from_json(value: Any, arrays: Mapping[str, Array]) -> Any:
-    """Return what ``as_json`` was given; raises whatever a value from elsewhere makes it stumble on."""
+    """Return the value from what ``as_json`` returned; a manipulated value may raise any exception."""
     if isinstance(value, list):
         return [from_json(one, arrays) for one in value]
     if not isinstance(value, dict):
@@ -262,7 +262,7 @@ def _random_state(state: dict[str, Any]) -> np.random.RandomState:
     if (kind := state["bit_generator"]) not in GENERATORS:
         raise ValueError(f"no generator is called {kind!r}")
     if kind == "MT19937" and not 0 <= state["state"]["pos"] <= len(state["state"]["key"]):
-        raise ValueError("a position outside of the generator's numbers")  # NumPy would read beyond them
+        raise ValueError("a position outside the generator's range")  # NumPy would read beyond them
     found = np.random.RandomState(getattr(np.random, kind)())
     found.set_state(state)
     return found

@@ -1,4 +1,4 @@
-"""What estimators share: turning what they are given into data of the shape they were fitted on."""
+"""What estimators share: opening their input as data of the shape they were fitted on."""
 
 from __future__ import annotations
 
@@ -60,10 +60,12 @@ class OpensSources:
     def _table(self, source: Any, y: Any = "no_validation", *, fitting: bool) -> tuple[Dataset, Any]:
         """Return vectors (N, D), an array or a dataframe, as data, and ``y``; scikit-learn has checked both.
 
-        Of a dataframe those columns are data that ``narrows.open`` takes; their names are kept with the model.
+        A dataframe's data columns are those that ``narrows.open`` chooses; their names are saved with the model.
         """
         if not fitting and self.model_.is_images:
-            raise InputError("X", f"must be images of {self.model_.input_shape}, as in fit", value=np.shape(source))
+            raise InputError(
+                "X", f"must be images of shape {self.model_.input_shape}, as in fit", value=np.shape(source)
+            )
         raw = Raw(source) if isinstance(source, np.ndarray) else frames.read(source, Options())
         X = raw.values if raw.columns is None else frames.with_values(source, raw.columns, raw.values)
         checked = validate_data(self, X, y, reset=fitting, dtype=DTYPES, ensure_min_samples=2 if fitting else 1)
@@ -81,19 +83,19 @@ class OpensSources:
         return data, y
 
     def _remember(self, model: Encoder, axes: str) -> None:
-        """Take on a model that was saved."""
+        """Set the model from a saved one."""
         self.model_, self._axes, self.n_features_in_ = model, axes, math.prod(model.input_shape)
         self._name_features(model.preprocessing)
 
     def _name_features(self, preprocessing: Mapping[str, Any]) -> None:
-        """Take on the names of columns, if there are any, so that scikit-learn checks them in dataframes."""
+        """Set the names of columns, if there are any, so that scikit-learn checks them in dataframes."""
         if names := preprocessing.get("columns"):
             self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):  # of a former fit
             del self.feature_names_in_
 
     def _given_back(self, outputs: Array) -> Array:
-        """Return what a model draws as ``fit`` was given its data: images with their axes, vectors in their units."""
+        """Return a model's output in the form given to ``fit``: images with their axes, vectors in their units."""
         return arrange(with_offsets(outputs, self.model_.preprocessing), self._axes)
 
     def _seed(self) -> int:
@@ -108,21 +110,21 @@ class OpensSources:
         return for_this_terminal() if self.verbose else Progress()
 
     def __sklearn_tags__(self) -> Any:
-        """Say that images are welcome, and sparse matrices of which the zeros have room."""
+        """Tell scikit-learn that images are accepted, and sparse matrices that fit in memory as dense arrays."""
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.three_d_array = tags.input_tags.sparse = True
         return tags
 
 
 class TellsNovelty(OpensSources):
-    """For estimators that say how unlike the fitted rows others are."""
+    """For estimators that measure how unlike the fitted rows other rows are."""
 
     novelty_: Novelty | None
 
     def novelty(self, X: Source) -> Float32:
         """Return the novelty (N,) float32 of each row: the share of held-out rows that are odder.
 
-        Near 0: unlike what was fitted, whatever the estimator says of it otherwise. Of rows like those fitted, one in
+        Near 0: unlike what was fitted, however confident the estimator is. Of rows like those fitted, one in
         twenty has a novelty of at most 0.05. See ``narrows.evaluation.novelty`` for what it is computed from.
 
         Raises
@@ -133,13 +135,13 @@ class TellsNovelty(OpensSources):
         if self.novelty_ is None:
             raise RunFolderError(
                 "this estimator", f"must have been saved with its novelty ({NAME})",
-                remedy="An earlier narrows saved it, without: fit it again.",
+                remedy="An earlier version of narrows saved it without novelty: fit it again.",
             )  # fmt: skip
         values = self._open(X).values
         return self.novelty_.novelty(self.model_, values, *self._evidence(values))
 
     def _evidence(self, values: Array) -> tuple[Array, Array | None]:
-        """Return where rows lie (N, K), and their reconstruction errors (N,) if there are any."""
+        """Return the codes of rows (N, K), and their reconstruction errors (N,) if there are any."""
         return evidence_of(self.model_, values)
 
     def _learn_novelty(self, values: Array, fitted: Array, held_out: Array, seed: int) -> None:
@@ -149,7 +151,7 @@ class TellsNovelty(OpensSources):
         )
 
     def _save_novelty(self, folder: Path) -> tuple[str, ...]:
-        """Write what tells novelty beside a saved model, and return the names of the files."""
+        """Save the fitted novelty beside a model, and return the names of the files."""
         if self.novelty_ is None:
             return ()
         write_arrays(folder / NAME, self.novelty_.state())

@@ -16,8 +16,8 @@ def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> S
 
     Raises
     ------
-    RecipeError : options that there are not, are of another kind, name one of the estimator's own arguments, which
-        would say it twice, or ask for checkpoints, which an estimator has no folder for
+    RecipeError : options that are unknown, of the wrong type, also arguments of the estimator, or that ask for
+        checkpoints, for which an estimator has no folder
     """
     options = options or {}
     for name in own.keys() & options.keys():
@@ -27,8 +27,8 @@ def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> S
         )  # fmt: skip
     if options.get("checkpoint_steps"):
         raise RecipeError(
-            "train_options['checkpoint_steps']", "needs a run folder to save in, which estimators have none of",
-            value=options["checkpoint_steps"], remedy="`narrows run` keeps checkpoints.",
+            "train_options['checkpoint_steps']", "needs a run folder, which estimators do not have",
+            value=options["checkpoint_steps"], remedy="Use `narrows run` to keep checkpoints.",
         )  # fmt: skip
     return replace(Settings.of(options, "train_options"), **own)
 
@@ -38,11 +38,13 @@ def named(name: str, entry: str | type | Mapping[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    RecipeError : no name and no class, or a mapping without
+    RecipeError : neither a name nor a class, nor a mapping with one
     """
     found = dict(entry) if isinstance(entry, Mapping) else {"name": entry}
     if isinstance(asked := found.get("name"), type):
         found["name"] = name_of(asked)
     if not isinstance(found.get("name"), str):
-        raise RecipeError(name, 'must be a name or a class, or a mapping with one as its "name"', value=entry)
+        raise RecipeError(
+            name, 'must be a name, a class, or a mapping that has one of these as its "name"', value=entry
+        )
     return found

@@ -37,7 +37,7 @@ SAMPLER = "sampler.safetensors"
 class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     """Learn a code for images or vectors.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
 
     Parameters
@@ -49,7 +49,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
     epochs, batch_size : of training; "auto" fits them to the number of rows
     lr : peak learning rate
     train_options : further settings of ``narrows.training.settings.Settings``, such as ``{"patience": 5}``
-    valid : share of the rows held out to choose the best epoch (none of fewer than 20 rows)
+    valid : share of the rows held out to choose the best epoch (none are held out from fewer than 20)
     random_state : seed of weights, order and noise
     verbose : show progress
 
@@ -137,13 +137,13 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         return self.model_.encode(self._open(X).values, self._progress())
 
     def inverse_transform(self, X: Array) -> Array:
-        """Return what the decoder draws for codes ``X`` (N, K).
+        """Decode the codes ``X`` (N, K).
 
         Returns
         -------
-        array float32 : vectors (N, D) in the units of the training data (float64 where columns lie far from 0 beside
-            their range), or images in [0, 1] with their axes in the order of the array given to ``fit`` ((N, C, H, W)
-            for any other source)
+        array float32 : vectors (N, D) in the units of the training data (float64 where columns are far from 0 compared
+            with their range), or images in [0, 1] with their axes in the order of the array given to ``fit`` ((N, C, H,
+            W) for any other source)
         """
         check_is_fitted(self)
         return self._given_back(self.model_.decode(as_array(X)))
@@ -165,11 +165,11 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         n : how many
-        origin : draw codes from the distribution fitted to the training "codes"; from N(0, I) ("normal"), which is what
-            losses with noise on the code ask for; or from 2 N(0, I) ("doubled"), twice as wide, which is what the
-            literal Gaussian autoencoder draws. "auto" takes "normal" for objectives that train codes towards it
+        origin : draw codes from the distribution fitted to the training "codes"; from N(0, I) ("normal"), for losses
+            with noise on the code; or from 2 N(0, I) ("doubled"), twice as wide, as in the literal Gaussian
+            autoencoder. "auto" takes "normal" for objectives that train codes towards it
             (variational, code-noise), and "codes" for others
-        random_state : seed of the draw; None draws anew each time
+        random_state : seed of the samples; None draws different ones each time
         """
         check_is_fitted(self)
         checked(type(self).sample, {"n": n, "origin": origin}, given_by_us=("self", "random_state"))
@@ -208,14 +208,14 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         self.code_size_ = self.model_.code_size
         self.code_distribution_ = parts.built(SAMPLER, lambda arrays, _: coding.CodeDistribution.from_state(arrays))
         if self.code_distribution_.means.shape[1] != self.code_size_:
-            raise parts.damaged(SAMPLER, f"it is not of codes of {self.code_size_} values")
+            raise parts.damaged(SAMPLER, f"it is not for codes of {self.code_size_} values")
 
     def _recipe(self, seed: int) -> dict[str, Any]:
         net = named("net", self.net)
         if self.code_size != "auto":
             if net.get("code_size", self.code_size) != self.code_size:
                 raise RecipeError(
-                    "code_size", "must be given once; net has another", value=(self.code_size, net["code_size"])
+                    "code_size", "must be given once, but net has another", value=(self.code_size, net["code_size"])
                 )
             net["code_size"] = self.code_size
         own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}

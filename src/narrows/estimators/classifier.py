@@ -30,9 +30,9 @@ __all__ = ["Classifier"]
 class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
     """Learn the classes of images or vectors.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
-    Labels come from ``y``, or from the source where it has them.
+    Labels come from ``y``, or from the source if it has any.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
     views : random changes of the images in training that leave the class as it is, such as ``["flip:1"]``
     smoothing : share of the target spread evenly over all classes
     train_options : further settings of ``narrows.training.settings.Settings``, such as ``{"weight_decay": 0.01}``
-    valid : share of the rows held out to choose the best epoch (none of fewer than 20 rows)
+    valid : share of the rows held out to choose the best epoch (none are held out from fewer than 20)
     random_state : seed of weights, order and views
     verbose : show progress
 
@@ -94,7 +94,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, X: Source, y: Any = None) -> Self:
-        """Train on ``X`` and its classes ``y`` (N,); without ``y`` the labels of ``X`` are taken.
+        """Train on ``X`` and its classes ``y`` (N,), or the labels of ``X``.
 
         Raises
         ------
@@ -107,7 +107,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(
-                "y", f"must hold at least 2 classes; {type(self).__name__} needs more than 1 class",
+                "y", f"must contain at least 2 classes; {type(self).__name__} needs more than 1 class",
                 value=f"1 class: {self.classes_[0]!r}",
             )  # fmt: skip
         seed = self._seed()
@@ -154,7 +154,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
 
     def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         if not isinstance(self.model_.net, ClassifierNet):
-            raise RunFolderError(str(parts.place), "must hold a classifier", value=self.model_.config["net"]["name"])
+            raise RunFolderError(str(parts.place), "must contain a classifier", value=self.model_.config["net"]["name"])
         self._read_classes(parts, record, self.model_.net.n_classes)
 
     @classmethod

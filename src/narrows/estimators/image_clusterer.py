@@ -31,38 +31,38 @@ __all__ = ["ImageClusterer"]
 
 
 class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
-    """Sort images or vectors into clusters without any label: by a network that is trained for it, or by their codes.
+    """Cluster images or vectors without labels, by a network trained for it or by their codes.
 
-    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), or whatever else
+    ``X`` may be images (N, H, W), (N, H, W, C) or (N, C, H, W), vectors (N, D), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
-    Labels, if there are any, are never looked at.
+    Labels, if there are any, are never used.
 
     Parameters
     ----------
-    n_clusters : the number of clusters; with the method "agreement" also "auto", which estimates it, and ``notes_`` and
-        ``clusterer_.numbers_`` say how clear the case is and what comes next to it
+    n_clusters : the number of clusters; with the method "agreement" also "auto", which estimates it; ``notes_`` and
+        ``clusterer_.numbers_`` show how clear the estimate is and which numbers come next
     method : the clustering: one of ``narrows.clustering.methods``, or a class
-    options : of the method; see there
-    encoder : what makes the codes, for a method that sorts codes: the name of one of ``narrows.encoders`` that is
+    options : further arguments of the method; see its class
+    encoder : what makes the codes, for a method that clusters codes: the name of one of ``narrows.encoders`` that is
         fitted without training, or its name with arguments, such as ``{"name": "patches", "grid": 2}``; None is "pca"
-    views : the option of that name: random changes that leave what an image shows as it is, such as ``["affine:1",
+    views : the option of that name: random changes that keep what an image shows, such as ``["affine:1",
         "flip:1"]``; None leaves it to the method
-    layouts : the option of that name: of the neighbour graph; more of them find better clusters, and take longer
-    folder : where finished steps of a training are kept, so that the same call goes on after a stop; None keeps nothing
-    random_state : seed of everything random
+    layouts : the option of that name: layouts of the neighbour graph; more of them find better clusters and take longer
+    folder : where finished steps are saved, so that the same call continues after a stop; None saves nothing
+    random_state : seed of all random numbers
     verbose : show progress
 
     Attributes
     ----------
-    labels_ : (N,) int64, the cluster of each row, the largest first; what ``predict`` says of the fitted rows
+    labels_ : (N,) int64, the cluster of each row, numbered by size; the same as ``predict`` of the fitted rows
     confidence_ : (N,) float32, the share of each row in its cluster, from 0 to 1
     embedding_ : (N, K) float32, the codes from which the clusters are read
-    n_clusters_ : the clusters there are
+    n_clusters_ : the number of clusters found
     history_ : one dictionary per epoch of the training that the network comes from
-    clusterer_ : the fitted method, such as ``narrows.deep.agreement.Agreement``, with everything it found on the way
-    novelty_ : what ``novelty`` compares with. All rows teach the network, so a fifth of them, which it knows, stands
-        for held-out rows: those are a little less odd than new ones. None if it was saved without
-    notes_ : sentences on what was chosen, and on what was done differently from what was asked
+    clusterer_ : the fitted method, such as ``narrows.deep.agreement.Agreement``, with its intermediate results
+    novelty_ : what ``novelty`` compares with. The network is trained on all rows, so a fifth of them stand in for
+        held-out rows, although they are slightly less odd to it than new ones. None if it was saved without
+    notes_ : sentences about automatic choices and about deviations from what was asked
     n_features_in_ : values in one input
 
     Examples
@@ -102,7 +102,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         self.verbose = verbose
 
     def fit(self, X: Source, y: object = None) -> Self:
-        """Find the clusters of ``X``; ``y`` is there for scikit-learn and ignored.
+        """Find the clusters of ``X``; ``y`` is ignored.
 
         Raises
         ------
@@ -114,8 +114,8 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         self._check_parameters()
         if self.folder is not None and not isinstance(self.random_state, int | np.integer):
             raise RecipeError(
-                "random_state", "must be a whole number where there is a folder", value=self.random_state,
-                remedy="Without one the next call has another seed, and cannot go on with what is there.",
+                "random_state", "must be a whole number when folder is given", value=self.random_state,
+                remedy="Otherwise the next call gets another seed and cannot continue from the folder.",
             )  # fmt: skip
         data = self._open(_without_labels(X), fitting=True)
         clusterer = self._made(self._seed())
@@ -131,7 +131,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         return self
 
     def predict(self, X: Source) -> Array:
-        """Return the cluster (N,) int64 of each row, by the rule that gave the fitted rows theirs."""
+        """Return the cluster (N,) int64 of each row, by the rule that assigned the fitted rows."""
         check_is_fitted(self)
         return self.clusterer_.predict(self._open(_without_labels(X)).values)
 
@@ -152,7 +152,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
 
     @classmethod
     def _read_learned(cls, parts: Parts, record: Mapping[str, Any], trust_code: bool) -> Any:
-        # Former versions had but one method.
+        # Earlier versions had only one method.
         method = methods.get(str(record.get("method", "agreement")), trusted=trust_code)
         return method.load(parts) if method.trains_network else Coded.read(parts, method, trust_code=trust_code)
 
@@ -168,7 +168,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         return f"{plural(self.n_clusters_, 'cluster')}, {super()._learned()}"
 
     def _made(self, seed: int) -> Any:
-        """Return the clustering that is asked for, before it has seen any row."""
+        """Return the clustering that was chosen, not yet fitted."""
         method = methods.get(self.method)
         self._fitted_method = name_of(method)
         clusterer = method(self.n_clusters, seed, **self._arguments())
@@ -176,20 +176,20 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
             if self.encoder is not None:
                 raise RecipeError(
                     "encoder", f"has no effect: {self._fitted_method!r} trains its own network", value=self.encoder,
-                    remedy="Leave it out, or choose a method that sorts codes, such as 'kmeans'.",
+                    remedy="Leave it out, or choose a method that clusters codes, such as 'kmeans'.",
                 )  # fmt: skip
             return clusterer
         if self.folder is not None:
             raise RecipeError(
-                "folder", f"has no effect: {self._fitted_method!r} trains nothing that could be gone on with",
+                "folder", f"has no effect: {self._fitted_method!r} trains nothing that could be resumed",
                 value=str(self.folder), remedy="Leave it out.",
             )  # fmt: skip
         asked = named("encoder", "pca" if self.encoder is None else self.encoder)
         entry = encoders.get(asked.pop("name"))
         if entry.trains_network:
             raise RecipeError(
-                "encoder", "must be one that is fitted without training", value=self.encoder,
-                remedy="Cluster the codes of an Autoencoder: narrows.clustering.KMeans(10).fit(model.transform(X)).",
+                "encoder", "must be an encoder that is fitted without training", value=self.encoder,
+                remedy="To cluster the codes of an Autoencoder: narrows.clustering.KMeans(10).fit(model.transform(X)).",
             )  # fmt: skip
         return Coded(entry(seed=seed, **checked(entry, asked, "encoder.", given_by_us=("seed",))), clusterer)
 
@@ -198,7 +198,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         options = dict(self.options or {})
         own = {name: value for name in ("views", "layouts") if (value := getattr(self, name)) is not None}
         for name in own.keys() & options.keys():
-            raise RecipeError(name, "must be given once, and is in options, too", value=options[name])
+            raise RecipeError(name, "must be given once, but is also in options", value=options[name])
         method, given_by_us = methods.get(self.method), ("n_clusters", "seed")
         plain = checked(method, own, given_by_us=given_by_us)
         further = checked(method, options, "options.", given_by_us=given_by_us)
@@ -210,5 +210,5 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
 
 
 def _without_labels(X: Source) -> Source:
-    """Return a ``Dataset`` without its labels, which are not even looked at; anything else as it is."""
+    """Return a ``Dataset`` without its labels; anything else unchanged."""
     return Dataset(X.values, provenance=X.provenance) if isinstance(X, Dataset) else X

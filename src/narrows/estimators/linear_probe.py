@@ -31,17 +31,16 @@ ENCODER, CLASSIFIER = "encoder", "classifier"  # folders of what is saved
 
 
 class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[misc]
-    """One linear layer on the codes of a trained encoder, which stays as it is; its decoder is not used.
+    """One linear layer on the codes of a trained encoder, which is frozen; its decoder is not used.
 
     Parameters
     ----------
     encoder : a fitted ``narrows.Autoencoder``, or the encoder of a run (``narrows.Run(folder).encoder()``): either
-        stays as it is, also in clones of the probe. Of an ``Autoencoder`` that is not fitted a clone is fitted first,
-        to the same rows, without their labels
+        stays unchanged, also in clones of the probe. If an ``Autoencoder`` is not fitted, a clone of it is fitted first
+        to the same rows, without labels
     space : read the "code", or the "features" that the code is computed from
     epochs, batch_size, lr, train_options : of the linear layer's training, as in ``Classifier``
-    views, passes : with views the layer learns from the codes of ``passes`` randomly changed copies of each image
-        beside the image's own
+    views, passes : with views, the layer also learns from the codes of ``passes`` randomly changed copies of each image
     random_state : seed
     verbose : show progress
 
@@ -109,14 +108,14 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         views = given["views"]
         if self.passes < 1 or (self.passes != 1 and not views):
             raise InputError(
-                "passes", "must be >= 1, and needs views, of which it says how many of each image there are",
+                "passes", "must be >= 1, and 1 without views: it is the number of views of each image",
                 value=self.passes,
             )  # fmt: skip
         options = {"keep": "last"} | (given["train_options"] or {})
         settings = Settings.of(options, "train_options")
         for name, idle in (("patience", 0), ("keep", "last")):
             if (asked := getattr(settings, name)) != idle:
-                rule = "needs rows to validate on; a probe learns from all"
+                rule = "needs validation rows; a probe learns from all rows"
                 raise InputError(f"train_options[{name!r}]", rule, value=asked)
         if hasattr(self, "classifier_"):  # of a former encoder
             del self.classifier_
@@ -165,7 +164,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return self.classifier_.predict_proba(codes)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Whether ``fit`` came to its end, or this was loaded."""
+        """Whether ``fit`` has finished, or this was loaded."""
         return hasattr(self, "classifier_")
 
     def __sklearn_clone__(self) -> Self:
@@ -185,7 +184,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return self.encoder.__sklearn_is_fitted__()
 
     def _take(self, encoder: Autoencoder | Encoder) -> None:
-        """Take on a fitted encoder, and how its rows look."""
+        """Set the fitted encoder, and the form of its rows."""
         self.encoder_ = encoder
         if isinstance(encoder, Encoder):
             self._remember(encoder, "NCHW")
@@ -199,10 +198,10 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         return self._codes(values), None
 
     def _network(self) -> Model:
-        """Return the encoder, where what is asked for needs a network."""
+        """Return the encoder, which must be a network for what was asked."""
         if isinstance(self.model_, Model):
             return self.model_
-        rule = "must be a network: others have no features, and views are not drawn for them"
+        rule = "must be a network: other encoders have no features and take no views"
         raise InputError("encoder", rule, value=self.model_.title)
 
     @property
@@ -222,7 +221,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
             return None
         if self._is_frozen():
             raise InputError(
-                "encoder", "must be the one that the probe was fitted on, or one that is not fitted, to be saved",
+                "encoder", "must be the encoder the probe was fitted on, or an unfitted one, to save the probe",
                 value=value, remedy="Fit the probe on this one first.",
             )  # fmt: skip
         return as_json(name, value.get_params(deep=False), arrays)

@@ -44,7 +44,7 @@ SEEDING_VALUES = 1 << 26  # float32 values k-means++ looks at: 256 MiB
 class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMixin, BaseEstimator):  # type: ignore[misc]
     """Find clusters of images or vectors with a network whose parameters are the centres.
 
-    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or whatever else
+    ``X`` may be vectors (N, D), images (N, H, W), (N, H, W, C) or (N, C, H, W), or anything else
     ``narrows.open`` takes: tensors, dataframes, sparse matrices, a ``Dataset``, files, names.
     Distances are Euclidean: of images in [0, 1], of vectors in their own units.
 
@@ -63,8 +63,8 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
         K rows like those of ``X``, images in [0, 1] as ``cluster_centers_`` are
     epochs, batch_size : of training; "auto" fits them to the number of rows
     beta : sharpness of the softmax, after vectors are scaled to a mean variance of 1; "cell" makes no use of it
-    repair : move a centre that wins nothing for so many rows onto a row far from all centres; True for as many as an
-        epoch has, False for never
+    repair : move a centre that has won no row for this many rows onto a row far from all centres; True for the number
+        of rows in an epoch, False for never
     shuffle : draw a new order of the rows for each epoch, or take them as they come
     random_state : seed of the centres and the order
     verbose : show progress
@@ -192,7 +192,7 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
 
     def _read(self, parts: Parts, record: Mapping[str, Any], learned: Any, trust_code: bool) -> None:
         if self.model_.config["net"]["name"] != "neural-kmeans":
-            raise RunFolderError(str(parts.place), "must hold centres", value=self.model_.config["net"]["name"])
+            raise RunFolderError(str(parts.place), "must contain centres", value=self.model_.config["net"]["name"])
         self.cluster_centers_ = self._arranged()
 
     @classmethod
@@ -306,7 +306,7 @@ def initial_centers(
         if not (centers.min() >= -ROUNDING and centers.max() <= 1 + ROUNDING):
             raise InputError(
                 "init", "must hold images in [0, 1]", value=f"{centers.min():g} to {centers.max():g}",
-                remedy="Divide them by the value that stands for white in X.",
+                remedy="Divide them by the value of white in X.",
             )  # fmt: skip
         return centers.clip(0, 1)
     if init not in INITS:
@@ -330,7 +330,7 @@ def initial_centers(
 def _of_each_class(labels: Array | None, rows: int, n_clusters: int, nth: int) -> Array:
     """Return the row number ``nth`` of each class (K,), in the order of the classes."""
     if labels is None or len(labels) != rows:
-        raise InputError("y", f"must have one class for each of the {rows} rows with init='labels'")
+        raise InputError("y", f"must have one class for each of the {rows} rows when init='labels'")
     known = labels != -1
     classes, counts = np.unique(labels[known], return_counts=True)
     if len(classes) != n_clusters or counts.min() <= nth:

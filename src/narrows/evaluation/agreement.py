@@ -1,7 +1,7 @@
-"""How well do clusters fit graphs of neighbours? Read without any label.
+"""How well do clusters fit graphs of neighbours? Measured without labels.
 
-A good clustering gives neighbours the same cluster, and does so although there are many clusters to give. Both are in
-one number: the information that the cluster of a row holds about that of its neighbour.
+A good clustering puts neighbours into the same cluster although there are many clusters. One number measures both: the
+mutual information between the clusters of a row and its neighbour.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def neighbour_information(clusters: Array, graphs: Sequence[Array], n_clusters: 
 
         I = sum over c, c' of P(c, c') log(P(c, c') / (P(c) P(c'))).
 
-    It is what Ji, Henriques & Vedaldi (2019, equation 3) maximise over pairs of views. Joining two clusters lowers it,
-    and so does a border that parts neighbours. It compares clusterings of the same number of clusters.
+    It is what Ji, Henriques & Vedaldi (2019, equation 3) maximise over pairs of views. Merging two clusters lowers it,
+    and so does a border that separates neighbours. It compares clusterings of the same number of clusters.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def neighbour_agreement(clusters: Array, indices: Array) -> Array:
 
 
 def joint(cells: Array, indices: Array, n_cells: int) -> Array:
-    """Return P(a, b) (M, M), how often a row in cell a has a neighbour in cell b, in both orders.
+    """Return P(a, b) (M, M), how often a row of cluster a has a neighbour in cluster b, in both orders.
 
     Parameters
     ----------

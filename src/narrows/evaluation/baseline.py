@@ -1,4 +1,4 @@
-"""What a simple method reaches on the raw values: the figures a trained network must beat.
+"""What a simple method achieves on the raw values: the figures that a trained network must beat.
 
 The other such method, PCA, is an encoder: ``encoders/pca.py``.
 """

@@ -51,8 +51,8 @@ def match(counts: Array, how: Matching = "optimal") -> Array:
         takes it from the one that held it, and that one looks again (Gale & Shapley 1962); or "majority", the commonest
         class of each cluster, which several clusters may share
 
-    With more clusters than classes some clusters of a one-to-one matching go without, and so does a cluster whose class
-    would hold none of its rows.
+    With more clusters than classes, a one-to-one matching leaves some clusters unmatched, and also a cluster that has
+    no row of its class.
     """
     counts = np.asarray(counts)
     if how == "optimal":
@@ -120,14 +120,14 @@ def ari(clusters: Array, labels: Array) -> float:
 def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0) -> float:
     """Return the mean silhouette (Rousseeuw 1987) of rows in their clusters: -1 to 1. nan for a single cluster.
 
-    At most 512 MiB of values are looked at. Of long rows fewer are: 341 of 3 x 256 x 256. Rows so long that fewer than
-    200 would fit are compared by every second (third, ...) of their values.
+    At most 512 MiB of values are used, so fewer rows if they are long: 341 of 3 x 256 x 256. If fewer than 200 rows
+    would fit, they are compared by every second (third, ...) of their values.
 
     Parameters
     ----------
     values : (N, ...) in which distances are Euclidean; only the rows looked at are read
     clusters : (N,)
-    sample : the most rows to look at, chosen at random
+    sample : the most rows to use, chosen at random
     """
     from sklearn.metrics import silhouette_samples
 

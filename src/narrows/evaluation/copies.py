@@ -1,16 +1,16 @@
-"""Copies in a data set: groups of rows that show the same picture, and blank pictures.
+"""Duplicates in a data set: groups of rows that show the same picture, and blank pictures.
 
-Rows that are equal are found by a hash of their values, however many there are. Of images, so are mirrored, lightly
-cropped, resized and re-saved copies: whole pictures are compared, in three steps that each leave fewer pairs.
+Equal rows are found by a hash of their values. Mirrored, lightly cropped, resized and re-saved copies of images are
+found by comparing whole pictures, in three steps that each leave fewer pairs.
 
 1. Neighbours by the lowest frequencies of each picture (discrete cosine transform, as in perceptual hashes), where
    mirroring is a change of sign; exact, in blocks.
 2. What is left of a neighbour after one linear step of moving and scaling (tangent distance).
 3. What is left after registration.
 
-Two pictures are copies where little is left *and* much less than of the nearest picture that is not alike. The second
-rule is what tells a copy from a common shape: two slim handwritten ones differ by less than a photo does from its JPEG,
-but so do they from a hundred others.
+Two pictures are copies if little is left *and* much less than for the nearest picture that is not similar. The second
+rule distinguishes a copy from a common shape: two slim handwritten ones may differ less than a photo does from its
+JPEG, but each differs as little from a hundred others.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MOST_LEFT = 0.03  # of a copy
 #: which is nearer than all but one in so many.
 OF_NEAREST, OF_NEAR, ONE_IN = 0.7, 0.13, 200
 
-SAMPLE, COMPACT = 64, 0.8  # of rows that hang together, held against one of them; the share that must be alike to it
+SAMPLE, COMPACT = 64, 0.8  # of rows that hang together, compared with one of them; the share that must be alike to it
 BLANK = 2.0  # standard deviation of a picture in grey levels; more than that is never blank
 BLANK_RANGE = 32  # grey levels from the darkest to the lightest pixel
 CROPPED = 0.02  # of a side
@@ -79,13 +79,13 @@ class Copy:
 
 @dataclass(frozen=True)
 class Copies:
-    """What was found.
+    """The duplicates that were found.
 
     Parameters
     ----------
-    groups : each with two rows at least, the largest group first. Every row was compared with the first of its group
-    blank : rows of pictures that show nothing, which are not called copies of each other
-    exact : how many rows are equal to a row before them
+    groups : each with at least two rows, the largest group first. Every row was compared with the first of its group
+    blank : rows of blank pictures, which are not counted as copies of each other
+    exact : how many rows are equal to an earlier row
     """
 
     groups: list[list[Copy]]
@@ -106,7 +106,7 @@ class Copies:
 def find(source: Any, progress: Progress | None = None) -> Copies:
     """Return the groups of copies in a data set.
 
-    Of vectors, only equal rows are copies, since nothing says what is small in their units.
+    Among vectors, only equal rows are copies, because there is no scale for a small difference.
 
     Parameters
     ----------
@@ -117,10 +117,10 @@ def find(source: Any, progress: Progress | None = None) -> Copies:
     Notes
     -----
     Time grows with the square of the number of images; memory with the number, by 2.5 KiB an image besides 30 MiB.
-    Pictures are compared at 32x32 pixels, in all of their channels. The less detail a picture has, the less may be left
-    of a copy: of 28x28 digits those that were cropped or resized are mostly not found. Pictures that were turned,
-    cropped by much more than 5 % of a side, or made grey are not looked for; cuts of one periodic texture may be taken
-    for copies; and of two pictures in all, nothing stands out.
+    Pictures are compared at 32x32 pixels, in all of their channels. The less detail a picture has, the stricter the
+    comparison: cropped or resized copies of 28x28 digits are mostly not found. Copies that were rotated, cropped by
+    much more than 5 % of a side, or made grey are not searched for. Parts of one periodic texture may be mistaken for
+    copies. In a set of only two pictures, nothing stands out.
 
     Raises
     ------
@@ -210,7 +210,7 @@ class _Pictures:
         """Return which rows hang together, (n,) numbers, and add to ``alike`` what is found on the way.
 
         Only a few neighbours of each row were registered, and of many copies those may all be of one form. So whatever
-        hangs together is held against its nearest neighbour outside, until no more is joined (Boruvka, 1926).
+        hangs together is compared with its nearest neighbour outside, until no more is joined (Boruvka, 1926).
         """
         n, joined = len(near), True
         while joined:
@@ -233,7 +233,7 @@ class _Pictures:
         """Return whether the rows that each row hangs together with are copies rather than a kind (n,).
 
         Copies are all alike to one of them; of a kind, such as slim handwritten ones, each is alike to the next. So a
-        sample of each part is held against the row that is alike to most; what is found is added to ``alike``.
+        sample of each part is compared with the row that is alike to most; what is found is added to ``alike``.
         """
         links = np.bincount(np.array(list(alike), np.int64).ravel(), minlength=len(part))
         order = np.lexsort((np.arange(len(part)), -links, part))

@@ -1,7 +1,7 @@
-"""How unlike everything fitted a row is: the confidence of a cluster says nothing about that.
+"""How unlike the fitted rows a row is, which the confidence of its cluster does not say.
 
-A clusterer is sure of whatever lies far from its borders, noise included. So a row is asked for other evidence, which
-is compared with that of the fitted rows: five numbers, from where its code lies and from how well it is rebuilt.
+A clusterer is confident of anything far from its borders, noise included. So a row is judged by other evidence, which
+is compared with that of the fitted rows: five numbers, from its code, its reconstruction and its values.
 
 ========  ==============================================================================================
 distance  of its code to the ten nearest ones of fitted rows (Ramaswamy et al. 2000; Sun et al. 2022)
@@ -42,7 +42,7 @@ from narrows.wording import figure, out_of, plural, verb
 
 NAME = "novelty.safetensors"  # of a run, and of a saved estimator
 MEANING = "share of held-out rows that are odder; near 0: unlike what was fitted"
-ABSENT = "no novelty: an earlier narrows made this run. `narrows run ... --resume` adds what it needs."
+ABSENT = "no novelty, because an earlier version of narrows made this run. Add it with `narrows run ... --resume`."
 ODD = 0.05  # a row of at most this novelty is called odd
 
 NEAREST = 10
@@ -64,7 +64,7 @@ Seen = tuple[Array, Array, Array]  # residual, spread and level, (N,) each
 
 
 class Novelty(Learned):
-    """What is needed to say how unlike the fitted rows others are: numbers alone, codes of fitted rows among them.
+    """What novelty is computed from: only numbers, including codes of fitted rows.
 
     Attributes
     ----------
@@ -104,11 +104,11 @@ class Novelty(Learned):
         self.seed = seed
 
     def fit(self, encoder: Encoder, values: Array, evidence: Evidence, fitted: Array, held_out: Array) -> Self:
-        """Learn what is usual of the rows ``fitted``, and how odd those ``held_out`` are.
+        """Learn what is usual from the rows ``fitted``, and calibrate oddness on the rows ``held_out``.
 
-        Of fewer than 20 held-out rows nothing could be told. Then a fifth of the fitted rows is not compared with and
-        counted instead; of fewer than 100 fitted rows each is compared with all others, and all are counted. The
-        network has learned from such rows, which makes them a little less odd than new ones.
+        Fewer than 20 held-out rows are too few. Then a fifth of the fitted rows is held out of the comparison and used
+        for calibration instead; with fewer than 100 fitted rows, each is compared with all others, and all are used.
+        The network has learned from such rows, so they are slightly less odd than new ones.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class Novelty(Learned):
 
         Raises
         ------
-        InputError : codes that are no finite numbers, or no rows
+        InputError : codes that are not finite numbers, or no rows
         """
         if len(fitted) + len(held_out) == 0:
             raise InputError("fitted", "must have at least one row", value=0)
@@ -166,7 +166,7 @@ class Novelty(Learned):
         Parameters
         ----------
         encoder, values : as in ``fit``
-        codes : (N, K), where they lie
+        codes : (N, K) of the rows
         errors : (N,), of their reconstruction; None as in ``fit``
         rows : (N,), where they are among the rows given to ``fit``, so that none is compared with itself; None for new
             ones
@@ -178,7 +178,7 @@ class Novelty(Learned):
         codes = checked_codes(codes)
         if codes.shape[1] != self.codes_.shape[1] or math.prod(values.shape[1:]) != len(self.mean_):
             raise InputError(
-                "novelty", f"must be asked of rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
+                "novelty", f"needs rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
                 value=f"{math.prod(values.shape[1:])} and {codes.shape[1]}",
             )  # fmt: skip
         return self._oddness(self._seen(encoder, values), codes, errors, rows)
@@ -200,7 +200,7 @@ class Novelty(Learned):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on what novelty cannot tell here."""
+        """Sentences about the limits of novelty here."""
         count = len(self.scores_)
         notes: tuple[str, ...] = ()
         if not self.held_out_[0]:
@@ -223,7 +223,7 @@ class Novelty(Learned):
         self = cls()
         self.take_state("novelty", arrays)
         if (np.diff(self.scores_) < 0).any() or (self.units_ <= 0).any() or (self.scale_ <= 0).any():
-            raise RunFolderError("the saved novelty", "must have rising scores, and units above 0")
+            raise RunFolderError("the saved novelty", "must have increasing scores, and units above 0")
         return self
 
     def _oddness(self, seen: Seen, codes: Array, errors: Array | None, rows: Array | None) -> Array:

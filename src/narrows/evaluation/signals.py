@@ -1,7 +1,7 @@
 """Honest signals: what went wrong, found in the numbers of a run and said in plain words.
 
 A score can look fine and mean nothing: 82 % right is no achievement where one answer for everything earns 82 %. Each
-function here looks for one such trouble in arrays or numbers and returns a ``Signal``, or None where there is none.
+function here looks for one such problem in arrays or numbers and returns a ``Signal``, or None if it finds none.
 ``of_run`` puts together those that apply to a run.
 """
 
@@ -66,13 +66,13 @@ Z = 1.96
 
 @dataclass(frozen=True)
 class Signal:
-    """A trouble that was found.
+    """A problem that was found.
 
     Parameters
     ----------
-    name : what the field calls it, such as "dead centres"
+    name : the field's term, such as "dead centres"
     severity : "serious" (the result should not be used as it is), "warning" (look before you use it) or "note"
-    sentence : what was seen, with numbers, and what it means, for somebody who does not know the term
+    sentence : what was found, with numbers, and what it means, for a reader who does not know the term
     numbers : those of the sentence, by name
     """
 
@@ -279,7 +279,7 @@ def kl_per_dimension(model: Model, values: Array) -> Array | None:
 
 
 def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "best") -> Signal | None:
-    """Find a network that learned its examples by heart.
+    """Find overfitting: a network that learned its examples by heart.
 
     Parameters
     ----------
@@ -422,7 +422,7 @@ def outcome(difference: float, margin: float) -> Outcome:
 def compared(accuracy: float, baseline: float, rows: float, *, fixed: bool = False) -> tuple[Outcome, float]:
     """Say whether a share of ``rows`` rows is better than a baseline's by more than chance or a point, and the margin.
 
-    Whatever sets two shares of a run side by side asks here, so that no two of its sentences disagree.
+    Every comparison of two shares in a run uses this, so that its sentences never disagree.
     """
     margin = max(POINT, chance_margin(accuracy, baseline, rows, fixed=fixed))
     return outcome(accuracy - baseline, margin), margin
@@ -475,7 +475,7 @@ def against_baseline(
     )  # fmt: skip
 
 
-#: What of results.json is held against what: names, words, whether the baseline is an exact rate.
+#: What of results.json is compared with what: names, words, whether the baseline is an exact rate.
 COMPARED = [
     ("clustering/accuracy", "clustering/pixels_accuracy", "matching clusters with labels",
      "k-means on the raw values", False),

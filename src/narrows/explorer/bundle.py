@@ -250,7 +250,7 @@ def _columns(bundle: Bundle, table: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _described(bundle: Bundle, run: Run) -> Iterator[dict[str, Any]]:
-    """Yield each column of metadata; words of which there are many can be read and searched, but are no classes."""
+    """Yield each column of metadata; words of which there are many can be read and searched, but are not classes."""
     for name, column in read_metadata(run).items():
         if len(column) != bundle.header["rows"]:
             raise run.parts.damaged(METADATA, f"{len(column)} rows, of {bundle.header['rows']}")

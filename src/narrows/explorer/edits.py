@@ -78,7 +78,7 @@ class EditLog:
             self.edits = self._parsed(self._content()) if self.path.exists() else []
             return
         refusal = partial(
-            RunFolderError, str(folder), "must not be open in another explorer, or edits would cross",
+            RunFolderError, str(folder), "must not be open in another explorer",
             remedy="Close that one first.",
         )  # fmt: skip
         with ExitStack() as lock:
@@ -131,16 +131,16 @@ class EditLog:
         try:
             first, *lines = map(parse_json, whole.split(b"\n")[:-1])
             if first["format"] != FORMAT or [line["n"] for line in lines] != list(range(1, len(lines) + 1)):
-                raise ValueError("lines that do not follow each other")
+                raise ValueError("lines that are not numbered consecutively")
             edits = [check(line["edit"], len(self._found)) for line in lines]
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
-                str(self.path), "must be a whole log of edits", value=f"{type(error).__name__}: {error}",
+                str(self.path), "must be a complete log of edits", value=f"{type(error).__name__}: {error}",
                 remedy="Nothing was changed. Move the file away to start without its edits.",
             ) from error  # fmt: skip
         if first["run"] != self._identity:
             raise RunFolderError(
-                str(self.path), "must hold edits of these very clusters; the run was made again since",
+                str(self.path), "must contain edits of the current clusters, but the run was repeated since",
                 remedy="Move the file away to start without its edits.",
             )  # fmt: skip
         return edits
@@ -153,7 +153,7 @@ def require_own(path: Path) -> None:
     """
     if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
         raise RunFolderError(
-            str(path), "must be the run's own, and no link, pipe or device",
+            str(path), "must be a regular file or folder, not a link, pipe or device",
             remedy="Nothing was changed. Move it away to start without it.",
         )  # fmt: skip
 
@@ -196,15 +196,15 @@ def check(edit: Any, rows: int) -> dict[str, Any]:
         raise refuse(f"must be an object with some of {', '.join(sorted(KEYS))}", type(edit).__name__)
     if "undo" in edit or "redo" in edit:
         if edit not in ({"undo": True}, {"redo": True}):
-            raise refuse("must be nothing else where it undoes or redoes", sorted(edit))
+            raise refuse("must contain nothing else when it undoes or redoes", sorted(edit))
         return edit
     _check_text(edit.get("what", ""), "what", refuse)
     moves = edit.get("move", [])
     if not isinstance(moves, list):
-        raise refuse("must list what moves", type(moves).__name__)
+        raise refuse("must give moves as a list", type(moves).__name__)
     for move in moves:
         if not isinstance(move, dict) or move.keys() != {"to", "rows"}:
-            raise refuse("must say of each move where to, and which rows", move)
+            raise refuse('must give "to" and "rows" for each move', move)
         _check_numbers([move["to"]], MOST_CLUSTERS, "clusters", refuse)
         _check_numbers(move["rows"], rows, "rows", refuse)
     names = edit.get("names", {})

@@ -131,7 +131,7 @@ class Opened:
             return np.asarray(self.codes[row] + spread * self._sd * drawn, np.float32)
         if asked.keys() == {"codes"} and isinstance(asked["codes"], list) and 1 <= len(asked["codes"]) <= MOST_DRAWN:
             return np.array([_numbers(code, self.codes.shape[1], "codes") for code in asked["codes"]], np.float32)
-        raise InputError("draw", "must ask for at, between, around or codes", value=sorted(asked))
+        raise InputError("draw", "must give one of at, between, around and codes", value=sorted(asked))
 
     def place(self, image: bytes) -> dict[str, Any]:
         """Return where a new image belongs: its cluster, its place on the map, and the rows nearest to it.
@@ -147,14 +147,14 @@ class Opened:
 
         how = self.encoder.preprocessing
         if not self.encoder.is_images or not {"size", "fit", "channels"} <= how.keys():
-            raise InputError("image", "can be placed on the map of a run of images only")
+            raise InputError("image", "can be placed only on the map of a run of images")
         with tempfile.TemporaryDirectory(prefix="narrows-") as folder:
             path = Path(folder) / "image"
             path.write_bytes(image)
             try:
                 decoded = decode(path, how_of(how))
             except Unreadable as error:
-                raise DataError("image", "must be one that can be read", value=str(error)) from error
+                raise DataError("image", "must be readable", value=str(error)) from error
         values = decoded.pixels[None]  # (1, C, H, W)
         code = self.encoder.encode(values)  # (1, K)
         found = self.run.assign_values(self.encoder, values, code)
@@ -293,8 +293,8 @@ class Opened:
 
     def _images(self) -> Dataset:
         if self.data is None or not self.data.is_images:
-            why = "the run's images are not where they were" if self.data is None else "the run is of vectors"
-            raise InputError("images", "must be there for this", value=why)
+            why = "the run's images are no longer in their place" if self.data is None else "the run is of vectors"
+            raise InputError("images", "are needed for this", value=why)
         return self.data
 
     def _check_rows(self, rows: Any, count: int | None = None) -> list[int]:

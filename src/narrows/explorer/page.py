@@ -109,7 +109,7 @@ def shell(title: str, *, served: bool) -> tuple[str, str]:
         '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
         f"<title>{html.escape(title)}</title>\n<style>{asset('explorer.css')}</style>\n</head>\n<body>\n"
         '<div id="app"><p class="loading" role="status">Loading the map …</p></div>\n'
-        "<noscript>The explorer needs JavaScript; report.html does without.</noscript>\n"
+        "<noscript>The explorer needs JavaScript; report.html does not.</noscript>\n"
     )
     return before, f"<script>{asset('explorer.js')}</script>\n</body>\n</html>\n"
 

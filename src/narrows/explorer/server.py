@@ -93,12 +93,12 @@ def build(opened: list[Opened], token: str, hosts: set[str], limits: Limits | No
     @app.exception_handler(RunFolderError)
     async def broken(_: Request, error: RunFolderError) -> Response:
         print(error, file=sys.stderr)  # with its path, which is not for the wire
-        return JSONResponse({"error": "The run's folder cannot be read; the terminal says why."}, status_code=500)
+        return JSONResponse({"error": "The run's folder cannot be read; see the terminal."}, status_code=500)
 
     @app.exception_handler(WriteError)
     async def unwritten(_: Request, error: WriteError) -> Response:
         print(error, file=sys.stderr)
-        return JSONResponse({"error": "It could not be written; the terminal says why."}, status_code=507)
+        return JSONResponse({"error": "The file could not be written; see the terminal."}, status_code=507)
 
     @app.exception_handler(InputError)
     async def refused(_: Request, error: InputError) -> Response:
@@ -238,43 +238,43 @@ class Guard:
             async with asyncio.timeout(self._limits.body):
                 body = await _whole_body(receive)
         except TimeoutError as error:
-            raise _Refused(408, f"a body must come within {self._limits.body:g} seconds") from error
+            raise _Refused(408, f"the body must arrive within {self._limits.body:g} seconds") from error
         finally:
             self._reading -= 1
         if body is None:
-            raise _Refused(413, f"a body has at most {LARGEST:,} bytes")
+            raise _Refused(413, f"the body may have at most {LARGEST:,} bytes")
         return body
 
     def _refusal(self, scope: Any) -> tuple[int, str] | None:
         names = [name.decode("latin-1").lower() for name, _ in scope["headers"]]
         headers = {n: v.decode("latin-1") for n, (_, v) in zip(names, scope["headers"], strict=True)}
         if names.count("host") != 1 or headers["host"] not in self._hosts:
-            return 403, "this server answers to its own name only"
+            return 403, "this server answers only to its own name"
         if scope["method"] not in ("GET", "HEAD", "POST"):
-            return 405, "GET and POST"
+            return 405, "only GET and POST are allowed"
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
         if origin is not None and origin not in self._origins:
-            return 403, "asked from another page"
+            return 403, "the request comes from another page"
         if not scope["path"].startswith("/api/"):
             return None if scope["path"] == "/" and scope["method"] != "POST" else (404, "there is no such page")
         if site is not None and site not in SAME:
-            return 403, "asked from another site"
+            return 403, "the request comes from another site"
         given = headers.get("authorization", "")
         if not hmac.compare_digest(given.encode("latin-1"), f"Bearer {self._token}".encode()):
-            return 401, "the token is missing or wrong: open the address that the terminal shows"
+            return 401, "the token is missing or wrong: open the address shown in the terminal"
         if scope["method"] != "POST":
             return None
         if origin is None and site is not None:
-            return 403, "a browser must say where it asks from"
+            return 403, "a browser must send the origin of its request"
         kind = headers.get("content-type", "").split(";")[0].strip().lower()
         allowed = IMAGE_TYPES if scope["path"] == "/api/place" else {"application/json"}
         if kind not in allowed:
-            return 415, "the body must be JSON, or an image where one is placed"
+            return 415, "the body must be JSON, or an image for /api/place"
         length = headers.get("content-length", "")
         if not (length.isascii() and length.isdigit()):  # or it would have to be read to know that it is too long
-            return 411, "a body must say how long it is"
+            return 411, "the length of the body must be given"
         if len(length) > 20 or int(length) > LARGEST:
-            return 413, f"a body has at most {LARGEST:,} bytes"
+            return 413, f"the body may have at most {LARGEST:,} bytes"
         return None
 
     def _with_headers(self, send: Send) -> Send:
@@ -315,7 +315,7 @@ def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None], l
         listening.bind(("127.0.0.1", port))
         listening.listen(LINE)  # so that a browser which is quick waits, and is not turned away
     except OSError as error:
-        remedy = "Choose another, or leave it out to take a free one."
+        remedy = "Choose another, or leave it out to use a free one."
         raise InputError("--port", "must be free", value=port, remedy=remedy) from error
     port = listening.getsockname()[1]
     token = new_token()

@@ -125,7 +125,7 @@ def first_filters(net: nn.Module, input_shape: Sequence[int]) -> Figure:
 
     Raises
     ------
-    InputError : inputs that are no images, or a first layer that does not see them as they are
+    InputError : inputs that are not images, or a first layer that does not see them as they are
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[0] not in (1, 3):

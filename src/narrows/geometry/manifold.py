@@ -32,7 +32,7 @@ def layout(
     n_components : coordinates of a row
     n_neighbors : the number of neighbours each row keeps, itself included; at most the number of rows
     min_dist : how near to each other rows may come, from 0 to 1
-    seed : of everything random
+    seed : of all random numbers
     neighbours : the nearest other rows (N, k) and their distances, where they are known
     epochs : passes over the graph; 500 by default, and 200 of more than 10,000 rows
     """

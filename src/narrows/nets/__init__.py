@@ -52,7 +52,7 @@ class Network(nn.Module, ABC):
             raise RecipeError(
                 "code_size", f"must be at least 1 and at most {values}, the number of values in one input",
                 value=code_size,
-                remedy="A code larger than what it describes has nothing to compress.",
+                remedy="A code as large as its input compresses nothing.",
             )  # fmt: skip
 
     @property

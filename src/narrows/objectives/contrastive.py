@@ -50,7 +50,7 @@ class Contrastive(Objective):
             )  # fmt: skip
         if loss != "mse" and not reconstruction:
             raise RecipeError(
-                "objective.loss", "is of the reconstruction, which has no weight", value=loss,
+                "objective.loss", "applies to the reconstruction, which has no weight", value=loss,
                 remedy="Set objective.reconstruction above 0, or leave objective.loss out.",
             )  # fmt: skip
         self.temperature, self.reconstruction, self.pixel_loss = temperature, reconstruction, loss

@@ -50,7 +50,7 @@ class IMSAT(Objective):
     def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is one number of the batch."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'imsat' learns from distances to neighbours, and there are none")
+            raise RecipeError("objective.name", "'imsat' needs distances to neighbours, and there are none")
         logits = net(batch.x)  # (N, M)
         log = logits.log_softmax(1)
         shares = log.exp().mean(0)  # (M,)

@@ -37,7 +37,7 @@ class KMeans(Objective):
     ----------
     net : the network
     update : the rule
-    repair : a centre that has won nothing for so many rows, one batch after the other, moves onto a row drawn with a
+    repair : a centre that has won no row for this many rows, batch after batch, moves onto a row drawn with a
         probability proportional to its squared distance from its nearest centre, as in k-means++; 0 for never. Needs a
         network with ``centers``
 
@@ -59,7 +59,7 @@ class KMeans(Objective):
         if repair < 0 or (repair and not hasattr(net, "centers")):
             raise RecipeError(
                 "objective.repair", "must be >= 0, and 0 for a network without centres", value=repair,
-                remedy="Centres are what --set net.name=neural-kmeans has.",
+                remedy="Use a network with centres: --set net.name=neural-kmeans.",
             )  # fmt: skip
         self.update, self.repair = update, repair
         self.weight = math.prod(net.input_shape) if update == "sum" else 1

@@ -1,4 +1,4 @@
-"""Learn clusters that are given, whatever random view of an image is seen."""
+"""Train on pseudo-labels: predict a given cluster from random views of an image."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Taught(Objective):
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"cross_entropy": (N,), "accuracy": (N,)}."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'taught' learns from clusters, and there are none")
+            raise RecipeError("objective.name", "'taught' needs pseudo-labels, and there are none")
         logits = self.head(net.encode(self.corrupt(batch.x, generator))).float()  # (N, M)
         smoothing = self.smoothing if self.training else 0.0
         loss = functional.cross_entropy(logits, batch.y, reduction="none", label_smoothing=smoothing)

@@ -26,7 +26,7 @@ class Projection(Learned, ABC):
 
     Parameters
     ----------
-    seed : of everything random
+    seed : of all random numbers
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Projection(Learned, ABC):
 
         Raises
         ------
-        InputError : codes that are no table of finite numbers, or no codes at all
+        InputError : codes that are not a table of finite numbers, or no codes at all
         """
         codes = _checked(codes)
         if len(codes) == 0:

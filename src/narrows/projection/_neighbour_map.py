@@ -25,7 +25,7 @@ class NeighbourMap(Projection):
 
     Parameters
     ----------
-    seed : of everything random
+    seed : of all random numbers
     max_points : the most codes that are laid out, chosen at random
     """
 
@@ -47,12 +47,14 @@ class NeighbourMap(Projection):
         rows = first_rows(codes)
         if len(rows) > self.max_points:
             self.notes += (
-                f"The map was laid out for {self.max_points} codes; the others stand between their neighbours.",
+                f"The map was laid out for {self.max_points} codes; the others were placed between their neighbours.",
             )
             rows = rows[some_rows(len(rows), self.max_points, self.seed)]
         self.codes_ = codes[rows]  # (M, K)
         if len(rows) < FEWEST:
-            self.notes += (f"{distinct(len(rows), 'code').capitalize()}, too few for this kind of map: PCA used.",)
+            self.notes += (
+                f"{distinct(len(rows), 'code').capitalize()}, too few for this kind of map, so PCA was used.",
+            )
             self.points_ = PCA().fit(self.codes_).map_
             return
         known = neighbours if len(rows) == len(codes) else None

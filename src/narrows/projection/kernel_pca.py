@@ -50,7 +50,7 @@ class KernelPCA(Projection):
         rows = first_rows(codes)
         if len(rows) > self.max_points:
             self.notes += (
-                f"The kernel was made of {plural(self.max_points, 'code')}; the others stand where it puts them.",
+                f"The kernel was fitted to {plural(self.max_points, 'code')}; the others were projected with it.",
             )
             rows = rows[some_rows(len(rows), self.max_points, self.seed)]
         self.codes_ = codes[rows]

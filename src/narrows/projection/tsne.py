@@ -21,7 +21,7 @@ class TSNE(NeighbourMap):
 
     Parameters
     ----------
-    seed : of everything random
+    seed : of all random numbers
     perplexity : roughly, the number of neighbours each code keeps; at most a third of the number of codes
     max_points : the most codes that are laid out; the others are placed by their neighbours
     """

@@ -21,7 +21,7 @@ class UMAP(NeighbourMap):
 
     Parameters
     ----------
-    seed : of everything random
+    seed : of all random numbers
     n_neighbors : the number of neighbours each code keeps, itself included; at most the number of codes
     min_dist : how near to each other points may come on the map, from 0 to 1
     max_points : the most codes that are laid out; the others are placed by their neighbours

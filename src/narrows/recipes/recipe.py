@@ -1,6 +1,6 @@
 """A recipe: every setting of a run, read from TOML, checked, and written out with all defaults.
 
-Values are checked strictly (a string is no number), names against their registries, and arguments of a network, an
+Values are checked strictly (a string is not a number), names against their registries, and arguments of a network, an
 objective, a clustering or a projection against that entry's own signature, so that a new entry needs no schema.
 """
 
@@ -28,10 +28,9 @@ from narrows.projection import methods as projections
 from narrows.registry import Registry
 from narrows.training.settings import Settings
 
-#: Where a clustering trains the network of a run itself, or its encoder is no network, these say nothing and may not be
-#: set.
+#: Sections without effect, which must not be set, where a clustering trains the network or the encoder is no network.
 UNUSED = ("net", "objective", "train")
-MAP, MAP_OF_CLUSTERS = "tsne", "umap"  # of codes that are no map themselves, and of those made to part clusters
+MAP, MAP_OF_CLUSTERS = "tsne", "umap"  # for codes longer than two values, and for codes made to separate clusters
 #: What every entry of a section takes, and what so stays when another is chosen.
 SHARED = {"clustering": ("n_clusters",)}
 
@@ -143,8 +142,14 @@ class Recipe(_Section):
         section = getattr(self, name)
         if name == "net":
             given = section.arguments()
-            notes = [] if "code_size" in given else ["code_size is not set: 32, or a quarter of few values"]
-            return notes + (["other settings are those of the network that suits the data"] * (section.name == "auto"))
+            notes = (
+                []
+                if "code_size" in given
+                else ["code_size is not set: 32, or a quarter of the values where they are few"]
+            )
+            return notes + (
+                ["the other settings are those of the network chosen for the data"] * (section.name == "auto")
+            )
         if not isinstance(section, BaseModel):
             return []
         return [f"{key} is not set" for key, value in section.model_dump().items() if value is None]
@@ -241,7 +246,7 @@ def data_of(path: Path) -> tuple[Data, int]:
     try:
         return Data.model_validate(content["data"]), int(content["seed"])
     except (ValidationError, KeyError, TypeError, ValueError) as error:
-        raise RecipeError("recipe", "must say where the run's data came from", value=str(path)) from error
+        raise RecipeError("recipe", "must name the source of the run's data", value=str(path)) from error
 
 
 def check(content: Mapping[str, Any]) -> Recipe:
@@ -287,7 +292,7 @@ def check(content: Mapping[str, Any]) -> Recipe:
 
 
 def _check_unused(recipe: Recipe, sections: Sequence[str], why: str, otherwise: str) -> None:
-    """Refuse settings in ``sections`` of which no use is made, and say why."""
+    """Refuse settings in ``sections`` that have no effect, and say why."""
     untouched = Recipe().with_defaults()
     for section in sections:
         own, default = (_plain(getattr(one, section)) for one in (recipe, untouched))
@@ -324,7 +329,9 @@ def _rank(override: str) -> int:
 def _apply(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise RecipeError("--set", "must read KEY=VALUE", value=override, remedy="For example --set train.epochs=5.")
+        raise RecipeError(
+            "--set", "must have the form KEY=VALUE", value=override, remedy="For example --set train.epochs=5."
+        )
     try:
         value = regular.parse_toml(f"value = {text}".encode())["value"]
     except ValueError:
@@ -371,21 +378,21 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
     if registry is projections and name == "auto":
         for key, value in given.items():
             raise RecipeError(
-                f"projection.{key}", "must be that of a projection that is named", value=value,
-                remedy="Name one, such as projection.name=tsne.",
+                f"projection.{key}", "needs projection.name", value=value,
+                remedy="Choose a projection, such as projection.name=tsne.",
             )  # fmt: skip
         return Named(name=name)
     _check_known(section, name, registry.names())
     entry = registry.get(name)
     if registry is objectives and entry.networks is not nets:
         raise RecipeError(
-            "objective.name", "must name an objective of autoencoders; this one learns from labels", value=name,
-            remedy="narrows.Classifier trains with it.",
+            "objective.name", "must name an objective for autoencoders; this one learns from labels", value=name,
+            remedy="Use it with narrows.Classifier.",
         )  # fmt: skip
     if registry is objectives and entry.only_in_methods:
         raise RecipeError(
-            "objective.name", "must name an objective that learns from the data alone; this is part of a clustering",
-            value=name, remedy="Deep clusterings are in narrows.deep.",
+            "objective.name", "must name an objective that needs only data; this one is part of a clustering",
+            value=name, remedy="Use the clustering in narrows.deep that trains with it.",
         )  # fmt: skip
     return Named(name=name, **checked(entry, given, f"{section}.", given_by_us=ours))
 

@@ -33,7 +33,7 @@ __all__ = ["build"]
 def build(folder: str | Path) -> Path:
     """Write ``report.html`` into a run folder from what else is in it, and return its path.
 
-    Whatever the folder lacks (pictures of vectors, scores without labels) the report leaves out.
+    The report leaves out whatever the folder lacks (pictures of vectors, scores without labels).
 
     Raises
     ------
@@ -43,7 +43,7 @@ def build(folder: str | Path) -> Path:
     parts = Parts.of(folder)
     if "results.json" not in parts:
         raise RunFolderError(
-            "run folder", "must have results.json", value=str(folder), remedy="`narrows run` makes one."
+            "run folder", "must have results.json", value=str(folder), remedy="Make one with `narrows run`."
         )
     page = _render(
         results=parts.json("results.json"),
@@ -242,7 +242,7 @@ def _division(results: Mapping[str, Any], found: Findings) -> list[tuple[str, st
 
 
 def _measured_on(results: Mapping[str, Any], tables: Mapping[str, Any], found: Findings) -> str:
-    """Say on which rows reconstruction was measured, and who had learned from them; "" where nothing was held out."""
+    """Say on which rows reconstruction was measured, and what had learned from them; "" if no rows were held out."""
     if not (tables.get("data") or {}).get("held_out"):
         return ""
     rebuilt, test = number(results, "reconstruction/rows"), number(results, "data/test")

@@ -105,8 +105,8 @@ class Findings:
     network_rows : which rows the network that makes the codes learned from: "all", those too that were held out from
         PCA, or "train"
     decoder_rows : the same of the decoder
-    encoder : what turns rows into codes, where it is no network; "" of one
-    is_baseline : whether that is what others are held against, so that there is no baseline for it
+    encoder : what turns rows into codes, where it is not a network; "" of one
+    is_baseline : whether that is what others are compared with, so that there is no baseline for it
     rebuilt, clustered : what the codes keep, and what the clusters are worth
     warnings, notes : the signals that ask to be looked at before the run is used, and those that do not
     """

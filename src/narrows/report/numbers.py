@@ -136,7 +136,7 @@ def within(value: float, kind: Kind) -> float | None:
 
 
 def written(value: Any, kind: Kind) -> str:
-    """Return ``value`` with the digits that matter and its unit; a dash for what is no finite number of its kind."""
+    """Return ``value`` with the digits that matter and its unit; a dash for what is not a finite number of its kind."""
     known = within(value, kind) if _is_number(value) else None
     if known is None:
         return "\N{EN DASH}"

@@ -52,7 +52,7 @@ def _kept(found: Findings, codes: str) -> str:
     made = "" if found.shaped else f", made to tell clusters apart{by},"
     against = f"{figures} for PCA at the same size" if rebuilt.baseline is not None else figures
     if rebuilt.kept == "nothing to see":
-        return f", and those that were looked at are as good as equal, so there was nothing for {codes} to keep"
+        return f", and the ones checked are practically equal, so there was nothing for {codes} to keep"
     if rebuilt.kept == "same codes":
         said = f", but {codes} tell nothing about them: {_why_nothing(found)}"
         return f"{said}; {against}" if figures else said
@@ -63,7 +63,7 @@ def _kept(found: Findings, codes: str) -> str:
     if found.is_baseline:
         return f", and from {codes}, their {found.encoder}, {figures}"
     if rebuilt.kept == "alone":
-        return f", and from {codes} {figures}, with no baseline to hold that against"
+        return f", and from {codes} {figures}, with no baseline to compare with"
     if rebuilt.kept == "nothing":
         if not found.shaped:  # codes may tell apart what a decoder cannot draw from them
             return f", and rebuilt from {codes}{made} they come no nearer than the average {found.row} does: {against}"
@@ -175,7 +175,7 @@ def _beside_raw(found: Findings) -> str:
     """Say how the clusters stand to those of raw values; where two figures disagree, by which of them."""
     clustered, raw = found.clustered, _raw(found)
     if clustered.by_accuracy is None:
-        return "with no baseline to hold that against"
+        return "with no baseline to compare with"
     how = {"better": "better", "same": "no better", "worse": "worse"}
     group = f"the codes group them {how[clustered.by_accuracy]} than {raw} do"
     if clustered.judged != "mixed" or clustered.by_nmi is None:
@@ -295,7 +295,7 @@ def cautions(found: Findings, results: Mapping[str, Any], tables: Mapping[str, A
 def _about_codes(found: Findings) -> str:
     """Say what is wrong with the codes, unless they were never made to rebuild rows from."""
     if found.rebuilt.kept == "nothing to see":
-        return f"the {found.rows} that were looked at hardly differ, so no figure of them says much"
+        return f"the {found.rows} that were checked hardly differ, so no figure says much about them"
     if not found.shaped and found.rebuilt.kept != "seen":
         return ""
     return {

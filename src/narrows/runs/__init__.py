@@ -89,8 +89,8 @@ class Run:
         self.trust_code = trust_code
         if not (self.folder / MANIFEST).is_file():
             raise RunFolderError(
-                "run folder", "must be one that narrows wrote (with manifest.json)", value=str(folder),
-                remedy="`narrows run` makes one.",
+                "run folder", "must be a run folder written by narrows (with manifest.json)", value=str(folder),
+                remedy="Make one with `narrows run`.",
             )  # fmt: skip
         self._seen: tuple[int, ...] | None = None
         self._manifest: dict[str, Any] = self._read_manifest()
@@ -105,8 +105,8 @@ class Run:
 
         def refusal() -> RunFolderError:
             return RunFolderError(
-                str(self.folder / name), "must not be written while another process writes the run",
-                value=str(self.folder), remedy=f"{holder(self.folder)} Wait until it has ended.",
+                str(self.folder / name), "cannot be written while another process is writing the run",
+                value=str(self.folder), remedy=f"{holder(self.folder)} Wait until it has finished.",
             )  # fmt: skip
 
         with locked(self.folder / LOCK, refusal, wait=WAIT):
@@ -124,7 +124,7 @@ class Run:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """The stages done, and the sha256 of every file; read again when another process has gone on with the run."""
+        """The stages done, and the sha256 of every file; read again when another process has resumed the run."""
         if _stamp(self.folder / MANIFEST) != self._seen:
             self._manifest = self._read_manifest()
         return self._manifest
@@ -140,7 +140,7 @@ class Run:
 
     @property
     def parts(self) -> Parts:
-        """The files of the run, held against the manifest when they are read."""
+        """The files of the run, compared with the manifest when they are read."""
         remedy = HOLDS if (self.folder / HELD).exists() else RUN_AGAIN if self.finished else UNFINISHED
         return Parts(self.folder, self.manifest["files"], MANIFEST, remedy=remedy)
 
@@ -152,7 +152,7 @@ class Run:
         found = self.parts.toml("recipe.toml")
         data = found.get("data")
         if not isinstance(data, dict) or not isinstance(data.get("labels"), str):
-            raise self.parts.damaged("recipe.toml", "it does not say what data the run was made of")
+            raise self.parts.damaged("recipe.toml", "it does not name the run's data")
         return found
 
     @property
@@ -192,7 +192,7 @@ class Run:
 
         Raises
         ------
-        RunFolderError : the run's encoder is no network; ``encoder`` returns it
+        RunFolderError : the run's encoder is not a network; ``encoder`` returns it
         """
         from narrows.encoding.model import Model
 
@@ -226,7 +226,7 @@ class Run:
         return clusterer
 
     def examples(self) -> Examples:
-        """Return the rows that stand for each cluster, and the share of it that each stands for."""
+        """Return the example rows of each cluster, and the share of the cluster that each represents."""
         from narrows.evaluation.examples import examples
 
         seed = self.parts.json("environment.json").get("seed")
@@ -258,13 +258,13 @@ class Run:
 
     @property
     def tells_novelty(self) -> bool:
-        """Whether the run can say how unlike its rows others are; one that an earlier narrows made cannot."""
+        """Whether the run has novelty; runs made by earlier versions of narrows have none."""
         from narrows.evaluation import novelty
 
         return novelty.NAME in self.manifest["files"]
 
     def fitted_novelty(self) -> Novelty:
-        """Return what tells how unlike the run's rows others are."""
+        """Return the fitted novelty."""
         from narrows.evaluation.novelty import Novelty
 
         return self._part("novelty", lambda arrays, _: Novelty.from_state(arrays))
@@ -291,7 +291,7 @@ class Run:
         return known.novelty(encoder, values, *evidence_of(encoder, values))
 
     def assign(self, source: Any, **options: Any) -> Assigned:
-        """Return the clusters of new rows, how clearly they belong there, and how unlike the run's own rows they are.
+        """Return the clusters, confidence and novelty of new rows.
 
         Parameters
         ----------
@@ -305,7 +305,7 @@ class Run:
         return self.assign_values(self.encoder("auto"), self.open_source(source, **options).values)
 
     def assign_values(self, encoder: Encoder, values: Array, codes: Array | None = None) -> Assigned:
-        """Return what ``assign`` does, of rows that are open already.
+        """Return what ``assign`` does, for rows that are already open.
 
         Parameters
         ----------
@@ -327,16 +327,16 @@ class Run:
         return self.fitted_novelty().novelty(encoder, values, codes, errors_of(encoder, values))
 
     def open_source(self, source: Any, *, resize: bool = False, **options: Any) -> Dataset:
-        """Open new data as the run's own were opened.
+        """Open new data in the same way as the run's own.
 
         The same size, channels, fit, black and white, page and columns, the same key and label column. Labels that the
-        new data lack are done without.
+        new data lack are left out.
 
         Parameters
         ----------
         source : as ``narrows.open`` takes it
         resize : bring arrays of another size, or in colour, to the run's; files always are
-        options : of ``narrows.open``, which come before the run's own
+        options : of ``narrows.open``, which take precedence over the run's own
 
         Raises
         ------
@@ -399,7 +399,7 @@ def checked_manifest(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
     stages = manifest.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
         raise RunFolderError(
-            str(folder / MANIFEST), "must list the stages that are done", value=stages,
+            str(folder / MANIFEST), "must list the finished stages", value=stages,
             remedy=RUN_AGAIN,
         )  # fmt: skip
     return manifest

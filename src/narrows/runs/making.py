@@ -1,7 +1,7 @@
-"""A run folder while the run is made: what it was begun with, its steps, and what is merged from them.
+"""Writing a run folder: what the run was started with, its steps, and the files merged from them.
 
 A step owns its numbers and tables as it owns its files (see ``work/stages.py``). ``results.json``, ``tables.json`` and
-``manifest.json`` are merged from the records of the steps whenever one ends, so what is lost or damaged of them is
+``manifest.json`` are merged from the records of the steps whenever one ends, so lost or damaged ones are
 written again, and a step that is stopped half-way leaves no trace in them.
 """
 
@@ -34,11 +34,11 @@ MERGED = ("results.json", "tables.json")
 
 @contextmanager
 def making(folder: str | Path, *, resume: bool = False, overwrite: bool = False) -> Iterator[Making]:
-    """Open ``folder`` for writing while the block runs, and keep every other process out.
+    """Open ``folder`` for writing while the block runs, locked against other processes.
 
     Parameters
     ----------
-    resume, overwrite : whether a run that is there is gone on with, or replaced
+    resume, overwrite : whether an existing run is resumed or replaced
 
     Raises
     ------
@@ -58,7 +58,7 @@ class Making(Run):
     Attributes
     ----------
     order : the steps of the run, one after the other, and the steps that each comes after
-    untimed : those of them whose time is none of the run's numbers
+    untimed : those whose time is not among the run's numbers
     """
 
     order: Mapping[str, Sequence[str]]
@@ -79,7 +79,7 @@ class Making(Run):
             self._manifest = {"format": FORMAT, "finished": False, "stages": {}, "files": {}}
 
     def begin(self, settings: Mapping[str, Any], settings_text: str, fingerprint: str) -> bool:
-        """Keep the settings and what the run is made on; a run that goes on must have the same settings and data.
+        """Record the settings and the data of the run; a resumed run must have the same.
 
         Parameters
         ----------
@@ -89,11 +89,11 @@ class Making(Run):
 
         Returns
         -------
-        bool : whether there may be anything to do; a run that an earlier narrows finished is left as it is
+        bool : whether there may be anything to do; a run finished by an earlier version is left unchanged
 
         Raises
         ------
-        RunFolderError : the run was started with other settings or other data, or by an earlier narrows
+        RunFolderError : the run was started with other settings or other data, or by an earlier version of narrows
         """
         self.trust_code = frozenset(_code_named_in(settings))
         found = environment.describe()
@@ -103,8 +103,8 @@ class Making(Run):
         if self.replaces or not (path.exists() and (self.folder / "recipe.toml").exists()):
             if not self.replaces and _came_about(self.folder):
                 raise RunFolderError(
-                    str(self.folder), "must hold recipe.toml and environment.json to be gone on with",
-                    remedy="Without them nobody knows how the run was started: start again (--overwrite).",
+                    str(self.folder), "must contain recipe.toml and environment.json to be resumed",
+                    remedy="Without them the run's settings are unknown: start again (--overwrite).",
                 )  # fmt: skip
             self._manifest = {"format": FORMAT, "finished": False, "stages": {}, "files": {}}
             write_json(self.folder / MANIFEST, self._manifest)
@@ -136,12 +136,12 @@ class Making(Run):
         name : of ``order``; the steps that it comes after are done
         work : does it, writes ``files``, and returns results under flat names; what it adds to tables is its own
         files : the files it writes, relative to the folder; a name with ``*`` stands for those that match at the end
-        began : when its work began, by ``time.perf_counter``, if that was before
-        asked : what it is asked for beside the settings and the rows
+        began : when its work began, by ``time.perf_counter``, if earlier
+        asked : what else, beside settings and rows, its result depends on
         """
 
         def do() -> Mapping[str, Any]:
-            # While they are written nobody knows what they will be.
+            # While they are being written, their hashes are unknown.
             known = self._manifest["files"]
             self._manifest["files"] = {path: known[path] for path in known if not any(fnmatch(path, p) for p in files)}
             self._now["results"] |= work()
@@ -155,7 +155,7 @@ class Making(Run):
         self._merge()
 
     def seal(self) -> None:
-        """Say that the run is finished, and keep the sha256 of every file that has none yet."""
+        """Mark the run as finished, and record the sha256 of every file that has none yet."""
         tops = (path for path in self.folder.iterdir() if not _is_a_persons(path))
         inside = (path for top in tops for path in ([top] if top.is_file() else top.rglob("*")))
         for path in sorted(inside):
@@ -214,7 +214,7 @@ class Making(Run):
     # What is merged
 
     def _merge(self, *, finished: bool = False) -> None:
-        """Write results.json, tables.json and the manifest from what steps left that still holds."""
+        """Write results.json, tables.json and the manifest from the records of steps that are still valid."""
         results: dict[str, float | None] = {}
         tables: dict[str, Any] = {}
         notes: list[str] = []
@@ -246,25 +246,25 @@ class Making(Run):
     # Going on
 
     def _check_same(self, settings: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
-        """Return environment.json; raise RunFolderError where settings or data are others than at the start."""
-        # It is written each time that a run is gone on with, and the manifest after it: a full disk may come between.
+        """Return environment.json; raise RunFolderError if settings or data have changed since the start."""
+        # It is written on each resume, before the manifest; a full disk may interrupt between the two.
         first = Parts(self.folder, None, remedy=AGAIN).json("environment.json")
         changed = _differences(_settings(self.recipe), _settings(settings))
         if first.get("data") != fingerprint:
             changed.append("the data")
         if changed:
             raise RunFolderError(
-                "--resume", "must find the settings and data the run was started with, and some have changed",
+                "--resume", "needs the settings and data the run was started with, but some have changed",
                 value=", ".join(changed), remedy="Choose another folder (--out), or start again (--overwrite).",
             )  # fmt: skip
         return first
 
     def _require_finished(self) -> None:
-        """Raise RunFolderError unless a run of an earlier narrows is finished and whole."""
+        """Raise RunFolderError unless a run of an earlier version is finished and undamaged."""
         if not is_finished(self._manifest):
             raise RunFolderError(
-                "--resume", "must find a run that this version of narrows began; its steps have no records",
-                value=str(self.folder), remedy=f"An earlier version began it. {AGAIN}",
+                "--resume", "needs a run that was started with this version of narrows",
+                value=str(self.folder), remedy=f"An earlier version started it. {AGAIN}",
             )  # fmt: skip
         made = [file for stage in self._manifest["stages"].values() for file in stage["files"].items()]
         for name, digest in made:
@@ -272,17 +272,17 @@ class Making(Run):
             if not path.is_file() or sha256(path) != digest:
                 raise RunFolderError(
                     str(path), "must be the file that was written: an earlier version of narrows made the run, and "
-                    "this one cannot do a single step of it again", remedy=AGAIN,
+                    "this version cannot repeat single steps of it", remedy=AGAIN,
                 )  # fmt: skip
 
 
 def _came_about(folder: Path) -> bool:
-    """Whether there is something to go on from: a checkpoint, or more steps than the first, which opens the data."""
+    """Whether there is anything to resume: a checkpoint, or a step beyond the first, which opens the data."""
     return (folder / "checkpoints").exists() or len(list((folder / "steps").glob("*.json"))) > 1
 
 
 def _settings(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what has an effect on a run: all but what a recipe says of itself."""
+    """Return the settings that affect a run: all except the recipe's description."""
     return {key: value for key, value in recipe.items() if key != "description"}
 
 
@@ -302,23 +302,23 @@ def _name_one_file(a: Any, b: Any) -> bool:
 
 
 def _code_named_in(settings: Mapping[str, Any]) -> list[str]:
-    """Return the names of code outside narrows that a person typed into the settings."""
+    """Return the names of code outside narrows that the settings contain."""
     names = [section["name"] for section in settings.values() if isinstance(section, Mapping) and "name" in section]
     return [name for name in names if ":" in name]
 
 
 def _clear(folder: Path) -> None:
-    """Empty a run folder but for its lock and its manifest, by which it is known when a clearing was broken off.
+    """Empty a run folder except for its lock and its manifest, which identifies it if the clearing is interrupted.
 
-    What a person made stays: exports, and edits, which get another name since they speak of clusters that are gone.
+    What a person made is kept: exports, and edits under another name, because the clusters they refer to are gone.
 
     Raises
     ------
     RunFolderError : an explorer is open, whose edits would be lost
     """
     refusal = partial(
-        RunFolderError, "--overwrite", "must not replace a run that is open in an explorer", value=str(folder),
-        remedy="End `narrows explore` first, or choose another folder (--out).",
+        RunFolderError, "--overwrite", "cannot replace a run that is open in an explorer", value=str(folder),
+        remedy="Stop `narrows explore` first, or choose another folder (--out).",
     )  # fmt: skip
     with locked(folder / EDITS_LOCK, refusal):
         if (folder / EDITS).exists():

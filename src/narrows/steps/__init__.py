@@ -99,7 +99,7 @@ class Job:
     recipe : every setting
     data : the rows, where they do not come from ``recipe.data.source``
     progress : shows what is going on
-    interrupt : asked while training whether to stop
+    interrupt : checked during training for a request to stop
 
     Attributes
     ----------
@@ -179,8 +179,8 @@ def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Datas
     data = open_source(asked.source, progress=progress, seed=seed, **asked.options())
     if len(data) < 2:
         raise DataError(
-            "data", "must hold at least 2 images or vectors, or there is nothing to compare", value=f"{len(data)}",
-            remedy="Point --data at a folder with more of them.",
+            "data", "must contain at least 2 images or vectors", value=f"{len(data)}",
+            remedy="Give a source with more of them.",
         )  # fmt: skip
     return _without_empty_labels(data)
 
@@ -194,7 +194,7 @@ def _without_empty_labels(data: Dataset) -> Dataset:
     """Return data without labels where none is known, since there is nothing to score by."""
     if data.labels is None or (data.labels >= 0).any():
         return data
-    return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a label that is known."))
+    return replace(data, labels=None, label_names=None, notes=(*data.notes, "No row has a known label."))
 
 
 def _check_obeyed(recipe: Recipe, data: Dataset) -> None:
@@ -203,5 +203,5 @@ def _check_obeyed(recipe: Recipe, data: Dataset) -> None:
         share, default = getattr(recipe.data, part), getattr(Data(), part)
         if share != default and data.split is not None and (data.split == part).any():
             raise RecipeError(
-                f"data.{part}", f"must be left out: the source itself says which rows are its {part} rows", value=share
+                f"data.{part}", f"must be left out, because the source itself defines its {part} rows", value=share
             )

@@ -35,8 +35,8 @@ class Encode(Step):
         folder = job.run.folder
         codes = job.trained().encode(job.data.values, job.progress)  # (N, K)
         if not all_finite(codes):
-            remedy = "Lower train.lr, and start again." if job.trains else "Another encoder may do better."
-            what = "Training diverged: codes are no longer finite" if job.trains else "Codes are no finite numbers"
+            remedy = "Lower train.lr and start again." if job.trains else "Try another encoder."
+            what = "Training diverged: codes are no longer finite" if job.trains else "Codes are not finite"
             raise TrainingError(f"{what}. {remedy}")
         write_npy(folder / "codes.npy", codes)
         with job.progress.task("neighbours"):

@@ -1,4 +1,4 @@
-"""An encoder that is no network: what it learns by looking at rows once."""
+"""An encoder that is not a network: what it learns by looking at rows once."""
 
 from __future__ import annotations
 

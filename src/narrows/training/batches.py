@@ -38,7 +38,7 @@ class Batches:
         self.labels = None if labels is None else _as_labels(labels)[self.rows]  # (N,) or (N, C)
         if self.labels is not None and (self.labels < 0).any():
             unknown = int((self.labels < 0).sum())
-            raise InputError("labels", "must be known for every row that is learned from", value=f"{unknown} unknown")
+            raise InputError("labels", "must be known for every training row", value=f"{unknown} unknown")
         on_disk = isinstance(values, np.memmap)
         row_bytes = values[:1].nbytes
         self._tensor: Tensor | None = None

@@ -40,7 +40,7 @@ def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, stat
     os.replace(fresh, target)
     flush_folder(folder)
     if sha256(target) != digest:
-        raise TrainingError(f"{target} reads back differently from what was written: the disk is failing.")
+        raise TrainingError(f"{target} reads back differently from what was written: the disk may be failing.")
 
 
 def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> dict[str, Any] | None:
@@ -64,7 +64,7 @@ def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> d
             return state
     if problems:
         raise RunFolderError(
-            str(folder), "must hold a whole checkpoint of this model", value="; ".join(problems),
+            str(folder), "must contain a complete checkpoint of this model", value="; ".join(problems),
             remedy="Start again with --overwrite.",
         )  # fmt: skip
     return None
@@ -82,7 +82,9 @@ def load_weights(path: Path, module: nn.Module) -> None:
         arrays, _ = read_arrays(path)
     except Exception as error:  # whatever is wrong with the file
         remedy = "Start again with --overwrite."
-        raise RunFolderError(str(path), "must be a whole file of weights", value=str(error), remedy=remedy) from error
+        raise RunFolderError(
+            str(path), "must be a complete file of weights", value=str(error), remedy=remedy
+        ) from error
     load_state(module, arrays, str(path))
 
 

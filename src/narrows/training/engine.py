@@ -38,7 +38,7 @@ class Engine:
             torch.zeros(1, device=self.device).item()  # a device that holds numbers
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise RecipeError(
-                "train.device", "must be a device of this machine", value=device, remedy="Use auto or cpu."
+                "train.device", "must be a device that this machine has", value=device, remedy="Use auto or cpu."
             ) from error
         if precision == "auto":
             precision = "bfloat16" if has_bfloat16(self.device) else "float32"

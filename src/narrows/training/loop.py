@@ -69,7 +69,7 @@ def train(
 
     Raises
     ------
-    RecipeError : patience without rows to validate on
+    RecipeError : patience without validation rows
     TrainingError : the loss, the gradient, or anything of the state (weights, statistics, averages, what the optimiser
         keeps) is no longer finite; the last good checkpoint stays
     Interrupted : ``stop`` said so; the state is saved if there is a folder

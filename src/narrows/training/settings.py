@@ -84,7 +84,7 @@ class Settings:
             "nesterov": (not self.nesterov or self.momentum > 0, "needs train.momentum > 0"),
             "step_epochs": (self.step_epochs >= 0, "must be >= 0"),
             "step_factor": (0 < self.step_factor < math.inf, "must be > 0"),
-            "warmup": (0 <= self.warmup <= 1, "must be a share from 0 to 1"),
+            "warmup": (0 <= self.warmup <= 1, "must be a fraction from 0 to 1"),
             "average": (0 <= self.average < 1, "must be from 0 to below 1"),
             "clip": (self.clip >= 0, "must be >= 0"),
             "patience": (self.patience >= 0, "must be >= 0"),
@@ -114,11 +114,11 @@ class Settings:
         return cls(**checked(cls, options, f"{parameter}."))
 
     def require_valid(self, count: int) -> None:
-        """Raise RecipeError where a setting needs rows to validate on and their ``count`` is 0."""
+        """Raise RecipeError if a setting needs validation rows and their ``count`` is 0."""
         if self.patience and not count:
             raise RecipeError(
-                "train.patience", "needs rows to validate on, and there are none", value=self.patience,
-                remedy="Hold some out (data.valid above 0, of at least 20 rows; valid in Python), or leave it out.",
+                "train.patience", "needs validation rows, and there are none", value=self.patience,
+                remedy="Hold some out (data.valid above 0 with at least 20 rows; valid in Python), or leave it out.",
             )  # fmt: skip
 
     def resolve(self, rows: int) -> tuple[int, int]:

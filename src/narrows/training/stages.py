@@ -1,4 +1,4 @@
-"""Training as a step among others: done once, and gone on with after a stop."""
+"""Training as a step among others: done once, and resumed after a stop."""
 
 from __future__ import annotations
 

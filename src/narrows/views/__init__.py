@@ -114,7 +114,7 @@ class Views:
         if steps is None:
             steps = DEFAULT_IMAGE_VIEWS if images else DEFAULT_VECTOR_VIEWS
         if not steps:
-            raise RecipeError("views", "must have at least one step, or two views would be the same", value=steps)
+            raise RecipeError("views", "must have at least one step, or all views would be the same", value=steps)
         self.steps = parse("views", steps, IMAGE_VIEWS if images else VECTOR_VIEWS)
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

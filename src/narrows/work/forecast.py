@@ -16,7 +16,7 @@ class Forecast:
 
     Parameters
     ----------
-    expected : step -> about how many seconds it takes; None where nobody knows
+    expected : step -> about how many seconds it takes; None if unknown
     single : the steps that show one task only, whose own pace says more than what was expected
     """
 
@@ -46,7 +46,7 @@ class Forecast:
     def left(self, task: float | None = None) -> float | None:
         """Return about how many seconds all the rest takes, where the ``task`` under way takes so many.
 
-        None while something that nobody knows the length of is still to be done.
+        None while a step of unknown length is still to be done.
         """
         if not self._now:
             return None

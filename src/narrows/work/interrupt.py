@@ -16,7 +16,7 @@ from typing import Any
 
 from narrows.errors import Interrupted
 
-STOPPED = "finished stages are saved"
+STOPPED = "finished steps are saved"
 
 
 class Interrupt:
@@ -45,7 +45,7 @@ class Interrupt:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Only note a signal while this block runs: whoever runs in it asks, saves, and raises Interrupted itself."""
+        """Only note a signal while this block runs; the code inside checks for it, saves and raises Interrupted."""
         self._deferred = True
         try:
             yield

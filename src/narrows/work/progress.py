@@ -48,7 +48,7 @@ class Progress:
         """Print one line of its own."""
 
     def _in_all(self, task: float | None) -> str:
-        """Return the time left of all steps, where the task under way takes so many seconds more; "" if none knows."""
+        """Return the time left for all steps, if the current task needs that many more seconds; "" if unknown."""
         left = None if self.forecast is None else self.forecast.left(task)
         return "" if left is None else f"{about(left)} left in all"
 

@@ -1,15 +1,15 @@
-"""Long work in steps, none of which is done twice: what a step is, when it is done, what doing it again discards.
+"""Long work in steps, none of which is done twice: what a step is, when it is done, what repeating it discards.
 
-A step has a name, what it is asked for, the steps that it comes after, and the files that it owns. As it ends it leaves
-a record, which is its last file and is written at once::
+A step has a name, the settings it depends on ("asked"), the steps that it comes after, and the files that it owns. At
+its end it writes a record, atomically and as its last file::
 
     {"asked": {..., "after": ["sha256 of a record", ...]}, "files": {"codes.npy": "sha256"}, "seconds": 1.2, ...,
      "sha256": "of all the rest"}
 
-with whatever it found, its own numbers and tables, beside these. A step is done while its record answers what is asked,
-the records it comes after are those it came after, and its files, the record among them, have their hashes. So a stop
-at any moment leaves whole steps; a step that is done again discards those that depend on it, and no others; and nothing
-is written to by two of them. What is read as one (``results.json``) is merged from the records.
+together with its own numbers and tables. A step counts as done if its record matches what is asked, the records before
+it are unchanged, and its files, including the record, have their hashes. So a stop at any moment leaves only complete
+steps; repeating a step discards those that depend on it, and no others; and no two steps write the same file. Files
+that combine steps (``results.json``) are merged from the records.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from narrows.disk.sealed import Parts
 from narrows.errors import Interrupted, RunFolderError
 from narrows.work.progress import Progress
 
-OWN = frozenset({"asked", "files", "seconds", "sha256"})  # of a record; whatever else is in one is what the step found
+OWN = frozenset({"asked", "files", "seconds", "sha256"})  # of a record; everything else in it is the step's result
 BEGUN = ".begun"  # ends the name of the file that says that a step was begun, and what it has cost so far
 FRESH = "Choose another folder, or delete this one to start again."
 
@@ -43,19 +43,19 @@ Notes = tuple[str, ...]
 
 
 def never() -> int:
-    """Answer that nothing asked to stop."""
+    """Report that no stop was requested."""
     return 0
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What a step left.
+    """The record of a finished step.
 
     Parameters
     ----------
-    asked : what it was asked for, the digests of the records it came after among it
+    asked : the settings it depends on, including the digests of the records before it
     files : the files it owns, by their names in the folder, and their sha256
-    seconds : it took, those of attempts that were stopped included
+    seconds : its duration, including stopped attempts
     found : what it found
     digest : sha256 of the record itself
     """
@@ -68,14 +68,14 @@ class Record:
 
 
 class Stages:
-    """Steps in a folder, or in memory where there is none.
+    """Steps in a folder, or in memory without one.
 
     Parameters
     ----------
     folder : of the files that steps own; None keeps everything in memory
     progress : shows what is going on
-    stop : asked before every step whether to stop: the number of a signal, 0 for none
-    records : where in the folder the record of a step lies
+    stop : called before every step; returns the number of the signal that asked to stop, 0 for none
+    records : the path of a step's record in the folder
     """
 
     def __init__(
@@ -129,8 +129,8 @@ class Stages:
             others = sorted(found.name for found in self.folder.iterdir() if found.name[0] != ".")
             if others:
                 raise RunFolderError(
-                    str(self.folder), "must be empty or hold the steps of this very work", value=", ".join(others[:5]),
-                    remedy=FRESH,
+                    str(self.folder), "must be empty or contain the steps of the same work",
+                    value=", ".join(others[:5]), remedy=FRESH,
                 )  # fmt: skip
             write_json(path, wanted)
             return
@@ -138,7 +138,7 @@ class Stages:
         changed = sorted(key for key in wanted.keys() | before.keys() if wanted.get(key) != before.get(key))
         if changed:
             raise RunFolderError(
-                str(self.folder), "must hold the steps of this very work; changed", value=", ".join(changed),
+                str(self.folder), "must contain the steps of the same work; changed", value=", ".join(changed),
                 remedy=FRESH,
             )  # fmt: skip
 
@@ -158,12 +158,12 @@ class Stages:
         Parameters
         ----------
         name : of the step
-        work : does it, writes ``files``, and returns what it found, as plain values
-        asked : what it is asked for; a step that was asked for anything else is not this one
+        work : does it, writes ``files``, and returns its results as plain values
+        asked : the settings it depends on; a step with other settings is a different step
         after : the steps whose results it uses, which are done
         files : those it owns, by their names in the folder; ``*`` and ``**`` stand for those that match at the end
-        began : when its work began, by ``time.perf_counter``, if that was before
-        clear : called first where what lies there answers another question; what the same step left half done stays
+        began : when its work began, by ``time.perf_counter``, if earlier
+        clear : called first if the files are from other settings; unfinished work of the same step is kept
 
         Raises
         ------
@@ -174,7 +174,7 @@ class Stages:
             self._records[name] = found
             return found
         if signal := self.stop():
-            raise Interrupted(signal, f"stopped before {name}; what was done before it is kept where there is a folder")
+            raise Interrupted(signal, f"stopped before {name}; with a folder, finished steps are kept")
         if clear is not None and (found is None or found.asked != wanted) and self._spent(name, wanted) is None:
             clear()
         spent = self._begin(name, wanted)
@@ -220,11 +220,11 @@ class Stages:
         return arrays, tuple(done.found["notes"])
 
     def before(self, name: str) -> tuple[str, ...]:
-        """Return the steps that this process did, or found done, before it came to the step ``name``."""
+        """Return the steps that this process did, or found done, before the step ``name``."""
         return tuple(takewhile(lambda other: other != name, self._records))
 
     def record(self, name: str) -> Record | None:
-        """Return what a step left, whatever it was asked for; None if it is not done, or its record is damaged."""
+        """Return a step's record, whatever its settings; None if it is not done or its record is damaged."""
         if name in self._records or self.folder is None:
             return self._records.get(name)
         path = self.path(name)
@@ -246,7 +246,7 @@ class Stages:
         return "" if found is None else found.digest
 
     def path(self, name: str) -> Path:
-        """Return where a step's record lies.
+        """Return the path of a step's record.
 
         Raises
         ------
@@ -274,7 +274,7 @@ class Stages:
         return all(path.is_file() and sha256(path) == digest for path, digest in paths.items())
 
     def _begin(self, name: str, wanted: Mapping[str, Any]) -> float:
-        """Take back the record of a step that is about to be done; return the seconds that it has cost already."""
+        """Remove the record of a step that is about to be done; return the seconds it has taken so far."""
         self._records.pop(name, None)
         if self.folder is None:
             return 0.0
@@ -286,7 +286,7 @@ class Stages:
         return spent
 
     def _spent(self, name: str, wanted: Mapping[str, Any]) -> float | None:
-        """Return the seconds that a step has cost which was asked for just this and stopped; None if none was."""
+        """Return the seconds that a stopped step with these settings has taken; None if there is none."""
         if self.folder is None:
             return None
         try:

@@ -63,16 +63,16 @@ def test_labels_as_an_array(tmp_path):
     [
         ("w,v\n1,2\n3,?\n", r"column 'v' does not; got \"'\?' in line 3\".*ignore=\['v'\]"),
         ("1,2\n3,?\n", r"column number 1 does not.*ignore=\[1\]"),
-        ("w;v\n1,5;2\n", "without commas; column 'w' does not; got \"'1,5' in line 2\""),
-        ("name\nx\n", r"column of numbers besides.*'name' .such as 'x'"),
+        ("w;v\n1,5;2\n", "no commas in numbers; column 'w' does not; got \"'1,5' in line 2\""),
+        ("name\nx\n", r"column of numbers apart from.*'name' .such as 'x'"),
         ("a,b\n1,\n,nan\n", "3 cells that are empty.*line 2, column 'b'"),
         ("a,b\n1,1e99\n", "too large"),
         ("a,b\n1,2\n1,2,3\n", "2 cells in every row; got '3 in line 3'"),
         ("a,b\n1\n", "2 cells in every row; got '1 in line 2'"),
         ("", "at least one row"),
         ("a,b\n", "a header alone"),
-        ("label\n1\n2\n", "column of numbers besides"),
-        ("id,a\nx,1\nx,2\n", "twice"),
+        ("label\n1\n2\n", "column of numbers apart from"),
+        ("id,a\nx,1\nx,2\n", "unique values"),
     ],
 )
 def test_what_is_refused(tmp_path, text, words):
@@ -98,7 +98,7 @@ def test_a_column_that_is_called_as_labels_are_is_never_data(tmp_path, name):
     for labels in ("none", [0, 1]):
         opened = data.open(path, labels=labels)
         assert opened.values.tolist() == [[1], [2]]
-        assert any(f"Left out, because of names that labels have: '{name}'" in note for note in opened.notes)
+        assert any(f"Left out, because their names suggest labels: '{name}'" in note for note in opened.notes)
 
 
 def test_several_columns_that_are_called_as_labels_are(tmp_path):
@@ -124,9 +124,9 @@ def test_columns_of_words_are_left_out_with_a_note(tmp_path):
     assert opened.values.tolist() == [[1], [2]]
     assert opened.provenance["columns"] == ["width"]
     of_rows, of_data, note = opened.notes
-    assert of_data == "1 column was taken as data: 'width'."
-    assert of_rows == "The column 'id' was taken as the names of the rows and not as data."
-    assert note.startswith("Left out, because they hold no numbers: 'species' (such as 'rose'), 'empty' (empty).")
+    assert of_data == "1 column was read as data: 'width'."
+    assert of_rows == "The column 'id' was read as row ids, not as data."
+    assert note.startswith("Left out, because they are not numbers: 'species' (such as 'rose'), 'empty' (empty).")
     assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
 
 
@@ -137,7 +137,7 @@ def test_columns_are_ignored_by_name_or_number(tmp_path):
         assert opened.provenance["columns"] == (["w", "v"] if ignore in (["u"], "u") else ["v"])
     with pytest.raises(DataError, match=r"ignore must name columns of .*Did you mean 'u'"):
         data.open(path, ignore=["uu"])
-    with pytest.raises(DataError, match="ignore must leave out other columns"):
+    with pytest.raises(DataError, match="ignore must not name a column that is also in columns"):
         data.open(path, columns=["u", "v"], ignore=["u"])
 
 
@@ -146,7 +146,7 @@ def test_columns_come_in_the_order_asked_for(tmp_path, columns):
     opened = data.open(write(tmp_path, "b,c,a,label\n1,9,2,0\n3,9,4,1\n"), columns=columns)
     assert opened.values.tolist() == [[2, 1], [4, 3]]
     assert opened.labels.tolist() == [0, 1]
-    assert "Left out: 'c', not among the columns asked for." in opened.notes
+    assert "Left out: 'c', which columns does not name." in opened.notes
 
 
 def test_new_tables_are_brought_to_the_columns_of_the_first(tmp_path):
@@ -157,7 +157,7 @@ def test_new_tables_are_brought_to_the_columns_of_the_first(tmp_path):
     assert other.values.tolist() == [[10, 20], [30, 40]]
     assert other.provenance["preprocessing"] == same
     assert data.open(write(tmp_path, "1,2\n"), **same).values.tolist() == [[1, 2]]  # without names, by position
-    with pytest.raises(DataError, match=r"x\.csv must have the column asked for; got \"none called 'b'\""):
+    with pytest.raises(DataError, match=r"x\.csv must have the column named in columns; got \"none called 'b'\""):
         data.open(write(tmp_path, "a,bb\n1,2\n"), **same)
 
 
@@ -167,7 +167,7 @@ def test_a_column_asked_for_is_data_whatever_it_is_called(tmp_path):
     assert opened.values.tolist() == [[5, 1], [6, 3]]
     assert opened.labels is None
     assert opened.ids == ("0", "1")
-    with pytest.raises(DataError, match="labels must be another column"):
+    with pytest.raises(DataError, match="labels must be a column that is not in columns"):
         data.open(path, columns=["label"], labels="label")
     with pytest.raises(DataError, match="column 'w' does not"):
         data.open(write(tmp_path, "w,v\nx,1\ny,2\n"), columns=["w"])
@@ -182,7 +182,7 @@ def test_the_index_that_pandas_writes_is_no_data(tmp_path):
         opened = data.open(write(tmp_path, text))
         assert opened.values.tolist() == [[1], [2]]
         assert opened.ids == ids
-        assert any("no name, was taken as the index" in note for note in opened.notes)
+        assert any("no name and was read as row ids" in note for note in opened.notes)
     assert data.open(write(tmp_path, ",a\n7,1\n"), columns=[0, 1]).values.tolist() == [[7, 1]]
 
 
@@ -202,7 +202,7 @@ def test_a_header_that_counts_is_no_row(tmp_path, text):
     opened = data.open(write(tmp_path, text))
     assert len(opened) == 2
     assert opened.provenance["columns"] == [str(i) for i in range(opened.shape[0])]
-    assert "The first row, which counts 0, 1, 2, ..., was read as the names" in opened.notes[0]
+    assert "The first row counts 0, 1, 2, ... and was read as column names" in opened.notes[0]
 
 
 @pytest.mark.parametrize(

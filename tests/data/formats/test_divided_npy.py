@@ -49,5 +49,5 @@ def test_what_is_wrong_is_named(tmp_path, val, labels, words):
 def test_without_one_of_the_files_it_is_a_folder_like_any(tmp_path):
     write(tmp_path, np.zeros((2, 4)), np.zeros((2, 4)), np.zeros(2, int))
     (tmp_path / "valY.npy").unlink()
-    with pytest.raises(DataError, match=r"must hold images.*trainX\.npy"):
+    with pytest.raises(DataError, match=r"must contain images.*trainX\.npy"):
         narrows.open(tmp_path)

@@ -42,7 +42,7 @@ def spoil(folder):
     os.mkfifo(folder / "pipe.png")
     (folder / "bomb.ppm").write_bytes(b"P6 30000 30000 255\n" + bytes(100))
     return {
-        "cut.jpg": "cut off", "cut.png": "cut off", "cut.gif": "cut off", "empty.png": "0 bytes",
+        "cut.jpg": "truncated", "cut.png": "truncated", "cut.gif": "truncated", "empty.png": "0 bytes",
         "text.png": "no image", "zeros.jpg": "no image", "random.webp": "no image",
         "link.png": "link to a file that does not exist",
         "pipe.png": "not a regular file", "bomb.ppm": "above the limit of 50 megapixels",
@@ -151,7 +151,7 @@ def test_subfolders_are_labels_when_every_image_lies_in_one(tmp_path):
     opened = data.open(tmp_path)
     assert opened.ids == ("10/a.png", "9/a.png", "9/b.png")
     assert opened.labels.tolist() == [10, 9, 9]
-    assert any("2 sub-folders were taken as labels" in note for note in opened.notes)
+    assert any("2 sub-folders were read as labels" in note for note in opened.notes)
     assert data.open(tmp_path, labels="none").labels is None
     photo(tmp_path / "loose.png")
     assert data.open(tmp_path).labels is None
@@ -227,7 +227,7 @@ def test_a_folder_that_links_to_itself_is_walked_once(tmp_path):
     opened = data.open(tmp_path)
     assert opened.ids == ("a.png", "linked/b.png")
     assert {file.path: file.reason for file in opened.skipped} == {
-        "again": "a link to a folder that is read already", "up": "a link to a folder around this one",
+        "again": "a link to a folder that was already read", "up": "a link to a folder that contains this one",
     }  # fmt: skip
 
 
@@ -242,7 +242,7 @@ def test_a_link_beside_its_folder_doubles_nothing_and_takes_no_name(tmp_path):
         opened = data.open(source)
         assert opened.ids == ("real/1.png",)
         assert [(file.path, file.reason) for file in opened.skipped] == [
-            ("a_link", "a link to a folder that is read already")
+            ("a_link", "a link to a folder that was already read")
         ]
 
 
@@ -304,7 +304,7 @@ def test_systems_own_folders_are_passed_over_at_every_way_in(tmp_path):
         assert opened.ids == tuple(f"{kind}/{i}.jpg" for kind in ("cat", "dog") for i in range(3))
         assert opened.class_names == ["cat", "dog"]
         assert opened.skipped == ()
-        notes.append(next(note for note in opened.notes if note.startswith("Passed over")))
+        notes.append(next(note for note in opened.notes if note.startswith("Ignored as files")))
         assert "2 @eaDir (thumbnails of a Synology)" in notes[-1]
     assert "2 Thumbs.db (thumbnails of Windows), 2 ._* (what macOS adds to files)" in notes[0]
     assert notes[0].endswith(", 4 of other names.")
@@ -313,7 +313,7 @@ def test_systems_own_folders_are_passed_over_at_every_way_in(tmp_path):
 
 def test_nothing_but_systems_own(tmp_path):
     photo(tmp_path / "@eaDir" / "1.jpg")
-    with pytest.raises(DataError, match="only what is a system's own"):
+    with pytest.raises(DataError, match="only system files"):
         data.open(tmp_path)
     assert data.open(tmp_path / "@eaDir").ids == ("1.jpg",)  # where it is asked for by name
 
@@ -388,10 +388,10 @@ def test_a_photo_that_is_cut_off_is_read_and_listed_as_damaged(tmp_path):
         assert np.array_equal(opened.values, whole)
         assert opened.skipped == ()
         assert [file.path for file in opened.damaged] == [f"{i:02}.jpg" for i in range(11)]
-        assert opened.damaged[0].reason == "cut off, with all of its lines"
+        assert opened.damaged[0].reason == "truncated, but with all of its lines"
         named = ", ".join(f"{i:02}.jpg" for i in range(10))
-        assert opened.notes == (f"11 images are cut off, and read as far as they go: {named} and 1 more.",)
-    with pytest.raises(DataError, match=r"11 of 12 images cannot be read.*00\.jpg: cut off, with all"):
+        assert opened.notes == (f"11 images are truncated and were read up to that point: {named} and 1 more.",)
+    with pytest.raises(DataError, match=r"11 of 12 images cannot be read.*00\.jpg: truncated, but with all"):
         data.open(tmp_path, strict=True)
 
 
@@ -439,10 +439,10 @@ def test_globs_lists_and_single_files(tmp_path):
 
 
 def test_folders_without_images(tmp_path):
-    with pytest.raises(DataError, match=r"must hold images.*got 'nothing'"):
+    with pytest.raises(DataError, match=r"must contain images.*got 'nothing'"):
         data.open(tmp_path)
     np.save(tmp_path / "x.npy", np.zeros((2, 3)))
-    with pytest.raises(DataError, match=r"It holds x\.npy: open one of those"):
+    with pytest.raises(DataError, match=r"It contains x\.npy: open one of these"):
         data.open(tmp_path)
     (tmp_path / "x.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"x\.png: the file is empty"):

@@ -59,5 +59,5 @@ def test_what_is_damaged(tmp_path, content, pack):
 
 def test_a_cut_gzip(tmp_path):
     (tmp_path / "x-idx3-ubyte.gz").write_bytes(gzip.compress(idx(X))[:-20])
-    with pytest.raises(DataError, match="undamaged"):
+    with pytest.raises(DataError, match="is damaged"):
         data.open(tmp_path / "x-idx3-ubyte.gz")

@@ -38,7 +38,7 @@ def test_digits(digits):
     assert np.array_equal(data.open(load_digits().images, like=like).values, opened.values)  # counted to 16
     assert np.array_equal(data.open(opened.values, like=like).values, opened.values)
     for given in ({"white": 8}, {"range": [0, 100]}):
-        with pytest.raises(DataError, match="still to be read"):
+        with pytest.raises(DataError, match="only while values are read"):
             data.open("digits", **given)
 
 
@@ -85,7 +85,7 @@ def test_other_content_is_refused(small_mnist, monkeypatch):
     monkeypatch.setenv("NARROWS_DATA", str(small_mnist.parent))
     path = small_mnist / "t10k-labels-idx1-ubyte"
     path.write_bytes(path.read_bytes()[:-1] + b"\x09")
-    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte must hold the original content"):
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte must contain the original"):
         data.open("mnist")
 
 

@@ -37,7 +37,7 @@ def test_a_page_is_not_replaced_unasked(tmp_path):
 
 
 def test_places_that_cannot_be_written_to_are_refused(tmp_path):
-    with pytest.raises(InputError, match="must lie in a folder that exists"):
+    with pytest.raises(InputError, match="must be in a folder that exists"):
         worked("write", "--out", tmp_path / "a" / "b")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="must be a folder"):

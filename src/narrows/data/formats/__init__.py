@@ -1,4 +1,4 @@
-"""Formats: what a file or folder holds. One reader per file of this folder; each says what it accepts.
+"""Formats of files and folders. One reader per file of this folder; each says what it accepts.
 
 A reader returns what it found as it stands in the file; ``narrows.data.open`` makes a ``Dataset`` of it.
 """

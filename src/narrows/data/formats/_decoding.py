@@ -159,7 +159,7 @@ def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolEx
             task.advance(len(block), text=f"{len(failures)} unreadable" if failures else "")
     if not positions:
         raise DataError(
-            "images", "must be readable, one at least", value=f"{len(failures)} that are not",
+            "images", "must include at least one readable file", value=f"{len(failures)} unreadable",
             remedy=f"{named(failures)}.",
         )  # fmt: skip
     shape = (len(positions), channels, *size)

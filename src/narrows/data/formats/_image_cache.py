@@ -53,7 +53,7 @@ def decode_or_recall(files: list[File], root: Path, options: Options) -> tuple[I
             return _to_memory(files, size, options, pool), [note]
     if recalled is None:
         raise DataError(
-            str(target), "must hold what was just written to it",
+            str(target), "must contain what was just written to it",
             remedy="The disk may be failing; set NARROWS_CACHE to a folder on another one.",
         )  # fmt: skip
     return recalled, []

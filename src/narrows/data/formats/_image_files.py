@@ -69,11 +69,11 @@ def list_files(paths: Sequence[Path], root: Path, ignore: str) -> Listed:
 
 
 def _what(path: Path) -> str:
-    """Say why a file is not read that is not named like an image."""
+    """Say why a file whose name is not an image's is not read."""
     try:
         mode = path.stat().st_mode
     except OSError:
-        return "a link that leads nowhere" if path.is_symlink() else "it cannot be looked at"
+        return "a link that leads nowhere" if path.is_symlink() else "it cannot be accessed"
     if not stat.S_ISREG(mode):
         return "it is not a regular file"
     return kinds.of_file(path) or f"not an image file ({path.suffix or 'no extension'})"
@@ -132,5 +132,5 @@ def _relative(path: Path, root: Path) -> str:
 
 
 def as_text(name: str) -> str:
-    """Return a file name as text that can be written anywhere: bytes that are no UTF-8 are spelled out."""
+    """Return a file name as text that can be written anywhere: bytes that are not UTF-8 are spelled out."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

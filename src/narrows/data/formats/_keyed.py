@@ -34,14 +34,14 @@ def choose(shapes: Shapes, options: Options, origin: str) -> tuple[str, str | No
     if key is None:
         key, others = _data_key(shapes, origin)
         if others:
-            notes.append(f"{key} was taken as the data; the file also holds {', '.join(others)}.")
+            notes.append(f"{key} was read as the data; the file also contains {', '.join(others)}.")
     elif key not in shapes:
         raise DataError("key", f"must name an array in {origin}", value=key, remedy=nearest(key, shapes))
     if options.labels_word in shapes:
         return key, options.labels_word, notes
     label_key = _label_key(shapes, key) if options.labels_word == "auto" else None
     if label_key is not None:
-        notes.append(f"{label_key} was taken as labels; they only score.")
+        notes.append(f"{label_key} was read as labels, used only for scoring.")
     return key, label_key, notes
 
 
@@ -55,9 +55,9 @@ def _data_key(shapes: Shapes, origin: str) -> tuple[str, list[str]]:
         if len(group) == 1:
             return group[0], [key for key in candidates if key != group[0]]
     raise DataError(
-        origin, "must hold one array that stands out as the data, or have it named by key",
+        origin, "must contain one array that is clearly the data; otherwise name it with key",
         value=f"{len(shapes)} arrays",
-        remedy="It holds " + ", ".join(f"{key} {shape}" for key, shape in shapes.items()) + ".",
+        remedy="It contains " + ", ".join(f"{key} {shape}" for key, shape in shapes.items()) + ".",
     )  # fmt: skip
 
 

@@ -64,7 +64,9 @@ def part(arrays: dict[str, Array], split: str, name: str, origin: str) -> Part:
     data, labels = (_array(arrays, f"{split}_{what}", origin) for what in ("data", "labels"))
     side = _side(data) if data.ndim == 2 else 0
     if side < 1:
-        raise DataError(f"{origin}: {split}_data", "must be (N, side * side), one square image a row", value=data.shape)
+        raise DataError(
+            f"{origin}: {split}_data", "must be (N, side * side), one square image per row", value=data.shape
+        )
     if not _is_one_hot(labels, len(data)):
         raise DataError(
             f"{origin}: {split}_labels", f"must be one-hot, one row for each of the {len(data)} images",
@@ -83,10 +85,10 @@ def join(parts: Sequence[Part], options: Options, origin: str) -> Raw:
     DataError : parts of different sizes or numbers of classes
     """
     if len({part.images.shape[1:] for part in parts}) > 1:
-        raise DataError(origin, "must hold images of one size", value=[part.images.shape for part in parts])
+        raise DataError(origin, "must contain images of one size", value=[part.images.shape for part in parts])
     counts = {part.labels.shape[1] for part in parts}
     if len(counts) > 1:
-        raise DataError(origin, "must have the same classes in all its parts", value=f"{sorted(counts)} classes")
+        raise DataError(origin, "must have the same classes in all parts", value=f"{sorted(counts)} classes")
     images = np.concatenate([part.images for part in parts])  # (N, side, side)
     (n_classes,) = counts
     names = LETTERS[:n_classes] if n_classes in (26, 36) else tuple(str(i) for i in range(n_classes))
@@ -111,7 +113,7 @@ def _side(data: Array) -> int:
 
 def _array(arrays: dict[str, Array], key: str, origin: str) -> Array:
     if key not in arrays or not len(arrays[key]):
-        raise DataError(origin, f"must hold {key} with at least one row", value=", ".join(arrays) or "nothing")
+        raise DataError(origin, f"must contain {key} with at least one row", value=", ".join(arrays) or "nothing")
     return arrays[key]
 
 

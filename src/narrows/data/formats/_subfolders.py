@@ -1,4 +1,4 @@
-"""What the folders that images lie in say of them: labels, a split, and metadata."""
+"""Labels, a split and metadata from the names of the folders that contain images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = {
 def from_subfolders(
     names: tuple[str, ...], all_names: list[str], asked: str
 ) -> tuple[list[str] | None, Array | None, list[str]]:
-    """Return labels and split that lie in the names of sub-folders, and a sentence about them.
+    """Return labels and split from the names of sub-folders, and a sentence about them.
 
     ``train/cat/1.png`` carries both. Unasked, sub-folders are labels only when every image lies in one of at least two,
     and exactly that deep: folders of folders may be years and months, or anything.
@@ -27,14 +27,14 @@ def from_subfolders(
     split, notes, depth = None, [], 0
     if len(tops) > 1 and all(top.lower() in SPLITS for top in tops) and "train" in {SPLITS[t.lower()] for t in tops}:
         split = np.array([SPLITS[name.split("/")[0].lower()] for name in names])
-        notes.append(f"The folders {', '.join(sorted(tops))} were taken as the source's own split.")
+        notes.append(f"The folders {', '.join(sorted(tops))} were read as the source's own split.")
         depth = 1
     classes = {parent[depth] for parent in parents if len(parent) > depth}
     clear = len(classes) >= 2 and all(len(parent) == depth + 1 for parent in parents)
     if asked == "folders" or (asked == "auto" and clear):
         labels = [(name.split("/")[:-1][depth:] or [""])[0] for name in names]
         if asked == "auto":
-            notes.append(f"The names of the {len(classes)} sub-folders were taken as labels; they only score.")
+            notes.append(f"The names of the {len(classes)} sub-folders were read as labels, used only for scoring.")
         return labels, split, notes
     return None, split, notes
 

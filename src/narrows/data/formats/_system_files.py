@@ -1,4 +1,4 @@
-"""Folders and files that systems and other programs keep among a person's own, and that are none of the data."""
+"""Folders and files that operating systems and other programs leave among a person's own; they are not data."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ _PATTERNS = {name.lower(): name for name in KNOWN if "*" in name}
 
 
 def known_as(name: str) -> str | None:
-    """Return which of ``KNOWN`` a folder or file is by its name; None where it is a person's own."""
+    """Return which of ``KNOWN`` a folder or file is, by its name; None if it is none of them."""
     low = name.lower()
     return _EXACT.get(low) or next((known for form, known in _PATTERNS.items() if fnmatchcase(low, form)), None)
 
 
 def about(passed_over: Counter[str]) -> list[str]:
-    """Return a sentence about what was passed over, given how many there were of each of ``KNOWN``."""
+    """Return a sentence about the files that were ignored, from their counts by name in ``KNOWN``."""
     if not passed_over:
         return []
     most = passed_over.most_common(MOST_NAMED)
     named = ", ".join(f"{count:,} {name.strip()} ({KNOWN[name]})" for name, count in most)
     rest = passed_over.total() - sum(count for _, count in most)
     named += f", {rest:,} of other names" if rest else ""
-    return [f"Passed over, being of a system or another program: {named}."]
+    return [f"Ignored as files of the system or another program: {named}."]

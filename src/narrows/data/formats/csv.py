@@ -23,7 +23,7 @@ __all__ = ["Csv"]
 
 SAMPLE_LINES = 20
 LARGEST = float(np.finfo(np.float32).max)  # of what becomes a vector
-MANY = 10  # whole numbers 0, 1, 2, ... in a row, from which on they are no measurement
+MANY = 10  # whole numbers 0, 1, 2, ... in a row, from which on they are not a measurement
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Csv(Reader):
         ids = () if parts.identity is None else tuple(texts[parts.identity])
         if len(set(ids)) != len(ids):
             if parts.identity != layout.index:
-                raise DataError(str(path), "must name each row once in its column 'id'", value="names that occur twice")
+                raise DataError(str(path), "must have unique values in its column 'id'", value="repeated values")
             ids = ()
         return Raw(
             values, labels=None if parts.label is None else texts[parts.label], label_choices=layout.choices,
@@ -180,14 +180,14 @@ def _values(
         values = _numbers(layout, positions) if positions else None
     if not positions:
         raise DataError(
-            str(layout.path), "must have at least one column of numbers besides labels and ids", value="none",
+            str(layout.path), "must have at least one column of numbers apart from labels and ids", value="none",
             remedy=" ".join(notes) or None,
         )  # fmt: skip
     return _numbers_one_by_one(layout, positions) if values is None else values, positions, names, notes
 
 
 def _numbers(layout: Layout, positions: list[int]) -> Array | None:
-    """Return the columns as float64 (N, D), quickly; None where a cell is no finite number."""
+    """Return the columns as float64 (N, D), quickly; None where a cell is not a finite number."""
     # Without usecols, rows of unequal length are noticed; with it, ``_texts`` has looked for them.
     usecols = None if positions == list(range(layout.n_columns)) else positions
     try:
@@ -217,9 +217,9 @@ def _words(layout: Layout, positions: list[int]) -> dict[int, str]:
             if re.fullmatch(r"[+-]?[0-9.]*,[0-9]+", cell):
                 raise DataError(
                     str(layout.path),
-                    f"must write numbers with a point and without commas; column {layout.name(column)} does not",
+                    f"must use a decimal point and no commas in numbers; column {layout.name(column)} does not",
                     value=f"{cell!r} in line {line}",
-                    remedy=f"Replace its commas first, or leave it out: {layout.ignoring(column)}.",
+                    remedy=f"Replace the commas first, or leave the column out: {layout.ignoring(column)}.",
                 )  # fmt: skip
             if is_number(cell):
                 del words[column]
@@ -233,7 +233,7 @@ def _words(layout: Layout, positions: list[int]) -> dict[int, str]:
 def _about_words(layout: Layout, words: dict[int, str]) -> str:
     named = [f"{layout.name(column)} ({f'such as {cell!r}' if cell else 'empty'})" for column, cell in words.items()]
     shown = ", ".join(named[: columns.MOST_NAMED]) + (", ..." if len(named) > columns.MOST_NAMED else "")
-    return f"Left out, because they hold no numbers: {shown}. If one of them holds labels, name it: labels=COLUMN."
+    return f"Left out, because they are not numbers: {shown}. If one of them is the labels, name it: labels=COLUMN."
 
 
 def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
@@ -248,7 +248,7 @@ def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
                 number = float(cell) if cell else np.nan
             except ValueError:
                 raise DataError(
-                    str(layout.path), f"must hold numbers; column {layout.name(column)} does not",
+                    str(layout.path), f"must contain numbers; column {layout.name(column)} does not",
                     value=f"{cell!r} in line {line}",
                     remedy=f"Correct the cell, or leave the column out: {layout.ignoring(column)}.",
                 ) from None  # fmt: skip
@@ -259,7 +259,7 @@ def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
         rows.append(row)
     if empty:
         raise DataError(
-            str(layout.path), "must hold a finite number in every cell",
+            str(layout.path), "must have a finite number in every cell",
             value=f"{empty:,} cells that are empty, NaN or too large",
             remedy=f"The first is in {first_empty}. Fill them in, delete those rows, or leave columns out with ignore.",
         )  # fmt: skip

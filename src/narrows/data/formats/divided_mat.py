@@ -27,7 +27,7 @@ class DividedMat(Reader):
     """
 
     reads = "folders of train, valid and test .mat files (NIST36)"
-    goes_first = True  # a folder of such files is no folder of pictures
+    goes_first = True  # a folder of such files is not a folder of pictures
 
     def accepts(self, path: Path, head: bytes) -> bool:
         """Whether it is a folder with a file of training images, and without pictures."""
@@ -49,9 +49,9 @@ class DividedMat(Reader):
             if len(found) > 1:
                 start = re.split(f"(?i){split[:3]}", found[-1].name)[0]
                 raise DataError(
-                    str(folder), f"must have one {split} file, or have its files named",
+                    str(folder), f"must have one {split} file",
                     value=", ".join(path.name for path in found),
-                    remedy=f'A pattern names those of one set: "{folder / start}*.mat".',
+                    remedy=f'To choose one set, give a pattern: "{folder / start}*.mat".',
                 )  # fmt: skip
         parts = [
             _nist.part(read_arrays(found[0]), split, found[0].stem, str(found[0]))
@@ -66,7 +66,7 @@ class DividedMat(Reader):
         raw = _nist.join(parts, options, str(folder))
         used = {found[0] for found in files.values() if found}
         others = tuple(
-            Skipped(path.name, "it names no part: train, valid or test") for path in listed if path not in used
+            Skipped(path.name, "its name contains none of train, valid and test") for path in listed if path not in used
         )
         return replace(raw, skipped=others)
 

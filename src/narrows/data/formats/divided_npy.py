@@ -26,7 +26,7 @@ class DividedNpy(Reader):
     """
 
     reads = "folders of trainX, valX and valY .npy files"
-    goes_first = True  # a folder of such files is no folder of pictures
+    goes_first = True  # a folder of such files is not a folder of pictures
 
     def accepts(self, path: Path, head: bytes) -> bool:
         """Whether it is a folder with those three files."""

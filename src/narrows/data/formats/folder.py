@@ -53,12 +53,12 @@ class Folder(Reader):
         skipped = [*listed.closed, *others]
         if listed.closed and options.strict:
             raise DataError(
-                str(root), "has folders that cannot be listed, and strict stops at those",
-                remedy=f"{named(listed.closed)}. Give permission, or leave strict away.",
+                str(root), "has folders that cannot be listed, which strict does not allow",
+                remedy=f"{named(listed.closed)}. Make them readable, or leave strict out.",
             )  # fmt: skip
         if not files:
             raise DataError(
-                str(root), f"must hold images ({images.READS})", value=_what_instead(skipped, listed.passed_over),
+                str(root), f"must contain images ({images.READS})", value=_what_instead(skipped, listed.passed_over),
                 remedy=_hint(root, skipped),
             )  # fmt: skip
         if options.page == "all":
@@ -69,8 +69,8 @@ class Folder(Reader):
         (values, decoded), notes = decode_or_recall([files[i] for i in positions], root, options)
         if (wrong := [*decoded.failures, *decoded.damaged]) and options.strict:
             raise DataError(
-                out_of(len(wrong), len(positions), "image"), "cannot be read, and strict stops at those",
-                remedy=f"{named(wrong)}. Repair or remove them, or leave strict away.",
+                out_of(len(wrong), len(positions), "image"), "cannot be read, which strict does not allow",
+                remedy=f"{named(wrong)}. Repair or remove them, or leave strict out.",
             )  # fmt: skip
         positions = positions[decoded.positions]
         names = tuple(files[i].name for i in positions)
@@ -129,8 +129,8 @@ def _about_colour(decoded: Decoded, options: Options) -> list[str]:
     if options.channels != "auto" or not 0 < some < n:
         return []
     return [
-        f"{some:,} of {n:,} images {'is' if some == 1 else 'are'} in colour, so all have three channels; channels=1 "
-        "makes all grey."
+        f"{some:,} of {n:,} images {'is' if some == 1 else 'are'} in colour, so all were given three channels; "
+        "channels=1 makes them all grey."
     ]
 
 
@@ -140,14 +140,18 @@ def _about_damage(damaged: list[Skipped]) -> list[str]:
         return []
     n, few = len(damaged), ", ".join(file.path for file in damaged[:MOST_NAMED])
     more = f" and {n - MOST_NAMED:,} more" if n > MOST_NAMED else ""
-    how = "image is cut off, and read as far as it goes" if n == 1 else "images are cut off, and read as far as they go"
+    how = (
+        "image is truncated and was read up to that point"
+        if n == 1
+        else "images are truncated and were read up to that point"
+    )
     return [f"{n:,} {how}: {few}{more}."]
 
 
 def _what_instead(skipped: list[Skipped], passed_over: Counter[str]) -> str:
     if skipped:
         return plural(len(skipped), "other file")
-    return "only what is a system's own" if passed_over else "nothing"
+    return "only system files" if passed_over else "nothing"
 
 
 def _hint(root: Path, skipped: list[Skipped]) -> str | None:
@@ -160,4 +164,4 @@ def _hint(root: Path, skipped: list[Skipped]) -> str | None:
         for file in skipped
         if Path(file.path).suffix in (".npy", ".npz", ".mat", ".csv", ".tsv", ".gz", ".parquet")
     ]
-    return f"It holds {', '.join(data[:5])}: open one of those, such as {root / data[0]}." if data else None
+    return f"It contains {', '.join(data[:5])}: open one of these, such as {root / data[0]}." if data else None

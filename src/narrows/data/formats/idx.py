@@ -44,7 +44,7 @@ class Idx(Reader):
         beside = _labels_beside(path)
         if options.labels_word == "auto" and beside is not None:
             labels = read_file(beside)
-            notes = (f"Labels are from {beside.name}, which lies beside the images.",)
+            notes = (f"Labels were read from {beside.name} next to the images.",)
         return Raw(values, labels=labels, notes=notes)
 
 
@@ -70,7 +70,7 @@ def read_file(path: Path) -> Array:
             unpacked.seek(start)
             content = unpacked.read(nbytes + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(str(path), "must be undamaged; copy or download it again", remedy=f"{error}.") from error
+        raise DataError(str(path), "is damaged; copy or download it again", remedy=f"{error}.") from error
     _check_length(path, len(content), shape, dtype)
     return np.frombuffer(content, dtype).reshape(shape)
 
@@ -81,7 +81,7 @@ def _header(head: bytes, path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
         raise DataError(str(path), "must begin with an IDX header", value=head[:4].hex(" ") or "an empty file")
     shape = struct.unpack(f">{axes}I", head[4 : 4 + 4 * axes])
     if 0 in shape:
-        raise DataError(str(path), "must have at least one row and one value in each", value=f"shape {shape}")
+        raise DataError(str(path), "must have at least one row, and one value in each", value=f"shape {shape}")
     return shape, np.dtype(TYPES[head[2]]), 4 + 4 * axes
 
 
@@ -93,7 +93,7 @@ def _check_length(path: Path, found: int, shape: tuple[int, ...], dtype: np.dtyp
     expected = math.prod(shape) * dtype.itemsize
     if found != expected:
         raise DataError(
-            str(path), f"must hold the {expected:,} bytes of values its header promises ({'x'.join(map(str, shape))})",
+            str(path), f"must contain the {expected:,} bytes that its header announces ({'x'.join(map(str, shape))})",
             value=f"{'more' if found > expected else f'{found:,} bytes'}", remedy="Copy or download it again.",
         )  # fmt: skip
 

@@ -52,7 +52,7 @@ class Mat(Reader):
         if labels is not None and labels.ndim == 2 and 1 in labels.shape:
             labels = labels.reshape(-1)  # MATLAB has no vectors, only matrices with one row or column
         if key in turned:
-            notes.append(f"{key} was read as a stack of images over its last axis.")
+            notes.append(f"{key} was read as a stack of images along its last axis.")
         return Raw(arrays[key], labels=labels, label_choices=tuple(arrays), notes=tuple(notes))
 
 
@@ -68,7 +68,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
         names = _extract(path, Path(folder))
         arrays = {key: np.load(Path(folder) / name, allow_pickle=False) for key, name in names.items()}
     if not arrays:
-        raise DataError(str(path), "must hold at least one array of numbers")
+        raise DataError(str(path), "must contain at least one array of numbers")
     return arrays
 
 

@@ -41,15 +41,17 @@ class Npy(Reader):
         if zipfile.is_zipfile(path):
             return _read_npz(path, options)
         if options.key is not None:
-            raise DataError("key", "chooses among the arrays of a .npz or .mat; this file has one", value=options.key)
+            raise DataError(
+                "key", "applies only to .npz and .mat files; this file has a single array", value=options.key
+            )
         with opened(path, refused=DataError) as file:
             _, dtype, header_bytes, nbytes = _header(file, str(path))
             found = os.fstat(file.fileno()).st_size - header_bytes
         _refuse_objects(dtype, str(path))
         if found < nbytes:
             raise DataError(
-                str(path), f"must hold the {nbytes:,} bytes of values its header promises", value=f"{found:,} bytes",
-                remedy="It is cut off; copy or download it again.",
+                str(path), f"must contain the {nbytes:,} bytes that its header announces", value=f"{found:,} bytes",
+                remedy="It is truncated; copy or download it again.",
             )  # fmt: skip
         # An array without values cannot be mapped; the rules for arrays will say what is wrong with it.
         return Raw(np.load(path, mmap_mode="r" if nbytes else None, allow_pickle=False))
@@ -69,7 +71,7 @@ def _read_npz(path: Path, options: Options) -> Raw:
                     continue
                 if header_bytes + nbytes != info.file_size or nbytes > MOST_INFLATION * info.compress_size:
                     raise DataError(
-                        f"{key} in {path}", "must hold the values its header promises",
+                        f"{key} in {path}", "must contain the values that its header announces",
                         value=f"{info.file_size - header_bytes:,} bytes where {nbytes:,} belong",
                     )  # fmt: skip
                 if dtype.kind in "buifUS":
@@ -94,13 +96,15 @@ def _read_sparse(path: Path, options: Options) -> Raw:
     from scipy import sparse
 
     if options.key is not None:
-        raise DataError("key", "chooses among arrays; this file holds one sparse matrix", value=options.key)
+        raise DataError(
+            "key", "applies only to files with several arrays; this file contains one sparse matrix", value=options.key
+        )
     try:
         matrix = sparse.load_npz(path)  # never Python objects
         if matrix.format in ("csr", "csc", "bsr"):
             matrix.check_format(full_check=True)  # an index beyond the last column would be written somewhere else
     except Exception as error:  # arrays that do not fit each other make SciPy fail in every way there is
-        raise DataError(str(path), "must hold an undamaged sparse matrix", remedy=f"{error}.") from error
+        raise DataError(str(path), "must contain an undamaged sparse matrix", remedy=f"{error}.") from error
     return Raw(as_array(matrix))
 
 
@@ -135,6 +139,6 @@ def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, in
 def _refuse_objects(dtype: np.dtype, origin: str) -> None:
     if dtype.hasobject:
         raise DataError(
-            origin, "must hold plain numbers, because reading Python objects from a file could run code",
+            origin, "must contain plain numbers, because reading Python objects from a file could run code",
             value=f"dtype {dtype}", remedy="Save it again as numbers: np.save(path, np.stack(list_of_arrays)).",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What data sets share that nobody may download: their folder, and what to say where it is not."""
+"""What data sets that cannot be downloaded share: their folder, and the error when it is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def folder_of(name: str, files: Sequence[str], otherwise: str) -> Path:
     folder = Path(place) / name if place else None
     if folder is None or not all((folder / file).is_file() for file in files):
         raise DataError(
-            name, f"is not published, so that its files ({', '.join(files)}) must be in $NARROWS_DATA/{name}",
+            name, f"is not published, so its files ({', '.join(files)}) must be in $NARROWS_DATA/{name}",
             value="NARROWS_DATA is not set" if folder is None else str(folder), remedy=otherwise,
         )  # fmt: skip
     return folder

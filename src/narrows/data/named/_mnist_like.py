@@ -79,8 +79,8 @@ def _locate(
     for file, path in found.items():
         if file not in missing and hash_uncompressed(path) != hashes[file]:
             raise DataError(
-                str(path), "must hold the original content (by its sha256)", value="other content",
-                remedy="Delete it, and it is downloaded again.",
+                str(path), "must contain the original (by its sha256)", value="other content",
+                remedy="Delete it to download it again.",
             )  # fmt: skip
     return found
 

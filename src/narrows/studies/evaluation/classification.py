@@ -1,4 +1,4 @@
-"""How often is a classifier right, and what does it take for what?
+"""How often is a classifier right, and which classes does it confuse?
 
 Labels are int (N,) with -1 where unknown; rows of unknown label are left out. Predictions are int (N,) from 0. A table
 of counts is (C, C): rows are the true classes, columns the predicted ones.

@@ -151,7 +151,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
 
     Raises
     ------
-    InputError : nothing to draw, or values that are no variances
+    InputError : nothing to draw, or values that are not variances
     """
     with style():
         figure, (left, right) = new_panels((720 / 96, 300 / 96), 1, 2)

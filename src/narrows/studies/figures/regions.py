@@ -208,7 +208,7 @@ def half_planes(
 
     Raises
     ------
-    InputError : nothing to draw, or shapes that are no half-planes
+    InputError : nothing to draw, or shapes that are not half-planes
     """
     if not layers:
         raise InputError("layers", "must hold at least one set", value="none")

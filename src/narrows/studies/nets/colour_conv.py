@@ -38,7 +38,9 @@ class ColourConv(TanhNetwork):
         places = sizes[3][0] * sizes[3][1]
         if code_size % places:
             raise RecipeError(
-                "net.code_size", f"must be a multiple of {places}, the places of the last map", value=code_size
+                "net.code_size",
+                f"must be a multiple of {places}, the number of positions in the last map",
+                value=code_size,
             )
         last = code_size // places
         self.encoder = nn.Sequential(

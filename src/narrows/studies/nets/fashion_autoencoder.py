@@ -33,7 +33,9 @@ class FashionAutoencoder(TanhNetwork):
         require_images("fashion-autoencoder", input_shape, 28, 28)
         super().__init__(input_shape, code_size)
         if code_size % 4:
-            raise RecipeError("net.code_size", "must be a multiple of 4, the places of the last map", value=code_size)
+            raise RecipeError(
+                "net.code_size", "must be a multiple of 4, the number of positions in the last map", value=code_size
+            )
         channels, last = input_shape[0], code_size // 4
         front: list[nn.Module] = [
             nn.Conv2d(channels, 16, 3, stride=3, padding=1), nn.ReLU(), nn.MaxPool2d(2),  # (N, 16, 5, 5)
