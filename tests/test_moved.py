@@ -6,10 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from narrows.encoding.model import Model
 
 from narrows._moved import MOVED
 from narrows.classifiers import classifiers
+from narrows.encoding.model import Model
 from narrows.errors import RecipeError
 from narrows.nets import nets
 from narrows.registry import name_of
