@@ -13,7 +13,7 @@ from narrows.figures import as_bytes
 from narrows.studies.worked import about, index, pages, write
 from narrows.studies.worked._markdown import difference, fill, fixed, number, table, vector
 
-DOCS = Path(__file__).parents[2] / "docs" / "worked"
+DOCS = Path(__file__).parents[3] / "docs" / "worked"
 EVERY = pytest.mark.parametrize("name", pages.names())
 
 
