@@ -50,8 +50,8 @@ def test_what_is_given_comes_back_plain_beside_the_defaults():
     ({"more": 3}, "here.more must be a mapping; got 3."),
     ({"wohle": 3}, "here.wohle is not a setting; got 3. Did you mean 'whole'?"),
     ({"more": {"of": {3}}}, "here.more.of must be a number, a string, a boolean, or a list or mapping of these; got"),
-    ({"more": {3: 4}}, "here.more must be a number, a text"),
-    ({"more": {(1, 2): 4}}, "here.more must be a number, a text"),
+    ({"more": {3: 4}}, "here.more must be a number, a string"),
+    ({"more": {(1, 2): 4}}, "here.more must be a number, a string"),
 ])  # fmt: skip
 def test_what_is_of_another_kind_is_refused_in_plain_words(given, message):
     with pytest.raises(RecipeError) as raised:
@@ -87,7 +87,7 @@ def test_every_door_knows_which_settings_there_are(door):
 
 
 @pytest.mark.parametrize(("entry", "message"), [
-    ({"with": {"source": 3}}, "study s: a.with.source must be a text; got 3."),
+    ({"with": {"source": 3}}, "study s: a.with.source must be a string; got 3."),
     ({"with": {"sourec": "digits"}}, "study s: a.with.sourec is not a setting; got 'digits'. Did you mean 'source'"),
     ({"seeds": True}, "run.0.seeds must be a whole number"),
 ])  # fmt: skip

@@ -115,7 +115,7 @@ def test_a_probe_refuses_what_needs_views_or_rows_to_validate_on(options):
 def test_what_is_of_images_is_refused_for_vectors():
     rows = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
     for options in ({"views": ["flip:1"]}, {"passes": 3}, {"spaces": ["views"]}):
-        with pytest.raises(RecipeError, match=rf"clustering\.{next(iter(options))} is of images"):
+        with pytest.raises(RecipeError, match=rf"clustering\.{next(iter(options))} applies only to images"):
             Agreement(2, **options).fit(rows)
     with pytest.raises(RecipeError, match="views"):
         narrows.ImageClusterer(2, views=["flip:1"], random_state=0).fit(rows)

@@ -183,7 +183,7 @@ def test_patches_of_vectors_or_of_smaller_images_are_refused():
         patches().fit(np.zeros((50, 64), np.float32))
     with pytest.raises(DataError, match=r"patch of 9; .*side of at most 8"):
         patches(side=9).fit(images())
-    with pytest.raises(DataError, match=r"9 size of the grid; .*grid of at most 8"):
+    with pytest.raises(DataError, match=r"at least 9 pixels.*; .*grid of at most 8"):
         patches(side=3, grid=9, n_centers=4).fit(images())
     with pytest.raises(DataError, match=r"at least 3 for 256 centres; got 2\. Set at most 200 centres"):
         patches(side=3).fit(images(2))

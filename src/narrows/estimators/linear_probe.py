@@ -108,7 +108,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         views = given["views"]
         if self.passes < 1 or (self.passes != 1 and not views):
             raise InputError(
-                "passes", "must be >= 1, and 1 without views: it is the number of views of each image",
+                "passes", "must be >= 1; more than one pass needs views",
                 value=self.passes,
             )  # fmt: skip
         options = {"keep": "last"} | (given["train_options"] or {})

@@ -43,7 +43,7 @@ def spoil(folder):
     (folder / "bomb.ppm").write_bytes(b"P6 30000 30000 255\n" + bytes(100))
     return {
         "cut.jpg": "truncated", "cut.png": "truncated", "cut.gif": "truncated", "empty.png": "0 bytes",
-        "text.png": "no image", "zeros.jpg": "no image", "random.webp": "no image",
+        "text.png": "not an image", "zeros.jpg": "not an image", "random.webp": "not an image",
         "link.png": "link to a file that does not exist",
         "pipe.png": "not a regular file", "bomb.ppm": "above the limit of 50 megapixels",
     }  # fmt: skip
