@@ -87,5 +87,5 @@ def test_the_wings_networks_are_listed_and_old_places_are_no_entries():
     assert moved < set(nets.names())
     assert {"fashion-cnn", "thresholds"} < set(classifiers.names())
     assert len(nets.names()) == len(set(nets.names()))
-    with pytest.raises(RecipeError, match="must not choose which code runs"):
+    with pytest.raises(RecipeError, match="must not choose the code that runs"):
         nets.get("narrows.nets.colour_conv:ColourConv", trusted=False)
