@@ -174,7 +174,7 @@ def test_rows_that_differ_by_less_than_codes_can_are_one_cluster_or_said_to_be(n
     shares = clusterer.assign(values)
     assert np.array_equal(shares.argmax(1), clusterer.labels_)
     assert len(set(clusterer.labels_[[0, 1, 4]])) == 1
-    assert any("no row" in note or "coincide" in note for note in clusterer.notes)
+    assert any("no row" in note or "have the same code" in note for note in clusterer.notes)
 
 
 @every_method
