@@ -107,7 +107,7 @@ def test_saved_and_loaded_it_gives_the_same_output(net, objective, tmp_path):
     loaded = Model.load(tmp_path)
     assert np.array_equal(model.encode(values), loaded.encode(values))
     if not model.objective.trains_decoder:
-        with pytest.raises(InputError, match="trains the encoder alone"):
+        with pytest.raises(InputError, match="trains only the encoder"):
             loaded.reconstruct(values)
         return
     assert np.array_equal(model.reconstruct(values), loaded.reconstruct(values))

@@ -157,5 +157,5 @@ def test_a_number_that_nobody_gave_is_estimated_with_its_evidence(tmp_path):
     read_by_a_sceptic(run)
     text = (run.folder / "report.html").read_text()
     assert (run.folder / "figures" / "numbers.png").stat().st_size > 5000
-    assert f"{best['n_clusters']} clusters stand out most" in text
+    assert f"The estimated number of clusters is {best['n_clusters']}" in text
     assert "a number that was estimated" in text

@@ -159,7 +159,7 @@ def test_vectors_are_encoded_by_pca_and_refused_by_patches_before_anything_is_re
         (["encoder.name=pca", "encoder.n_components=0"], "n_components"),
         (["encoder.name=pcaa"], "pca"),
         (["encoder.code_size=3"], r"encoder\.code_size is not a setting; got 3\. There is nothing to choose from\.$"),
-        (["encoder.name=os:system"], r"must be a subclass of narrows\.encoder\.Encoder"),
+        (["encoder.name=os:system"], r"must be a subclass of narrows\.encoding\.encoder\.Encoder"),
         (["projection.name=os:system"], r"must be a subclass of narrows\.projection\.Projection"),
     ],
 )

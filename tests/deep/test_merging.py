@@ -77,7 +77,7 @@ def test_cells_of_one_group_find_each_other():
 
 @pytest.mark.parametrize("n_clusters", [0, 10])
 def test_a_number_that_cannot_be_had_is_refused(n_clusters):
-    with pytest.raises(InputError, match="from 1 to the 9 cells"):
+    with pytest.raises(InputError, match="from 1 to the 9 clusters of the over-clustering"):
         join(random_joint(9), n_clusters)
 
 

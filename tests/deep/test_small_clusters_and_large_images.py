@@ -46,4 +46,4 @@ def test_groups_of_very_different_sizes_that_lie_apart_stay_whole(sizes):
     values = (6 * rng.standard_normal((len(sizes), 10)))[labels] + rng.standard_normal((len(labels), 10))
     clusterer = Agreement(len(sizes), 0, layouts=1).fit(values.astype(np.float32))
     assert accuracy(clusterer.labels_, labels) > 0.99
-    assert any("whatever their sizes" in note for note in clusterer.notes)
+    assert any("merged by linkage" in note for note in clusterer.notes)

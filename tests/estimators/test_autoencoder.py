@@ -149,5 +149,5 @@ def test_a_code_does_not_depend_on_what_stands_beside_it(dtype):
 
 def test_an_encoder_alone_says_that_it_cannot_draw(digits):
     model = narrows.Autoencoder(3, objective="contrastive", **QUICK).fit(digits[0][:64])
-    with pytest.raises(InputError, match="trains the encoder alone"):
+    with pytest.raises(InputError, match="trains only the encoder"):
         model.sample(1)

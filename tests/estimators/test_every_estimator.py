@@ -175,7 +175,7 @@ def test_parameters_of_a_stranger_that_cannot_be_are_one_clear_error(value, tmp_
     record["parameters"]["random_state"] = value
     (tmp_path / "classifier.json").write_text(json.dumps(record))
     seal(tmp_path, [name.name for name in tmp_path.iterdir() if name.name != "hashes.json"])
-    with pytest.raises(RunFolderError, match=r"classifier\.json must be whole"):
+    with pytest.raises(RunFolderError, match=r"classifier\.json must be undamaged"):
         narrows.Classifier.load(tmp_path)
 
 

@@ -182,7 +182,7 @@ def test_settings_that_a_method_does_not_have_are_named():
         ({"encoder": "pca"}, r"encoder has no effect: 'agreement' trains its own network.*'kmeans'"),
         ({"method": "kmeans", "encoder": "network"}, "encoder must be an encoder that is fitted without training"),
         ({"method": "kmeans", "encoder": {"name": "pca", "n_componets": 2}}, "Did you mean 'n_components'"),
-        ({"method": "kmeans", "encoder": {"grid": 2}}, 'encoder must be a name or a class, or a mapping with one'),
+        ({"method": "kmeans", "encoder": {"grid": 2}}, 'encoder must be a name, a class, or a mapping that has one'),
         ({"method": "kmeans", "n_clusters": "auto"}, "n_clusters"),
         ({"method": "dek"}, "Did you mean 'dec'"), ({"method": "dec", "views": ["flip:1"]}, "views is not a setting"),
         ({"method": "dec", "options": {"eposch": 3}}, "Did you mean 'epochs'"),

@@ -181,5 +181,5 @@ def test_centres_that_rounding_alone_put_outside_are_taken():
     model = narrows.NeuralKMeans(2, init=start, epochs=1, random_state=0).fit(images)
     same = narrows.NeuralKMeans(2, init=start.clip(0, 1), epochs=1, random_state=0).fit(images)
     np.testing.assert_array_equal(model.cluster_centers_, same.cluster_centers_)
-    with pytest.raises(InputError, match=r"init must contain images in \[0, 1\]"):
+    with pytest.raises(InputError, match=r"init must hold images in \[0, 1\]"):
         narrows.NeuralKMeans(2, init=start - 0.01, epochs=1, random_state=0).fit(images)

@@ -100,7 +100,7 @@ def test_a_torn_last_checkpoint_falls_back_to_the_one_before(digits, tmp_path):
     assert same(whole, resumed)
     for path in (last, tmp_path / "previous.safetensors"):
         path.write_bytes(b"torn")
-    with pytest.raises(RunFolderError, match="whole checkpoint"):
+    with pytest.raises(RunFolderError, match="complete checkpoint"):
         fit(values, settings, folder=tmp_path)
 
 
