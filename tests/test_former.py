@@ -2,15 +2,17 @@
 
 import json
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import narrows
-from narrows import deep, explorer, report
+from narrows import deep, explorer, pipeline, report
 from narrows.disk.files import read_arrays
 from narrows.explorer import page
+from narrows.recipes import recipe as recipes
 from narrows.work import environment
 
 MADE = Path(__file__).parent / "former" / "made"
@@ -39,6 +41,21 @@ def test_a_run_answers_as_it_did(name):
     same(found.novelty, f"{name}/novelty")
     same(run.projection().transform(run.array("codes")), f"{name}/map")
     same(run.code_distribution().sample(5, 0), f"{name}/samples")
+
+
+def test_a_finished_run_of_then_is_gone_on_with_in_the_words_of_today(tmp_path, monkeypatch):
+    monkeypatch.chdir(MADE)
+    recipe = tomllib.loads((MADE / "run" / "recipe.toml").read_text())
+    shutil.copytree(MADE / "run", tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    changed = {"net": recipe["net"], "train.epochs": 3, "projection.name": "pca", "clustering.n_clusters": 3}
+    asked = [f"{name}={json.dumps(value)}" for name, value in changed.items() if name != "net"]
+    asked += [f"net.{name}={json.dumps(value)}" for name, value in recipe["net"].items()]
+    again = pipeline.run(recipes.load("default", [*asked, "data.source=images.npz"]), tmp_path / "run", resume=True)
+    assert again.finished
+    assert {path: path.read_bytes() for path in before if path.name != "environment.json"} == {
+        path: content for path, content in before.items() if path.name != "environment.json"
+    }
 
 
 def test_a_run_is_reported_with_the_same_bytes(tmp_path):

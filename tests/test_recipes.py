@@ -157,3 +157,21 @@ def test_a_code_of_two_values_is_the_map(overrides, size, chosen):
 def test_arguments_of_a_map_that_is_not_named_are_refused():
     with pytest.raises(RecipeError, match=r"projection\.perplexity needs projection.name"):
         recipes.load("default", ["projection.name=auto", "projection.perplexity=5"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "shape", "chosen"),
+    [
+        ((), (1, 8, 8), "tsne"),
+        (("net.code_size=2",), (1, 8, 8), "code"),
+        (("clustering.name=dec",), (1, 8, 8), "umap"),
+        (("clustering.name=imsat",), (1, 8, 8), "umap"),
+        (("clustering.name=dec",), (2,), "code"),
+        (("encoder.name=pca",), (1, 8, 8), "auto"),
+    ],
+)
+def test_the_map_is_written_out_with_its_settings_as_soon_as_codes_have_a_length(overrides, shape, chosen):
+    resolved = recipes.load("default", overrides).resolve(shape, 100)
+    assert resolved.projection.name == chosen
+    if chosen == "tsne":  # so that a run made before the map was chosen has the same settings
+        assert resolved.projection.arguments() == {"perplexity": 30.0, "max_points": 20_000}

@@ -116,7 +116,8 @@ def run(
 
 def _is_worth_parting(tables: Mapping[str, Any]) -> bool:
     """Whether a run is of images, and its codes were not made to tell clusters apart."""
-    return tables["data"]["kind"] == "images" and not tables["learned"]["parts_clusters"]
+    learned = tables.get("learned")  # which runs of earlier versions do not say
+    return tables["data"].get("kind") == "images" and learned is not None and not learned["parts_clusters"]
 
 
 def _elsewhere(name: str) -> list[str]:

@@ -6,6 +6,7 @@ objective, a clustering or a projection against that entry's own signature, so t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import resources
@@ -118,6 +119,9 @@ class Recipe(_Section):
         """Whether the encoder is a network that the training loop trains."""
         return bool(self._encoder().trains_network)
 
+    def _knows_size(self) -> bool:
+        return self.trains_network or bool(clusterings.get(self.clustering.name).trains_network)
+
     def _encoder(self) -> Any:
         _check_known("encoder", self.encoder.name, encoders.names())
         return encoders.get(self.encoder.name)
@@ -168,9 +172,13 @@ class Recipe(_Section):
         if "code_size" not in net:
             net["code_size"] = usual_code_size(shape)
         epochs, batch_size = self.train.resolve(rows)
-        return self.with_defaults().model_copy(
+        filled = self.with_defaults()
+        size = filled.clustering.arguments().get("code_size", net["code_size"])
+        return filled.model_copy(
             update={
                 "data": self.data.lasting(),
+                # A fitted encoder says only once it is fitted how long its codes are.
+                "projection": self.map_of(min(size, math.prod(shape))) if filled._knows_size() else filled.projection,
                 "train": replace(self.train, epochs=epochs, batch_size=batch_size),
                 "net": _check_named("net", nets, net, ("input_shape",)),
             }
