@@ -273,16 +273,8 @@ class Run:
         """Return the novelty (N,) float32 of new rows: the share of held-out rows that are odder.
 
         Near 0: unlike what was fitted. Of rows like the run's own, one in twenty has a novelty of at most 0.05. See
-        ``narrows.evaluation.novelty`` for what it is computed from.
-
-        Parameters
-        ----------
-        source, options : as in ``open_source``
-
-        Raises
-        ------
-        DataError, InputError : data that cannot be opened, or of another shape
-        RunFolderError : the run has no novelty, since an earlier narrows made it, or is damaged
+        ``narrows.evaluation.novelty`` for what it is computed from. ``source``, ``options`` and errors are those of
+        ``assign``; RunFolderError is also raised by a run that has no novelty, since an earlier narrows made it.
         """
         from narrows.evaluation.novelty import evidence_of
 
