@@ -108,7 +108,8 @@ def main() -> None:
 
 def summed(values: list[float]) -> dict[str, float]:
     """Return mean and standard deviation over seeds."""
-    return {"mean": round(statistics.mean(values), 3), "sd": round(statistics.stdev(values), 3)}
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": round(statistics.mean(values), 3), "sd": round(spread, 3)}
 
 
 if __name__ == "__main__":
