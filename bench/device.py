@@ -16,6 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,25 +32,31 @@ def images(rows: int) -> np.ndarray:
     angles, phases = rng.uniform(0, np.pi, (2, rows, 1, 1))
     down, across = np.mgrid[:28, :28] / 4
     waves = np.sin(np.cos(angles) * down + np.sin(angles) * across + 2 * phases)
-    return (127 + 90 * waves + rng.normal(0, 12, (rows, 28, 28))).clip(0, 255).astype(np.uint8)[:, None]
+    grey: np.ndarray = (127 + 90 * waves + rng.normal(0, 12, (rows, 28, 28))).clip(0, 255).astype(np.uint8)
+    return grey[:, None]
+
+
+def version() -> tuple[Any, Any, Callable[[Any, np.ndarray], np.ndarray]]:
+    """Return ``Model``, ``Settings`` and what encodes, of the version on the path."""
+    try:
+        from narrows.encoding.model import Model
+        from narrows.training.settings import Settings
+    except ImportError:  # a former version, which encoded on the processor alone
+        former = import_module("narrows.codes").encode
+        return (
+            import_module("narrows.model").Model, import_module("narrows.training.loop").Settings,
+            lambda model, values: former(model.cpu(), values),
+        )  # fmt: skip
+    return Model, Settings, Model.encode
 
 
 def once(rows: int, device: str) -> dict[str, Any]:
     """Return the speeds of one version, whichever is on the path, and the codes of a few rows on both devices."""
     import torch
 
-    from narrows.encoding import codes as coding
-    from narrows.encoding.model import Model
     from narrows.training.loop import train
 
-    try:
-        from narrows.training.settings import Settings
-    except ImportError:  # of a former version, which encoded on the processor alone
-        from narrows.training.loop import Settings  # type: ignore[attr-defined, no-redef]
-
-        former = True
-    else:
-        former = False
+    Model, Settings, encode = version()
     values = images(rows)
     found: dict[str, Any] = {}
     for name, epochs in (("first", 1), ("second", EPOCHS)):
@@ -58,14 +66,14 @@ def once(rows: int, device: str) -> dict[str, Any]:
         history = train(model, values, np.arange(rows), np.arange(0), settings)
         found |= {"train": epochs * rows / (time.perf_counter() - start), "loss": history[-1]["train/loss"]}
         start = time.perf_counter()
-        codes = coding.encode(model.cpu() if former else model, values)
+        codes = encode(model, values)
         found |= {
             "encode": rows / (time.perf_counter() - start),
             "where": str(next(model.parameters()).device),
             "at": name,
         }
     few = values[:2000]
-    on_processor = coding.encode(model.to("cpu"), few)
+    on_processor = encode(model.to("cpu"), few)
     found["difference"] = float(np.abs(codes[: len(few)] - on_processor).max() / np.abs(on_processor).max())
     found["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return found

@@ -82,11 +82,12 @@ def main() -> None:
     parser.add_argument("--clusters", type=int, nargs="+", default=[5, 10])
     asked = parser.parse_args()
     data = narrows.open("fashion-mnist")
+    known = np.asarray(data.labels)
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     seconds: dict[str, list[float]] = {}
     for seed in range(asked.seeds):
         rows = np.sort(np.random.default_rng(seed).choice(len(data), ROWS, replace=False))
-        values, labels = data.values[rows], data.labels[rows]
+        values, labels = data.values[rows], known[rows]
         for space, codes in spaces(values, seed):
             for n_clusters in asked.clusters:
                 kmeans = KMeans(n_clusters, seed).fit(codes)
@@ -107,7 +108,8 @@ def main() -> None:
 
 def summed(values: list[float]) -> dict[str, float]:
     """Return mean and standard deviation over seeds."""
-    return {"mean": round(statistics.mean(values), 3), "sd": round(statistics.stdev(values), 3)}
+    spread = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": round(statistics.mean(values), 3), "sd": round(spread, 3)}
 
 
 if __name__ == "__main__":

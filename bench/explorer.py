@@ -17,12 +17,13 @@ import statistics
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from narrows.disk.files import write_json
 from narrows.evaluation.examples import SHOWN
@@ -35,7 +36,7 @@ ROUNDS = 3
 SIDE = 24  # of a picture
 LARGEST_SPRITE = 8192  # pixels that TensorBoard's projector takes
 CHROMIUM = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-vsync"]
-WINDOW = {"width": 1400, "height": 900}
+WINDOW = ViewportSize(width=1400, height=900)
 
 
 def main() -> None:
@@ -104,12 +105,12 @@ def synthetic(rows: int) -> Bundle:
     }  # fmt: skip
     side = min(SIDE, next(side for most, side in THUMBNAILS if rows <= most))
 
-    def images():
+    def images() -> Iterator[tuple[slice, np.ndarray]]:
         for first in range(0, rows, 1000):
             some = order[first : first + 1000]
             yield slice(first, first + len(some)), pictures[some % len(pictures)]
 
-    header["pictures"] = {"images": _sheets(bundle, images, rows, (side, side))}
+    header["pictures"] = {"images": _sheets(bundle, images(), rows, (side, side))}
     return bundle
 
 
@@ -121,7 +122,7 @@ def digits() -> np.ndarray:
 
 
 @contextmanager
-def opened(address: str):
+def opened(address: str) -> Iterator[tuple[Page, float]]:
     """Open a page in a browser of its own; with it comes the time at which that was begun."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
@@ -141,6 +142,7 @@ def look(address: str) -> dict[str, float]:
         painted = time.perf_counter() - asked
         page.keyboard.press("b")
         box = page.locator(".first .overlay").bounding_box()
+        assert box is not None
         page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] - 20)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20, steps=4)
@@ -210,13 +212,13 @@ def projector(address: str, rows: int) -> dict[str, float]:
     return {"first_paint_s": painted, "memory_mb": memory}
 
 
-def shown(page) -> None:
+def shown(page: Page) -> None:
     """Wait until what was drawn is on the screen: a picture of some of it waits for the graphics."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.screenshot(clip={"x": 400, "y": 400, "width": 8, "height": 8})
 
 
-def medians(measure) -> dict[str, float]:
+def medians(measure: Callable[[], dict[str, float]]) -> dict[str, float]:
     found = [measure() for _ in range(ROUNDS)]
     return {name: round(statistics.median(one[name] for one in found), 3) for name in found[0]}
 

@@ -62,20 +62,21 @@ def bare(images: Array, epochs: int, batch_size: int) -> float:
     """Return the seconds a hand-written loop with our settings takes."""
     torch.manual_seed(0)
     precision = Engine("cpu").precision
-    net = Conv(SHAPE, CODE).to(memory_format=torch.channels_last).train()
+    net = Conv(SHAPE, CODE).train()
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(net.parameters(), lr=LR, weight_decay=0.0, fused=True)
     data = torch.from_numpy(images)
     steps = epochs * math.ceil(len(data) / batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     start = time.perf_counter()
     for _ in range(epochs):
-        for rows in torch.randperm(len(data)).split(batch_size):
+        for rows in torch.randperm(len(data)).split(batch_size):  # type: ignore[no-untyped-call]
             x = data[rows].float().div_(255)
             with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
                 y = net(x)
             loss = nn.functional.mse_loss(y, x)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
             schedule.step()
@@ -90,11 +91,11 @@ def plain(images: Array, epochs: int, batch_size: int) -> float:
     data = torch.from_numpy(images).float() / 255
     start = time.perf_counter()
     for _ in range(epochs):
-        for rows in torch.randperm(len(data)).split(batch_size):
+        for rows in torch.randperm(len(data)).split(batch_size):  # type: ignore[no-untyped-call]
             x = data[rows]
             loss = nn.functional.mse_loss(net(x), x)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return time.perf_counter() - start
 

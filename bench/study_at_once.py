@@ -20,16 +20,14 @@ Task = tuple[str, str, int]  # study, run, seed
 
 
 def do(task: Task, out: Path) -> float:
-    """Do one run with one seed and return the seconds it took."""
+    """Do one run with one seed, unless it is done, and return the seconds it took."""
     from narrows.studies import study as studies
+    from narrows.studies.summing import steps_of
     from narrows.work.interrupt import Interrupt
-    from narrows.work.progress import Progress
 
     name, run, seed = task
     row = next(row for row in studies.load(name).run if row.name == run)
-    start = time.perf_counter()
-    studies.do(row, seed, out / name, quick=False, progress=Progress(), interrupt=Interrupt())
-    return time.perf_counter() - start
+    return studies.do(steps_of(out / name), row, seed, quick=False, interrupt=Interrupt())
 
 
 def main() -> None:

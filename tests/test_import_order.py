@@ -66,6 +66,19 @@ def test_the_house_is_shown_in_the_same_order():
         assert [name for row in rooms for name in re.findall(r"`(\w+)(?:\.py|/)`", row)] == order
 
 
+def test_files_inside_rooms_are_shown_as_they_are():
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    shown, room = [], ""
+    for row in page.split("| file | what it does |")[1].split("\n\n")[0].splitlines()[2:]:
+        for name in re.findall(r"`([\w./]+)`", row.split("|")[1]):
+            room = name.partition("/")[0] if not name.endswith("/") and "/" in name else room
+            shown.append(name if name.startswith(f"{room}/") else f"{room}/{name}")
+    assert [name for name in shown if not (SOURCE / name).exists()] == []
+    for package in ("disk", "work", "encoding", "geometry"):
+        order = [f"{package}/{name}.py" for name in HOUSES[f"narrows.{package}"]]
+        assert [name for name in shown if name.startswith(f"{package}/")] == order
+
+
 def test_the_wing_shows_its_rooms_at_its_door():
     assert re.findall(r"^``(\w+)(?:\.py|/)``", narrows.studies.__doc__, re.MULTILINE) == WING
 

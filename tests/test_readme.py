@@ -96,3 +96,15 @@ def test_the_file_tree_names_files_that_exist():
     rooms = {path.name for path in (ROOT / "src" / "narrows").iterdir() if path.name != "__pycache__"}
     listed = {name.rstrip("/") for name in names}
     assert rooms - listed <= {"__init__.py", "__main__.py", "_moved.py", "py.typed"}
+
+
+def test_the_box_lists_every_entry_that_a_person_may_name():
+    from narrows import classifiers, clustering, encoders, nets, projection
+    from narrows.data.named import named
+
+    (box,) = re.findall(r"^## What is in the box$(.*?)^```text$", TEXT, re.DOTALL | re.MULTILINE)
+    registries = (
+        nets.nets, classifiers.classifiers, encoders.encoders, clustering.methods, projection.methods, named,
+    )  # fmt: skip
+    missing = {name for registry in registries for name in registry.names()} - set(re.findall(r"`([\w-]+)`", box))
+    assert not missing

@@ -108,7 +108,8 @@ def beside(programs: list[tuple[Any, tuple[Any, ...]]], port: int, token: str) -
 
 def honest(port: int, token: str) -> dict[str, float]:
     """Ask for edits and for an image, in turn, and return how long the answers take, in milliseconds."""
-    times, refused = [], 0
+    times: list[float] = []
+    refused = 0
     end = time.perf_counter() + SECONDS
     while time.perf_counter() < end:
         path = "/api/runs/0/edits" if len(times) % 2 else "/api/runs/0/pictures/7"

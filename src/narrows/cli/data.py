@@ -1,4 +1,4 @@
-"""``narrows data``: look at a source without running anything."""
+"""``narrows data``: what a source holds, and what it holds twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # groups in the terminal, and copies in each
 
-app = typer.Typer(help="Describe a source of data.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")]
 Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")]
@@ -28,7 +28,7 @@ Set = Annotated[
 
 @app.callback()
 def root() -> None:
-    """Describe a source of data."""
+    """Describe a source of data, or find its duplicates."""
 
 
 @app.command()

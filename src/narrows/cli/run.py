@@ -18,13 +18,13 @@ def run(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="A folder of images, a glob, or a .npy, .npz, IDX, .mat or .csv file."),
+        typer.Option(help="A folder of images, a glob, or a .npy, .npz, .mat, .csv, .parquet or IDX file."),
     ] = None,
     labels: Annotated[
         str | None,
         typer.Option(
-            help="Where labels come from, to score by: a .csv of ids and labels (FILE or FILE:COLUMN), a column, "
-            "folders, or none."
+            help="Where labels come from, to score by: a .csv, .tsv or .parquet of ids and labels (FILE or "
+            "FILE:COLUMN), a column, folders, or none."
         ),
     ] = None,
     metadata: Annotated[

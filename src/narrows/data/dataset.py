@@ -166,6 +166,12 @@ class Dataset:
         return tuple(self.values.shape[1:])
 
     @property
+    def preprocessing(self) -> dict[str, Any] | None:
+        """How the rows were opened, which ``narrows.open`` takes as ``like``; None if they came as they are."""
+        found: dict[str, Any] | None = self.provenance.get("preprocessing")
+        return found
+
+    @property
     def n_classes(self) -> int:
         """The number of classes that occur in the labels (0 without labels)."""
         return 0 if self.labels is None else len(np.unique(self.labels[self.labels >= 0]))

@@ -1,1 +1,1 @@
-"""What lies on disk: written whole or not at all, claimed by one process, and read as it was saved."""
+"""Reading and writing files: whole or not at all, by one process, and exactly as they were saved."""

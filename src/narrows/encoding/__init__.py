@@ -1,1 +1,1 @@
-"""Rows -> codes: the contract of what encodes, the model that is trained, and codes with all that comes beside them."""
+"""Rows -> codes: the contract of encoders, the model that is trained, and what is computed beside codes."""

@@ -116,7 +116,7 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         recipe = check(self._recipe(seed)).resolve(data.shape, len(rows.train))
         model = Model(
             data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=seed,
-            preprocessing=data.provenance.get("preprocessing"),
+            preprocessing=data.preprocessing,
         )  # fmt: skip
         model.fit_scaling(data.values, rows.train)
         self.history_ = train(

@@ -117,7 +117,7 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         model = Model(
             data.shape, self._named_net(data.shape),
             {"name": "classification", "smoothing": given["smoothing"], "views": given["views"]},
-            seed=seed, preprocessing=data.provenance.get("preprocessing"),
+            seed=seed, preprocessing=data.preprocessing,
         )  # fmt: skip
         model.fit_scaling(data.values, rows.train)
         self.history_ = train(

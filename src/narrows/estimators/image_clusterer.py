@@ -18,7 +18,7 @@ from narrows.disk.files import Array
 from narrows.disk.sealed import Parts
 from narrows.encoders import FittedEncoder, encoders
 from narrows.errors import RecipeError
-from narrows.estimators._coded import Coded
+from narrows.estimators._coded_clustering import Coded
 from narrows.estimators._codes import GivesCodes
 from narrows.estimators._saving import Saved
 from narrows.estimators._source import Source
@@ -120,7 +120,7 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         data = self._open(_without_labels(X), fitting=True)
         clusterer = self._made(self._seed())
         stages = Stages(None if self.folder is None else Path(self.folder), self._progress())
-        clusterer.fit(data.values, stages, preprocessing=data.provenance.get("preprocessing"))
+        clusterer.fit(data.values, stages, preprocessing=data.preprocessing)
         self._take(clusterer)
         self.history_ = clusterer.history(stages)
         self.labels_ = clusterer.labels_

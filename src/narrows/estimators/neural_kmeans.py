@@ -161,7 +161,7 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
         model = Model(
             data.shape, {"name": "neural-kmeans", "code_size": self.n_clusters, "beta": self.beta},
             {"name": "kmeans", "update": self.update, "repair": idle}, seed=seed,
-            preprocessing=data.provenance.get("preprocessing"),
+            preprocessing=data.preprocessing,
         )  # fmt: skip
         _fit_scale(model, data.values)
         shift, scale = _units(model)

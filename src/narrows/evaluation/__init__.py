@@ -1,1 +1,1 @@
-"""Evaluation: how good are reconstructions, clusters, codes and maps? One file per question, arrays in, numbers out."""
+"""Evaluation: how good are reconstructions, clusters, codes and maps? Arrays -> numbers, one file per question."""

@@ -1,1 +1,1 @@
-"""Codes as points: their neighbours, axes, duplicates, and where new ones stand; all in bounded memory."""
+"""Codes as points: neighbours, axes, layouts, and places for new codes, in bounded memory."""

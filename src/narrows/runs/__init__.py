@@ -24,24 +24,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from narrows.disk.claims import LOCK, holder, locked
 from narrows.data.dataset import all_finite
 from narrows.data.labels import labels_file
 from narrows.data.open import open_like
-from narrows.errors import DataError, RunFolderError
+from narrows.disk.claims import LOCK, holder, locked
 from narrows.disk.files import Array, sha256, write_json
-from narrows.registry import Registry, Trust
 from narrows.disk.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
+from narrows.errors import DataError, RunFolderError
+from narrows.registry import Registry, Trust
 from narrows.work.stages import Stages
 
 if TYPE_CHECKING:
     from narrows.clustering import CodeClusterer
-    from narrows.encoding.codes import CodeDistribution
     from narrows.data.dataset import Dataset
-    from narrows.encoding.encoder import Encoder
     from narrows.encoders.pca import PCACodes
-    from narrows.evaluation.examples import Examples
+    from narrows.encoding.codes import CodeDistribution
+    from narrows.encoding.encoder import Encoder
     from narrows.encoding.model import Model
+    from narrows.evaluation.examples import Examples
     from narrows.evaluation.novelty import Novelty
     from narrows.projection import Projection
 
@@ -273,16 +273,8 @@ class Run:
         """Return the novelty (N,) float32 of new rows: the share of held-out rows that are odder.
 
         Near 0: unlike what was fitted. Of rows like the run's own, one in twenty has a novelty of at most 0.05. See
-        ``narrows.evaluation.novelty`` for what it is computed from.
-
-        Parameters
-        ----------
-        source, options : as in ``open_source``
-
-        Raises
-        ------
-        DataError, InputError : data that cannot be opened, or of another shape
-        RunFolderError : the run has no novelty, since an earlier narrows made it, or is damaged
+        ``narrows.evaluation.novelty`` for what it is computed from. ``source``, ``options`` and errors are those of
+        ``assign``; RunFolderError is also raised by a run that has no novelty, since an earlier narrows made it.
         """
         from narrows.evaluation.novelty import evidence_of
 

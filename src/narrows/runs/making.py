@@ -19,13 +19,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from narrows.work import environment
-from narrows.disk.claims import MARK, OURS, claimed, locked, now
 from narrows.data.places import is_same
-from narrows.errors import RunFolderError
+from narrows.disk.claims import MARK, OURS, claimed, locked, now
 from narrows.disk.files import sha256, write_arrays, write_json, write_text
-from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
 from narrows.disk.sealed import MANIFEST, Parts
+from narrows.errors import RunFolderError
+from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
+from narrows.work import environment
 from narrows.work.stages import BEGUN, Stages
 
 AGAIN = "Start again (--overwrite), or choose another folder (--out)."

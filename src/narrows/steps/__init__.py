@@ -130,7 +130,6 @@ class Job:
         _check_obeyed(self.recipe, self.data)
         row_bytes = self.data.values[:1].nbytes
         self.test = some(self.split.test, min(MEASURED, max(1, FITTED_BYTES // (4 * row_bytes))), recipe.seed)
-        self.preprocessing = self.data.provenance.get("preprocessing")
         self.trains = self.recipe.trains_network
         # Before anything of a former run is replaced: an encoder that cannot be built is found out here.
         self.encoder = self._new_encoder()
@@ -141,7 +140,7 @@ class Job:
     def fitted_to_rows(self) -> Any:
         """The clustering, of those that train a network, fitted to all rows; no label is looked at."""
         with self.interrupt.deferred():
-            return self.clusterer.fit(self.data.values, self.stages, preprocessing=self.preprocessing)
+            return self.clusterer.fit(self.data.values, self.stages, preprocessing=self.data.preprocessing)
 
     def look_ahead(self, steps: Mapping[str, Step]) -> None:
         """Work out about how long steps take, so that it can be shown how much of them is left."""
@@ -162,7 +161,7 @@ class Job:
         if self.trains:
             return Model(
                 self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
-                preprocessing=self.preprocessing,
+                preprocessing=self.data.preprocessing,
             )  # fmt: skip
         fitted: FittedEncoder = encoders.get(recipe.encoder.name)(seed=recipe.seed, **recipe.encoder.arguments())
         fitted.check_rows(self.data.shape, len(self.split.train))

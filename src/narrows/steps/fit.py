@@ -29,7 +29,7 @@ class Fit(Step):
         values, encoder = job.data.values, job.encoder
         rows = some(job.split.train, max(1, FITTED_BYTES // values[:1].nbytes), job.recipe.seed)
         with job.progress.task("fit"):
-            encoder.fit(values[rows], preprocessing=job.preprocessing)
+            encoder.fit(values[rows], preprocessing=job.data.preprocessing)
         encoder.write(job.run.folder)
         job.run.add_tables({
             "learned": {

@@ -1,1 +1,1 @@
-"""Long work: in steps none of which is done twice, shown as it goes, stopped by a signal; and where it is done."""
+"""Long work: steps that are done once, progress, time left, signals, and what the work ran on."""

@@ -17,6 +17,7 @@ import numpy as np
 
 from narrows.data.dataset import Dataset
 from narrows.data.open import open as open_source
+from narrows.data.splits import Split
 from narrows.disk.files import Array, write_bytes
 from narrows.disk.regular import read
 from narrows.encoding.model import Model
@@ -103,6 +104,15 @@ class Work:
         model.cpu()
         return history
 
+    def learn(
+        self, model: Model, data: Dataset, rows: Split, train: Mapping[str, Any], labels: Array | None = None
+    ) -> list[dict[str, float]]:
+        """Train ``model`` on the training rows of ``data`` as ``train`` says, save it, and return its history."""
+        settings = self.settings(train, len(rows.train))
+        history = self.train(model, data.values, rows.train, rows.valid, settings, labels)
+        model.save(self.folder)
+        return history
+
     def earlier(self, number: int = 0) -> Path:
         """Return the folder of the run that this one goes on from, of several the one with that number.
 
@@ -138,6 +148,14 @@ class Work:
     def note(self, *sentences: str) -> None:
         """Keep sentences for the reader, each once."""
         self.notes = list(dict.fromkeys([*self.notes, *sentences]))
+
+
+def of_training(model: Model, history: Sequence[Mapping[str, float]]) -> Results:
+    """Return what a training came to: parameters, epochs, seconds, and the loss of its last epoch."""
+    return {
+        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
+        "train/seconds": sum(row["seconds"] for row in history),
+    }  # fmt: skip
 
 
 @lru_cache(maxsize=8)

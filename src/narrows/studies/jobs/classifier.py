@@ -17,7 +17,7 @@ from narrows.errors import DataError, RecipeError
 from narrows.evaluation.signals import of_run
 from narrows.studies.evaluation import classification
 from narrows.studies.figures.learning import confusion, curves_by_rate
-from narrows.studies.jobs import Results, Work
+from narrows.studies.jobs import Results, Work, of_training
 from narrows.training.history import Keep
 
 __all__ = ["classifier"]
@@ -90,14 +90,11 @@ def learn(
     """
     model = Model(
         data.shape, {"n_classes": len(data.class_names), **net}, {"name": "classification", **objective},
-        seed=work.seed, preprocessing=data.provenance.get("preprocessing"),
+        seed=work.seed, preprocessing=data.preprocessing,
     )  # fmt: skip
     if scale:
         model.fit_scaling(data.values, rows.train)
-    settings = work.settings(train, len(rows.train))
-    history = work.train(model, data.values, rows.train, rows.valid, settings, data.labels)
-    model.save(work.folder)
-    return model, history
+    return model, work.learn(model, data, rows, train, data.labels)
 
 
 def measure(
@@ -112,11 +109,7 @@ def measure(
 ) -> Results:
     """Measure a classifier on each part of the data, say what looks wrong, and draw what a reader wants to see."""
     labels = known(data.labels)
-    results: Results = {
-        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
-        "train/seconds": sum(row["seconds"] for row in history),
-    }  # fmt: skip
-    predicted = {}
+    results, predicted = of_training(model, history), {}
     for part in ("train", "valid", "test") if judge == "test" else ("train", "valid"):
         chosen = getattr(rows, part)
         if len(chosen):

@@ -30,7 +30,7 @@ from narrows.figures.images import comparison
 from narrows.projection import methods
 from narrows.projection.kernel_pca import kernel_components
 from narrows.studies.figures.embedding import labelled_over_all, loss_against_accuracy
-from narrows.studies.jobs import Results, Work
+from narrows.studies.jobs import Results, Work, of_training
 from narrows.training.settings import Settings
 
 __all__ = ["embedding"]
@@ -297,7 +297,7 @@ def _learn(
     checkpoints: Sequence[int],
 ) -> tuple[Array, Results]:
     """Train; return the codes (N, K) of all rows, and what training and reconstruction came to."""
-    model = Model(data.shape, net, objective, seed=work.seed, preprocessing=data.provenance.get("preprocessing"))
+    model = Model(data.shape, net, objective, seed=work.seed, preprocessing=data.preprocessing)
     settings = work.settings(train, len(rows.train))
     path, measured = work.folder / "checkpoints.json", []
     if path.is_file():
@@ -315,10 +315,8 @@ def _learn(
             write_json(path, measured)
     model.save(work.folder)
     codes = model.encode(data.values, work.progress)  # (N, K)
-    results: Results = {
-        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
-        "train/loss_sum": history[-1]["train/loss"] * history[0]["step"],
-        "train/seconds": sum(row["seconds"] for row in history), "net/code_size": model.code_size,
+    results = of_training(model, history) | {
+        "train/loss_sum": history[-1]["train/loss"] * history[0]["step"], "net/code_size": model.code_size,
     }  # fmt: skip
     work.figure("curves", loss_curves(history), "Loss per epoch, on the training rows.")
     if model.objective.trains_decoder:

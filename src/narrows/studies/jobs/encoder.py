@@ -49,11 +49,9 @@ def encoder(
     """
     data = work.open(source)
     rows = split(data, valid=valid, seed=work.seed)
-    model = Model(data.shape, net, objective, seed=work.seed, preprocessing=data.provenance.get("preprocessing"))
+    model = Model(data.shape, net, objective, seed=work.seed, preprocessing=data.preprocessing)
     model.fit_scaling(data.values, rows.train)
-    settings = work.settings(train or {}, len(rows.train))
-    history = work.train(model, data.values, rows.train, rows.valid, settings)
-    model.save(work.folder)
+    history = work.learn(model, data, rows, train or {})
     results: Results = {
         "train/parameters": model.n_parameters(), "train/epochs": len(history),
         "train/seconds": sum(row["seconds"] for row in history),

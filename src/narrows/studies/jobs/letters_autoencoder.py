@@ -9,7 +9,7 @@ from narrows.data.splits import split
 from narrows.encoding.model import Model
 from narrows.evaluation.signals import of_run
 from narrows.figures.curves import loss_curves
-from narrows.studies.jobs import Results, Work
+from narrows.studies.jobs import Results, Work, of_training
 from narrows.studies.jobs._letters import images_of, measure
 from narrows.training.history import kept
 
@@ -44,16 +44,12 @@ def letters_autoencoder(
     images_of(data, rows.valid[:1])
     model = Model(
         data.shape, net, {"name": "reconstruction"} | dict(objective or {}), seed=work.seed,
-        preprocessing=data.provenance.get("preprocessing"),
+        preprocessing=data.preprocessing,
     )  # fmt: skip
     settings = {"keep": "last"} | dict(train or {})
-    history = work.train(model, data.values, rows.train, rows.valid, work.settings(settings, len(rows.train)))
-    model.save(work.folder)
-    results: Results = {
-        "train/parameters": model.n_parameters(), "train/epochs": len(history),
-        "train/seconds": sum(row["seconds"] for row in history),
-        "train/loss": history[-1]["train/loss"], "valid/loss": kept(history, settings["keep"])["valid/loss"],
-        "codes/size": model.code_size,
+    history = work.learn(model, data, rows, settings)
+    results = of_training(model, history) | {
+        "valid/loss": kept(history, settings["keep"])["valid/loss"], "codes/size": model.code_size,
     }  # fmt: skip
     results |= measure(work, data, rows, {"autoencoder": model.reconstruct(data.values[rows.valid])}, model.code_size)
     work.note(*(signal.sentence for signal in of_run(results, history, keep=settings["keep"])))

@@ -19,7 +19,7 @@ from narrows.evaluation import signals
 from narrows.studies.evaluation import classification
 from narrows.studies.figures import regions as drawing
 from narrows.studies.figures.learning import compare_losses
-from narrows.studies.jobs import Results, Work, few
+from narrows.studies.jobs import Results, Work, few, of_training
 from narrows.studies.jobs.classifier import known
 from narrows.studies.polygons import PENTAGONS, SIDE, Sampling, ThresholdNetwork, draw, inside, load, threshold_network
 from narrows.training.settings import Settings
@@ -227,7 +227,7 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
         **{f"train/fixed_in_layer_{i + 1}": count for i, count in enumerate(_fixed(model, points))},
     }  # fmt: skip
     predicted = _answers(model, parts.data.values)
-    return _training(model, history) | explained | _scores(work, parts, predicted, model)
+    return of_training(model, history) | explained | _scores(work, parts, predicted, model)
 
 
 def _fixed(model: Model, points: Array) -> list[int]:
@@ -323,7 +323,7 @@ def _annealed(
         "train/epochs": sum(map(len, spent)),
     }  # fmt: skip
     predicted = _answers(model, parts.data.values)
-    return _training(model, best.history) | found | _scores(work, parts, predicted, model)
+    return of_training(model, best.history) | found | _scores(work, parts, predicted, model)
 
 
 class Attempt(NamedTuple):
@@ -432,13 +432,6 @@ def _pictures(parts: Parts, networks: Mapping[str, ThresholdNetwork | Model]) ->
 
 def _probability(model: Model, points: Array) -> Array:
     return np.exp(-np.logaddexp(0, -_logits(model, points)))  # the sigmoid, which cannot overflow so
-
-
-def _training(model: Model, history: History) -> Results:
-    return {
-        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
-        "train/seconds": sum(row["seconds"] for row in history),
-    }  # fmt: skip
 
 
 def _scores(work: Work, parts: Parts, answers: Array, network: ThresholdNetwork | Model) -> Results:

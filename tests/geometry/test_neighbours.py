@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from narrows.evaluation.neighbours import outlier_scores
 from narrows.geometry import neighbours
 from narrows.geometry.neighbours import nearest
 
@@ -36,10 +35,3 @@ def test_more_neighbours_than_rows_are_all_others(rows, k):
     indices, distances = nearest(np.random.default_rng(0).standard_normal((rows, 3)).astype(np.float32), 15)
     assert indices.shape == distances.shape == (rows, k)
     assert all(set(row) == set(range(rows)) - {i} for i, row in enumerate(indices.tolist()))
-    assert outlier_scores(distances).shape == (rows,)
-
-
-def test_outlier_scores_by_hand():
-    scores = outlier_scores(nearest(np.array([[0], [1], [3], [10]], dtype=np.float32), 2)[1])
-    np.testing.assert_allclose(scores, [2, 1.5, 2.5, 8])
-    assert scores.dtype == np.float32

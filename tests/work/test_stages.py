@@ -27,7 +27,7 @@ from narrows.work import stages
 from narrows.work.stages import Stages
 
 QUICK = ("train.epochs=1", "train.batch_size=128", "projection.name=pca", "data.limit=200", "clustering.n_clusters=3")
-FORMER = Path(__file__).parent / "former" / "made"
+FORMER = Path(__file__).parents[1] / "former" / "made"
 
 
 @pytest.fixture(scope="module")
