@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.labels import is_missing
+from narrows.data.labels import is_missing, is_number
 from narrows.disk.files import Array, Float64
 from narrows.errors import DataError
 
@@ -84,10 +84,7 @@ def _is_known(item: Any) -> bool:
 
 
 def _is_measured(cell: str) -> bool:
-    try:
-        if not math.isfinite(float(cell)):
-            return False
-    except ValueError:
+    if not is_number(cell) or not math.isfinite(float(cell)):
         return False
     digits = cell.strip().lstrip("+-")
     return not (digits.isdigit() and (len(digits) > MOST_DIGITS or (digits[0] == "0" and len(digits) > 1)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from narrows.data.labels import is_number
 from narrows.disk.files import Array
 
 BRACKETS = re.compile(r"\s*[\[({](.*)[\])}]\s*", re.DOTALL)
@@ -22,12 +23,8 @@ def named(name: str, size: int) -> list[str]:
 def is_listed(cell: str) -> bool:
     """Whether a cell holds two numbers or more in brackets, such as "[0.1, 2e-3]"."""
     found = BRACKETS.fullmatch(cell)
-    if found is None:
-        return False
-    try:
-        return len([float(number) for number in BETWEEN.split(found[1].strip())]) > 1
-    except ValueError:
-        return False
+    numbers = [] if found is None else BETWEEN.split(found[1].strip())
+    return len(numbers) > 1 and all(map(is_number, numbers))
 
 
 def of_texts(cells: Sequence[str]) -> Array | None:

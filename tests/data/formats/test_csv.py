@@ -218,3 +218,16 @@ def test_a_first_row_that_counts_by_chance_is_data(tmp_path, text):
 def test_ragged_rows_are_noticed_where_columns_are_left_out(tmp_path):
     with pytest.raises(DataError, match="3 in line 3"):
         data.open(write(tmp_path, "a,b\n1,2\n3,4,5\n"), ignore=["a"])
+
+
+def test_names_with_an_underscore_are_no_numbers(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b,well\n1.5,2,1_1\n2.5,3,1_2\n")
+    opened = data.open(tmp_path / "x.csv")
+    np.testing.assert_array_equal(opened.values, [[1.5, 2], [2.5, 3]])
+    assert opened.metadata["well"] == ("1_1", "1_2")
+    labels = data.open(tmp_path / "x.csv", labels="well")
+    assert labels.class_names == ["1_1", "1_2"]
+    with pytest.raises(DataError, match=r"must contain numbers; column 'well' does not; got \"'1_1' in line 2\""):
+        data.open(tmp_path / "x.csv", columns=["a", "well"])
+    (tmp_path / "x.csv").write_text('a,v\n1,"[1_0, 2]"\n2,"[3, 4]"\n')
+    assert data.open(tmp_path / "x.csv").metadata["v"] == ("[1_0, 2]", "[3, 4]")

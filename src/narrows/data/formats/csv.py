@@ -244,14 +244,13 @@ def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
         row = []
         for column in positions:
             cell = cells[column].strip()
-            try:
-                number = float(cell) if cell else np.nan
-            except ValueError:
+            if cell and not is_number(cell):
                 raise DataError(
                     str(layout.path), f"must contain numbers; column {layout.name(column)} does not",
                     value=f"{cell!r} in line {line}",
                     remedy=f"Correct the cell, or leave the column out: {layout.ignoring(column)}.",
-                ) from None  # fmt: skip
+                )  # fmt: skip
+            number = float(cell) if cell else np.nan
             if not abs(number) <= LARGEST:
                 empty += 1
                 first_empty = first_empty or f"line {line}, column {layout.name(column)}"
