@@ -310,6 +310,11 @@ def test_a_table_that_grows_in_its_lists_is_refused_before_it_is_read(tmp_path, 
         narrows.open(tmp_path / "x.parquet")
 
 
+def test_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match="must name each column once"):
+        narrows.open(pd.DataFrame(VALUES, columns=["a", "a", "b"]))
+
+
 def test_a_table_without_room_is_not_called_damaged(tmp_path, monkeypatch):
     def without_room(_):
         raise pa.ArrowMemoryError("realloc of size 1073741824 failed")

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 from pyarrow import parquet
 
@@ -256,3 +257,18 @@ def test_rows_in_order_are_those_of_the_files_that_could_be_read(photos, tmp_pat
     data = narrows.open(photos, metadata=table(tmp_path, "n\n" + "".join(f"{i}\n" for i in range(7))))
     assert len(data) == 6
     assert data.metadata["n"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_numbers_in_tensors_and_arrays_of_none_are_numbers():
+    kinds = [torch.arange(3.0), torch.ones(3, requires_grad=True).cumsum(0) - 1, [np.array(i) for i in range(3)]]
+    for column in (*kinds, [torch.tensor(i) for i in range(3)], torch.arange(3).bfloat16()):
+        found = of_values(column, "a")
+        assert isinstance(found, np.ndarray)
+        assert found.tolist() == [0, 1, 2]
+    assert of_values(torch.tensor([True, False]), "a") == ("true", "false")
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x.csv", "a\0b", "nothing.csv", "x" * 5000])
+def test_a_table_that_is_not_there_is_refused(photos, path):
+    with pytest.raises(DataError, match="metadata must be an existing table"):
+        narrows.open(photos, metadata=path)

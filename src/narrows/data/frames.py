@@ -237,7 +237,7 @@ def _index(frame: Any) -> tuple[str, ...]:
 
 def _levels(frame: Any) -> list[str]:
     """Return which columns of a table of pyarrow are the index of the dataframe that was made one."""
-    if not nw.from_native(frame, eager_only=True).implementation.is_pyarrow():
+    if not nw.dependencies.is_pyarrow_table(frame):
         return []
     try:
         said = (frame.schema.pandas_metadata or {}).get("index_columns", [])

@@ -204,6 +204,22 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]], *, exact: Collect
     write_text(path, text.getvalue())
 
 
+def parse_csv(content: bytes) -> list[list[str]]:
+    """Return the cells of a table that ``write_csv`` wrote, row by row, however long they are, and guarded as they are.
+
+    Raises
+    ------
+    ValueError : no text in UTF-8, or no such table
+    """
+    before = csv.field_size_limit(max(1, len(content)))  # the usual one is short of what any reader of data takes
+    try:
+        return list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    finally:
+        csv.field_size_limit(before)
+
+
 def guarded(text: str) -> str:
     """Return ``text`` with an apostrophe before it where a spreadsheet would take it for a formula, but for numbers."""
     return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text

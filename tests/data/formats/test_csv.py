@@ -231,3 +231,20 @@ def test_names_with_an_underscore_are_no_numbers(tmp_path):
         data.open(tmp_path / "x.csv", columns=["a", "well"])
     (tmp_path / "x.csv").write_text('a,v\n1,"[1_0, 2]"\n2,"[3, 4]"\n')
     assert data.open(tmp_path / "x.csv").metadata["v"] == ("[1_0, 2]", "[3, 4]")
+
+
+@pytest.mark.parametrize("interval", ["(0.5, 18.0]", "[0.5, 18.0)"])
+def test_an_interval_is_no_vector(tmp_path, interval):
+    write(tmp_path, f'a,b,age\n1,2,"{interval}"\n3,5,"{interval}"\n')
+    opened = data.open(tmp_path / "x.csv")
+    assert opened.values.tolist() == [[1, 2], [3, 5]]
+    assert opened.metadata["age"] == (interval, interval)
+    write(tmp_path, f'age\n"({interval[1:-1]})"\n"({interval[1:-1]})"\n')
+    assert data.open(tmp_path / "x.csv").values.tolist() == [[0.5, 18.0]] * 2
+
+
+def test_a_long_text_is_named_in_short(tmp_path):
+    write(tmp_path, f"a,b,text\n1,2,{'x' * 200_000}\n3,5,y\n")
+    opened = data.open(tmp_path / "x.csv")
+    assert len(opened.metadata["text"][0]) == 200_000
+    assert max(map(len, opened.notes)) < 200

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 
@@ -231,7 +232,9 @@ def _words(layout: Layout, positions: list[int]) -> dict[int, str]:
 
 
 def _about_words(layout: Layout, words: dict[int, str]) -> str:
-    named = [f"{layout.name(column)} ({f'such as {cell!r}' if cell else 'empty'})" for column, cell in words.items()]
+    named = [
+        f"{layout.name(column)} ({f'such as {short(cell)}' if cell else 'empty'})" for column, cell in words.items()
+    ]
     shown = ", ".join(named[: columns.MOST_NAMED]) + (", ..." if len(named) > columns.MOST_NAMED else "")
     return f"Left out, because they are not numbers: {shown}. If one of them is the labels, name it: labels=COLUMN."
 
