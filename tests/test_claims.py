@@ -68,14 +68,15 @@ def test_whoever_claims_a_folder_sweeps_what_killed_writers_left_in_it(tmp_path)
         assert list(tmp_path.rglob("*.part")) == []
 
 
-def test_a_file_of_somebody_else_is_content_whatever_it_is_called(tmp_path):
-    (tmp_path / "film.mp4.part").write_bytes(b"half of it")
+@pytest.mark.parametrize("name", ["film.mp4.part", ".film.part", ".film.mp4.PART-0123.part"])
+def test_a_file_of_somebody_else_is_content_whatever_it_is_called(name, tmp_path):
+    (tmp_path / name).write_bytes(b"half of it")
     with (
         pytest.raises(RunFolderError, match="must be a new folder"),
         claimed(tmp_path, "a run", "manifest.json", came_about=lambda: False),
     ):
         pass
-    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4.part"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_full_disk_is_not_called_a_folder_that_may_not_be_written(tmp_path, monkeypatch):

@@ -46,9 +46,8 @@ FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])")
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 # Names that Windows keeps for its devices, whatever stands behind a dot.
 RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
-UNFINISHED = re.compile(
-    r"\..+\.[a-z0-9_]{8}\.part", re.DOTALL
-)  # what is being written, or what a writer that was killed has left
+# What is being written, or what a writer that was killed has left.
+UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.part", re.DOTALL)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: How a system says that it has no such thing for this file or folder.
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
