@@ -159,6 +159,10 @@ def test_a_dataframe_keeps_its_names_and_its_index(tmp_path):
             data = narrows.open(source)
             assert data.ids == tuple(map(str, index))
             assert data.provenance["columns"] == NAMES
+    asked = {"columns": ["time", "a"], "ignore": ["time"], "labels": "time"}  # by its name it is a column as others are
+    found = [narrows.open(tmp_path / "x.parquet", **{name: value}) for name, value in asked.items()]
+    assert [data.shape for data in found] == [(2,), (3,), (3,)]
+    assert found[2].class_names[1] == "7"
     levels = pd.MultiIndex.from_product([["x", "y"], range(15)])
     assert narrows.open(FRAME.set_index(levels)).ids[15] == "y/0"
 

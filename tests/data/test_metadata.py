@@ -1,3 +1,4 @@
+import errno
 import gzip
 import math
 
@@ -218,9 +219,18 @@ def test_a_named_column_of_the_projectors_table_is_labels(tmp_path):
     assert data.labels.tolist() == [0, 1] * 3
 
 
-def test_metadata_beside_that_are_of_something_else_are_left_aside(tmp_path):
+@pytest.mark.parametrize("closed", [False, True])
+def test_metadata_beside_that_are_of_something_else_or_closed_are_left_aside(tmp_path, monkeypatch, closed):
     np.savetxt(tmp_path / "tensors.tsv", VALUES, delimiter="\t")
-    table(tmp_path, "a\nb\n", "metadata.tsv")
+    path = table(tmp_path, "a\nb\n", "metadata.tsv")
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    if closed:
+        monkeypatch.setattr("narrows.data.row_tables.text.open_text", refused)
+        with pytest.raises(DataError, match="must be readable; got 'no permission'"):
+            narrows.open(tmp_path / "tensors.tsv", metadata=path)
     data = narrows.open(tmp_path / "tensors.tsv")
     assert not data.metadata
     assert any(note.startswith("metadata.tsv, found next to the data, was ignored") for note in data.notes)

@@ -41,7 +41,9 @@ def read(frame: Any, options: Options, origin: str = "dataframe") -> Raw:
     ------
     DataError : columns that are not there, no column of numbers, or cells without one
     """
-    return of_columns(*_parted(frame, origin, _levels(frame)), options, origin)
+    asked = (*options.columns, *options.ignore, options.labels_word)
+    of_index = [name for name in _levels(frame) if name not in asked]
+    return of_columns(*_parted(frame, origin, of_index), options, origin)
 
 
 def of_parquet(paths: Sequence[Path]) -> Any:
