@@ -15,7 +15,7 @@ from pyarrow import parquet
 from scipy import sparse
 
 import narrows
-from narrows.data import frames, text
+from narrows.data import arrays, frames, text
 from narrows.errors import DataError, InputError
 
 VALUES = np.random.default_rng(0).normal(size=(30, 3)).round(1)
@@ -153,6 +153,16 @@ def test_a_dataframe_keeps_its_names_and_its_index(tmp_path):
         assert data.ids == tuple(map(str, index))
         assert data.shape == (3,)
         assert not data.metadata
+        named = FRAME.set_axis(pd.Index(index, name="time"), axis=0)
+        named.to_parquet(tmp_path / "x.parquet")
+        for source in (named, pa.Table.from_pandas(named), tmp_path / "x.parquet"):
+            data = narrows.open(source)
+            assert data.ids == tuple(map(str, index))
+            assert data.provenance["columns"] == NAMES
+    asked = {"columns": ["time", "a"], "ignore": ["time"], "labels": "time"}  # by its name it is a column as others are
+    found = [narrows.open(tmp_path / "x.parquet", **{name: value}) for name, value in asked.items()]
+    assert [data.shape for data in found] == [(2,), (3,), (3,)]
+    assert found[2].class_names[1] == "7"
     levels = pd.MultiIndex.from_product([["x", "y"], range(15)])
     assert narrows.open(FRAME.set_index(levels)).ids[15] == "y/0"
 
@@ -279,3 +289,41 @@ def test_images_are_still_told_from_tables():
 def test_a_dataframe_of_another_library_keeps_its_library():
     for frame in (FRAME, pa.table(FRAME)):
         assert type(frames.with_values(frame, ["p", "q"], VALUES[:, :2])) is type(frame)
+
+
+@pytest.mark.parametrize(
+    "said", [b"{", b"5", b"[1]", b'{"index_columns": 3}', b'{"index_columns": [null, {}]}', b"\xff"]
+)
+def test_what_a_table_says_of_its_index_may_be_anything(said, tmp_path):
+    table = pa.table(FRAME.reset_index(drop=True)).replace_schema_metadata({b"pandas": said})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    assert narrows.open(tmp_path / "x.parquet").provenance["columns"] == NAMES
+
+
+def test_a_table_that_grows_in_its_lists_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    rows, size = 4000, 1000
+    offsets = pa.array(np.arange(0, rows * size + 1, size, dtype=np.int32))
+    lists = pa.ListArray.from_arrays(offsets, pa.array(np.zeros(rows * size, np.float32)))
+    parquet.write_table(pa.table({"vector": lists}), tmp_path / "x.parquet")
+    assert (tmp_path / "x.parquet").stat().st_size < 20_000
+    monkeypatch.setattr(arrays, "MOST_BYTES", 4 * rows * size)
+    assert narrows.open(tmp_path / "x.parquet").values.shape == (rows, size)
+    monkeypatch.setattr(arrays, "MOST_BYTES", 4 * rows * size - 1)
+    monkeypatch.setattr(parquet.ParquetFile, "read", None)
+    with pytest.raises(DataError, match="must fit in"):
+        narrows.open(tmp_path / "x.parquet")
+
+
+def test_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match="must name each column once"):
+        narrows.open(pd.DataFrame(VALUES, columns=["a", "a", "b"]))
+
+
+def test_a_table_without_room_is_not_called_damaged(tmp_path, monkeypatch):
+    def without_room(_):
+        raise pa.ArrowMemoryError("realloc of size 1073741824 failed")
+
+    FRAME.to_parquet(tmp_path / "x.parquet")
+    monkeypatch.setattr(parquet.ParquetFile, "read", without_room)
+    with pytest.raises(DataError, match="must fit in the memory that is free"):
+        narrows.open(tmp_path / "x.parquet")

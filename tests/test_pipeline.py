@@ -273,6 +273,26 @@ def test_resuming_with_other_settings_is_refused(run):
         pipeline.run(quick("net.code_size=9"), run.folder, resume=True)
 
 
+def test_rows_that_have_moved_are_asked_for_by_their_former_name(tmp_path):
+    for name in ("before", "after"):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(0).normal(size=(30, 4)))
+    settings = ["encoder.name=pca", "clustering.n_clusters=2"]
+
+    def load(name):
+        return recipes.load("default", [f"data.source={tmp_path / name}", *settings])
+
+    run = pipeline.run(load("before.npy"), tmp_path / "run")
+    (tmp_path / "before.npy").unlink()
+    with pytest.raises(RunFolderError, match=r"The rows are the same: name \S*before.npy as before, with a link"):
+        pipeline.run(load("after.npy"), run.folder, resume=True)
+    (tmp_path / "before.npy").symlink_to(tmp_path / "after.npy")
+    pipeline.run(load("before.npy"), run.folder, resume=True)
+    np.save(tmp_path / "other.npy", np.random.default_rng(1).normal(size=(30, 4)))
+    with pytest.raises(RunFolderError, match="some have changed") as refused:
+        pipeline.run(load("other.npy"), run.folder, resume=True)
+    assert "The rows are the same" not in str(refused.value)
+
+
 def test_a_folder_that_exists_is_refused_and_left_alone(run, tmp_path):
     with pytest.raises(RunFolderError, match="--resume"):
         pipeline.run(quick(), run.folder)

@@ -152,3 +152,11 @@ def test_the_command_line_takes_a_table_from_where_one_is(tmp_path, monkeypatch)
     assert Run("run").open_source("digits").shape == (1, 8, 8)
     with pytest.raises(RecipeError):
         recipes.load("digits", ["data.metadata=7"])
+
+
+def test_a_text_of_any_length_is_known_of_a_row(tmp_path):
+    table = write(tmp_path / "meta.csv", [(0, 2000, "Rome", 1, "x" * 200_000, "007")])
+    settings = ["encoder.name=pca", "clustering.n_clusters=2", "data.limit=40", "projection.name=pca"]
+    run = pipeline.run(recipes.load("digits", [*settings, f"data.metadata={table}"]), tmp_path / "run")
+    assert run.finished
+    assert "note" in {column["name"] for column in gather(run, None).header["columns"]}

@@ -68,6 +68,10 @@ def test_a_module_in_the_current_folder_is_found_when_a_person_names_it_and_no_o
     with pytest.raises(RecipeError, match="No module named 'narrows_nowhere'"):
         nets.get("narrows_nowhere:Net")
     assert sys.path == before
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *before])
+    with pytest.raises(RecipeError, match="No module named 'narrows_nowhere'"):
+        nets.get("narrows_nowhere:Net")
+    assert sys.path == [str(tmp_path), *before]
     for name in ("narrows_here", "narrows_beside"):
         sys.modules.pop(name)
 

@@ -147,9 +147,11 @@ def _imported(name: str) -> ModuleType:
             raise  # the module is there, and misses another
     # For this import alone: nothing that nobody named is taken from a folder that may be a stranger's.
     here = os.getcwd()
-    sys.path.append(here)
+    is_new = here not in sys.path
+    sys.path += [here] * is_new
     importlib.invalidate_caches()
     try:
         return importlib.import_module(name)
     finally:
-        sys.path.remove(here)
+        if is_new:
+            sys.path.remove(here)

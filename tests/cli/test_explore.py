@@ -115,3 +115,9 @@ def test_labels_of_a_table_are_read_by_their_own_option(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "results.json").read_text())["data/classes"] == 2
+
+
+def test_a_port_that_is_none_is_refused():
+    found = narrows("explore", "x", "--port", 65536)
+    assert found.returncode == 2
+    assert "65535" in found.stderr

@@ -1,3 +1,4 @@
+import errno
 import gzip
 import math
 
@@ -5,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from PIL import Image
 from pyarrow import parquet
 
@@ -217,9 +219,18 @@ def test_a_named_column_of_the_projectors_table_is_labels(tmp_path):
     assert data.labels.tolist() == [0, 1] * 3
 
 
-def test_metadata_beside_that_are_of_something_else_are_left_aside(tmp_path):
+@pytest.mark.parametrize("closed", [False, True])
+def test_metadata_beside_that_are_of_something_else_or_closed_are_left_aside(tmp_path, monkeypatch, closed):
     np.savetxt(tmp_path / "tensors.tsv", VALUES, delimiter="\t")
-    table(tmp_path, "a\nb\n", "metadata.tsv")
+    path = table(tmp_path, "a\nb\n", "metadata.tsv")
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    if closed:
+        monkeypatch.setattr("narrows.data.row_tables.text.open_text", refused)
+        with pytest.raises(DataError, match="must be readable; got 'no permission'"):
+            narrows.open(tmp_path / "tensors.tsv", metadata=path)
     data = narrows.open(tmp_path / "tensors.tsv")
     assert not data.metadata
     assert any(note.startswith("metadata.tsv, found next to the data, was ignored") for note in data.notes)
@@ -256,3 +267,18 @@ def test_rows_in_order_are_those_of_the_files_that_could_be_read(photos, tmp_pat
     data = narrows.open(photos, metadata=table(tmp_path, "n\n" + "".join(f"{i}\n" for i in range(7))))
     assert len(data) == 6
     assert data.metadata["n"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_numbers_in_tensors_and_arrays_of_none_are_numbers():
+    kinds = [torch.arange(3.0), torch.ones(3, requires_grad=True).cumsum(0) - 1, [np.array(i) for i in range(3)]]
+    for column in (*kinds, [torch.tensor(i) for i in range(3)], torch.arange(3).bfloat16()):
+        found = of_values(column, "a")
+        assert isinstance(found, np.ndarray)
+        assert found.tolist() == [0, 1, 2]
+    assert of_values(torch.tensor([True, False]), "a") == ("true", "false")
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x.csv", "a\0b", "nothing.csv", "x" * 5000])
+def test_a_table_that_is_not_there_is_refused(photos, path):
+    with pytest.raises(DataError, match="metadata must be an existing table"):
+        narrows.open(photos, metadata=path)

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from narrows.data.places import is_same, lasting, lasting_labels
+from narrows.data.walking import matching
 
 
 @pytest.fixture
@@ -69,3 +70,23 @@ def test_one_place_by_any_road(pile):
     assert is_same("digits", "digits")
     assert not is_same("real/photos", "real")
     assert not is_same("digits", "./real")
+
+
+def test_brackets_in_a_folder_are_no_pattern_of_its_files(pile, monkeypatch):
+    folder = pile / "set [1] a*"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    for name in ("a.png", "b.png"):
+        (folder / name).touch()
+    kept = lasting("*.png")
+    monkeypatch.chdir(pile)
+    assert matching(kept) == [str(folder / "a.png"), str(folder / "b.png")]
+    assert lasting(kept) == kept
+    assert is_same(kept, "set [[]1] a[*]/*.png")
+    assert lasting("set [1] a*") == str(folder)
+
+
+@pytest.mark.parametrize("word", ["auto", "none", "folders"])
+def test_what_may_be_asked_of_labels_is_no_file_of_that_name(pile, word):
+    (pile / "real" / word).write_text("1\n2\n")
+    assert lasting_labels(word) == word

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from narrows.disk.claims import LOCK, MARK, claimed, contents, locked
-from narrows.errors import RunFolderError
+from narrows.errors import RunFolderError, WriteError
 
 
 def refusal():
@@ -66,3 +66,23 @@ def test_whoever_claims_a_folder_sweeps_what_killed_writers_left_in_it(tmp_path)
     assert len(list(tmp_path.rglob(".*.part"))) == 2
     with claimed(tmp_path, "a run", "manifest.json", resume=True, came_about=lambda: True):
         assert list(tmp_path.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("name", ["film.mp4.part", ".film.part", ".film.mp4.PART-0123.part"])
+def test_a_file_of_somebody_else_is_content_whatever_it_is_called(name, tmp_path):
+    (tmp_path / name).write_bytes(b"half of it")
+    with (
+        pytest.raises(RunFolderError, match="must be a new folder"),
+        claimed(tmp_path, "a run", "manifest.json", came_about=lambda: False),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_full_disk_is_not_called_a_folder_that_may_not_be_written(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError, match="No space left"), claimed(tmp_path, "a run", "x", came_about=lambda: False):
+        pass

@@ -13,6 +13,7 @@ from narrows.disk.files import (
     atomic_file,
     atomic_folder,
     guarded,
+    parse_csv,
     read_arrays,
     read_json,
     safe_name,
@@ -222,3 +223,14 @@ def test_a_long_name_leaves_room_for_that_of_the_unfinished_file(tmp_path):
 )
 def test_the_end_of_a_strangers_name_says_a_type_or_nothing(name, suffix):
     assert safe_suffix(Path(name)) == suffix
+
+
+def test_a_table_is_read_as_it_was_written_however_long_its_cells_are(tmp_path):
+    limit = csv.field_size_limit()
+    rows = [["id", "text"], ["=a", "x" * (limit + 1)], ["b", "two\r\nlines"]]
+    write_csv(tmp_path / "a.csv", rows, exact=("id",))
+    assert parse_csv((tmp_path / "a.csv").read_bytes()) == rows
+    for damaged in (b'a,b\n"c', b"\xff", b'a,b\n"c"d,e\n'):
+        with pytest.raises(ValueError, match=r"."):
+            parse_csv(damaged)
+    assert csv.field_size_limit() == limit

@@ -74,7 +74,7 @@ def run(
         overrides.insert(0, f"data.source={name}")
     else:
         remedy = nearest(name, {*recipes.builtin(), *named.names()})
-        if Path(name).expanduser().exists():
+        if os.path.exists(os.path.expanduser(name)):
             remedy = f"Pass your own data with --data: `narrows run --data {name}`."
         elif elsewhere := _elsewhere(name):
             remedy = f"It is {' and '.join(elsewhere)}."

@@ -23,6 +23,7 @@ from narrows.errors import DataError
 Content = Array | tuple[str, ...]
 
 LEVEL = re.compile(r"__index_level_[0-9]+__")  # what pandas calls an index without a name in a file
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4}  # bytes of a value of Parquet; of any other, 8 or more
 PARQUET = (".parquet", ".pq")  # how its files are named
 
 
@@ -40,7 +41,9 @@ def read(frame: Any, options: Options, origin: str = "dataframe") -> Raw:
     ------
     DataError : columns that are not there, no column of numbers, or cells without one
     """
-    return of_columns(*_parted(frame, origin), options, origin)
+    asked = (*options.columns, *options.ignore, options.labels_word)
+    of_index = [name for name in _levels(frame) if name not in asked]
+    return of_columns(*_parted(frame, origin, of_index), options, origin)
 
 
 def of_parquet(paths: Sequence[Path]) -> Any:
@@ -58,15 +61,19 @@ def of_parquet(paths: Sequence[Path]) -> Any:
             str(paths[0]), "needs pyarrow, which is not installed",
             remedy="pip install 'narrows[parquet]', or save the table as .csv.",
         ) from error  # fmt: skip
-    path = paths[0]
+    path, held = paths[0], 0
     try:
         tables = []
         for path in paths:
             with parquet.ParquetFile(path) as file:
                 # Equal values take no room in the file, so its size says nothing of what it holds.
                 require_room((file.metadata.num_rows, file.metadata.num_columns), np.dtype(np.float64), str(path))
+                held += _bytes_of(file.metadata)
+                require_room((held,), np.dtype(np.uint8), str(path))
                 tables.append(file.read())
         return pyarrow.concat_tables(tables)
+    except MemoryError as error:  # of texts, whose lengths the file does not say beforehand
+        raise DataError(str(path), "must fit in the memory that is free", remedy=f"{error}.") from error
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(str(path), "must be an undamaged Parquet table", remedy=f"{error}.") from error
 
@@ -199,14 +206,24 @@ def _holds_vectors(content: Content) -> TypeGuard[Array]:
     return not isinstance(content, tuple) and content.ndim == 2
 
 
+def _bytes_of(file: Any) -> int:
+    """Return how many bytes all values of a Parquet file take, those in lists too, by its own metadata."""
+    groups = map(file.row_group, range(file.num_row_groups))
+    parts = (group.column(i) for group in groups for i in range(group.num_columns))
+    return sum(part.num_values * WIDTHS.get(part.physical_type, 8) for part in parts)
+
+
 def _described(content: Content) -> metadata.Column:
     return content if isinstance(content, tuple) else metadata.of_values(content, "column")
 
 
-def _parted(frame: Any, origin: str) -> tuple[list[str], list[Content], tuple[str, ...]]:
-    """Return names and contents of the columns of a dataframe, and its index, which may be columns of a file."""
+def _parted(frame: Any, origin: str, of_index: Sequence[str] = ()) -> tuple[list[str], list[Content], tuple[str, ...]]:
+    """Return names and contents of the columns of a dataframe, and its index, which may be columns of a file.
+
+    ``of_index`` are those of them that have a name; what describes rows keeps them under it.
+    """
     names, contents = contents_of(frame, origin)
-    kept = [i for i, name in enumerate(names) if not LEVEL.fullmatch(name)]
+    kept = [i for i, name in enumerate(names) if not (LEVEL.fullmatch(name) or name in of_index)]
     levels = [metadata.written(_described(contents[i])) for i in range(len(names)) if i not in kept]
     index = _index(frame) or tuple("/".join(parts) for parts in zip(*levels, strict=True))
     return [names[i] for i in kept], [contents[i] for i in kept], index
@@ -218,6 +235,17 @@ def _index(frame: Any) -> tuple[str, ...]:
     if index is None or (index.dtype.kind in "iu" and (np.asarray(index) == np.arange(len(index))).all()):
         return ()
     return tuple("/".join(map(str, item)) if isinstance(item, tuple) else str(item) for item in index)
+
+
+def _levels(frame: Any) -> list[str]:
+    """Return which columns of a table of pyarrow are the index of the dataframe that was made one."""
+    if not nw.dependencies.is_pyarrow_table(frame):
+        return []
+    try:
+        said = (frame.schema.pandas_metadata or {}).get("index_columns", [])
+        return [name for name in said if isinstance(name, str)]  # an index that only counts is no column
+    except (ValueError, TypeError, AttributeError, RecursionError):  # a stranger's file says what it likes
+        return []
 
 
 def _content(column: nw.Series[Any]) -> Content:

@@ -34,6 +34,7 @@ FORMATS = {
     "PNG": 1.0, "JPEG": 1.0, "GIF": 1.0, "BMP": 1.0, "DIB": 1.0, "TIFF": 1.0, "WEBP": 4.0, "PPM": 1.0, "AVIF": 2.5,
     "HEIF": 2.0,
 }  # fmt: skip
+INSTALLED = {"AVIF": "an AVIF image", "HEIF": "a HEIC photo"}  # read only where something is installed for them
 DRAWN = ("GIF", "PNG", "WEBP", "AVIF")  # animations, whose later frames are drawn over those before
 LATER_FRAME = 3.5
 READS = "PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM, AVIF, HEIC"
@@ -493,12 +494,14 @@ def _identified(file: IO[bytes], page: int = 0, max_pixels: int = MOST_PIXELS) -
     Image.init()
     file.seek(0)
     head = file.read(16)
+    known = ""
     for name in FORMATS:
         factory, accepts = _opener(name)
         try:
             accepted = factory is not None and (accepts is None or accepts(head))
             if not accepted or isinstance(accepted, str):  # text says what this Pillow was built without
                 continue
+            known = name
             file.seek(0)
             image = factory(file, "")
         except (SyntaxError, IndexError, TypeError, KeyError, struct.error):
@@ -514,6 +517,8 @@ def _identified(file: IO[bytes], page: int = 0, max_pixels: int = MOST_PIXELS) -
                 image.seek(page)
             yield image
         return
+    if known in INSTALLED:  # or it would be said that they are not
+        raise Unreadable(f"damaged: it begins like {INSTALLED[known]}")
     raise UnidentifiedImageError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from narrows.data import columns
 from narrows.data.labels import LABEL_WORDS, called_labels, is_fraction, is_missing
-from narrows.data.row_tables import Table, below_header, cells_of, id_column, names_of
+from narrows.data.row_tables import Table, below_header, cells_of, id_column, names_of, require_even
 from narrows.disk.files import Array
 from narrows.errors import DataError
 
@@ -59,11 +59,7 @@ def read(
     width = len(cells[0])
     if width == 1:
         return _alone(path, cells, column, {len(ids), *counts}), ()
-    if any(len(row) != width for row in cells):
-        line = next(i for i, row in enumerate(cells) if len(row) != width)
-        raise DataError(
-            str(path), f"must have {width} cells in every row", value=f"{len(cells[line])} in row {line + 1}"
-        )
+    require_even(path, cells)
     names = names_of(ids)
     numbered = list(ids) == [str(row) for row in range(len(ids))]
     of_ids = id_column(cells, {name for row in names for name in row}, numbered=numbered)

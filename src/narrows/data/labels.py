@@ -19,6 +19,8 @@ UNKNOWN = -1
 FEW = 20  # numbers up to this are class numbers, even where few of them occur: digits may be 7 and 9 alone
 MOST_DIGITS = 18  # that always fit in int64
 
+# What may be asked of labels that is neither a column, an array nor a file.
+LABEL_ANSWERS = frozenset({"", "auto", "none", "folders"})
 # What columns of tables and arrays in files are called when they hold labels.
 LABEL_WORDS = frozenset({"label", "labels", "y", "target", "targets", "class", "classes"})
 # What stands in a table where nothing is known, in any case of letters: R, pandas, databases and people write these.
@@ -93,7 +95,9 @@ def is_missing(label: str) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell holds a number."""
+    """Whether a cell holds a number, as tables write it: 1_2 is a name, although Python reads it as 12."""
+    if "_" in cell:
+        return False
     try:
         float(cell)
     except ValueError:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from narrows.data.labels import is_missing
+from narrows.data.labels import is_missing, is_number
 from narrows.disk.files import Array, Float64
 from narrows.errors import DataError
 
@@ -44,7 +44,7 @@ def of_values(values: Any, name: str) -> Column:
         raise DataError(f"metadata[{name!r}]", "must be a column (N,)", value=f"shape {values.shape}")
     if values.dtype.kind in "iuf":
         return np.asarray(values, np.float64)
-    items = values.tolist()
+    items = [_taken_out(item) for item in values.tolist()]
     unknown = [not _is_known(item) for item in items]
     known = [item for item, is_gone in zip(items, unknown, strict=True) if not is_gone]
     if known and all(isinstance(item, int | float | np.number) and not isinstance(item, bool) for item in known):
@@ -77,6 +77,12 @@ def in_kind(cells: Sequence[str], *, is_number: bool) -> Column:
     return np.array([float(cell or "nan") for cell in cells]) if is_number else tuple(cells)
 
 
+def _taken_out(item: Any) -> Any:
+    """Return a number without the array or tensor that holds it alone."""
+    is_alone = getattr(item, "ndim", None) == 0 and not isinstance(item, np.generic)
+    return item.item() if is_alone else item
+
+
 def _is_known(item: Any) -> bool:
     """Whether a value is one: None is not, and neither NaN nor pandas' NA is equal to itself."""
     same = item is not None and item == item  # noqa: PLR0124
@@ -84,10 +90,7 @@ def _is_known(item: Any) -> bool:
 
 
 def _is_measured(cell: str) -> bool:
-    try:
-        if not math.isfinite(float(cell)):
-            return False
-    except ValueError:
+    if not is_number(cell) or not math.isfinite(float(cell)):
         return False
     digits = cell.strip().lstrip("+-")
     return not (digits.isdigit() and (len(digits) > MOST_DIGITS or (digits[0] == "0" and len(digits) > 1)))

@@ -13,7 +13,7 @@ import numpy as np
 from narrows.data import frames
 from narrows.data.labels import labels_file
 from narrows.data.metadata import Column, of_texts, of_values, taken, written
-from narrows.data.row_tables import ID_WORDS, below_header, cells_of, names_of
+from narrows.data.row_tables import ID_WORDS, below_header, cells_of, names_of, require_even
 from narrows.disk.files import Array
 from narrows.errors import DataError
 from narrows.wording import out_of, plural
@@ -98,10 +98,7 @@ def _opened(asked: Any) -> tuple[str, list[list[str]], Columns | None]:
         path = found[0]
         if path.suffix.lower() not in frames.PARQUET:
             cells = cells_of(path)
-            wrong = next((i for i, row in enumerate(cells) if len(row) != len(cells[0])), None)
-            if wrong is not None:
-                rule = f"must have {len(cells[0])} cells in every row"
-                raise DataError(str(path), rule, value=f"{len(cells[wrong])} in row {wrong + 1}")
+            require_even(path, cells)
             return path.name, cells, None
         origin, typed = path.name, frames.described(frames.of_parquet([path]), str(path))
     elif isinstance(asked, Mapping):

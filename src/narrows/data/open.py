@@ -499,7 +499,7 @@ def _metadata(
         return raw.metadata, []
     try:
         found, notes = metadata_tables.read(asked, ids, raw.positions, raw.n_source)
-    except DataError as error:
+    except (DataError, OSError) as error:
         if options.metadata is not None:
             raise
         return raw.metadata, [f"{asked.name}, found next to the data, was ignored: {error}"]

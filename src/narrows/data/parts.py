@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from narrows.data import columns
 from narrows.data.formats import Options
-from narrows.data.labels import called_labels, labels_file
+from narrows.data.labels import LABEL_ANSWERS, called_labels, labels_file
 from narrows.errors import DataError, nearest
 
 INDEX = "Unnamed: 0"  # what pandas calls a first column without a name: the index of the table it wrote
@@ -107,7 +107,7 @@ def _label_column(header: Header, asked: str, taken: set[int]) -> tuple[int | No
                 remedy=f"Set labels, for example labels={header.name(found[0])}; the others are left out.",
             )  # fmt: skip
         return found[0], [f"The column {header.name(found[0])} was read as labels, used only for scoring."]
-    if asked in ("", "auto", "none", "folders") or labels_file(asked) is not None:
+    if asked in LABEL_ANSWERS or labels_file(asked) is not None:
         return None, []
     raise DataError(
         "labels", f"must name a column of {PurePath(header.origin).name} by its header or number, from 0",

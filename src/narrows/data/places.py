@@ -10,7 +10,7 @@ import glob
 import os
 from pathlib import Path
 
-from narrows.data.labels import labels_file
+from narrows.data.labels import LABEL_ANSWERS, labels_file
 from narrows.data.named import named
 
 
@@ -30,15 +30,17 @@ def lasting(source: str) -> str:
         return source
     if path.name in ("", ".."):
         return os.path.realpath(path)
-    fixed = path.parent
-    while glob.has_magic(str(fixed)) and not fixed.exists():
+    if os.path.lexists(path):
+        return os.path.join(os.path.realpath(path.parent), path.name)
+    fixed = path
+    while glob.has_magic(str(fixed)):
         fixed = fixed.parent
-    return os.path.join(os.path.realpath(fixed), path.relative_to(fixed))
+    return os.path.join(glob.escape(os.path.realpath(fixed)), path.relative_to(fixed))
 
 
 def lasting_labels(labels: str) -> str:
     """Return a file of labels, with the column or key behind it, as an absolute path, and any other word as it is."""
-    found = labels_file(labels)
+    found = None if labels in LABEL_ANSWERS else labels_file(labels)
     if found is None:
         return labels
     path, part = found

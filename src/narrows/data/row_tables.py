@@ -73,6 +73,21 @@ def cells_of(path: Path) -> list[list[str]]:
         raise DataError(str(path), "must be a table of text in UTF-8", remedy=f"{error}.") from error
 
 
+def require_even(path: Path, cells: list[list[str]]) -> None:
+    """Refuse a table of which a row has more or fewer cells than the first.
+
+    Raises
+    ------
+    DataError : it has
+    """
+    width = len(cells[0])
+    wrong = next((i for i, row in enumerate(cells) if len(row) != width), None)
+    if wrong is not None:
+        raise DataError(
+            str(path), f"must have {width} cells in every row", value=f"{len(cells[wrong])} in row {wrong + 1}"
+        )
+
+
 def id_column(cells: list[list[str]], known: Collection[str], *, numbered: bool) -> int | None:
     """Return the column whose cells are the ids of rows; None where there is none.
 

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from narrows.data.labels import is_number
 from narrows.disk.files import Array
 
-BRACKETS = re.compile(r"\s*[\[({](.*)[\])}]\s*", re.DOTALL)
+# Of one kind: (0, 18] is an interval, as pandas.cut writes it.
+BRACKETS = re.compile(r"\s*(?:\[(.*)\]|\((.*)\)|\{(.*)\})\s*", re.DOTALL)
 BETWEEN = re.compile(r"[\s,;]+")
 
 
@@ -21,20 +23,15 @@ def named(name: str, size: int) -> list[str]:
 
 def is_listed(cell: str) -> bool:
     """Whether a cell holds two numbers or more in brackets, such as "[0.1, 2e-3]"."""
-    found = BRACKETS.fullmatch(cell)
-    if found is None:
-        return False
-    try:
-        return len([float(number) for number in BETWEEN.split(found[1].strip())]) > 1
-    except ValueError:
-        return False
+    numbers = BETWEEN.split(_inside(cell).strip())
+    return len(numbers) > 1 and all(map(is_number, numbers))
 
 
 def of_texts(cells: Sequence[str]) -> Array | None:
     """Return numbers in brackets as float64 (N, D); None where the cells are none, or differ in length."""
     if not cells or not is_listed(cells[0]):
         return None
-    inside = (BETWEEN.sub(" ", found[1]) if (found := BRACKETS.fullmatch(cell)) else "" for cell in cells)
+    inside = (BETWEEN.sub(" ", _inside(cell)) for cell in cells)
     try:
         values: Array = np.loadtxt(inside, dtype=np.float64, comments=None, ndmin=2)
     except ValueError:
@@ -63,3 +60,9 @@ def of_arrow(column: Any) -> Array | None:
     if lists.null_count or len(set(sizes.tolist())) != 1 or flat.dtype.kind not in "biuf" or not flat.size:
         return None
     return np.asarray(flat).reshape(len(lists), -1)
+
+
+def _inside(cell: str) -> str:
+    """Return what stands in brackets; "" where a cell has none."""
+    found = BRACKETS.fullmatch(cell)
+    return next(filter(None, found.groups()), "") if found else ""

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from narrows.disk.files import read_json, sweep, write_json
+from narrows.disk.files import FULL, UNFINISHED, read_json, sweep, write_json
 from narrows.disk.sealed import HELD
 from narrows.errors import RunFolderError
 
@@ -142,7 +142,7 @@ def now() -> str:
 
 def contents(folder: Path) -> set[str]:
     """Return the names in ``folder`` without lock files and unfinished files."""
-    return {path.name for path in folder.iterdir() if path.name not in OURS and not path.name.endswith(".part")}
+    return {path.name for path in folder.iterdir() if path.name not in OURS and not UNFINISHED.fullmatch(path.name)}
 
 
 def _refuse_other(folder: Path, kind: str, marker: str) -> set[str]:
@@ -161,6 +161,8 @@ def _writable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in FULL:  # another folder of the same disk is as full
+            raise
         raise RunFolderError(
             "--out", "must be a writable folder", value=str(folder), remedy=f"{error.strerror}."
         ) from error

@@ -46,7 +46,8 @@ FORMULA = re.compile(r"'*(?:[\t\r\n]|\s*[=+\-@＝＋－＠])")
 NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|inf|nan)")
 # Names that Windows keeps for its devices, whatever stands behind a dot.
 RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
-UNFINISHED = re.compile(r"\..*\.part")  # what is being written, or what a writer that was killed has left
+# What is being written, or what a writer that was killed has left.
+UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.part", re.DOTALL)
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: How a system says that it has no such thing for this file or folder.
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
@@ -202,6 +203,22 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]], *, exact: Collect
             for name, cell in zip(names, cells, strict=True)
         ])  # fmt: skip
     write_text(path, text.getvalue())
+
+
+def parse_csv(content: bytes) -> list[list[str]]:
+    """Return the cells of a table that ``write_csv`` wrote, row by row, however long they are, and guarded as they are.
+
+    Raises
+    ------
+    ValueError : no text in UTF-8, or no such table
+    """
+    before = csv.field_size_limit(max(1, len(content)))  # the usual one is short of what any reader of data takes
+    try:
+        return list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    finally:
+        csv.field_size_limit(before)
 
 
 def guarded(text: str) -> str:

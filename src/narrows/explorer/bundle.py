@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 import json
@@ -16,7 +15,7 @@ import numpy as np
 from narrows.data.dataset import Dataset
 from narrows.data.labels import natural
 from narrows.data.scale import Eye
-from narrows.disk.files import Array, unguarded
+from narrows.disk.files import Array, parse_csv, unguarded
 from narrows.encoding import codes as coding
 from narrows.encoding.encoder import Encoder
 from narrows.errors import RunFolderError
@@ -171,7 +170,7 @@ def _predictions(run: Run) -> dict[str, Any]:
 
 def _columns_of(content: bytes) -> dict[str, Any]:
     """Return the columns of a table of predictions: clusters int32 (N,), numbers float32 (N,), others as texts."""
-    names, *rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
+    names, *rows = parse_csv(content)
     table: dict[str, Any] = dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
     table = {name: column if name == "id" else list(map(unguarded, column)) for name, column in table.items()}
     numbers = {name: np.array(table[name], np.float32) for name, _, _ in NUMBERS if name in table}
@@ -221,7 +220,9 @@ def _copies_in(content: bytes, rows: int) -> tuple[Array, Array]:
     """Return what ``_copies`` does, from a table of copies among so many rows; groups are numbered from 0."""
     groups = np.full(rows, -1, np.int32)
     firsts: list[int] = []
-    for line in csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True):
+    names, *rows_of_copies = parse_csv(content)
+    for cells in rows_of_copies:
+        line = dict(zip(names, cells, strict=True))
         row = int(line["row"])
         if not 0 <= row < rows:
             raise ValueError(f"row {row} of {rows}")

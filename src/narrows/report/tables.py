@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +13,7 @@ from narrows.data.dataset import Dataset
 from narrows.data.metadata import Column, in_kind, written
 from narrows.data.scale import Eye
 from narrows.data.splits import Split
-from narrows.disk.files import Array, unguarded, write_csv
+from narrows.disk.files import Array, parse_csv, unguarded, write_csv
 from narrows.evaluation import summary
 from narrows.evaluation.copies import Copies
 from narrows.runs import Run
@@ -138,8 +136,7 @@ def read_metadata(run: Run) -> dict[str, Column]:
     kinds = {column["name"]: column["kind"] for column in run.tables.get("metadata", [])}
 
     def parsed(content: bytes) -> dict[str, Column]:
-        lines = csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True)
-        names, *rows = ([unguarded(cell) for cell in line] for line in lines)
+        names, *rows = ([unguarded(cell) for cell in line] for line in parse_csv(content))
         if names != list(kinds):
             raise ValueError(f"columns {names}, and {list(kinds)} in tables.json")
         cells = zip(names, zip(*rows, strict=True), strict=True)

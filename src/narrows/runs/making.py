@@ -253,9 +253,12 @@ class Making(Run):
         if first.get("data") != fingerprint:
             changed.append("the data")
         if changed:
+            remedy, former = AGAIN, self.recipe["data"]["source"]
+            if first.get("data") == fingerprint and any(one.startswith("data.source ") for one in changed):
+                remedy = f"The rows are the same: name {former} as before, with a link there if they have moved. {AGAIN}"
             raise RunFolderError(
                 "--resume", "needs the settings and data the run was started with, but some have changed",
-                value=", ".join(changed), remedy="Choose another folder (--out), or start again (--overwrite).",
+                value=", ".join(changed), remedy=remedy,
             )  # fmt: skip
         return first
 

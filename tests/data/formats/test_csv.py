@@ -218,3 +218,33 @@ def test_a_first_row_that_counts_by_chance_is_data(tmp_path, text):
 def test_ragged_rows_are_noticed_where_columns_are_left_out(tmp_path):
     with pytest.raises(DataError, match="3 in line 3"):
         data.open(write(tmp_path, "a,b\n1,2\n3,4,5\n"), ignore=["a"])
+
+
+def test_names_with_an_underscore_are_no_numbers(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b,well\n1.5,2,1_1\n2.5,3,1_2\n")
+    opened = data.open(tmp_path / "x.csv")
+    np.testing.assert_array_equal(opened.values, [[1.5, 2], [2.5, 3]])
+    assert opened.metadata["well"] == ("1_1", "1_2")
+    labels = data.open(tmp_path / "x.csv", labels="well")
+    assert labels.class_names == ["1_1", "1_2"]
+    with pytest.raises(DataError, match=r"must contain numbers; column 'well' does not; got \"'1_1' in line 2\""):
+        data.open(tmp_path / "x.csv", columns=["a", "well"])
+    (tmp_path / "x.csv").write_text('a,v\n1,"[1_0, 2]"\n2,"[3, 4]"\n')
+    assert data.open(tmp_path / "x.csv").metadata["v"] == ("[1_0, 2]", "[3, 4]")
+
+
+@pytest.mark.parametrize("interval", ["(0.5, 18.0]", "[0.5, 18.0)"])
+def test_an_interval_is_no_vector(tmp_path, interval):
+    write(tmp_path, f'a,b,age\n1,2,"{interval}"\n3,5,"{interval}"\n')
+    opened = data.open(tmp_path / "x.csv")
+    assert opened.values.tolist() == [[1, 2], [3, 5]]
+    assert opened.metadata["age"] == (interval, interval)
+    write(tmp_path, f'age\n"({interval[1:-1]})"\n"({interval[1:-1]})"\n')
+    assert data.open(tmp_path / "x.csv").values.tolist() == [[0.5, 18.0]] * 2
+
+
+def test_a_long_text_is_named_in_short(tmp_path):
+    write(tmp_path, f"a,b,text\n1,2,{'x' * 200_000}\n3,5,y\n")
+    opened = data.open(tmp_path / "x.csv")
+    assert len(opened.metadata["text"][0]) == 200_000
+    assert max(map(len, opened.notes)) < 200

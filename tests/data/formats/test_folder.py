@@ -360,6 +360,8 @@ def test_heic_is_read_where_its_package_is(tmp_path):
     assert np.abs(opened.values[0, 0].astype(int) - smooth).max() < 12
     assert images.measure(tmp_path / "turned.jpg") == (128, 96)
     assert "HEIF" not in Image.OPEN
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(90))
+    assert data.open(tmp_path).skipped[0].reason == "damaged: it begins like a HEIC photo"
 
 
 def test_avif_is_read(tmp_path):
@@ -368,6 +370,8 @@ def test_avif_is_read(tmp_path):
         pytest.skip("this Pillow has no AVIF")
     Image.new("RGB", (32, 16), (200, 30, 60)).save(tmp_path / "a.avif", quality=95)
     assert np.abs(data.open(tmp_path).values[0, :, 8, 8].astype(int) - [200, 30, 60]).max() < 4
+    (tmp_path / "b.png").write_bytes(b"\0\0\0\x18ftypavif" + bytes(90))
+    assert data.open(tmp_path).skipped[0].reason == "damaged: it begins like an AVIF image"
 
 
 # Damage

@@ -3,8 +3,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from narrows import data
+from narrows.disk.regular import opened
 from narrows.errors import DataError
 
 HEADERS = [
@@ -17,6 +19,7 @@ HEADERS = [
     )
 ]
 X = np.random.default_rng(0).integers(0, 256, (6, 9, 8), dtype=np.uint8)
+RARE = sparse.csr_array(np.eye(6))
 
 
 def test_npy_is_mapped_and_equal(tmp_path):
@@ -24,6 +27,26 @@ def test_npy_is_mapped_and_equal(tmp_path):
     opened = data.open(tmp_path / "x.npy")
     assert np.array_equal(opened.values[:, 0], X)
     assert isinstance(opened.values, np.memmap)
+    np.save(tmp_path / "x.npy", np.asfortranarray(X))
+    assert np.array_equal(data.open(tmp_path / "x.npy").values[:, 0], X)
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz"])
+def test_what_was_checked_is_what_is_read(name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    other = {"x.npy": lambda file: np.save(file, 1 - X // 128), "x.npz": lambda file: sparse.save_npz(file, 2 * RARE)}
+    np.save(path, X) if name == "x.npy" else sparse.save_npz(path, RARE)
+    expected = data.open(path).values.copy()
+
+    def opened_and_replaced(*given, **options):
+        file = opened(*given, **options)
+        path.unlink()
+        other[name](path)
+        return file
+
+    monkeypatch.setattr("narrows.data.formats.npy.opened", opened_and_replaced)
+    assert np.array_equal(data.open(path).values, expected)
+    assert not np.array_equal(data.open(path).values, expected)  # by now it is the other
 
 
 def test_a_npy_by_content_whatever_its_name(tmp_path):

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 
@@ -231,7 +232,9 @@ def _words(layout: Layout, positions: list[int]) -> dict[int, str]:
 
 
 def _about_words(layout: Layout, words: dict[int, str]) -> str:
-    named = [f"{layout.name(column)} ({f'such as {cell!r}' if cell else 'empty'})" for column, cell in words.items()]
+    named = [
+        f"{layout.name(column)} ({f'such as {short(cell)}' if cell else 'empty'})" for column, cell in words.items()
+    ]
     shown = ", ".join(named[: columns.MOST_NAMED]) + (", ..." if len(named) > columns.MOST_NAMED else "")
     return f"Left out, because they are not numbers: {shown}. If one of them is the labels, name it: labels=COLUMN."
 
@@ -244,14 +247,13 @@ def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
         row = []
         for column in positions:
             cell = cells[column].strip()
-            try:
-                number = float(cell) if cell else np.nan
-            except ValueError:
+            if cell and not is_number(cell):
                 raise DataError(
                     str(layout.path), f"must contain numbers; column {layout.name(column)} does not",
                     value=f"{cell!r} in line {line}",
                     remedy=f"Correct the cell, or leave the column out: {layout.ignoring(column)}.",
-                ) from None  # fmt: skip
+                )  # fmt: skip
+            number = float(cell) if cell else np.nan
             if not abs(number) <= LARGEST:
                 empty += 1
                 first_empty = first_empty or f"line {line}, column {layout.name(column)}"

@@ -22,7 +22,7 @@ from narrows.data.formats._image_cache import decode_or_recall
 from narrows.data.formats._image_files import as_text, common_parent, list_files, with_pages
 from narrows.data.formats._subfolders import from_subfolders, levels_of
 from narrows.data.formats._system_files import about
-from narrows.data.labels import from_names
+from narrows.data.labels import from_names, labels_file
 from narrows.data.reading import MOST_PIXELS
 from narrows.errors import DataError
 from narrows.wording import out_of, plural
@@ -47,9 +47,9 @@ class Folder(Reader):
         root = paths[0] if len(paths) == 1 and paths[0].is_dir() else common_parent(paths)
         listed = list_files(paths, root, ignore=options.labels_word)
         files, others = listed.files, listed.others
-        if isinstance(options.metadata, str | os.PathLike):  # no image, and read all the same
-            table = Path(options.metadata).expanduser().resolve()
-            others = [file for file in others if (root / file.path).resolve() != table]
+        if isinstance(options.metadata, str | os.PathLike) and (table := labels_file(os.fspath(options.metadata))):
+            # No image, and read all the same.
+            others = [file for file in others if (root / file.path).resolve() != table[0].resolve()]
         skipped = [*listed.closed, *others]
         if listed.closed and options.strict:
             raise DataError(

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 
@@ -45,16 +45,18 @@ class Npy(Reader):
                 "key", "applies only to .npz and .mat files; this file has a single array", value=options.key
             )
         with opened(path, refused=DataError) as file:
-            _, dtype, header_bytes, nbytes = _header(file, str(path))
+            shape, order, dtype, header_bytes, nbytes = _header(file, str(path))
+            _refuse_objects(dtype, str(path))
             found = os.fstat(file.fileno()).st_size - header_bytes
-        _refuse_objects(dtype, str(path))
-        if found < nbytes:
-            raise DataError(
-                str(path), f"must contain the {nbytes:,} bytes that its header announces", value=f"{found:,} bytes",
-                remedy="It is truncated; copy or download it again.",
-            )  # fmt: skip
-        # An array without values cannot be mapped; the rules for arrays will say what is wrong with it.
-        return Raw(np.load(path, mmap_mode="r" if nbytes else None, allow_pickle=False))
+            if found < nbytes:
+                raise DataError(
+                    str(path), f"must contain the {nbytes:,} bytes that its header announces", value=f"{found:,} bytes",
+                    remedy="It is truncated; copy or download it again.",
+                )  # fmt: skip
+            if not nbytes:  # it cannot be mapped; the rules for arrays will say what is wrong with it
+                return Raw(np.empty(shape, dtype))
+            # What was opened, and not the name again, which may be another file's by now.
+            return Raw(np.memmap(file, dtype, "r", header_bytes, shape, order))
 
 
 def _read_npz(path: Path, options: Options) -> Raw:
@@ -65,7 +67,7 @@ def _read_npz(path: Path, options: Options) -> Raw:
             objects: dict[str, np.dtype] = {}  # passed over, unless they are what was asked for
             for key, info in members.items():
                 with archive.open(info) as file:
-                    shape, dtype, header_bytes, nbytes = _header(file, f"{key} in {path}")
+                    shape, _, dtype, header_bytes, nbytes = _header(file, f"{key} in {path}")
                 if dtype.hasobject:
                     objects[key] = dtype
                     continue
@@ -77,7 +79,7 @@ def _read_npz(path: Path, options: Options) -> Raw:
                 if dtype.kind in "buifUS":
                     shapes[key] = shape
             if {"format", "shape", "data"} <= shapes.keys() and shapes.keys() <= SPARSE:
-                return _read_sparse(path, options)
+                return _read_sparse(packed, path, options)
             for name in (options.key, options.labels_word, *([] if shapes else objects)):
                 if name in objects:
                     _refuse_objects(objects[name], f"{name} in {path}")
@@ -91,7 +93,7 @@ def _read_npz(path: Path, options: Options) -> Raw:
     return Raw(values, labels=labels, label_choices=tuple(shapes), notes=tuple(notes))
 
 
-def _read_sparse(path: Path, options: Options) -> Raw:
+def _read_sparse(file: IO[bytes], path: Path, options: Options) -> Raw:
     """Read what ``scipy.sparse.save_npz`` wrote, whose arrays have been found to be as large as they say."""
     from scipy import sparse
 
@@ -99,8 +101,9 @@ def _read_sparse(path: Path, options: Options) -> Raw:
         raise DataError(
             "key", "applies only to files with several arrays; this file contains one sparse matrix", value=options.key
         )
+    file.seek(0)
     try:
-        matrix = sparse.load_npz(path)  # never Python objects
+        matrix = sparse.load_npz(file)  # never Python objects
         if matrix.format in ("csr", "csc", "bsr"):
             matrix.check_format(full_check=True)  # an index beyond the last column would be written somewhere else
     except Exception as error:  # arrays that do not fit each other make SciPy fail in every way there is
@@ -114,8 +117,8 @@ def _load(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Array:
     return array
 
 
-def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, int, int]:
-    """Return shape, dtype, the header's length and the bytes that must follow it; nothing is allocated.
+def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], Literal["C", "F"], np.dtype, int, int]:
+    """Return shape, order, dtype, the header's length and the bytes that must follow it; nothing is allocated.
 
     Raises
     ------
@@ -124,16 +127,16 @@ def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], np.dtype, in
     try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
-            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(file)
         elif version == (2, 0):
-            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+            shape, by_columns, dtype = np.lib.format.read_array_header_2_0(file)
         else:
             raise ValueError(f"version {version} is of arrays with named fields")
         if dtype.itemsize == 0 or min(shape, default=0) < 0 or any(isinstance(side, bool) for side in shape):
             raise ValueError(f"shape {shape} of {dtype}")
     except Exception as error:  # a damaged header makes NumPy's parser fail in every way there is
         raise DataError(origin, "must be an undamaged .npy", remedy=f"{error}.") from error
-    return shape, dtype, file.tell(), math.prod(shape) * dtype.itemsize
+    return shape, "F" if by_columns else "C", dtype, file.tell(), math.prod(shape) * dtype.itemsize
 
 
 def _refuse_objects(dtype: np.dtype, origin: str) -> None:
