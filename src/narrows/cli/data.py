@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10  # groups in the terminal, and copies in each
 
-app = typer.Typer(help="Describe a source of data.", no_args_is_help=True)
+app = typer.Typer(help="Describe a source of data, or find its duplicates.", no_args_is_help=True)
 
 Source = Annotated[str, typer.Argument(help="A folder, a glob, a file, or a data set's name.")]
 Key = Annotated[str | None, typer.Option(help="Which array of a .npz or .mat file.")]
@@ -28,7 +28,7 @@ Set = Annotated[
 
 @app.callback()
 def root() -> None:
-    """Describe a source of data."""
+    """Describe a source of data, or find its duplicates."""
 
 
 @app.command()
@@ -55,7 +55,7 @@ def info(
         counts = ", ".join(f"{data.class_names[label]} {size:,}" for label, size in zip(found, sizes, strict=True))
         typer.echo(f"{'labels':<9} {printable(counts)}")
     for name, column in data.metadata.items():
-        what = "numbers" if not isinstance(column, tuple) else plural(len(set(column) - {""}), "word")
+        what = "numbers" if not isinstance(column, tuple) else plural(len(set(column) - {""}), "different value")
         typer.echo(f"{'metadata':<9} {printable(name)}: {what}")
     for note in data.notes:
         typer.echo(f"{'note':<9} {printable(note)}")

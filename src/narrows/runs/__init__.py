@@ -24,24 +24,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from narrows.disk.claims import LOCK, holder, locked
 from narrows.data.dataset import all_finite
 from narrows.data.labels import labels_file
 from narrows.data.open import open_like
-from narrows.errors import DataError, RunFolderError
+from narrows.disk.claims import LOCK, holder, locked
 from narrows.disk.files import Array, sha256, write_json
-from narrows.registry import Registry, Trust
 from narrows.disk.sealed import HELD, HOLDS, MANIFEST, RUN_AGAIN, Parts, hashes_of
+from narrows.errors import DataError, RunFolderError
+from narrows.registry import Registry, Trust
 from narrows.work.stages import Stages
 
 if TYPE_CHECKING:
     from narrows.clustering import CodeClusterer
-    from narrows.encoding.codes import CodeDistribution
     from narrows.data.dataset import Dataset
-    from narrows.encoding.encoder import Encoder
     from narrows.encoders.pca import PCACodes
-    from narrows.evaluation.examples import Examples
+    from narrows.encoding.codes import CodeDistribution
+    from narrows.encoding.encoder import Encoder
     from narrows.encoding.model import Model
+    from narrows.evaluation.examples import Examples
     from narrows.evaluation.novelty import Novelty
     from narrows.projection import Projection
 
@@ -89,7 +89,7 @@ class Run:
         self.trust_code = trust_code
         if not (self.folder / MANIFEST).is_file():
             raise RunFolderError(
-                "run folder", "must be a run folder written by narrows (with manifest.json)", value=str(folder),
+                "run", "must be a folder that `narrows run` made (with manifest.json)", value=str(folder),
                 remedy="Make one with `narrows run`.",
             )  # fmt: skip
         self._seen: tuple[int, ...] | None = None

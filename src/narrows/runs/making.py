@@ -19,17 +19,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from narrows.work import environment
-from narrows.disk.claims import MARK, OURS, claimed, locked, now
 from narrows.data.places import is_same
-from narrows.errors import RunFolderError
+from narrows.disk.claims import MARK, OURS, claimed, locked, now
 from narrows.disk.files import sha256, write_arrays, write_json, write_text
-from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
 from narrows.disk.sealed import MANIFEST, Parts
+from narrows.errors import RunFolderError
+from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
+from narrows.work import environment
 from narrows.work.stages import BEGUN, Stages
 
 AGAIN = "Start again (--overwrite), or choose another folder (--out)."
 MERGED = ("results.json", "tables.json")
+MOST_NAMED = 3  # changed settings in a message
 
 
 @contextmanager
@@ -253,9 +254,11 @@ class Making(Run):
         if first.get("data") != fingerprint:
             changed.append("the data")
         if changed:
+            more = [f"{len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
             raise RunFolderError(
                 "--resume", "needs the settings and data the run was started with, but some have changed",
-                value=", ".join(changed), remedy="Choose another folder (--out), or start again (--overwrite).",
+                value=", ".join([*changed[:MOST_NAMED], *more]),
+                remedy="Choose another folder (--out), or start again (--overwrite).",
             )  # fmt: skip
         return first
 
