@@ -147,7 +147,7 @@ def test_the_command_line_takes_a_table_from_where_one_is(tmp_path, monkeypatch)
     (tmp_path / "moved.csv").rename(tmp_path / "meta.csv")
     said = CliRunner().invoke(app, ["data", "info", "digits", "--metadata", "meta.csv"]).output
     assert "metadata  year: numbers" in said
-    assert "metadata  site: 2 words" in said
+    assert "metadata  site: 2 different values" in said
     assert "by its column 'id', for 1,700 of 1,797 rows" in said
     assert Run("run").open_source("digits").shape == (1, 8, 8)
     with pytest.raises(RecipeError):

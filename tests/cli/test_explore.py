@@ -49,10 +49,15 @@ def test_the_page_is_written_again(folder):
     assert (folder / "explorer.html").stat().st_size > 50_000
 
 
+def test_its_help_says_what_to_install():
+    said = " ".join(narrows("explore", "--help").stdout.split())
+    assert "export folders. Needs: pip install 'narrows[serve]'." in said
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     done = narrows("explore", tmp_path)
     assert done.returncode == 2
-    assert "run folder" in done.stderr
+    assert "run must be a folder that `narrows run` made" in done.stderr
 
 
 def test_what_a_person_made_survives_an_overwrite(folder, tmp_path):

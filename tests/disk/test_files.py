@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from narrows.disk import files
 from narrows.disk.files import (
     atomic_file,
     atomic_folder,
@@ -24,6 +25,7 @@ from narrows.disk.files import (
     write_arrays,
     write_csv,
     write_json,
+    write_npy,
     write_text,
 )  # fmt: skip
 from narrows.errors import WriteError
@@ -138,6 +140,18 @@ def test_a_disk_that_fails_to_flush_is_no_such_file_system(tmp_path, monkeypatch
     assert (found.value.errno, found.value.filename) == (number, str(tmp_path / "a.txt"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_fills_up_while_an_array_is_written_says_so(tmp_path, monkeypatch):
+    def begun(path):
+        (path.parent / "part").touch()
+        return os.open("/dev/full", os.O_WRONLY), path.parent / "part"
+
+    monkeypatch.setattr(files, "_begun", begun)
+    with pytest.raises(WriteError, match=r"a\.npy could not be written: No space left on device; it needs more than"):
+        write_npy(tmp_path / "a.npy", np.zeros(100_000))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there_or_shut_is_named_by_the_file(tmp_path, monkeypatch):

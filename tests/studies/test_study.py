@@ -526,7 +526,7 @@ def test_mistakes_in_a_study_file_are_named(counting, tmp_path, change, message)
 
 
 def test_unknown_names_get_a_remedy(counting, tmp_path):
-    with pytest.raises(RecipeError, match="must be known"):
+    with pytest.raises(RecipeError, match="must be one that ships with narrows"):
         studies.load("fashion-clasifiers")
     with pytest.raises(RecipeError, match="name a run"):
         studies.run(counting, tmp_path / "out", only=["plane"])

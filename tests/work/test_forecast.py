@@ -25,8 +25,11 @@ def test_what_is_left_is_what_was_expected_of_all_that_is_not_done(clock):
     rest.begin("train")
     clock[0] += 20
     assert rest.left() == 70
-    clock[0] += 100  # more than was expected: at least the others are left
-    assert rest.left() == 30
+    clock[0] += 100  # more than was expected, by nobody knows how much
+    assert rest.left() is None
+    assert rest.left(task=5.0) is None  # one of its tasks
+    rest.begin("draw")
+    assert rest.left() == 2 * 30
 
 
 def test_how_quick_the_machine_is_shows_in_what_is_done(clock):
@@ -80,3 +83,16 @@ def test_progress_says_which_step_of_how_many_and_the_time_left_in_all():
     assert lines[0] == "step 1 of 2: train (about 5 min left in all)"
     assert lines[1] == "train: 25 % (epoch 1; about 5 min left in all)"
     assert lines[2].startswith("train: done in 0.")
+
+
+def test_the_time_left_is_not_repeated_at_every_step():
+    stream = io.StringIO()
+    progress = PlainProgress(stream=stream)
+    progress.forecast = Forecast({"open": 0.5, "train": 60.0, "judge": 0.5, "draw": 0.5})
+    for name in progress.forecast.expected:
+        with progress.step(name):
+            pass
+    assert stream.getvalue().splitlines() == [
+        "step 1 of 4: open (about 1 min left in all)", "step 2 of 4: train",
+        "step 3 of 4: judge (less than a minute left in all)", "step 4 of 4: draw",
+    ]  # fmt: skip

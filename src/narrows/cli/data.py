@@ -55,7 +55,7 @@ def info(
         counts = ", ".join(f"{data.class_names[label]} {size:,}" for label, size in zip(found, sizes, strict=True))
         typer.echo(f"{'labels':<9} {printable(counts)}")
     for name, column in data.metadata.items():
-        what = "numbers" if not isinstance(column, tuple) else plural(len(set(column) - {""}), "word")
+        what = "numbers" if not isinstance(column, tuple) else plural(len(set(column) - {""}), "different value")
         typer.echo(f"{'metadata':<9} {printable(name)}: {what}")
     for note in data.notes:
         typer.echo(f"{'note':<9} {printable(note)}")

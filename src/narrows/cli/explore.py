@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def explore(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
     other: Annotated[
-        Path | None, typer.Argument(metavar="[OTHER]", help="A second run of the same data, to compare side by side.")
+        Path | None, typer.Argument(metavar="OTHER", help="A second run of the same data, to compare side by side.")
     ] = None,
     port: Annotated[int, typer.Option(help="The port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)] = 0,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,

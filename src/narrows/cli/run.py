@@ -30,8 +30,8 @@ def run(
     metadata: Annotated[
         str | None,
         typer.Option(
-            help="What else is known of rows, to colour and filter by: a .csv, .tsv or .parquet, by id or in order; "
-            "none leaves out what the source itself says, too."
+            help="What else is known about the rows, to colour and filter by: a .csv, .tsv or .parquet, matched by id "
+            "or in order; none leaves out even what the source itself says."
         ),
     ] = None,
     set_: Annotated[

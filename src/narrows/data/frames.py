@@ -136,7 +136,7 @@ def of_columns(
     if words and options.columns:
         raise DataError("columns", "must be numbers", value=header[words[0]])
     if words:
-        notes.append(f"Left out, because they are not numbers: {columns.listed([header[i] for i in words])}.")
+        notes.append(f"Not read as data, because they are not numbers: {columns.listed([header[i] for i in words])}.")
         kept = [header[i] for i in positions if i not in words]
         positions = [i for i in positions if i not in words]
     if not positions:

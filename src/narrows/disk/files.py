@@ -23,6 +23,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 import numpy as np
@@ -250,7 +251,8 @@ def read_json(path: str | Path) -> Any:
 def write_npy(path: str | Path, array: Array) -> None:
     """Replace ``path`` by ``array`` in NumPy's format, without pickled objects."""
     with atomic_file(path) as file:
-        np.save(file, array, allow_pickle=False)
+        # By way of Python: NumPy's own writing to an open file ends, on a full disk, in an error without a number.
+        np.save(SimpleNamespace(write=file.write), array, allow_pickle=False)
 
 
 def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mapping[str, Any] | None = None) -> None:

@@ -206,7 +206,8 @@ class Novelty(Learned):
         if not self.held_out_[0]:
             notes += (
                 f"Novelty is counted on {plural(count, 'row')} that the codes were learned from, since fewer than "
-                f"{FEWEST} were held out: of new rows like them somewhat more than 5 % may be called odd.",
+                f"{FEWEST} were held out from learning them: of new rows like them somewhat more than 5 % may be "
+                "called odd.",
             )
         if 1 / (1 + count) > ODD:
             notes += (f"Counted on {plural(count, 'row')}, no novelty can be below {1 / (1 + count):.2f}.",)

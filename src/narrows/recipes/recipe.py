@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from narrows.arguments import checked, parsed
+from narrows.arguments import arguments_of, checked, parsed
 from narrows.clustering import methods as clusterings
 from narrows.data.places import lasting, lasting_labels
 from narrows.disk import regular
@@ -234,7 +234,10 @@ def read(name: str | Path) -> dict[str, Any]:
             raise RecipeError("recipe", "must be a TOML file that can be read", value=str(name)) from error
     else:
         if name not in builtin():
-            raise RecipeError("recipe", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
+            raise RecipeError(
+                "recipe", "must be one that ships with narrows, or a .toml file", value=str(name),
+                remedy=nearest(str(name), builtin()),
+            )  # fmt: skip
         content = resources.files("narrows.recipes").joinpath(f"{name}.toml").read_bytes()
     try:
         return regular.parse_toml(content)
@@ -274,6 +277,7 @@ def check(content: Mapping[str, Any]) -> Recipe:
         key: {"name": name} | content[key] for key, name in named.items() if isinstance(content.get(key), Mapping)
     }
     recipe = parsed(Recipe, content)
+    _check_number_of_clusters(recipe.clustering)
     if recipe.net.name != "auto":
         net = _check_named("net", nets, recipe.net.model_dump(), ("input_shape",)).model_dump()
         if "code_size" not in recipe.net.arguments():  # it depends on the rows, and is filled in when these are there
@@ -361,6 +365,21 @@ def _apply(content: dict[str, Any], override: str) -> None:
         for section in UNUSED:
             content.pop(section, None)
     target[last] = value
+
+
+def _check_number_of_clusters(chosen: Named) -> None:
+    """Say which clusterings estimate the number of clusters, where another one is asked to."""
+    if chosen.arguments().get("n_clusters") == "auto" and not _estimates_number(chosen.name):
+        able = [f"clustering.name={name}" for name in clusterings.names() if _estimates_number(name)]
+        raise RecipeError(
+            "clustering.n_clusters", f"must be a whole number where clustering.name is {chosen.name}", value="auto",
+            remedy=f"To have it estimated, choose {' or '.join(able)}.",
+        )  # fmt: skip
+
+
+def _estimates_number(clustering: str) -> bool:
+    accepted = arguments_of(clusterings.get(clustering), given_by_us=("seed",)).get("n_clusters")
+    return accepted is not None and Literal["auto"] in get_args(accepted.annotation)
 
 
 def _usual_map(clustering: Any) -> str:

@@ -89,7 +89,7 @@ class Run:
         self.trust_code = trust_code
         if not (self.folder / MANIFEST).is_file():
             raise RunFolderError(
-                "run folder", "must be a run folder written by narrows (with manifest.json)", value=str(folder),
+                "run", "must be a folder that `narrows run` made (with manifest.json)", value=str(folder),
                 remedy="Make one with `narrows run`.",
             )  # fmt: skip
         self._seen: tuple[int, ...] | None = None

@@ -30,6 +30,7 @@ from narrows.work.stages import BEGUN, Stages
 
 AGAIN = "Start again (--overwrite), or choose another folder (--out)."
 MERGED = ("results.json", "tables.json")
+MOST_NAMED = 3  # changed settings in a message
 
 
 @contextmanager
@@ -255,10 +256,13 @@ class Making(Run):
         if changed:
             remedy, former = AGAIN, self.recipe["data"]["source"]
             if first.get("data") == fingerprint and any(one.startswith("data.source ") for one in changed):
-                remedy = f"The rows are the same: name {former} as before, with a link there if they have moved. {AGAIN}"
+                remedy = (
+                    f"The rows are the same: name {former} as before, with a link there if they have moved. {AGAIN}"
+                )
+            more = [f"{len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
             raise RunFolderError(
                 "--resume", "needs the settings and data the run was started with, but some have changed",
-                value=", ".join(changed), remedy=remedy,
+                value=", ".join([*changed[:MOST_NAMED], *more]), remedy=remedy,
             )  # fmt: skip
         return first
 

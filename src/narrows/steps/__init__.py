@@ -178,7 +178,7 @@ def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Datas
     data = open_source(asked.source, progress=progress, seed=seed, **asked.options())
     if len(data) < 2:
         raise DataError(
-            "data", "must contain at least 2 images or vectors", value=f"{len(data)}",
+            "data", "must contain at least 2 images or vectors", value=len(data),
             remedy="Give a source with more of them.",
         )  # fmt: skip
     return _without_empty_labels(data)

@@ -61,7 +61,7 @@ def _by_clustering(job: Job) -> Results:
         # Clusters need no decoder; to see what lies between images does. It learns from the rows that PCA does.
         model = clusterer.with_decoder(job.data.values, rows.train, rows.valid, stages)
     job.run.add_notes((
-        f"The clustering {job.recipe.clustering.name} trained its own network on all rows, without labels.",
+        f"The clustering '{job.recipe.clustering.name}' trained its own network on all rows, without labels.",
         *clusterer.notes,
     ))  # fmt: skip
     job.run.add_tables(clusterer.evidence())

@@ -146,7 +146,10 @@ def load(name: str | Path) -> Study:
             raise RecipeError("study", "must be a TOML file that can be read", value=str(name)) from error
     else:
         if name not in builtin():
-            raise RecipeError("study", "must be known", value=str(name), remedy=nearest(str(name), builtin()))
+            raise RecipeError(
+                "study", "must be one that ships with narrows, or a .toml file", value=str(name),
+                remedy=nearest(str(name), builtin()),
+            )  # fmt: skip
         content = resources.files("narrows.studies").joinpath(f"{name}.toml").read_bytes()
     try:
         plain = regular.parse_toml(content)

@@ -46,7 +46,7 @@ class Forecast:
     def left(self, task: float | None = None) -> float | None:
         """Return about how many seconds all the rest takes, where the ``task`` under way takes so many.
 
-        None while a step of unknown length is still to be done.
+        None while a step of unknown length is still to be done, or the one under way takes longer than was expected.
         """
         if not self._now:
             return None
@@ -55,9 +55,13 @@ class Forecast:
         if len(known) < len(ahead):
             return None
         pace = self._pace()
-        here = pace * known[0] - (time.monotonic() - self._start)
-        if task is not None:
-            here = task if self._now in self.single else max(here, task)
+        usual, since = pace * known[0], time.monotonic() - self._start
+        if task is not None and self._now in self.single:
+            here = task
+        elif since > max(usual, TELLING):
+            return None  # its task, if any, is only a part of it
+        else:
+            here = max(usual - since, task or 0.0)
         return max(here, 0.0) + pace * sum(known[1:])
 
     def _pace(self) -> float:

@@ -26,6 +26,7 @@ class Progress:
 
     #: Of the steps that all tasks are part of, where there are any.
     forecast: Forecast | None = None
+    _said: tuple[Forecast | None, str] = (None, "")  # the time left at the step before; only a new one is said
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -34,8 +35,9 @@ class Progress:
             yield
             return
         self.forecast.begin(name)
-        left = self.forecast.left()
-        self.say(f"step {self.forecast.place}: {name}" + ("" if left is None else f" ({about(left)} left in all)"))
+        left = (self.forecast, self._in_all(None))
+        self.say(f"step {self.forecast.place}: {name}{_in_brackets(left[1] if left != self._said else '')}")
+        self._said = left
         yield
         self.forecast.end()
 

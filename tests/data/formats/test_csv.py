@@ -126,7 +126,10 @@ def test_columns_of_words_are_left_out_with_a_note(tmp_path):
     of_rows, of_data, note = opened.notes
     assert of_data == "1 column was read as data: 'width'."
     assert of_rows == "The column 'id' was read as row ids, not as data."
-    assert note.startswith("Left out, because they are not numbers: 'species' (such as 'rose'), 'empty' (empty).")
+    said = "Not read as data, because they are not numbers: 'species' (such as 'rose'), 'empty' (empty)."
+    assert note == f"{said} If one of them is the labels, name it: labels=COLUMN."
+    labelled = data.open(tmp_path / "x.csv", labels="species")
+    assert labelled.notes[-1] == "Not read as data, because they are not numbers: 'empty' (empty)."
     assert data.open(write(tmp_path, "1,x\n2,y\n")).values.tolist() == [[1], [2]]
 
 

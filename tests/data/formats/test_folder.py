@@ -394,7 +394,7 @@ def test_a_photo_that_is_cut_off_is_read_and_listed_as_damaged(tmp_path):
         assert [file.path for file in opened.damaged] == [f"{i:02}.jpg" for i in range(11)]
         assert opened.damaged[0].reason == "truncated, but with all of its lines"
         named = ", ".join(f"{i:02}.jpg" for i in range(10))
-        assert opened.notes == (f"11 images are truncated and were read up to that point: {named} and 1 more.",)
+        assert opened.notes == (f"11 images are truncated and were read as far as they go: {named} and 1 more.",)
     with pytest.raises(DataError, match=r"11 of 12 images cannot be read.*00\.jpg: truncated, but with all"):
         data.open(tmp_path, strict=True)
 

@@ -81,7 +81,10 @@ class Csv(Reader):
                 contents = [_content(cells) for cells in _texts(layout, range(layout.n_columns))]
                 return frames.of_columns(layout.choices, contents, (), options, str(path))
             parts = parts_of(layout, options)
-            values, positions, names, notes = _values(layout, parts.data, choose=not options.columns)
+            unlabelled = parts.label is None and options.labels_word == "auto"
+            values, positions, names, notes = _values(
+                layout, parts.data, choose=not options.columns, unlabelled=unlabelled
+            )
             others = [column for column in range(layout.n_columns) if column not in positions]
             texts = dict(zip(others, _texts(layout, others), strict=True)) if others else {}
         except (UnicodeDecodeError, csv.Error) as error:
@@ -162,7 +165,7 @@ def _names(header: list[str]) -> list[str]:
 
 
 def _values(
-    layout: Layout, data: columns.Columns, *, choose: bool
+    layout: Layout, data: columns.Columns, *, choose: bool, unlabelled: bool
 ) -> tuple[Array, list[int], list[str] | None, list[str]]:
     """Return the columns as float64 (N, D), where they stand, their names, and notes; words are left out if allowed.
 
@@ -171,13 +174,15 @@ def _values(
     layout : of the table
     data : the columns
     choose : whether columns without a number are left out; otherwise they are an error
+    unlabelled : whether a column that is left out may hold the labels
     """
     positions, names, notes = data.positions, data.names, []
     values = _numbers(layout, positions) if positions else None
     if values is None and choose and (words := _words(layout, positions)):
         kept = [i for i, column in enumerate(positions) if column not in words]
         positions, names = [positions[i] for i in kept], names and [names[i] for i in kept]
-        notes.append(_about_words(layout, words))
+        hint = " If one of them is the labels, name it: labels=COLUMN." if unlabelled else ""
+        notes.append(_about_words(layout, words) + hint)
         values = _numbers(layout, positions) if positions else None
     if not positions:
         raise DataError(
@@ -236,7 +241,7 @@ def _about_words(layout: Layout, words: dict[int, str]) -> str:
         f"{layout.name(column)} ({f'such as {short(cell)}' if cell else 'empty'})" for column, cell in words.items()
     ]
     shown = ", ".join(named[: columns.MOST_NAMED]) + (", ..." if len(named) > columns.MOST_NAMED else "")
-    return f"Left out, because they are not numbers: {shown}. If one of them is the labels, name it: labels=COLUMN."
+    return f"Not read as data, because they are not numbers: {shown}."
 
 
 def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:

@@ -141,9 +141,9 @@ def _about_damage(damaged: list[Skipped]) -> list[str]:
     n, few = len(damaged), ", ".join(file.path for file in damaged[:MOST_NAMED])
     more = f" and {n - MOST_NAMED:,} more" if n > MOST_NAMED else ""
     how = (
-        "image is truncated and was read up to that point"
+        "image is truncated and was read as far as it goes"
         if n == 1
-        else "images are truncated and were read up to that point"
+        else "images are truncated and were read as far as they go"
     )
     return [f"{n:,} {how}: {few}{more}."]
 
