@@ -272,7 +272,7 @@ def test_resuming_with_other_settings_is_refused(run):
     with pytest.raises(RunFolderError, match=r"some have changed; got 'net.code_size \(10 before, 9 now\)'"):
         pipeline.run(quick("net.code_size=9"), run.folder, resume=True)
     others = quick("net.code_size=9", "net.width=9", "train.lr=0.009", "train.clip=9", "train.warmup=0.2")
-    with pytest.raises(RunFolderError, match=r"train\.clip \(1\.0 before, 9\.0 now\), 2 more'\. Choose"):
+    with pytest.raises(RunFolderError, match=r"train\.clip \(1\.0 before, 9\.0 now\), 2 more'\. Start again"):
         pipeline.run(others, run.folder, resume=True)
 
 

@@ -48,7 +48,7 @@ def test_it_says_what_it_found_on_the_way(run):
     assert found[0]["information"] == max(row["information"] for row in found if row["rows"] == found[0]["rows"])
     text = (run.folder / "report.html").read_text()
     assert "not mirrored" in text
-    assert "The clustering agreement trained its own network" in text
+    assert "trained its own network on all rows, without labels" in text
     assert "clusterings among which these were chosen" in text
     assert run.results["clustering/n_clusters"] == np.load(run.folder / "clusters.npy").max() + 1
     assert "made to tell clusters apart" in text
