@@ -84,9 +84,10 @@ def score(found: copies.Copies, sources: Array, first: int, kinds: list[str]) ->
     shares = {kind: float(np.mean([hit for hit, of in zip(hits, kinds, strict=True) if of == kind])) for kind in KINDS}
     others = [group for group in found.groups if sum(copy.row < first for copy in group) > 1]
     mixed = [
-        group for group in found.groups
+        group
+        for group in found.groups
         if len({int(sources[copy.row - first]) if copy.row >= first else copy.row for copy in group}) > 1
-    ]  # fmt: skip
+    ]
     return {"found": float(np.mean(hits)), **shares, "other_groups": len(mixed)}, others
 
 

@@ -44,9 +44,10 @@ def version() -> tuple[Any, Any, Callable[[Any, np.ndarray], np.ndarray]]:
     except ImportError:  # a former version, which encoded on the processor alone
         former = import_module("narrows.codes").encode
         return (
-            import_module("narrows.model").Model, import_module("narrows.training.loop").Settings,
+            import_module("narrows.model").Model,
+            import_module("narrows.training.loop").Settings,
             lambda model, values: former(model.cpu(), values),
-        )  # fmt: skip
+        )
     return Model, Settings, Model.encode
 
 

@@ -78,20 +78,24 @@ def synthetic(rows: int) -> Bundle:
     places, clusters = points(rows)
     pictures = digits()
     rng = np.random.default_rng(1)
-    bundle = Bundle({
-        "format": 1, "name": f"{rows} points", "run": f"bench{rows}", "rows": rows, "kind": "images",
-        "decodes": False,
-    })  # fmt: skip
+    bundle = Bundle(
+        {"format": 1, "name": f"{rows} points", "run": f"bench{rows}", "rows": rows, "kind": "images", "decodes": False}
+    )
     header = bundle.header
     header["points"] = bundle.add(in_square(places, places))
     header["clusterOf"] = bundle.add(clusters.astype(np.int32))
     header["ids"] = bundle.add_text([f"image-{row}.png" for row in range(rows)])
     header["neighbours"] = {
-        "count": 10, "rows": bundle.add(rng.integers(0, rows, (rows, 10)).astype(np.int32)),
+        "count": 10,
+        "rows": bundle.add(rng.integers(0, rows, (rows, 10)).astype(np.int32)),
         "distances": bundle.add(rng.random((rows, 10)).astype(np.float32)),
-    }  # fmt: skip
-    header["copies"] = {"groups": 0, "rows": 0, "groupOf": bundle.add(np.full(rows, -1, np.int32)),
-                        "firsts": bundle.add(np.empty(0, np.int32))}  # fmt: skip
+    }
+    header["copies"] = {
+        "groups": 0,
+        "rows": 0,
+        "groupOf": bundle.add(np.full(rows, -1, np.int32)),
+        "firsts": bundle.add(np.empty(0, np.int32)),
+    }
     header["columns"] = [
         {"name": name, "title": name, "kind": "number", "values": bundle.add(rng.random(rows).astype(np.float32))}
         for name in ("confidence", "error", "distance")
@@ -100,9 +104,12 @@ def synthetic(rows: int) -> Bundle:
     order = np.lexsort((rng.random(rows), parts)).astype(np.int32)
     header["order"] = bundle.add(order)
     header["examples"] = {
-        "most": SHOWN, "order": header["order"], "parts": bundle.add(parts.astype(np.int32)), "axes": 1,
+        "most": SHOWN,
+        "order": header["order"],
+        "parts": bundle.add(parts.astype(np.int32)),
+        "axes": 1,
         "middles": bundle.add(rng.random(SHOWN * (int(clusters.max()) + 1)).astype(np.float32)),
-    }  # fmt: skip
+    }
     side = min(SIDE, next(side for most, side in THUMBNAILS if rows <= most))
 
     def images() -> Iterator[tuple[slice, np.ndarray]]:
@@ -186,8 +193,9 @@ def theirs(folder: Path, rows: int, program: str) -> dict[str, float]:
         port = free.getsockname()[1]
     server = subprocess.Popen(
         [program, "--logdir", str(logs), "--port", str(port), "--host", "127.0.0.1"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
         for _ in range(120):
             try:

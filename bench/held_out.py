@@ -120,9 +120,13 @@ def main() -> None:
     """Cluster each set with each seed, print the accuracies, and keep them beside the page of the study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     makers = {
-        "handwritten": handwritten, "faces": faces, "printed": printed, "people": people, "objects": objects,
+        "handwritten": handwritten,
+        "faces": faces,
+        "printed": printed,
+        "people": people,
+        "objects": objects,
         "posted": posted,
-    }  # fmt: skip
+    }
     for name in makers:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--seeds", type=int, default=3)

@@ -44,8 +44,14 @@ from narrows.work import environment
 from peak import TRAINING, flops_per_image, matrix_peak
 
 SHAPE, CODE = (1, 28, 28), 32
-ARCH = {"channels": [32, 64, 128], "kernel": [4, 4, 3], "stride": [2, 2, 2], "padding": [1, 1, 1],
-        "code_size": CODE, "conv_bias": False}  # fmt: skip
+ARCH = {
+    "channels": [32, 64, 128],
+    "kernel": [4, 4, 3],
+    "stride": [2, 2, 2],
+    "padding": [1, 1, 1],
+    "code_size": CODE,
+    "conv_bias": False,
+}
 LR = 1e-3
 
 
@@ -107,10 +113,22 @@ def pythae(python: str, images: Array, epochs: int, batch_size: int) -> dict[str
         np.save(at / "images.npy", images)
         (at / "arch.json").write_text(json.dumps(ARCH))
         command = [
-            python, str(Path(__file__).with_name("pythae_trainer.py")), str(at / "images.npy"),
-            "--epochs", str(epochs), "--batch-size", str(batch_size), "--lr", str(LR),
-            "--arch", str(at / "arch.json"), "--out", str(at / "out.json"), "--threads", str(torch.get_num_threads()),
-        ]  # fmt: skip
+            python,
+            str(Path(__file__).with_name("pythae_trainer.py")),
+            str(at / "images.npy"),
+            "--epochs",
+            str(epochs),
+            "--batch-size",
+            str(batch_size),
+            "--lr",
+            str(LR),
+            "--arch",
+            str(at / "arch.json"),
+            "--out",
+            str(at / "out.json"),
+            "--threads",
+            str(torch.get_num_threads()),
+        ]
         subprocess.run(command, check=True, capture_output=True, text=True)
         found: dict[str, Any] = json.loads((at / "out.json").read_text())
     return found

@@ -36,12 +36,15 @@ FITTED, NEW, OTHERS = 10_000, 2_000, 1_000
 #: Those of ``narrows run`` but for the passes, which are few so that this ends; digits has a recipe of its own.
 MODELS: dict[str, dict[str, Any]] = {
     "digits": {
-        "code_size": 10, "net": "conv", "objective": {"name": "denoising", "noise": ["gaussian:0.2"]}, "epochs": 20,
+        "code_size": 10,
+        "net": "conv",
+        "objective": {"name": "denoising", "noise": ["gaussian:0.2"]},
+        "epochs": 20,
     },
     "mnist": {"epochs": 5},
     "fashion-mnist": {"epochs": 5},
     "faces": {"epochs": 60},
-}  # fmt: skip
+}
 
 
 def main() -> None:
@@ -61,12 +64,21 @@ def main() -> None:
             if name not in piles:
                 continue
             runs = [_measure(what, name, piles, seed) for seed in range(asked.seeds)]
-            kept.setdefault(what, {})[name] = {
-                figure: _summed([run[figure] for run in runs]) for figure in runs[0]
-            } | {"seeds": asked.seeds}  # fmt: skip
+            kept.setdefault(what, {})[name] = {figure: _summed([run[figure] for run in runs]) for figure in runs[0]} | {
+                "seeds": asked.seeds
+            }
             write_json(OUT, kept)
-            print(what, name, *(f"{key} {v['mean']:.4f} ({v['sd']:.4f})" for key, v in kept[what][name].items()
-                                if isinstance(v, dict)), sep="\n  ", flush=True)  # fmt: skip
+            print(
+                what,
+                name,
+                *(
+                    f"{key} {v['mean']:.4f} ({v['sd']:.4f})"
+                    for key, v in kept[what][name].items()
+                    if isinstance(v, dict)
+                ),
+                sep="\n  ",
+                flush=True,
+            )
 
 
 def _measure(what: str, name: str, piles: dict[str, Array], seed: int) -> dict[str, float]:
@@ -137,8 +149,12 @@ def _others(piles: dict[str, Array], name: str, new: Array, rng: np.random.Gener
         "inverted": 255 - new,
         "quarter turns": np.rot90(new, 1, (2, 3)).copy(),
     }
-    sets = {"digits": ("mnist", "fashion-mnist", "letters"), "mnist": ("fashion-mnist", "letters"),
-            "fashion-mnist": ("mnist", "letters"), "faces": ("nature", "mnist", "fashion-mnist")}[name]  # fmt: skip
+    sets = {
+        "digits": ("mnist", "fashion-mnist", "letters"),
+        "mnist": ("fashion-mnist", "letters"),
+        "fashion-mnist": ("mnist", "letters"),
+        "faces": ("nature", "mnist", "fashion-mnist"),
+    }[name]
     return made | {other: _resized(piles[other][-OTHERS:], side) for other in sets if other in piles}
 
 

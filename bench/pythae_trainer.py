@@ -61,8 +61,9 @@ class Encoder(BaseEncoder):
         for outputs, kernel, stride, padding in _stages(arch):
             layers += [
                 nn.Conv2d(channels, outputs, kernel, stride, padding, bias=arch["conv_bias"]),
-                nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
-            ]  # fmt: skip
+                nn.BatchNorm2d(outputs),
+                nn.ReLU(inplace=True),
+            ]
             channels = outputs
             sides = [(side + 2 * padding - kernel) // stride + 1 for side in sides]
             self.sides.append(sides)
@@ -90,9 +91,10 @@ class Decoder(BaseDecoder):
             )
             bias = arch["conv_bias"] or i == 0
             layers += [
-                nn.BatchNorm2d(inputs), nn.ReLU(inplace=True),
+                nn.BatchNorm2d(inputs),
+                nn.ReLU(inplace=True),
                 nn.ConvTranspose2d(inputs, channels[i], kernel, stride, padding, (rows, columns), bias=bias),
-            ]  # fmt: skip
+            ]
         self.layers = nn.Sequential(*layers, nn.Sigmoid())
 
     def forward(self, z: Tensor) -> ModelOutput:
@@ -124,9 +126,8 @@ def train(images: Tensor, arch: dict[str, Any], epochs: int, batch_size: int, lr
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:  # the trainer always saves its final model
         config = BaseTrainerConfig(
-            output_dir=folder, num_epochs=epochs, per_device_train_batch_size=batch_size, learning_rate=lr,
-            no_cuda=True,
-        )  # fmt: skip
+            output_dir=folder, num_epochs=epochs, per_device_train_batch_size=batch_size, learning_rate=lr, no_cuda=True
+        )
         BaseTrainer(model, dataset, training_config=config, callbacks=[clock]).train()
     return clock, model
 

@@ -6,11 +6,24 @@ from html.parser import HTMLParser
 from narrows.wording import NBSP
 
 NOUNS = {
-    "image": "images", "vector": "vectors", "row": "rows", "cluster": "clusters", "pair": "pairs", "file": "files",
-    "number": "numbers", "epoch": "epochs", "class": "classes", "code": "codes", "warning sign": "warning signs",
-    "note": "notes", "group": "groups", "copy": "copies",
-    "generated sample": "generated samples", "label": "labels", "value": "values",
-}  # fmt: skip
+    "image": "images",
+    "vector": "vectors",
+    "row": "rows",
+    "cluster": "clusters",
+    "pair": "pairs",
+    "file": "files",
+    "number": "numbers",
+    "epoch": "epochs",
+    "class": "classes",
+    "code": "codes",
+    "warning sign": "warning signs",
+    "note": "notes",
+    "group": "groups",
+    "copy": "copies",
+    "generated sample": "generated samples",
+    "label": "labels",
+    "value": "values",
+}
 COUNT = r"(?<![\d.,\u2212-])(\d{1,3}(?:,\d{3})+|\d+)"
 PRAISE = r"keep (much |slightly )?more|rebuilt better than by PCA"
 
@@ -34,7 +47,7 @@ CONTRADICTIONS = [
     (r"no two images show the same", r"blank images? (is|are) set aside"),
     (r"nothing for [^.]* to keep", r"longer training would|the loss was lowest|the loss never fell"),
     (r"so the codes group them better", r"NMI[\s.]+[\d.\u2212]+[\s.]+[\d.\u2212]+[\s.]+[\d.]+ worse"),
-]  # fmt: skip
+]
 
 
 def faults(text: str) -> list[str]:

@@ -35,24 +35,33 @@ def test_what_is_given_comes_back_plain_beside_the_defaults():
     assert checked(entry, {"whole": 1, "rate": 2})["rate"] == 2.0
 
 
-@pytest.mark.parametrize(("given", "message"), [
-    ({}, "here.whole must be given."),
-    ({"whole": True}, "here.whole must be a whole number; got True."),
-    ({"whole": 2.5}, "here.whole must be a whole number; got 2.5."),
-    ({"whole": "7"}, "here.whole must be a whole number; got '7'."),
-    ({"rate": False}, "here.rate must be a number; got False."),
-    ({"rate": float("nan")}, "here.rate must be a finite number; got nan."),
-    ({"rate": "0.5"}, "here.rate must be a number; got '0.5'."),
-    ({"flag": 1}, "here.flag must be true or false; got 1."),
-    ({"word": "meen"}, "here.word must be 'mean' or 'median'; got 'meen'. Did you mean 'mean'? Valid: mean, median."),
-    ({"size": "atuo"}, "here.size must be a whole number or a list or 'auto'; got 'atuo'. Did you mean 'auto'?"),
-    ({"size": [1, "2"]}, "here.size.1 must be a whole number; got '2'."),
-    ({"more": 3}, "here.more must be a mapping; got 3."),
-    ({"wohle": 3}, "here.wohle is not a setting; got 3. Did you mean 'whole'?"),
-    ({"more": {"of": {3}}}, "here.more.of must be a number, a string, a boolean, or a list or mapping of these; got"),
-    ({"more": {3: 4}}, "here.more must be a number, a string"),
-    ({"more": {(1, 2): 4}}, "here.more must be a number, a string"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "here.whole must be given."),
+        ({"whole": True}, "here.whole must be a whole number; got True."),
+        ({"whole": 2.5}, "here.whole must be a whole number; got 2.5."),
+        ({"whole": "7"}, "here.whole must be a whole number; got '7'."),
+        ({"rate": False}, "here.rate must be a number; got False."),
+        ({"rate": float("nan")}, "here.rate must be a finite number; got nan."),
+        ({"rate": "0.5"}, "here.rate must be a number; got '0.5'."),
+        ({"flag": 1}, "here.flag must be true or false; got 1."),
+        (
+            {"word": "meen"},
+            "here.word must be 'mean' or 'median'; got 'meen'. Did you mean 'mean'? Valid: mean, median.",
+        ),
+        ({"size": "atuo"}, "here.size must be a whole number or a list or 'auto'; got 'atuo'. Did you mean 'auto'?"),
+        ({"size": [1, "2"]}, "here.size.1 must be a whole number; got '2'."),
+        ({"more": 3}, "here.more must be a mapping; got 3."),
+        ({"wohle": 3}, "here.wohle is not a setting; got 3. Did you mean 'whole'?"),
+        (
+            {"more": {"of": {3}}},
+            "here.more.of must be a number, a string, a boolean, or a list or mapping of these; got",
+        ),
+        ({"more": {3: 4}}, "here.more must be a number, a string"),
+        ({"more": {(1, 2): 4}}, "here.more must be a number, a string"),
+    ],
+)
 def test_what_is_of_another_kind_is_refused_in_plain_words(given, message):
     with pytest.raises(RecipeError) as raised:
         checked(entry, ({} if not given else {"whole": 1}) | given, "here.")
@@ -68,13 +77,16 @@ DOORS = {
 
 
 @pytest.mark.parametrize("door", sorted(DOORS))
-@pytest.mark.parametrize(("options", "message"), [
-    ({"patience": True}, "patience must be a whole number; got True"),
-    ({"clip": "1"}, "clip must be a number; got '1'"),
-    ({"schedule": "cosin"}, "schedule must be .*got 'cosin'. Did you mean 'cosine'"),
-    ({"weight_decay": [1]}, "weight_decay must be a number"),
-    ({"shuffle": 1}, "shuffle must be true or false"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"patience": True}, "patience must be a whole number; got True"),
+        ({"clip": "1"}, "clip must be a number; got '1'"),
+        ({"schedule": "cosin"}, "schedule must be .*got 'cosin'. Did you mean 'cosine'"),
+        ({"weight_decay": [1]}, "weight_decay must be a number"),
+        ({"shuffle": 1}, "shuffle must be true or false"),
+    ],
+)
 def test_every_door_refuses_the_same_settings_of_training(door, options, message):
     with pytest.raises(RecipeError, match=message):
         DOORS[door](options)
@@ -86,11 +98,17 @@ def test_every_door_knows_which_settings_there_are(door):
         DOORS[door]({"pateince": 3})
 
 
-@pytest.mark.parametrize(("entry", "message"), [
-    ({"with": {"source": 3}}, "study s: a.with.source must be a string; got 3."),
-    ({"with": {"sourec": "digits"}}, "study s: a.with.sourec is not a setting; got 'digits'. Did you mean 'source'"),
-    ({"seeds": True}, "run.0.seeds must be a whole number"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"with": {"source": 3}}, "study s: a.with.source must be a string; got 3."),
+        (
+            {"with": {"sourec": "digits"}},
+            "study s: a.with.sourec is not a setting; got 'digits'. Did you mean 'source'",
+        ),
+        ({"seeds": True}, "run.0.seeds must be a whole number"),
+    ],
+)
 def test_a_study_refuses_what_its_jobs_do_not_take(tmp_path, entry, message):
     import tomlkit
 
@@ -102,9 +120,9 @@ def test_a_study_refuses_what_its_jobs_do_not_take(tmp_path, entry, message):
     assert message in str(raised.value)
 
 
-@pytest.mark.parametrize("wrong", [
-    {"hiddn": [8]}, {"hidden": "8"}, {"hidden": [True]}, {"name": 3}, {"n_classes": 5}, {},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong", [{"hiddn": [8]}, {"hidden": "8"}, {"hidden": [True]}, {"name": 3}, {"n_classes": 5}, {}]
+)
 def test_a_classifiers_network_is_asked_what_it_takes(wrong):
     with pytest.raises(RecipeError, match="net"):
         narrows.Classifier(net={"name": "mlp"} | wrong if wrong else {}).fit(np.zeros((30, 4)), np.arange(30) % 2)

@@ -29,7 +29,7 @@ def run(folder, *arguments):
     environment = os.environ | {"PYTHONPATH": str(folder / "src")}
     return subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
-    ).stdout  # fmt: skip
+    ).stdout
 
 
 def test_there_is_one_example_of_each_kind(copy):
@@ -61,20 +61,33 @@ def test_a_clustering_that_trains_is_a_run_and_an_estimator_as_it_is(copy):
     run(folder, "-c", code, "run", "stripes", *(text for one in asked for text in ("--set", one)), "--out", "trained")
     assert json.loads((folder / "trained" / "results.json").read_text())["clustering/n_clusters"] >= 2
     answers = run(
-        folder, "-c",
+        folder,
+        "-c",
         "import narrows; run = narrows.Run('trained'); found = run.assign('stripes'); print(len(found[0]))\n"
         "from narrows.data.named.stripes import stripes\n"
         "made = narrows.ImageClusterer(4, method='denoising-kmeans', options={'epochs': 1}, random_state=0)\n"
         "print(len(made.fit(stripes()).labels_))",
-    )  # fmt: skip
+    )
     assert answers.split() == ["400", "400"]
 
 
 def test_a_run_encodes_by_the_encoder_that_was_added_and_so_do_new_data(copy):
     folder, _ = copy
     narrows = ("-c", "from narrows.cli import main; main()")
-    run(folder, *narrows, "run", "stripes", "--set", "encoder.name=random-axes", "--set", "encoder.n_axes=3",
-        "--set", "projection.name=pca", "--out", "coded")  # fmt: skip
+    run(
+        folder,
+        *narrows,
+        "run",
+        "stripes",
+        "--set",
+        "encoder.name=random-axes",
+        "--set",
+        "encoder.n_axes=3",
+        "--set",
+        "projection.name=pca",
+        "--out",
+        "coded",
+    )
     assert json.loads((folder / "coded" / "results.json").read_text())["codes/size"] == 3
     run(folder, *narrows, "encode", "coded", "stripes", "--out", "codes.npy")
     assert (folder / "codes.npy").read_bytes() == (folder / "coded" / "codes.npy").read_bytes()
@@ -84,11 +97,23 @@ def test_the_registry_wide_tests_take_the_examples_up(copy):
     folder, _ = copy
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     output = run(
-        folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "-o", "markers=slow",
-        "tests/test_every_net_and_objective.py", "tests/clustering", "tests/encoders",
+        folder,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "addopts=",
+        "-o",
+        "markers=slow",
+        "tests/test_every_net_and_objective.py",
+        "tests/clustering",
+        "tests/encoders",
         "tests/deep/test_every_deep_clustering.py",
-        "-k", "linear and sparse or farthest or random-axes or denoising-kmeans and not stopped",
-    )  # fmt: skip
+        "-k",
+        "linear and sparse or farthest or random-axes or denoising-kmeans and not stopped",
+    )
     assert re.search(r"^[1-9][0-9]* passed", output, re.MULTILINE), output
 
 

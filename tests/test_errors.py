@@ -9,10 +9,18 @@ from narrows.errors import DataError, InputError, Interrupted, RecipeError, RunF
 GIVEN = InputError("lr", "must be > 0", value=-1, remedy="Try 1e-3.")
 
 
-@pytest.mark.parametrize("error", [
-    GIVEN, DataError("x.npy", "must be a file"), RecipeError("a", "must be b", value={"c": 1}),
-    RunFolderError("out", "must be free", value=None), TrainingError("diverged"), Interrupted(15, "stopped"),
-], ids=lambda error: type(error).__name__)  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        GIVEN,
+        DataError("x.npy", "must be a file"),
+        RecipeError("a", "must be b", value={"c": 1}),
+        RunFolderError("out", "must be free", value=None),
+        TrainingError("diverged"),
+        Interrupted(15, "stopped"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_an_error_is_rebuilt_as_it_was_which_is_how_it_comes_back_from_another_process(error):
     again = copy.copy(error)
     assert again is not error

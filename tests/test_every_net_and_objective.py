@@ -54,18 +54,21 @@ def data_for(model, n=8):
 
 FOUND = {name: objectives.get(name) for name in objectives.names()}
 OBJECTIVES = [
-    name for name, found in FOUND.items()
+    name
+    for name, found in FOUND.items()
     if getattr(found, "networks", nets) is nets and not getattr(found, "only_in_methods", False)
-]  # fmt: skip
+]
 #: What trains long enough to be seen runs for every network and for every objective; for all pairs in the full suite.
 USUAL = [
     pytest.param(
-        net, objective, id=f"{net[0]} {'x'.join(map(str, net[1]))} {objective}",
+        net,
+        objective,
+        id=f"{net[0]} {'x'.join(map(str, net[1]))} {objective}",
         marks=[] if objective == "reconstruction" or net[0] == "dense" else pytest.mark.slow,
     )
     for net in accepted()
     for objective in OBJECTIVES
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("net", accepted(), ids=lambda pair: f"{pair[0]} {'x'.join(map(str, pair[1]))}")

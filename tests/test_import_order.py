@@ -10,14 +10,53 @@ import pytest
 import narrows.studies
 
 ORDER = [
-    "errors", "wording", "registry", "arguments", "disk", "work", "data", "views", "nets", "classifiers", "objectives",
-    "encoding", "training", "geometry", "encoders", "clustering", "projection", "evaluation", "deep", "figures", "runs",
-    "recipes", "report", "explorer", "steps", "pipeline", "estimators", "studies", "cli",
-]  # fmt: skip
+    "errors",
+    "wording",
+    "registry",
+    "arguments",
+    "disk",
+    "work",
+    "data",
+    "views",
+    "nets",
+    "classifiers",
+    "objectives",
+    "encoding",
+    "training",
+    "geometry",
+    "encoders",
+    "clustering",
+    "projection",
+    "evaluation",
+    "deep",
+    "figures",
+    "runs",
+    "recipes",
+    "report",
+    "explorer",
+    "steps",
+    "pipeline",
+    "estimators",
+    "studies",
+    "cli",
+]
 WING = [
-    "nets", "classifiers", "evaluation", "figures", "reference", "worked", "polygons", "jobs", "uncertainty", "plan",
-    "summing", "report", "study", "page", "keeping",
-]  # fmt: skip
+    "nets",
+    "classifiers",
+    "evaluation",
+    "figures",
+    "reference",
+    "worked",
+    "polygons",
+    "jobs",
+    "uncertainty",
+    "plan",
+    "summing",
+    "report",
+    "study",
+    "page",
+    "keeping",
+]
 #: Package -> its rooms. Of the house only ``cli``, which is below ``studies`` in the list, imports from the wing.
 HOUSES = {
     "narrows": ORDER,
@@ -156,7 +195,9 @@ def test_there_is_one_backward():
         path.relative_to(SOURCE).as_posix()
         for path in SOURCE.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "backward"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "backward"
         and not (isinstance(node.func.value, ast.Attribute) and node.func.value.attr == "engine")
-    ]  # fmt: skip
+    ]
     assert calls == ["training/engine.py"]

@@ -64,10 +64,13 @@ def test_what_never_was_is_not_found():
 
 
 NETWORKS = [
-    ("colour-conv", (3, 16, 16), "reconstruction"), ("colour-dense", (3, 32, 32), "reconstruction"),
-    ("fashion-autoencoder", (1, 28, 28), "reconstruction"), ("letters-autoencoder", (1, 32, 32), "reconstruction"),
-    ("fashion-cnn", (1, 28, 28), "classification"), ("thresholds", (2,), "classification"),
-]  # fmt: skip
+    ("colour-conv", (3, 16, 16), "reconstruction"),
+    ("colour-dense", (3, 32, 32), "reconstruction"),
+    ("fashion-autoencoder", (1, 28, 28), "reconstruction"),
+    ("letters-autoencoder", (1, 32, 32), "reconstruction"),
+    ("fashion-cnn", (1, 28, 28), "classification"),
+    ("thresholds", (2,), "classification"),
+]
 
 
 @pytest.mark.parametrize(("name", "shape", "objective"), NETWORKS)

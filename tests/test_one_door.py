@@ -77,14 +77,13 @@ GIVEN = {
     ".tsv.gz": (lambda folder: gz(folder / "x.tsv.gz", csv_of(FRAME, sep="\t")), VALUES),
     ".csv of lists": (lambda folder: plain(folder / "x.csv", csv_of(with_lists())), VALUES),
     ".csv of arrays": (
-        lambda folder: plain(folder / "x.csv", csv_of(with_lists(lambda row: str(np.array(row))))), VALUES,
+        lambda folder: plain(folder / "x.csv", csv_of(with_lists(lambda row: str(np.array(row))))),
+        VALUES,
     ),
     ".parquet": (lambda folder: parquet_of(pa.table(FRAME.reset_index(drop=True)), folder / "x.parquet"), VALUES),
-    ".parquet of lists": (
-        lambda folder: parquet_of(pa.table(with_lists(list)), folder / "x.parquet"), VALUES,
-    ),
+    ".parquet of lists": (lambda folder: parquet_of(pa.table(with_lists(list)), folder / "x.parquet"), VALUES),
     "tensors.tsv": (lambda folder: plain(folder / "tensors.tsv", csv_of(FRAME, sep="\t", header=False)), VALUES),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", GIVEN)

@@ -13,9 +13,13 @@ def ignored(paths, folder):
     subprocess.run(["git", "init", "--quiet", folder], check=True)
     shutil.copy(ROOT / ".gitignore", folder)
     done = subprocess.run(
-        ["git", "check-ignore", "--no-index", "--stdin"], cwd=folder, input="\n".join(paths), text=True,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        ["git", "check-ignore", "--no-index", "--stdin"],
+        cwd=folder,
+        input="\n".join(paths),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode in (0, 1), done.stderr  # 1: none of them
     return done.stdout.splitlines()
 

@@ -60,10 +60,24 @@ def run(tmp_path_factory):
 def test_the_folder_holds_what_was_promised(run):
     names = {path.relative_to(run.folder).as_posix() for path in run.folder.rglob("*") if path.is_file()}
     assert {
-        "recipe.toml", "environment.json", "results.json", "history.jsonl", "model.safetensors", "config.json",
-        "README.md", "codes.npy", "clusters.npy", "map.npy", "neighbours.npz", "predictions.csv", "report.html",
-        "manifest.json", "checkpoints/last.safetensors", "checkpoints/best.safetensors", "figures/map-clusters.png",
-    } <= names  # fmt: skip
+        "recipe.toml",
+        "environment.json",
+        "results.json",
+        "history.jsonl",
+        "model.safetensors",
+        "config.json",
+        "README.md",
+        "codes.npy",
+        "clusters.npy",
+        "map.npy",
+        "neighbours.npz",
+        "predictions.csv",
+        "report.html",
+        "manifest.json",
+        "checkpoints/last.safetensors",
+        "checkpoints/best.safetensors",
+        "figures/map-clusters.png",
+    } <= names
     manifest = json.loads((run.folder / "manifest.json").read_text())
     assert all(sha256(run.folder / name) == digest for name, digest in manifest["files"].items())
     assert len(manifest["files"]) >= 30
@@ -400,15 +414,19 @@ def images(n, seed=0):
     return np.random.default_rng(seed).integers(0, 255, (n, 3, 12, 10), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(("data", "noted"), [
-    (Dataset(vectors(120)), False),
-    (Dataset(images(60)), False),
-    (Dataset(images(6)), True),
-    (Dataset(np.full((30, 1, 8, 8), 7, np.uint8)), True),
-    (Dataset(np.zeros((25, 3), np.float32), labels=np.zeros(25, np.int64)), True),
-    (Dataset(images(40), labels=np.full(40, -1)), False),
-    (Dataset(images(2)), True),
-], ids=["vectors", "images", "fewer than clusters", "all equal", "equal vectors", "unknown labels", "two"])  # fmt: skip
+@pytest.mark.parametrize(
+    ("data", "noted"),
+    [
+        (Dataset(vectors(120)), False),
+        (Dataset(images(60)), False),
+        (Dataset(images(6)), True),
+        (Dataset(np.full((30, 1, 8, 8), 7, np.uint8)), True),
+        (Dataset(np.zeros((25, 3), np.float32), labels=np.zeros(25, np.int64)), True),
+        (Dataset(images(40), labels=np.full(40, -1)), False),
+        (Dataset(images(2)), True),
+    ],
+    ids=["vectors", "images", "fewer than clusters", "all equal", "equal vectors", "unknown labels", "two"],
+)
 def test_odd_piles_run_to_the_end(data, noted, tmp_path):
     recipe = recipes.load("default", ["train.epochs=2", "projection.name=pca"])
     run = pipeline.run(recipe, tmp_path / "r", data=data)
@@ -431,20 +449,23 @@ def test_contrastive_alone_reports_no_reconstruction(tmp_path):
     assert not (run.folder / "figures" / "reconstruction.png").exists()
 
 
-@pytest.mark.parametrize(("override", "match"), [
-    ("train.epoch=3", "Did you mean 'epochs'"),
-    ("train.epochs=many", "train.epochs"),
-    ("trains.epochs=3", "Did you mean 'train'"),
-    ("net.name=convv", "Did you mean 'conv'"),
-    ("net.widht=3", "Did you mean 'width'"),
-    ("net.width=3.5", "net.width"),
-    ("objective.noise=[\"gausian:0.1\"]", "gaussian"),
-    ("clustering.n_clusters=\"ten\"", "clustering.n_clusters"),
-    ("data.valid=1.5", "data.valid"),
-    ("seed=-1", "seed"),
-    ("nonsense", "KEY=VALUE"),
-    ("net.code_size=65", "at most 64, the number of values"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("override", "match"),
+    [
+        ("train.epoch=3", "Did you mean 'epochs'"),
+        ("train.epochs=many", "train.epochs"),
+        ("trains.epochs=3", "Did you mean 'train'"),
+        ("net.name=convv", "Did you mean 'conv'"),
+        ("net.widht=3", "Did you mean 'width'"),
+        ("net.width=3.5", "net.width"),
+        ('objective.noise=["gausian:0.1"]', "gaussian"),
+        ('clustering.n_clusters="ten"', "clustering.n_clusters"),
+        ("data.valid=1.5", "data.valid"),
+        ("seed=-1", "seed"),
+        ("nonsense", "KEY=VALUE"),
+        ("net.code_size=65", "at most 64, the number of values"),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused_before_anything_runs(override, match, tmp_path):
     with pytest.raises(RecipeError, match=match):
         pipeline.run(quick(override), tmp_path / "r")
@@ -477,16 +498,21 @@ def test_arguments_of_a_default_method_need_no_name():
     assert recipe.projection.model_dump() == {"name": "tsne", "perplexity": 50.0, "max_points": 20000}
 
 
-@pytest.mark.parametrize(("objective", "said"), [
-    ("reconstruction", "a plain autoencoder does not arrange its codes"),
-    ("variational", "Training pulled the codes towards a standard normal distribution"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("objective", "said"),
+    [
+        ("reconstruction", "a plain autoencoder does not arrange its codes"),
+        ("variational", "Training pulled the codes towards a standard normal distribution"),
+    ],
+)
 def test_the_report_says_of_new_samples_what_training_made_of_the_codes(objective, said, tmp_path):
     done = pipeline.run(quick(f"objective.name={objective}"), tmp_path / "r")
     page = " ".join((done.folder / "report.html").read_text().split())
     assert [words in page for words in (said, "N(0, I) may fall", "N(0, I) may then fall")] == [
-        True, objective != "variational", objective == "variational",
-    ]  # fmt: skip
+        True,
+        objective != "variational",
+        objective == "variational",
+    ]
 
 
 def test_a_source_is_found_again_from_another_folder(tmp_path, monkeypatch):

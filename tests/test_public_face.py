@@ -21,10 +21,28 @@ from narrows import clustering, deep, errors
 
 def test_every_public_name_is_there_and_nothing_else_is_listed():
     assert set(narrows.__all__) == {
-        "Autoencoder", "Classifier", "DataError", "Dataset", "ImageClusterer", "InputError", "Interrupted",
-        "LinearProbe", "Model", "NarrowsError", "NeuralKMeans", "PatchCodes", "RecipeError", "Run", "RunFolderError",
-        "TrainingError", "WriteError", "__version__", "clustering", "errors", "open",
-    }  # fmt: skip
+        "Autoencoder",
+        "Classifier",
+        "DataError",
+        "Dataset",
+        "ImageClusterer",
+        "InputError",
+        "Interrupted",
+        "LinearProbe",
+        "Model",
+        "NarrowsError",
+        "NeuralKMeans",
+        "PatchCodes",
+        "RecipeError",
+        "Run",
+        "RunFolderError",
+        "TrainingError",
+        "WriteError",
+        "__version__",
+        "clustering",
+        "errors",
+        "open",
+    }
     assert dir(narrows) == narrows.__all__
     found = {name: getattr(narrows, name) for name in narrows.__all__}
     assert all(getattr(one, "__name__", name) in (name, f"narrows.{name}") for name, one in found.items())

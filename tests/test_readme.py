@@ -39,12 +39,8 @@ def place(tmp_path_factory):
 def run(command, cwd):
     bin_folder = str(Path(sys.executable).parent)
     # One thread: threads that wait for each other take minutes where something else has one of the cores.
-    environment = os.environ | {
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    done = subprocess.run(
-        command, shell=True, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, shell=True, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -103,8 +99,6 @@ def test_the_box_lists_every_entry_that_a_person_may_name():
     from narrows.data.named import named
 
     (box,) = re.findall(r"^## What is in the box$(.*?)^```text$", TEXT, re.DOTALL | re.MULTILINE)
-    registries = (
-        nets.nets, classifiers.classifiers, encoders.encoders, clustering.methods, projection.methods, named,
-    )  # fmt: skip
+    registries = (nets.nets, classifiers.classifiers, encoders.encoders, clustering.methods, projection.methods, named)
     missing = {name for registry in registries for name in registry.names()} - set(re.findall(r"`([\w-]+)`", box))
     assert not missing

@@ -47,10 +47,16 @@ def test_what_a_clustering_makes_no_use_of_is_not_shown_and_cannot_be_set(tmp_pa
         recipes.load("clusters", ["clustering.name=kmeans", *([override] if "width" not in override else [])])
 
 
-@pytest.mark.parametrize("twice", [
-    ["train.lr=1", "train.lr=2"], ["data.source=digits", 'data.source="mnist"'], ["seed=1", "seed=2"],
-    ["train.lr=1", "train={epochs=3}"], ["net={name='conv'}", "net.width=3"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "twice",
+    [
+        ["train.lr=1", "train.lr=2"],
+        ["data.source=digits", 'data.source="mnist"'],
+        ["seed=1", "seed=2"],
+        ["train.lr=1", "train={epochs=3}"],
+        ["net={name='conv'}", "net.width=3"],
+    ],
+)
 def test_a_setting_that_is_given_twice_is_refused(twice):
     with pytest.raises(RecipeError, match="must be given once"):
         recipes.load("default", twice)
@@ -63,9 +69,10 @@ def test_numbers_that_are_none_are_refused(override):
         recipes.load("default", [override])
 
 
-@pytest.mark.parametrize("overrides", [
-    ["objective.name=contrastive", "objective.loss=l1"], ["train.momentum=0.5"], ["train.step_factor=0.5"],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "overrides",
+    [["objective.name=contrastive", "objective.loss=l1"], ["train.momentum=0.5"], ["train.step_factor=0.5"]],
+)
 def test_a_setting_of_what_was_not_chosen_is_refused(overrides):
     with pytest.raises(RecipeError):
         pipeline.run(recipes.load("digits", overrides), "unused", data=Dataset(ROWS[:, None]))
@@ -92,11 +99,14 @@ def test_a_division_that_the_source_fixes_is_not_asked_for_again(tmp_path):
 def test_estimators_take_no_setting_twice_and_none_they_do_not_know():
     for estimator in (narrows.Autoencoder, narrows.Classifier):
         for options, words in (
-            ({"lr": 0.1}, r"train_options\['lr'\] must be left out"), ({"epochs": 3}, "argument of the estimator"),
-            ({"checkpoint_steps": 3}, "run folder"), ({"pateince": 3}, "Did you mean 'patience'"),
-            ({"optimizer": "adm"}, "Did you mean .adam.|of the wrong kind"), ({"patience": 3}, "validation rows"),
+            ({"lr": 0.1}, r"train_options\['lr'\] must be left out"),
+            ({"epochs": 3}, "argument of the estimator"),
+            ({"checkpoint_steps": 3}, "run folder"),
+            ({"pateince": 3}, "Did you mean 'patience'"),
+            ({"optimizer": "adm"}, "Did you mean .adam.|of the wrong kind"),
+            ({"patience": 3}, "validation rows"),
             ([1], "mapping"),
-        ):  # fmt: skip
+        ):
             with pytest.raises(RecipeError, match=words):
                 estimator(epochs=1, train_options=options, valid=0.0).fit(ROWS, NAMES)
     with pytest.raises(RecipeError, match="code_size must be given once"):

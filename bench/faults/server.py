@@ -124,9 +124,11 @@ def honest(port: int, token: str) -> dict[str, float]:
         time.sleep(ASKED)
     ordered = sorted(times)
     return {
-        "requests": len(times), "refused": refused, "median_ms": round(statistics.median(times), 2),
+        "requests": len(times),
+        "refused": refused,
+        "median_ms": round(statistics.median(times), 2),
         "p99_ms": round(ordered[int(0.99 * len(ordered))], 2),
-    }  # fmt: skip
+    }
 
 
 def count(stop: Any, made: Any) -> None:

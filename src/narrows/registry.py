@@ -62,9 +62,11 @@ class Registry:
         places = self._places()
         if name not in places:
             raise RecipeError(
-                self.kind, f"must name one of the known entries ({', '.join(self.packages)})", value=name,
+                self.kind,
+                f"must name one of the known entries ({', '.join(self.packages)})",
+                value=name,
                 remedy=nearest(name, sorted(places)),
-            )  # fmt: skip
+            )
         module = importlib.import_module(places[name])
         (public,) = module.__all__
         return getattr(module, public)
@@ -99,10 +101,12 @@ class Registry:
     def _from_path(self, path: str, trusted: Trust) -> Any:
         if not (trusted if isinstance(trusted, bool) else path in trusted):
             raise RecipeError(
-                self.kind, "from a saved model must be one of narrows' own entries, because a model file "
-                "must not choose the code that runs", value=path,
+                self.kind,
+                "from a saved model must be one of narrows' own entries, because a model file "
+                "must not choose the code that runs",
+                value=path,
                 remedy="If you trust this model's author, pass --trust-code (trust_code=True in Python).",
-            )  # fmt: skip
+            )
         module_name, _, attribute = path.partition(":")
         try:
             found = getattr(_imported(module_name), attribute)
@@ -132,9 +136,10 @@ def name_of(entry: type) -> str:
         return module.replace("_", "-")
     if "." in entry.__qualname__:
         raise RecipeError(
-            "a class", "must be defined at the top level of its module, so that its name finds it again",
+            "a class",
+            "must be defined at the top level of its module, so that its name finds it again",
             value=entry.__qualname__,
-        )  # fmt: skip
+        )
     return f"{entry.__module__}:{entry.__qualname__}"
 
 

@@ -59,9 +59,19 @@ def test_a_table_is_known_by_its_columns(tmp_path):
     lines = [",".join(f"{value:.6f}" for value in row) for row in rows]
     (tmp_path / "t.csv").write_text("\n".join([",".join(["", *names]), *(f"{i},{x}" for i, x in enumerate(lines))]))
     narrows(
-        "run", "--data", "t.csv", "--out", "run", "--set", "train.epochs=2", "--set", "projection.name=pca",
-        "--set", 'data.ignore=["note"]', cwd=tmp_path,
-    )  # fmt: skip
+        "run",
+        "--data",
+        "t.csv",
+        "--out",
+        "run",
+        "--set",
+        "train.epochs=2",
+        "--set",
+        "projection.name=pca",
+        "--set",
+        'data.ignore=["note"]',
+        cwd=tmp_path,
+    )
     turned = ["age,extra,height,weight", *(f"{c:.6f},1,{b:.6f},{a:.6f}" for a, b, c, _ in rows)]
     (tmp_path / "u.csv").write_text("\n".join(turned))
     for name in ("t", "u"):
@@ -88,15 +98,21 @@ def test_help_imports_nothing_heavy():
 def test_the_saved_run_does_on_new_data_what_it_did_in_training(folder):
     source = ["digits"]
     for verb, out in (
-        ("encode", "codes.npy"), ("encode", "codes.csv"), ("reconstruct", "r.npy"), ("denoise", "clean"),
-        ("cluster", "clusters.csv"), ("project", "map.npy"),
-    ):  # fmt: skip
+        ("encode", "codes.npy"),
+        ("encode", "codes.csv"),
+        ("reconstruct", "r.npy"),
+        ("denoise", "clean"),
+        ("cluster", "clusters.csv"),
+        ("project", "map.npy"),
+    ):
         narrows(verb, "run", *source, "--out", out, cwd=folder)
     codes = np.load(folder / "codes.npy")
     assert codes.shape == (1797, 10)
     assert (folder / "codes.csv").read_text().splitlines()[0].split(",") == [
-        "id", *(f"code{i}" for i in range(10)), "novelty"
-    ]  # fmt: skip
+        "id",
+        *(f"code{i}" for i in range(10)),
+        "novelty",
+    ]
     assert np.load(folder / "r.npy").shape == (1797, 1, 8, 8)
     assert len(list((folder / "clean").glob("*.png"))) == 1797
     assert np.load(folder / "map.npy").shape == (1797, 2)
@@ -222,11 +238,25 @@ def test_out_is_checked_before_the_data_are_opened(folder, verb, out):
     assert "--out" in narrows(verb, "run", "no-such-data", "--out", out, cwd=folder, code=2)
 
 
-@pytest.mark.parametrize(("source", "name"), [
-    ("..", "up"), (".", "here"), ("p/*.png", "p"), ("p/**/a*/*.png", "p"), ("*.png", "here"), ("/", "run"),
-    ("Fotos Jürgen/", "Fotos-Jürgen"), ("p/my.photos", "my.photos"), ("p/x.tar.csv", "x.tar"), ("p[1]", "p-1"),
-    ("...", "run"), ("-rf", "rf"), ("pkg.mod:function", "pkg"), ("p/" + 300 * "é", 60 * "é"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("..", "up"),
+        (".", "here"),
+        ("p/*.png", "p"),
+        ("p/**/a*/*.png", "p"),
+        ("*.png", "here"),
+        ("/", "run"),
+        ("Fotos Jürgen/", "Fotos-Jürgen"),
+        ("p/my.photos", "my.photos"),
+        ("p/x.tar.csv", "x.tar"),
+        ("p[1]", "p-1"),
+        ("...", "run"),
+        ("-rf", "rf"),
+        ("pkg.mod:function", "pkg"),
+        ("p/" + 300 * "é", 60 * "é"),
+    ],
+)
 def test_the_run_folder_is_named_after_the_source(tmp_path, source, name):
     here = tmp_path / "up" / "here"
     for folder in ("p/my.photos", "Fotos Jürgen", "p[1]"):
@@ -317,15 +347,18 @@ def test_data_info_takes_settings_of_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["info", "copies"])
-@pytest.mark.parametrize(("arguments", "said"), [
-    (["--set", "train.epochs=3"], "must be a setting for opening data"),
-    (["--set", "data.source=mnist"], "must be a setting for opening data"),
-    (["--set", "data.test=0.5"], "must be a setting for opening data"),
-    (["--set", "data.valid=0.5"], "must be a setting for opening data"),
-    (["--set", "data.chanels=1"], "Did you mean 'channels'"),
-    (["--key", "mine", "--set", "data.key=other"], "data.key must be given once"),
-    (["--ignore", "a", "--set", 'data.ignore=["b"]'], "data.ignore must be given once"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "train.epochs=3"], "must be a setting for opening data"),
+        (["--set", "data.source=mnist"], "must be a setting for opening data"),
+        (["--set", "data.test=0.5"], "must be a setting for opening data"),
+        (["--set", "data.valid=0.5"], "must be a setting for opening data"),
+        (["--set", "data.chanels=1"], "Did you mean 'channels'"),
+        (["--key", "mine", "--set", "data.key=other"], "data.key must be given once"),
+        (["--ignore", "a", "--set", 'data.ignore=["b"]'], "data.ignore must be given once"),
+    ],
+)
 def test_data_verbs_refuse_settings_that_they_could_not_obey(vectors, verb, arguments, said):
     assert said in " ".join(narrows("data", verb, "v.npz", *arguments, cwd=vectors, code=2).split())
 
@@ -340,37 +373,40 @@ def test_data_copies(tmp_path):
     assert (tmp_path / "copies.csv").read_text().splitlines()[2] == "0,4,4,,exact,0"
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["run"], "narrows run digits"),
-    (["run", "digts"], "Did you mean 'digits'"),
-    (["run", "neural-kmeans"], "a study (`narrows study neural-kmeans`)"),
-    (["run", "neural-kmeans"], "a network (`narrows run digits --set net.name=neural-kmeans`)"),
-    (["run", "denoising"], "It is an objective (`narrows run digits --set objective.name=denoising`)."),
-    (["run", "run"], "narrows run --data run"),
-    (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
-    (["run", "--data", "nowhere/"], "nowhere"),
-    (["run", "digits", "--out", "run"], "--resume"),
-    (["run", "digits", "--out", "run", "--resume", "--overwrite"], "cannot be given together"),
-    (["run", "--data", ""], "--data"),
-    (["run", "digits", "--data", " "], "--data"),
-    (["recipes", "copy", "digits", "nodir/x.toml"], "Make nodir first"),
-    (["encode", "nowhere", "digits", "--out", "x.npy"], "narrows run"),
-    (["encode", "run", "digits", "--out", "x.bmp"], "must end in"),
-    (["data", "copies", "digits", "--out", "x.npy"], "must end in"),
-    (["encode", "run", "digits", "--out", "run/codes.npy"], "--overwrite"),
-    (["generate", "run", "--origin", "moon"], "origin"),
-    (["recipes", "show", "nope"], "recipe"),
-    (["recipes", "check", "no-such-file.toml"], "no-such-file.toml"),
-    (["--nonsense"], "--nonsense"),
-    (["run", "nature8500", "--data", "photos"], "must be left out when a data set is named"),
-    (["run", "digits", "--set", "seed=1", "--seed", "2"], "seed must be given once"),
-    (["run", "digits", "--data", "photos", "--set", "data.source=mnist"], "data.source must be given once"),
-    (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "validation rows"),
-    (["run", "digits", "--set", "train.momentum=0.5"], "needs train.optimizer=sgd"),
-    (["run", "clusters", "--set", "train.epochs=3"], "trains its own network"),
-    (["explore", "run", "--rebuild", "--port", "8000"], "--rebuild serves nothing"),
-    (["study", "polygons", "--rebuild", "--keep", "k", "--seeds", "2"], "--seeds"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "narrows run digits"),
+        (["run", "digts"], "Did you mean 'digits'"),
+        (["run", "neural-kmeans"], "a study (`narrows study neural-kmeans`)"),
+        (["run", "neural-kmeans"], "a network (`narrows run digits --set net.name=neural-kmeans`)"),
+        (["run", "denoising"], "It is an objective (`narrows run digits --set objective.name=denoising`)."),
+        (["run", "run"], "narrows run --data run"),
+        (["run", "digits", "--set", "train.epoch=3"], "Did you mean 'epochs'"),
+        (["run", "--data", "nowhere/"], "nowhere"),
+        (["run", "digits", "--out", "run"], "--resume"),
+        (["run", "digits", "--out", "run", "--resume", "--overwrite"], "cannot be given together"),
+        (["run", "--data", ""], "--data"),
+        (["run", "digits", "--data", " "], "--data"),
+        (["recipes", "copy", "digits", "nodir/x.toml"], "Make nodir first"),
+        (["encode", "nowhere", "digits", "--out", "x.npy"], "narrows run"),
+        (["encode", "run", "digits", "--out", "x.bmp"], "must end in"),
+        (["data", "copies", "digits", "--out", "x.npy"], "must end in"),
+        (["encode", "run", "digits", "--out", "run/codes.npy"], "--overwrite"),
+        (["generate", "run", "--origin", "moon"], "origin"),
+        (["recipes", "show", "nope"], "recipe"),
+        (["recipes", "check", "no-such-file.toml"], "no-such-file.toml"),
+        (["--nonsense"], "--nonsense"),
+        (["run", "nature8500", "--data", "photos"], "must be left out when a data set is named"),
+        (["run", "digits", "--set", "seed=1", "--seed", "2"], "seed must be given once"),
+        (["run", "digits", "--data", "photos", "--set", "data.source=mnist"], "data.source must be given once"),
+        (["run", "digits", "--set", "train.patience=3", "--set", "data.valid=0.0", "--out", "new"], "validation rows"),
+        (["run", "digits", "--set", "train.momentum=0.5"], "needs train.optimizer=sgd"),
+        (["run", "clusters", "--set", "train.epochs=3"], "trains its own network"),
+        (["explore", "run", "--rebuild", "--port", "8000"], "--rebuild serves nothing"),
+        (["study", "polygons", "--rebuild", "--keep", "k", "--seeds", "2"], "--seeds"),
+    ],
+)
 def test_the_users_mistake_is_one_block_without_a_traceback_and_exits_with_2(folder, arguments, message):
     error = narrows(*arguments, cwd=folder, code=2)
     assert message in " ".join(error.replace("│", " ").split())
@@ -446,7 +482,7 @@ def test_every_module_runs_without_a_home_folder_it_can_write(tmp_path):
     photos(tmp_path / "p", 5, 0)
     done = subprocess.run(
         [*COMMAND, "data", "info", str(tmp_path / "p")], env=environment, capture_output=True, text=True, check=False
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "5 images" in done.stdout
 

@@ -114,10 +114,16 @@ def test_a_sparse_matrix_that_would_be_huge_is_refused_with_the_figure():
 def test_tensors_of_any_kind_are_arrays():
     values = torch.tensor([[0.5, -1.25], [3.0, 0.0]])
     for tensor in (
-        values.clone().requires_grad_(), torch.nn.Parameter(values), values.to(torch.bfloat16), values.half(),
-        values.to(torch.float8_e4m3fn), values.to_sparse(), values.to_sparse_csr(), values.T.contiguous().T,
+        values.clone().requires_grad_(),
+        torch.nn.Parameter(values),
+        values.to(torch.bfloat16),
+        values.half(),
+        values.to(torch.float8_e4m3fn),
+        values.to_sparse(),
+        values.to_sparse_csr(),
+        values.T.contiguous().T,
         torch.view_as_complex(torch.stack([torch.zeros(2, 2), -values], -1)).conj().imag,
-    ):  # fmt: skip
+    ):
         np.testing.assert_array_equal(as_array(tensor).astype(float), values.numpy())
     np.testing.assert_array_equal(as_array([row.clone().requires_grad_() for row in values]), values.numpy())
     np.testing.assert_array_equal(as_array([list(row.to(torch.bfloat16)) for row in values]), values.numpy())

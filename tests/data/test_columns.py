@@ -39,11 +39,16 @@ def test_a_column_far_from_0_keeps_what_it_says(name):
 @pytest.mark.parametrize(
     "column",
     [
-        np.zeros(300), np.full(300, 1.7e18), 5 + 1e-13 * RNG.normal(size=300), 1013 + 20 * RNG.normal(size=300),
-        np.float32(0.1) * np.ones(300, np.float32), RNG.normal(size=300) * 1e30, np.where(STEPS == 7, 1e9, 0.0),
+        np.zeros(300),
+        np.full(300, 1.7e18),
+        5 + 1e-13 * RNG.normal(size=300),
+        1013 + 20 * RNG.normal(size=300),
+        np.float32(0.1) * np.ones(300, np.float32),
+        RNG.normal(size=300) * 1e30,
+        np.where(STEPS == 7, 1e9, 0.0),
     ],
     ids=["zeros", "constant", "rounding", "pressure", "constant in float32", "huge", "outlier"],
-)  # fmt: skip
+)
 def test_other_columns_have_no_offset(column):
     data = narrows.open(np.column_stack([PLAIN, column]))
     assert "offsets" not in data.provenance.get("preprocessing", {})
@@ -154,10 +159,15 @@ def test_fewer_columns_than_the_models_are_refused():
         model.transform(narrows.open(PLAIN[:, :1]))
 
 
-FRAME = pd.DataFrame({
-    "id": [f"r{i}" for i in range(40)], "width": np.arange(40) % 7, "when": 1.7e9 + np.arange(40) / 4,
-    "place": ["here"] * 40, "label": ["cat", "dog", None, "dog"] * 10,
-})  # fmt: skip
+FRAME = pd.DataFrame(
+    {
+        "id": [f"r{i}" for i in range(40)],
+        "width": np.arange(40) % 7,
+        "when": 1.7e9 + np.arange(40) / 4,
+        "place": ["here"] * 40,
+        "label": ["cat", "dog", None, "dog"] * 10,
+    }
+)
 
 
 def test_a_dataframe_is_read_as_its_file_is(tmp_path):

@@ -62,19 +62,22 @@ def test_a_mask_takes_the_rows_that_it_is_true_of(mask):
     assert Dataset(np.zeros((3, 2), np.float32)).take(mask).ids == ("0", "2")
 
 
-@pytest.mark.parametrize(("rows", "match"), [
-    ([0.0], "row numbers"),
-    ([[0]], "row numbers"),
-    (0, "row numbers"),
-    (["0"], "row numbers"),
-    ([[0], [1, 2]], "row numbers"),
-    ([3], "from 0 to 2.*got 3"),
-    ([-4], r"from -3 to -1.*got -4"),
-    ([True], "mask of all 3 rows"),
-    ([], "at least one row"),
-    ([0, 0], r"name each row once; got \[0, 0\]"),
-    ([0, -3], "name each row once"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ([0.0], "row numbers"),
+        ([[0]], "row numbers"),
+        (0, "row numbers"),
+        (["0"], "row numbers"),
+        ([[0], [1, 2]], "row numbers"),
+        ([3], "from 0 to 2.*got 3"),
+        ([-4], r"from -3 to -1.*got -4"),
+        ([True], "mask of all 3 rows"),
+        ([], "at least one row"),
+        ([0, 0], r"name each row once; got \[0, 0\]"),
+        ([0, -3], "name each row once"),
+    ],
+)
 def test_what_names_no_rows_is_refused(rows, match):
     with pytest.raises(DataError, match=match):
         Dataset(np.zeros((3, 2), np.float32)).take(rows)

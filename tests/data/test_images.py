@@ -225,10 +225,15 @@ def test_conversions_are_counted_in_words():
 @pytest.mark.parametrize(
     ("size", "channels", "fit"),
     [
-        (0, 1, "crop"), ((8,), 1, "crop"), ("big", 1, "crop"), (True, 1, "crop"), (8, 2, "crop"), (8, 1, "cut"),
+        (0, 1, "crop"),
+        ((8,), 1, "crop"),
+        ("big", 1, "crop"),
+        (True, 1, "crop"),
+        (8, 2, "crop"),
+        (8, 1, "cut"),
         ((8, 9.5), 1, "crop"),
     ],
-)  # fmt: skip
+)
 def test_geometry_that_makes_no_sense(size, channels, fit):
     with pytest.raises(DataError, match="must be"):
         check_geometry(size, channels, fit)
@@ -358,9 +363,11 @@ def test_a_jpeg_larger_than_pillow_opens(tmp_path):
     [
         ({"format": "JPEG", "progressive": True, "subsampling": 0}, 1.5),
         ({"format": "JPEG", "progressive": True, "subsampling": 2}, 0.75),
-        ({"format": "WEBP"}, 4), ({"format": "PNG"}, 1), ({"format": "GIF"}, 1),
+        ({"format": "WEBP"}, 4),
+        ({"format": "PNG"}, 1),
+        ({"format": "GIF"}, 1),
     ],
-)  # fmt: skip
+)
 def test_what_decoding_holds_counts(tmp_path, save, copies):
     Image.new("RGB", (800, 400)).save(tmp_path / "x", **save)
     drafted = 100 * 50 if save["format"] == "JPEG" else 0

@@ -100,7 +100,7 @@ SPECIES = [f"s{i % 3}" for i in range(9)]
         ("image,s0,s1,s2\n" + rows(lambda i, c: f"im{i},{c == 0:d},{c == 1:d},{c == 2:d}"), "s 's0', 's1', 's2'"),
         ("image,w,s0,s1,s2\n" + rows(lambda i, c: f"im{i},{i},{c == 0:d}.0,{c == 1:d}.0,{c == 2:d}"), "s 's0', 's1'"),
     ],
-)  # fmt: skip
+)
 def test_the_column_of_labels_is_recognised_and_named(tmp_path, text, taken):
     labels, notes = label_tables.read(written(tmp_path, text), IMAGES)
     assert labels.tolist() == SPECIES
@@ -119,7 +119,7 @@ def test_the_column_of_labels_is_recognised_and_named(tmp_path, text, taken):
         ("image,male,female,kind\n" + rows(lambda i, c: f"im{i},{i % 2},{1 - i % 2},s{c}"), "'male', 'female', 'kind'"),
         (rows(lambda i, c: f"im{i},{i % 2},s{c}"), "number 1, number 2"),
     ],
-)  # fmt: skip
+)
 def test_where_several_columns_could_hold_labels_they_are_named(tmp_path, text, named):
     with pytest.raises(DataError, match=named) as refused:
         label_tables.read(written(tmp_path, text), IMAGES)

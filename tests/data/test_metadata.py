@@ -110,9 +110,10 @@ def test_columns_of_a_table_that_are_no_data_are_metadata(tmp_path):
         data = narrows.open(source, ignore=["year"])
         assert data.shape == (1,)
         assert {name: plain(column) for name, column in data.metadata.items()} == {
-            "city": ["Rome"] * 6, "note": [""] * 6,
+            "city": ["Rome"] * 6,
+            "note": [""] * 6,
             "year": list(range(2000, 2006)),
-        }  # fmt: skip
+        }
         assert data.ids[0] == "r0"
 
 

@@ -31,9 +31,10 @@ def test_arrays():
         assert np.array_equal(opened.values[:, 0], X)
         assert opened.ids[:2] == ("0", "1")
     assert data.open(X).provenance == {
-        "source": "array (12, 9, 8) uint8", "format": "array",
+        "source": "array (12, 9, 8) uint8",
+        "format": "array",
         "preprocessing": {"size": [9, 8], "channels": 1, "fit": "crop"},
-    }  # fmt: skip
+    }
     assert "preprocessing" not in data.open(X.reshape(12, -1)).provenance
 
 

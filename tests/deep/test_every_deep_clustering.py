@@ -142,9 +142,11 @@ def test_the_seed_is_the_clusterers_own_with_a_folder_and_without(name, tmp_path
 def test_rows_that_cannot_be_used_are_named(name):
     values, _ = blobs((20, 10, 10))
     for wrong, words in (
-        (np.zeros((5, 1, 8, 8), np.float32), "uint8"), (values[0], "uint8"), (values[:0], "at least one row"),
+        (np.zeros((5, 1, 8, 8), np.float32), "uint8"),
+        (values[0], "uint8"),
+        (values[:0], "at least one row"),
         (np.where(values > 3, np.nan, values), "finite"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=words):
             make(name).fit(wrong)
     clusterer = make(name, n_clusters=1).fit(values)

@@ -75,10 +75,14 @@ def test_two_images_are_two_clusters():
 
 def test_what_cannot_be_used_is_said_before_anything_is_done():
     for wrong, words in (
-        ({"views": ["spin:1"]}, "views"), ({"seed": 2**32}, "seed"), ({"n_clusters": 2.5}, "n_clusters"),
-        ({"spaces": ["pixel"]}, "Did you mean 'pixels'"), ({"agree": 2}, "agree"), ({"passes": 0}, "passes"),
+        ({"views": ["spin:1"]}, "views"),
+        ({"seed": 2**32}, "seed"),
+        ({"n_clusters": 2.5}, "n_clusters"),
+        ({"spaces": ["pixel"]}, "Did you mean 'pixels'"),
+        ({"agree": 2}, "agree"),
+        ({"passes": 0}, "passes"),
         ({"grouping": "tree"}, "grouping"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(RecipeError, match=words):
             Agreement(**wrong)
     assert Agreement(np.int64(3), np.int64(4), views="flip:1").views == ["flip:1"]

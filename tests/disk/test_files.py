@@ -27,7 +27,7 @@ from narrows.disk.files import (
     write_json,
     write_npy,
     write_text,
-)  # fmt: skip
+)
 from narrows.errors import WriteError
 from narrows.evaluation._wholes import _on_disk
 
@@ -69,9 +69,21 @@ def test_json_has_no_nan(tmp_path):
 
 
 FORMULAS = [
-    "=1+1", "+1+1", "-1+cmd|' /C calc'!A0", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1+1", "＋1", "－1", "＠a",
-    "'=1", "--",
-]  # fmt: skip
+    "=1+1",
+    "+1+1",
+    "-1+cmd|' /C calc'!A0",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    " =1",
+    "＝1+1",
+    "＋1",
+    "－1",
+    "＠a",
+    "'=1",
+    "--",
+]
 PLAIN = ["-1", "+1.5e3", "-.5", "-inf", "nan", "a=b", "", "'quoted'", "3-4", "é"]
 
 
@@ -85,13 +97,30 @@ def test_what_a_spreadsheet_would_run_is_guarded_and_numbers_are_not(tmp_path):
     assert (tmp_path / "a.csv").read_text() == "id,'=name,n\n=a,'=b,-1\n@c,-2,-0.5\n"
 
 
-@pytest.mark.parametrize(("name", "safe"), [
-    ("a b.c", "a b.c"), ("../../etc/passwd", "_.._etc_passwd"), ("..", "unnamed"), ("CON", "_CON"), ("aux", "_aux"),
-    ("nul.txt", "_nul.txt"), ("Com1", "_Com1"), ("lpt9.tar.gz", "_lpt9.tar.gz"), ("COM¹", "_COM¹"),
-    ("con .a", "_con .a"),
-    ("console", "console"), ("com10", "com10"), ("-rf", "_-rf"), ("a. .", "a"), ("a\x1b[2Jb", "a__2Jb"),
-    ("", "unnamed"),    ("e\u0301", "é"), ("ü" * 60, "ü" * 40), ("a\u202egnp", "a_gnp"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("a b.c", "a b.c"),
+        ("../../etc/passwd", "_.._etc_passwd"),
+        ("..", "unnamed"),
+        ("CON", "_CON"),
+        ("aux", "_aux"),
+        ("nul.txt", "_nul.txt"),
+        ("Com1", "_Com1"),
+        ("lpt9.tar.gz", "_lpt9.tar.gz"),
+        ("COM¹", "_COM¹"),
+        ("con .a", "_con .a"),
+        ("console", "console"),
+        ("com10", "com10"),
+        ("-rf", "_-rf"),
+        ("a. .", "a"),
+        ("a\x1b[2Jb", "a__2Jb"),
+        ("", "unnamed"),
+        ("e\u0301", "é"),
+        ("ü" * 60, "ü" * 40),
+        ("a\u202egnp", "a_gnp"),
+    ],
+)
 def test_a_name_is_safe_as_a_files_everywhere(name, safe):
     assert safe_name(name) == safe
 

@@ -46,13 +46,26 @@ def answers_of_run(folder):
     drawn = run.code_distribution().sample(5)
     said = [run.results, run.tables, run.history, run.recipe]
     return [
-        *(array.tobytes() for array in (
-            codes, run.clusterer().predict(codes), run.clusterer().confidence(codes), run.projection().transform(codes),
-            run.baseline().encode(new.values), drawn, run.array("codes"), run.array("clusters"), run.array("map"),
-            *run.neighbours(), run.novelty(ROWS[:, None]),
-        )),
-        json.dumps(said).encode(), build(folder).read_bytes(), repr(page.read(folder / page.NAME)).encode(),
-    ]  # fmt: skip
+        *(
+            array.tobytes()
+            for array in (
+                codes,
+                run.clusterer().predict(codes),
+                run.clusterer().confidence(codes),
+                run.projection().transform(codes),
+                run.baseline().encode(new.values),
+                drawn,
+                run.array("codes"),
+                run.array("clusters"),
+                run.array("map"),
+                *run.neighbours(),
+                run.novelty(ROWS[:, None]),
+            )
+        ),
+        json.dumps(said).encode(),
+        build(folder).read_bytes(),
+        repr(page.read(folder / page.NAME)).encode(),
+    ]
 
 
 def fitted(kind):
@@ -75,7 +88,8 @@ def fitted(kind):
 
 LOADED = {
     "autoencoder": (
-        narrows.Autoencoder.load, lambda m: [m.reconstruct(ROWS), m.novelty(ROWS), m.code_distribution_.sample(3)],
+        narrows.Autoencoder.load,
+        lambda m: [m.reconstruct(ROWS), m.novelty(ROWS), m.code_distribution_.sample(3)],
     ),
     "classifier": (narrows.Classifier.load, lambda m: [m.predict(ROWS), m.predict_proba(ROWS), m.novelty(ROWS)]),
     "kmeans": (narrows.NeuralKMeans.load, lambda m: [m.transform(ROWS), m.novelty(ROWS), m.cluster_centers_]),
@@ -83,7 +97,7 @@ LOADED = {
         narrows.ImageClusterer.load,
         lambda m: [m.clusterer_.assign(np.eye(3, dtype=np.float32)), m.novelty(np.eye(3))],
     ),
-}  # fmt: skip
+}
 
 
 def answers_of(kind, place):
@@ -177,9 +191,12 @@ def test_a_zip_that_was_changed_answers_the_same_or_is_refused(tmp_path):
     tried, refused = 0, 0
     for seed in range(12):
         more = check(
-            lambda place: answers_of("clusterer", place), tmp_path / "c.zip", [tmp_path / "c.zip"], right,
+            lambda place: answers_of("clusterer", place),
+            tmp_path / "c.zip",
+            [tmp_path / "c.zip"],
+            right,
             np.random.default_rng(seed),
-        )  # fmt: skip
+        )
         tried, refused = tried + more[0], refused + more[1]
     assert refused >= 0.7 * tried
     with zipfile.ZipFile(tmp_path / "c.zip") as archive:  # as older versions saved it
@@ -292,36 +309,46 @@ def ones(*shape):
     return np.ones(shape)
 
 
-@pytest.mark.parametrize(("build_", "arrays"), [
-    (KMeans.from_state, {"centers": ones(2, 3) * np.nan}), (KMeans.from_state, {"centers": ones(2)}),
-    (KMeans.from_state, {"centres": ones(2, 3)}), (KMeans.from_state, {"centers": np.ones((2, 3), int)}),
-    (Mixture.from_state, {"weights": ones(2), "means": ones(2, 3), "factors": -ones(2, 3, 3)}),
-    (Mixture.from_state, {"weights": -ones(2), "means": ones(2, 3), "factors": ones(2, 3, 3)}),
-    (PCA.from_state, {"mean": ones(3), "axes": ones(2, 4)}),
-    (CodeDistribution.from_state, {"weights": ones(2), "means": ones(3, 4), "factors": ones(3, 4, 4)}),
-    (CodeDistribution.from_state, {"weights": -ones(3), "means": ones(3, 4), "factors": ones(3, 4, 4)}),
-    (lambda a: PCACodes.from_state(a, [2, 2]), {"mean": ones(5), "components": ones(2, 5)}),
-    (lambda a: PCACodes.from_state(a, [-2, -2]), {"mean": ones(4), "components": ones(2, 4)}),
-    (lambda a: PCACodes.from_state(a, [4]), {"mean": ones(4), "components": ones(2, 5)}),
-    (Novelty.from_state, {"codes": ones(2, 3)}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("build_", "arrays"),
+    [
+        (KMeans.from_state, {"centers": ones(2, 3) * np.nan}),
+        (KMeans.from_state, {"centers": ones(2)}),
+        (KMeans.from_state, {"centres": ones(2, 3)}),
+        (KMeans.from_state, {"centers": np.ones((2, 3), int)}),
+        (Mixture.from_state, {"weights": ones(2), "means": ones(2, 3), "factors": -ones(2, 3, 3)}),
+        (Mixture.from_state, {"weights": -ones(2), "means": ones(2, 3), "factors": ones(2, 3, 3)}),
+        (PCA.from_state, {"mean": ones(3), "axes": ones(2, 4)}),
+        (CodeDistribution.from_state, {"weights": ones(2), "means": ones(3, 4), "factors": ones(3, 4, 4)}),
+        (CodeDistribution.from_state, {"weights": -ones(3), "means": ones(3, 4), "factors": ones(3, 4, 4)}),
+        (lambda a: PCACodes.from_state(a, [2, 2]), {"mean": ones(5), "components": ones(2, 5)}),
+        (lambda a: PCACodes.from_state(a, [-2, -2]), {"mean": ones(4), "components": ones(2, 4)}),
+        (lambda a: PCACodes.from_state(a, [4]), {"mean": ones(4), "components": ones(2, 5)}),
+        (Novelty.from_state, {"codes": ones(2, 3)}),
+    ],
+)
 def test_parts_that_do_not_fit_together_are_refused(build_, arrays):
     with pytest.raises(RunFolderError, match="the saved"):
         build_(arrays)
 
 
-@pytest.mark.parametrize(("file", "change"), [
-    ("clusterer.safetensors", lambda a, m: (a, {})), ("clusterer.safetensors", lambda a, m: (a, m | {"name": "nope"})),
-    ("clusterer.safetensors", lambda a, m: (a, m | {"colour": 1})), ("sampler.safetensors", lambda a, m: ({}, m)),
-    ("clusterer.safetensors", lambda a, m: (a, m | {"n_clusters": "ten"})),
-    ("baseline.safetensors", lambda a, m: (a, {})),
-    ("projector.safetensors", lambda a, m: (a | {"mean": a["mean"][:-1]}, m)),
-    ("novelty.safetensors", lambda a, m: ({}, m)),
-    ("novelty.safetensors", lambda a, m: (a | {"mean": a["mean"][1:]}, m)),
-    ("novelty.safetensors", lambda a, m: (a | {"scores": a["scores"][::-1]}, m)),
-    ("novelty.safetensors", lambda a, m: (a | {"units": -a["units"]}, m)),
-    ("novelty.safetensors", lambda a, m: (a | {"scale": np.zeros(4)}, m)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("clusterer.safetensors", lambda a, m: (a, {})),
+        ("clusterer.safetensors", lambda a, m: (a, m | {"name": "nope"})),
+        ("clusterer.safetensors", lambda a, m: (a, m | {"colour": 1})),
+        ("sampler.safetensors", lambda a, m: ({}, m)),
+        ("clusterer.safetensors", lambda a, m: (a, m | {"n_clusters": "ten"})),
+        ("baseline.safetensors", lambda a, m: (a, {})),
+        ("projector.safetensors", lambda a, m: (a | {"mean": a["mean"][:-1]}, m)),
+        ("novelty.safetensors", lambda a, m: ({}, m)),
+        ("novelty.safetensors", lambda a, m: (a | {"mean": a["mean"][1:]}, m)),
+        ("novelty.safetensors", lambda a, m: (a | {"scores": a["scores"][::-1]}, m)),
+        ("novelty.safetensors", lambda a, m: (a | {"units": -a["units"]}, m)),
+        ("novelty.safetensors", lambda a, m: (a | {"scale": np.zeros(4)}, m)),
+    ],
+)
 def test_a_part_of_a_stranger_is_one_clear_error_that_names_the_file(run, tmp_path, file, change):
     shutil.copytree(run.folder, tmp_path / "run")
     write_arrays(tmp_path / "run" / file, *change(*read_arrays(tmp_path / "run" / file)))
@@ -329,8 +356,13 @@ def test_a_part_of_a_stranger_is_one_clear_error_that_names_the_file(run, tmp_pa
     manifest["files"][file] = sha256(tmp_path / "run" / file)
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
     done = Run(tmp_path / "run")
-    ask = {"clusterer": done.clusterer, "sampler": done.code_distribution, "baseline": done.baseline,
-           "projector": done.projection, "novelty": done.fitted_novelty}[file.partition(".")[0]]  # fmt: skip
+    ask = {
+        "clusterer": done.clusterer,
+        "sampler": done.code_distribution,
+        "baseline": done.baseline,
+        "projector": done.projection,
+        "novelty": done.fitted_novelty,
+    }[file.partition(".")[0]]
     with pytest.raises(RunFolderError, match=file.replace(".", r"\.")):
         ask()
 

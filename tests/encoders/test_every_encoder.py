@@ -124,16 +124,32 @@ def test_a_strangers_file_is_never_trusted(name, tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     own, other = config["encoder"], next(n for n in encoders.names() if n != name)
     for change in (
-        {"encoder": "pca"}, {"encoder": {"name": 3}}, {"encoder": {}}, {"encoder": own | {"unheard": 1}},
-        {"encoder": own | {"name": other}}, {"encoder": own | {"name": "unheard"}}, {"input_shape": [1, 9, 8]},
-        {"input_shape": [-1, -8, 8]}, {"input_shape": "188"}, {"input_shape": []}, {"format": 99},
-        {"preprocessing": {"run": "me"}}, {"preprocessing": None}, {"preprocessing": {"range": 3}},
-        {"preprocessing": {"range": [0, "1"]}}, {"preprocessing": {"offsets": 3}},
-        {"preprocessing": {"size": [4096, 4096]}}, {"preprocessing": {"size": [10**9, 8]}},
-        {"preprocessing": {"size": "8"}}, {"preprocessing": {"fit": "tear"}}, {"preprocessing": {"channels": 5}},
-        {"preprocessing": {"max_pixels": 10**12}}, {"preprocessing": {"white": "snow"}},
-        {"preprocessing": {"offsets": {"a": 1.0}}}, {"preprocessing": {"offsets": {"0": "b"}}},
-    ):  # fmt: skip
+        {"encoder": "pca"},
+        {"encoder": {"name": 3}},
+        {"encoder": {}},
+        {"encoder": own | {"unheard": 1}},
+        {"encoder": own | {"name": other}},
+        {"encoder": own | {"name": "unheard"}},
+        {"input_shape": [1, 9, 8]},
+        {"input_shape": [-1, -8, 8]},
+        {"input_shape": "188"},
+        {"input_shape": []},
+        {"format": 99},
+        {"preprocessing": {"run": "me"}},
+        {"preprocessing": None},
+        {"preprocessing": {"range": 3}},
+        {"preprocessing": {"range": [0, "1"]}},
+        {"preprocessing": {"offsets": 3}},
+        {"preprocessing": {"size": [4096, 4096]}},
+        {"preprocessing": {"size": [10**9, 8]}},
+        {"preprocessing": {"size": "8"}},
+        {"preprocessing": {"fit": "tear"}},
+        {"preprocessing": {"channels": 5}},
+        {"preprocessing": {"max_pixels": 10**12}},
+        {"preprocessing": {"white": "snow"}},
+        {"preprocessing": {"offsets": {"a": 1.0}}},
+        {"preprocessing": {"offsets": {"0": "b"}}},
+    ):
         (tmp_path / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(RunFolderError):
             room.load(tmp_path)

@@ -53,11 +53,19 @@ def test_a_damaged_model_is_one_clear_error(folder, name, content):
         Model.load(folder)
 
 
-@pytest.mark.parametrize("values", [
-    {"input_shape": [1, 8, 9]}, {"net": {"name": "dense", "code_size": 4, "hidden": [16]}}, {"format": 99},
-    {"objective": {"name": "reconstruction"}}, {"net": {"name": "nope"}}, {"net": {"hidden": [16]}},
-    {"net": {"name": "dense", "code_size": 3, "hidden": [16], "colour": "red"}}, {"input_shape": "abc"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"input_shape": [1, 8, 9]},
+        {"net": {"name": "dense", "code_size": 4, "hidden": [16]}},
+        {"format": 99},
+        {"objective": {"name": "reconstruction"}},
+        {"net": {"name": "nope"}},
+        {"net": {"hidden": [16]}},
+        {"net": {"name": "dense", "code_size": 3, "hidden": [16], "colour": "red"}},
+        {"input_shape": "abc"},
+    ],
+)
 def test_a_config_that_does_not_fit_its_weights_is_refused(folder, values):
     change(folder, **values)
     with pytest.raises(NarrowsError):

@@ -111,15 +111,18 @@ def test_saved_and_loaded_it_does_all_it_did(fitted, digits, tmp_path):
     assert loaded.get_params() == fitted.get_params()
 
 
-@pytest.mark.parametrize(("parameters", "match"), [
-    ({"code_size": 65}, "at most 64, the number of values"),
-    ({"code_size": 0}, "code_size"),
-    ({"net": "convv"}, "Did you mean 'conv'"),
-    ({"objective": {"name": "variational", "beta": -1.0}}, "beta"),
-    ({"objective": {"name": "variational", "gamma": 1.0}}, "objective.gamma"),
-    ({"epochs": 0}, "train.epochs"),
-    ({"train_options": {"learning_rate": 1.0}}, "train_options.learning_rate"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"code_size": 65}, "at most 64, the number of values"),
+        ({"code_size": 0}, "code_size"),
+        ({"net": "convv"}, "Did you mean 'conv'"),
+        ({"objective": {"name": "variational", "beta": -1.0}}, "beta"),
+        ({"objective": {"name": "variational", "gamma": 1.0}}, "objective.gamma"),
+        ({"epochs": 0}, "train.epochs"),
+        ({"train_options": {"learning_rate": 1.0}}, "train_options.learning_rate"),
+    ],
+)
 def test_parameters_that_make_no_sense_are_refused(digits, parameters, match):
     with pytest.raises(RecipeError, match=match):
         narrows.Autoencoder(**parameters).fit(digits[0])

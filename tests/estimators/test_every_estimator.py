@@ -25,11 +25,17 @@ QUICK = {"epochs": 2, "batch_size": 32}
 UNFITTED = narrows.Autoencoder(3, epochs=2, random_state=0)
 
 
-@parametrize_with_checks([
-    narrows.LinearProbe(
-        narrows.Autoencoder(epochs=20, batch_size=16, random_state=0), epochs=40, lr=3e-2, batch_size=16, random_state=0
-    )
-])  # fmt: skip
+@parametrize_with_checks(
+    [
+        narrows.LinearProbe(
+            narrows.Autoencoder(epochs=20, batch_size=16, random_state=0),
+            epochs=40,
+            lr=3e-2,
+            batch_size=16,
+            random_state=0,
+        )
+    ]
+)
 def test_a_probe_passes_scikit_learns_checks(estimator, check):
     check(estimator)
 
@@ -45,12 +51,20 @@ def every_estimator(state):
     encoder = clone(UNFITTED).fit(rows()[0])
     return {
         "autoencoder": narrows.Autoencoder(
-            np.int64(3), net={"name": "dense", "hidden": (16,)},
+            np.int64(3),
+            net={"name": "dense", "hidden": (16,)},
             objective={"name": "denoising", "noise": ["masking:0.3"]},
-            lr=np.float32(1e-3), train_options={"patience": np.int32(5)}, valid=0.25, random_state=state, **QUICK,
+            lr=np.float32(1e-3),
+            train_options={"patience": np.int32(5)},
+            valid=0.25,
+            random_state=state,
+            **QUICK,
         ),
         "classifier": narrows.Classifier(
-            {"name": "mlp", "hidden": np.array([8, 8])}, smoothing=np.float64(0.1), random_state=state, valid=0.3,
+            {"name": "mlp", "hidden": np.array([8, 8])},
+            smoothing=np.float64(0.1),
+            random_state=state,
+            valid=0.3,
             **QUICK,
         ),
         "neural k-means": narrows.NeuralKMeans(
@@ -60,10 +74,11 @@ def every_estimator(state):
         "probe of a model": narrows.LinearProbe(encoder.model_, space="features", random_state=state, **QUICK),
         "probe of components": narrows.LinearProbe(
             PCACodes(3).fit(rows()[0].to_numpy(np.float32), preprocessing={"columns": list("abcde")}),
-            random_state=state, **QUICK,
+            random_state=state,
+            **QUICK,
         ),
         "probe of its own": narrows.LinearProbe(clone(UNFITTED), random_state=state, **QUICK),
-    }  # fmt: skip
+    }
 
 
 EVERY = sorted(every_estimator(0))
@@ -105,9 +120,9 @@ def same(one, other):
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize(("state", "place"), [
-    (None, "folder"), (7, "file.zip"), (np.int64(7), "folder"), ("RandomState", "file.zip"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("state", "place"), [(None, "folder"), (7, "file.zip"), (np.int64(7), "folder"), ("RandomState", "file.zip")]
+)
 def test_saved_and_loaded_it_is_the_same(name, state, place, tmp_path):
     drawn = np.random.RandomState(3) if state == "RandomState" else state
     before, (X, _) = fitted(name, drawn), rows()
@@ -147,10 +162,23 @@ def test_a_random_state_goes_on_where_it_was():
         assert np.array_equal(again.standard_normal(1000), state.standard_normal(1000))
 
 
-@pytest.mark.parametrize("value", [
-    None, True, 3, 0.1, "text", [1, [2.5]], (1, ("a", None)), {"a": {"b": (1,)}}, Path("x/y"),
-    np.arange(6).reshape(2, 3), np.array([0.1], np.float32), {"init": np.eye(2)},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        3,
+        0.1,
+        "text",
+        [1, [2.5]],
+        (1, ("a", None)),
+        {"a": {"b": (1,)}},
+        Path("x/y"),
+        np.arange(6).reshape(2, 3),
+        np.array([0.1], np.float32),
+        {"init": np.eye(2)},
+    ],
+)
 def test_a_parameter_of_every_kind_is_read_as_it_was_written(value):
     arrays = {}
     again = from_json(json.loads(json.dumps(as_json("p", value, arrays))), arrays)
@@ -163,12 +191,21 @@ def test_a_parameter_that_cannot_be_kept_is_refused(value):
         as_json("p", value, {})
 
 
-@pytest.mark.parametrize("value", [
-    {"is": "module", "name": "os"}, {"is": "array", "name": "none"}, {"is": "tuple"}, {"is": ["path"]},
-    {"is": "random state", "state": {"bit_generator": "default_rng"}},
-    {"is": "random state", "state": {"bit_generator": "MT19937", "state": {"pos": 10**6, "key": [0] * 624}}},
-    {"is": "random state", "state": {"bit_generator": "MT19937", "state": {"pos": 6, "key": [0] * 6}, "has_gauss": 0}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"is": "module", "name": "os"},
+        {"is": "array", "name": "none"},
+        {"is": "tuple"},
+        {"is": ["path"]},
+        {"is": "random state", "state": {"bit_generator": "default_rng"}},
+        {"is": "random state", "state": {"bit_generator": "MT19937", "state": {"pos": 10**6, "key": [0] * 624}}},
+        {
+            "is": "random state",
+            "state": {"bit_generator": "MT19937", "state": {"pos": 6, "key": [0] * 6}, "has_gauss": 0},
+        },
+    ],
+)
 def test_parameters_of_a_stranger_that_cannot_be_are_one_clear_error(value, tmp_path):
     fitted("classifier").save(tmp_path)
     record = json.loads((tmp_path / "classifier.json").read_text())
@@ -179,13 +216,28 @@ def test_parameters_of_a_stranger_that_cannot_be_are_one_clear_error(value, tmp_
         narrows.Classifier.load(tmp_path)
 
 
-@pytest.mark.parametrize("change", [
-    {"parameters": {"nets": "mlp"}}, {"parameters": {"net": "os:system"}},
-    {"parameters": {"net": {"name": "os:system"}}}, {"parameters": {"net": {"in": [{"net": "os:system"}]}}},
-    {"rows": "many"}, {"rows": -3}, {"rows": True}, {"axes": "XY"}, {"axes": "NHWC"}, {"history": 3},
-    {"classes": [0, 1]}, {"classes": [0, 1, 1]}, {"classes": None}, {"type of classes": "nonsense"},
-    {"type of classes": "V8"}, {"type of classes": "M8[D]"}, {"type of classes": "(1000000000,)f8"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": {"nets": "mlp"}},
+        {"parameters": {"net": "os:system"}},
+        {"parameters": {"net": {"name": "os:system"}}},
+        {"parameters": {"net": {"in": [{"net": "os:system"}]}}},
+        {"rows": "many"},
+        {"rows": -3},
+        {"rows": True},
+        {"axes": "XY"},
+        {"axes": "NHWC"},
+        {"history": 3},
+        {"classes": [0, 1]},
+        {"classes": [0, 1, 1]},
+        {"classes": None},
+        {"type of classes": "nonsense"},
+        {"type of classes": "V8"},
+        {"type of classes": "M8[D]"},
+        {"type of classes": "(1000000000,)f8"},
+    ],
+)
 def test_a_record_of_a_stranger_that_does_not_fit_is_refused(change, tmp_path):
     fitted("classifier").save(tmp_path)
     record = json.loads((tmp_path / "classifier.json").read_text()) | change
@@ -237,11 +289,16 @@ def test_a_probe_is_saved_with_the_encoder_that_it_was_fitted_on_alone(tmp_path)
     assert not narrows.LinearProbe.load(tmp_path).encoder.__sklearn_is_fitted__()
 
 
-@pytest.mark.parametrize(("options", "match"), [
-    ({"patience": 2}, "needs validation rows"), ({"keep": "best"}, "needs validation rows"),
-    ({"patience": False}, r"train_options\.patience must be a whole number"),
-    ({"keep": np.array([1, 2])}, r"train_options\.keep must be"), ({"clip": object()}, r"^train_options\.clip must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"patience": 2}, "needs validation rows"),
+        ({"keep": "best"}, "needs validation rows"),
+        ({"patience": False}, r"train_options\.patience must be a whole number"),
+        ({"keep": np.array([1, 2])}, r"train_options\.keep must be"),
+        ({"clip": object()}, r"^train_options\.clip must be"),
+    ],
+)
 def test_options_that_a_probe_cannot_obey_are_refused(options, match):
     with pytest.raises(InputError, match=match):
         every_estimator(0)["probe"].set_params(train_options=options).fit(*rows())
@@ -295,10 +352,18 @@ def test_a_probe_tells_novelty():
 
 
 @pytest.mark.parametrize("name", EVERY)
-@pytest.mark.parametrize("parameters", [
-    {"epochs": True}, {"epochs": 2.5}, {"batch_size": "16"}, {"lr": "fast"}, {"verbose": "no"}, {"random_state": -1},
-    {"random_state": True},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"epochs": True},
+        {"epochs": 2.5},
+        {"batch_size": "16"},
+        {"lr": "fast"},
+        {"verbose": "no"},
+        {"random_state": -1},
+        {"random_state": True},
+    ],
+)
 def test_parameters_of_another_kind_are_refused_by_their_names(name, parameters):
     (parameter,) = parameters
     with pytest.raises(RecipeError, match=f"^{parameter} must be"):

@@ -182,13 +182,15 @@ def test_settings_that_a_method_does_not_have_are_named():
         ({"encoder": "pca"}, r"encoder has no effect: 'agreement' trains its own network.*'kmeans'"),
         ({"method": "kmeans", "encoder": "network"}, "encoder must be an encoder that is fitted without training"),
         ({"method": "kmeans", "encoder": {"name": "pca", "n_componets": 2}}, "Did you mean 'n_components'"),
-        ({"method": "kmeans", "encoder": {"grid": 2}}, 'encoder must be a name, a class, or a mapping that has one'),
+        ({"method": "kmeans", "encoder": {"grid": 2}}, "encoder must be a name, a class, or a mapping that has one"),
         ({"method": "kmeans", "n_clusters": "auto"}, "n_clusters"),
-        ({"method": "dek"}, "Did you mean 'dec'"), ({"method": "dec", "views": ["flip:1"]}, "views is not a setting"),
+        ({"method": "dek"}, "Did you mean 'dec'"),
+        ({"method": "dec", "views": ["flip:1"]}, "views is not a setting"),
         ({"method": "dec", "options": {"eposch": 3}}, "Did you mean 'epochs'"),
         ({"layouts": 1, "options": {"layouts": 2}}, "layouts must be given once"),
-        ({"options": {"seed": 2}}, "is not a setting"), ({"n_clusters": True}, "n_clusters"),
-    ):  # fmt: skip
+        ({"options": {"seed": 2}}, "is not a setting"),
+        ({"n_clusters": True}, "n_clusters"),
+    ):
         with pytest.raises(RecipeError, match=words):
             narrows.ImageClusterer(**{"random_state": 0} | wrong).fit(np.zeros((9, 8, 8), np.uint8))
 

@@ -152,18 +152,21 @@ def test_history_and_steps(fitted, digits):
     assert fitted.get_feature_names_out()[-1] == "neuralkmeans9"
 
 
-@pytest.mark.parametrize(("parameters", "match"), [
-    ({"n_clusters": 0}, "n_clusters"),
-    ({"n_clusters": 301}, "300 rows"),
-    ({"init": "kmeans++"}, "Did you mean 'k-means\\+\\+'"),
-    ({"init": np.zeros((3, 2))}, "4 finite centres of 2 values"),
-    ({"init": np.full((4, 2), np.nan)}, "finite"),
-    ({"init": "labels"}, "one class for each"),
-    ({"update": "cells"}, "update must be .*Did you mean 'cell'"),
-    ({"beta": 0.0}, "net.beta"),
-    ({"lr": -1.0}, "train.lr"),
-    ({"repair": -1}, "repair must be"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("parameters", "match"),
+    [
+        ({"n_clusters": 0}, "n_clusters"),
+        ({"n_clusters": 301}, "300 rows"),
+        ({"init": "kmeans++"}, "Did you mean 'k-means\\+\\+'"),
+        ({"init": np.zeros((3, 2))}, "4 finite centres of 2 values"),
+        ({"init": np.full((4, 2), np.nan)}, "finite"),
+        ({"init": "labels"}, "one class for each"),
+        ({"update": "cells"}, "update must be .*Did you mean 'cell'"),
+        ({"beta": 0.0}, "net.beta"),
+        ({"lr": -1.0}, "train.lr"),
+        ({"repair": -1}, "repair must be"),
+    ],
+)
 def test_parameters_that_make_no_sense_are_refused(parameters, match):
     with pytest.raises((InputError, RecipeError), match=match):
         NeuralKMeans(**{"n_clusters": 4, **parameters}).fit(blobs()[0])

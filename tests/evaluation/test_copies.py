@@ -16,8 +16,10 @@ def scenes(count, height, width, seed=0):
     rng = np.random.default_rng(seed)
     down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     falling = 1 / np.maximum(np.hypot(down, across), 1 / max(height, width)) ** 1.5
-    light, colour = (np.fft.irfft2(falling * np.fft.rfft2(rng.standard_normal((count, channels, height, width))))
-                     for channels in (1, 3))  # fmt: skip
+    light, colour = (
+        np.fft.irfft2(falling * np.fft.rfft2(rng.standard_normal((count, channels, height, width))))
+        for channels in (1, 3)
+    )
     images = light + colour / 3
     images -= images.mean(axis=(2, 3), keepdims=True)
     return np.clip(128 + 50 * images / images.std(axis=(1, 2, 3), keepdims=True), 0, 255).astype(np.uint8)
@@ -87,8 +89,11 @@ def test_of_vectors_only_equal_rows_are_copies():
     found = copies.find(vectors)
     assert rows_of(found) == [[0, 1, 4]]
     assert found.results() == {
-        "duplicates/groups": 1, "duplicates/rows": 3, "duplicates/exact": 2, "duplicates/blank": 0
-    }  # fmt: skip
+        "duplicates/groups": 1,
+        "duplicates/rows": 3,
+        "duplicates/exact": 2,
+        "duplicates/blank": 0,
+    }
 
 
 def test_blank_images_are_set_aside(tiles):
@@ -198,9 +203,13 @@ def test_files_are_compared_as_whole_pictures(files):
     found = copies.find(data)
     (group,) = found.groups
     assert {data.ids[copy.row]: copy.kind for copy in group} == {
-        "04.png": "first", "equal.bmp": "exact", "saved.jpg": "re-saved", "half.png": "resized", "crop.png": "cropped",
+        "04.png": "first",
+        "equal.bmp": "exact",
+        "saved.jpg": "re-saved",
+        "half.png": "resized",
+        "crop.png": "cropped",
         "mirror.webp": "mirrored",
-    }  # fmt: skip
+    }
     assert found.exact == 1
     rows = {name: row for row, name in enumerate(data.ids)}
     np.testing.assert_array_equal(data.values[rows["wide-a.png"]], data.values[rows["wide-b.png"]])

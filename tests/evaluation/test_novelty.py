@@ -185,10 +185,14 @@ def test_saved_arrays_are_believed_only_if_they_fit_together():
     again = Novelty.from_state(state)
     np.testing.assert_array_equal(ask(again, model, values), ask(known, model, values))
     for name, wrong in (
-        ("codes", state["codes"][:-1]), ("evidence", state["evidence"][:, :4]), ("axes", np.full((2, 12), np.nan)),
-        ("scores", state["scores"][::-1]), ("units", -state["units"]), ("scale", 0 * state["scale"]),
+        ("codes", state["codes"][:-1]),
+        ("evidence", state["evidence"][:, :4]),
+        ("axes", np.full((2, 12), np.nan)),
+        ("scores", state["scores"][::-1]),
+        ("units", -state["units"]),
+        ("scale", 0 * state["scale"]),
         ("rows", state["rows"].astype(np.int64)),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match="novelty"):
             Novelty.from_state(state | {name: wrong})
     with pytest.raises(InputError, match="codes"):

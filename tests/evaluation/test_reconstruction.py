@@ -47,11 +47,16 @@ def test_ssim_is_scikit_images(shape):
     x, y = image_pair(shape)
     expected = [
         structural_similarity(
-            a.astype(float), b.astype(float), gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-            data_range=1, channel_axis=0,
+            a.astype(float),
+            b.astype(float),
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=1,
+            channel_axis=0,
         )
         for a, b in zip(x, y, strict=True)
-    ]  # fmt: skip
+    ]
     np.testing.assert_allclose(ssim(x, y), expected, atol=1e-10)
 
 

@@ -249,7 +249,7 @@ def test_a_loss_that_has_arrived_or_turned_is_not_still_falling(losses):
         ([-1.0, -2.0], "it still fell from \u22121 to \u22122:"),  # a likelihood: a share of a loss below 0 is none
         ([0.5, -0.5], "it still fell from 0.5 to \u22120.5:"),
     ],
-)  # fmt: skip
+)
 def test_a_fall_is_a_share_of_a_positive_loss_or_none(losses, said):
     assert said in still_improving(losses).sentence.replace("\N{NO-BREAK SPACE}", " ")
 
@@ -269,7 +269,7 @@ def test_a_rise_is_told_by_its_ends():
         ([-3.0] * 10, "the loss never fell below the \u22123 it began with:"),
         ([1e-40] * 10, "the loss never fell below the 1 × 10⁻⁴⁰ it began with:"),
     ],
-)  # fmt: skip
+)
 def test_a_loss_that_did_not_fall_is_not_said_to_have_fallen(losses, said):
     assert said in stopped_improving(losses).sentence
 
@@ -354,10 +354,15 @@ def test_a_fixed_baseline_has_no_noise_of_its_own():
 # A run
 
 GOOD = {
-    "data/images": 70_000, "data/test": 10_000, "data/valid": 6000, "clustering/accuracy": 0.742,
-    "clustering/pixels_accuracy": 0.534, "probe/linear_accuracy": 0.95, "probe/pca_linear_accuracy": 0.90,
+    "data/images": 70_000,
+    "data/test": 10_000,
+    "data/valid": 6000,
+    "clustering/accuracy": 0.742,
+    "clustering/pixels_accuracy": 0.534,
+    "probe/linear_accuracy": 0.95,
+    "probe/pca_linear_accuracy": 0.90,
     "probe/majority_accuracy": 0.11,
-}  # fmt: skip
+}
 
 
 def history(train, valid=None):
@@ -368,32 +373,50 @@ def history(train, valid=None):
 def test_a_good_run_has_no_signals():
     rng = np.random.default_rng(0)
     found = of_run(
-        GOOD, history(decay(60), decay(60, end=0.0206)), sizes=rng.integers(5000, 9000, 10), labels=np.arange(10),
-        samples=rng.multinomial(100, np.full(10, 0.1)), codes=rng.normal(size=(500, 32)),
-    )  # fmt: skip
+        GOOD,
+        history(decay(60), decay(60, end=0.0206)),
+        sizes=rng.integers(5000, 9000, 10),
+        labels=np.arange(10),
+        samples=rng.multinomial(100, np.full(10, 0.1)),
+        codes=rng.normal(size=(500, 32)),
+    )
     assert found == []
 
 
 def test_a_run_in_which_everything_goes_wrong_says_all_of_it_the_worst_first():
     results = GOOD | {"clustering/accuracy": 0.112, "probe/linear_accuracy": 0.112}
     found = of_run(
-        results, history([0.2] * 20, [0.4] * 20), sizes=np.array([60_000, *[0] * 9]), kl=np.full(8, 1e-5),
-        labels=np.arange(60_000) % 10, samples=np.array([100, *[0] * 9]), codes=np.ones((5, 8)),
-    )  # fmt: skip
+        results,
+        history([0.2] * 20, [0.4] * 20),
+        sizes=np.array([60_000, *[0] * 9]),
+        kl=np.full(8, 1e-5),
+        labels=np.arange(60_000) % 10,
+        samples=np.array([100, *[0] * 9]),
+        codes=np.ones((5, 8)),
+    )
     names = [signal.name for signal in found]
     assert names[:3] == ["dead centres", "mode collapse", "posterior collapse"]
     assert set(names) == {
-        "dead centres", "mode collapse", "posterior collapse", "overfitting",
-        "no better than the baseline", "worse than the baseline",
-    }  # fmt: skip
+        "dead centres",
+        "mode collapse",
+        "posterior collapse",
+        "overfitting",
+        "no better than the baseline",
+        "worse than the baseline",
+    }
     assert [signal.severity for signal in found] == sorted(
         (signal.severity for signal in found), key=["serious", "warning", "note"].index
     )
     assert all(signal.sentence.endswith(".") and "nan" not in signal.sentence for signal in found)
 
 
-@pytest.mark.parametrize("least", [{"reconstruction/psnr": 30.0, "reconstruction/variance": 1e-6},
-                                   {"reconstruction/explained": 0.0, "reconstruction/variance": 0.0}])  # fmt: skip
+@pytest.mark.parametrize(
+    "least",
+    [
+        {"reconstruction/psnr": 30.0, "reconstruction/variance": 1e-6},
+        {"reconstruction/explained": 0.0, "reconstruction/variance": 0.0},
+    ],
+)
 def test_where_there_was_nothing_to_learn_no_course_of_the_loss_is_blamed(least):
     falling = [{"epoch": i + 1, "train/loss": 1 / (i + 1)} for i in range(8)]
     assert [signal.name for signal in of_run({}, falling)] == ["still improving"]
@@ -440,7 +463,13 @@ def test_what_the_signals_hold_can_be_written_as_json():
     import json
     from dataclasses import asdict
 
-    found = of_run({}, [], sizes=np.array([95, 5, 0]), codes=np.ones((4, 2), np.float32), predicted=np.zeros(9, int),
-                   labels=np.arange(9) % 3)  # fmt: skip
+    found = of_run(
+        {},
+        [],
+        sizes=np.array([95, 5, 0]),
+        codes=np.ones((4, 2), np.float32),
+        predicted=np.zeros(9, int),
+        labels=np.arange(9) % 3,
+    )
     assert len(found) == 4
     assert "constant predictor" in json.dumps([asdict(signal) for signal in found])

@@ -9,9 +9,14 @@ from narrows.steps import open_data
 def finished(tmp_path_factory):
     """A short run on 300 digits, by a model that learns to denoise."""
     overrides = [
-        "data.source=digits", "data.limit=300", "train.epochs=2", "net.code_size=8", "objective.name=denoising",
-        "projection.name=pca", "name=digits",
-    ]  # fmt: skip
+        "data.source=digits",
+        "data.limit=300",
+        "train.epochs=2",
+        "net.code_size=8",
+        "objective.name=denoising",
+        "projection.name=pca",
+        "name=digits",
+    ]
     return pipeline.run(recipes.load("default", overrides), tmp_path_factory.mktemp("runs") / "digits")
 
 

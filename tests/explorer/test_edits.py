@@ -41,9 +41,14 @@ def test_undo_and_redo_go_back_and_forth_and_a_new_edit_ends_redoing(log):
     one, two, three = ({"move": [{"to": to, "rows": [0]}]} for to in (3, 4, 5))
     undo, redo = {"undo": True}, {"redo": True}
     for edits, expected in [
-        ([one], 3), ([one, undo], 0), ([one, undo, redo], 3), ([one, two, undo], 3), ([one, two, undo, three, redo], 5),
-        ([undo, redo, one], 3), ([one, two, undo, undo, undo, redo, redo, redo], 4),
-    ]:  # fmt: skip
+        ([one], 3),
+        ([one, undo], 0),
+        ([one, undo, redo], 3),
+        ([one, two, undo], 3),
+        ([one, two, undo, three, redo], 5),
+        ([undo, redo, one], 3),
+        ([one, two, undo, undo, undo, redo, redo, redo], 4),
+    ]:
         assert replay(FOUND, edits).clusters[0] == expected, edits
     assert replay(FOUND, [one, undo]).clusters.tolist() == FOUND.tolist()
 
@@ -97,14 +102,33 @@ def test_a_second_explorer_is_kept_out(log):
 @pytest.mark.parametrize(
     "edit",
     [
-        {}, [], "x", None, {"move": 3}, {"unknown": 1}, {"move": [{"to": 1}]}, {"move": [{"to": -1, "rows": [0]}]},
-        {"move": [{"to": 1, "rows": [6]}]}, {"move": [{"to": 1, "rows": [True]}]}, {"move": [{"to": 1.5, "rows": [0]}]},
-        {"move": [{"to": 10_000, "rows": [0]}]}, {"names": {"x": "a"}}, {"names": {"-1": "a"}}, {"names": {"1": 5}},
-        {"names": {"1": "a" * 201}}, {"names": {"1": "line\nbreak"}}, {"confirm": [-1]}, {"confirm": "all"},
-        {"names": {"1": "\ud83d"}}, {"names": {"9" * 5000: "a"}},
-        {"undo": True, "confirm": []}, {"undo": 1.5}, {"redo": False}, {"what": 3},
+        {},
+        [],
+        "x",
+        None,
+        {"move": 3},
+        {"unknown": 1},
+        {"move": [{"to": 1}]},
+        {"move": [{"to": -1, "rows": [0]}]},
+        {"move": [{"to": 1, "rows": [6]}]},
+        {"move": [{"to": 1, "rows": [True]}]},
+        {"move": [{"to": 1.5, "rows": [0]}]},
+        {"move": [{"to": 10_000, "rows": [0]}]},
+        {"names": {"x": "a"}},
+        {"names": {"-1": "a"}},
+        {"names": {"1": 5}},
+        {"names": {"1": "a" * 201}},
+        {"names": {"1": "line\nbreak"}},
+        {"confirm": [-1]},
+        {"confirm": "all"},
+        {"names": {"1": "\ud83d"}},
+        {"names": {"9" * 5000: "a"}},
+        {"undo": True, "confirm": []},
+        {"undo": 1.5},
+        {"redo": False},
+        {"what": 3},
     ],
-)  # fmt: skip
+)
 def test_what_is_no_edit_is_refused_and_not_written(log, edit):
     before = log.path.read_bytes()
     with pytest.raises(InputError, match="edit"):

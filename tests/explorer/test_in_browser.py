@@ -40,9 +40,13 @@ def run(tmp_path_factory):
     """A short run on images of MNIST where they are at hand, else on those of digits."""
     source = "mnist" if os.environ.get("NARROWS_DATA") and "mnist" in named.names() else "digits"
     overrides = [
-        f"data.source={source}", f"data.limit={ROWS}", "train.epochs=2", "net.code_size=8", "objective.name=denoising",
+        f"data.source={source}",
+        f"data.limit={ROWS}",
+        "train.epochs=2",
+        "net.code_size=8",
+        "objective.name=denoising",
         f"name={source}",
-    ]  # fmt: skip
+    ]
     return pipeline.run(recipes.load("default", overrides), tmp_path_factory.mktemp("runs") / "first")
 
 
@@ -466,9 +470,14 @@ def described(tmp_path_factory):
     with open(folder / "meta.csv", "w", newline="") as file:
         csv.writer(file).writerows([("id", "year", "time", "site, city", "note"), *rows])
     overrides = [
-        "data.source=digits", "data.limit=1200", f"data.metadata={folder / 'meta.csv'}", "train.epochs=1",
-        "net.code_size=8", "projection.name=pca", "name=described",
-    ]  # fmt: skip
+        "data.source=digits",
+        "data.limit=1200",
+        f"data.metadata={folder / 'meta.csv'}",
+        "train.epochs=1",
+        "net.code_size=8",
+        "projection.name=pca",
+        "name=described",
+    ]
     return pipeline.run(recipes.load("default", overrides), folder / "run")
 
 

@@ -89,9 +89,7 @@ def test_examples_are_those_of_the_report(finished, page):
         assert shares == pytest.approx([example["share"] for example in cluster["examples"]])
     given, found = page.header["examples"], finished.examples()
     assert given["axes"] == found.centres.shape[1] == 8  # few enough to be given as they are
-    np.testing.assert_array_equal(
-        page.array(given["middles"]).reshape(-1, 8), found.centres.astype(np.float32)
-    )  # fmt: skip
+    np.testing.assert_array_equal(page.array(given["middles"]).reshape(-1, 8), found.centres.astype(np.float32))
 
 
 def test_a_page_of_an_earlier_version_is_given_its_examples_when_opened(finished, page):
@@ -127,8 +125,14 @@ def test_without_the_data_the_page_has_no_pictures_and_all_else(finished):
 
 def test_the_page_knows_the_copies_of_a_run(finished, tmp_path):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
-    lines = ["group,id,row,path,kind,difference", "0,a,8,,first,0", "0,b,3,,exact,0", "1,c,5,,first,0",
-             "1,d,6,,mirrored,0.01", ",e,7,,blank,"]  # fmt: skip
+    lines = [
+        "group,id,row,path,kind,difference",
+        "0,a,8,,first,0",
+        "0,b,3,,exact,0",
+        "1,c,5,,first,0",
+        "1,d,6,,mirrored,0.01",
+        ",e,7,,blank,",
+    ]
     (folder / "duplicates.csv").write_text("\n".join(lines) + "\n")
     reseal(folder)
     bundle = gather(Run(folder), None)
@@ -138,13 +142,21 @@ def test_the_page_knows_the_copies_of_a_run(finished, tmp_path):
     assert bundle.array(known["firsts"]).tolist() == [8, 5]
 
 
-@pytest.mark.parametrize(("file", "old", "new"), [
-    ("duplicates.csv", "0,b,3,", "0,b,99999,"), ("duplicates.csv", "0,b,3,", "0,b,-1,"),
-    ("duplicates.csv", "0,b,3,", "7,b,3,"), ("duplicates.csv", "0,b,3,", "0,b,8,"), ("duplicates.csv", "row", "rwo"),
-    ("duplicates.csv", "0,b,3,", "0,b,three,"),
-    ("predictions.csv", "cluster", "custer"), ("predictions.csv", "id,", "di,"),
-    ("predictions.csv", "test,", "test,x"), ("predictions.csv", "train,", "train,x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("duplicates.csv", "0,b,3,", "0,b,99999,"),
+        ("duplicates.csv", "0,b,3,", "0,b,-1,"),
+        ("duplicates.csv", "0,b,3,", "7,b,3,"),
+        ("duplicates.csv", "0,b,3,", "0,b,8,"),
+        ("duplicates.csv", "row", "rwo"),
+        ("duplicates.csv", "0,b,3,", "0,b,three,"),
+        ("predictions.csv", "cluster", "custer"),
+        ("predictions.csv", "id,", "di,"),
+        ("predictions.csv", "test,", "test,x"),
+        ("predictions.csv", "train,", "train,x"),
+    ],
+)
 def test_a_table_of_a_stranger_is_one_clear_error_that_names_the_file(finished, tmp_path, file, old, new):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     (folder / "duplicates.csv").write_text("group,id,row,path,kind,difference\n0,a,8,,first,0\n0,b,3,,exact,0\n")
@@ -156,11 +168,17 @@ def test_a_table_of_a_stranger_is_one_clear_error_that_names_the_file(finished, 
         gather(Run(folder), None)
 
 
-@pytest.mark.parametrize("change", [
-    {"map.npy": np.zeros((299, 2))}, {"map.npy": np.zeros((300, 3))}, {"map.npy": np.full((300, 2), np.nan)},
-    {"neighbours.npz": np.zeros((299, 15), int)}, {"neighbours.npz": np.full((300, 15), 300)},
-    {"neighbours.npz": np.zeros(300, int)},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"map.npy": np.zeros((299, 2))},
+        {"map.npy": np.zeros((300, 3))},
+        {"map.npy": np.full((300, 2), np.nan)},
+        {"neighbours.npz": np.zeros((299, 15), int)},
+        {"neighbours.npz": np.full((300, 15), 300)},
+        {"neighbours.npz": np.zeros(300, int)},
+    ],
+)
 def test_arrays_of_a_stranger_that_do_not_fit_the_rows_are_refused_by_name(finished, tmp_path, change):
     folder = shutil.copytree(finished.folder, tmp_path / "run")
     ((file, array),) = change.items()

@@ -273,13 +273,37 @@ def test_a_split_is_that_of_k_means_on_codes(app):
 # What it refuses
 
 BAD_HOSTS = [
-    "evil.example", "evil.example:8000", "127.0.0.1", "127.0.0.1:80", "127.0.0.1:8001", "localhost", "localhost:80",
-    "127.0.0.1:8000.evil.example", "evil.example#127.0.0.1:8000", "127.0.0.1:8000@evil.example", "0.0.0.0:8000",
-    "[::1]:8000", "[::]:8000", "127.1:8000", "2130706433:8000", "0x7f000001:8000", "127.0.0.1.nip.io:8000",
-    "localhost.evil.example:8000", "LOCALHOST.:8000", "localhost:8000:8000", " 127.0.0.1:8000", "127.0.0.1:8000 ", "",
-    "127.0.0.1:08000", "①27.0.0.1:8000".encode().decode("latin-1"), "192.168.0.1:8000", "a" * 5000, "*", "null",
+    "evil.example",
+    "evil.example:8000",
+    "127.0.0.1",
+    "127.0.0.1:80",
+    "127.0.0.1:8001",
+    "localhost",
+    "localhost:80",
+    "127.0.0.1:8000.evil.example",
+    "evil.example#127.0.0.1:8000",
+    "127.0.0.1:8000@evil.example",
+    "0.0.0.0:8000",
+    "[::1]:8000",
+    "[::]:8000",
+    "127.1:8000",
+    "2130706433:8000",
+    "0x7f000001:8000",
+    "127.0.0.1.nip.io:8000",
+    "localhost.evil.example:8000",
+    "LOCALHOST.:8000",
+    "localhost:8000:8000",
+    " 127.0.0.1:8000",
+    "127.0.0.1:8000 ",
+    "",
+    "127.0.0.1:08000",
+    "①27.0.0.1:8000".encode().decode("latin-1"),
+    "192.168.0.1:8000",
+    "a" * 5000,
+    "*",
+    "null",
     "http://127.0.0.1:8000",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("host", BAD_HOSTS)
@@ -298,10 +322,19 @@ def raw(app, method, path, headers, body=b"", query=b""):
 
     async def go():
         scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": path, "raw_path": path.encode("utf-8", "replace"), "query_string": query, "root_path": "",
-            "headers": headers, "client": ("127.0.0.1", 5), "server": ("127.0.0.1", 8000),
-        }  # fmt: skip
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode("utf-8", "replace"),
+            "query_string": query,
+            "root_path": "",
+            "headers": headers,
+            "client": ("127.0.0.1", 5),
+            "server": ("127.0.0.1", 8000),
+        }
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive():
@@ -317,9 +350,11 @@ def raw(app, method, path, headers, body=b"", query=b""):
 
 
 GOOD = [
-    (b"host", HOST.encode()), (b"authorization", f"Bearer {TOKEN}".encode()), (b"origin", f"http://{HOST}".encode()),
+    (b"host", HOST.encode()),
+    (b"authorization", f"Bearer {TOKEN}".encode()),
+    (b"origin", f"http://{HOST}".encode()),
     (b"content-type", b"application/json"),
-]  # fmt: skip
+]
 
 
 def test_two_hosts_or_none_are_refused(app):
@@ -343,12 +378,16 @@ def test_every_route_of_the_api_wants_the_token(app, given):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"origin": "http://evil.example"}, {"origin": "null"}, {"origin": f"https://{HOST}"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": f"https://{HOST}"},
         {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"}, {"origin": "http://127.0.0.1:8001"}, {"origin": f"http://{HOST}.evil.example"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "http://127.0.0.1:8001"},
+        {"origin": f"http://{HOST}.evil.example"},
         {"origin": None},
     ],
-)  # fmt: skip
+)
 def test_another_page_cannot_change_anything(app, opened, changed):
     before = opened.log.path.read_bytes()
     for path, body in [*POSTS.items(), (PLACE, None)]:
@@ -422,17 +461,27 @@ def test_rows_that_are_not_there_are_refused(app, row):
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/api/draw", {"at": [0]}), ("/api/draw", {"at": ["a", 0]}), ("/api/draw", {"at": [1e30, 0]}),
+        ("/api/draw", {"at": [0]}),
+        ("/api/draw", {"at": ["a", 0]}),
+        ("/api/draw", {"at": [1e30, 0]}),
         ("/api/draw", {}),
-        ("/api/draw", {"codes": [[0]]}), ("/api/draw", {"codes": [[0] * 8] * 65}), ("/api/draw", {"codes": []}),
-        ("/api/draw", {"between": [0, 300], "steps": 3}), ("/api/draw", {"between": [0, 1], "steps": 10**9}),
-        ("/api/draw", {"around": 0, "spread": 1, "n": 10**9, "seed": 0}), ("/api/draw", {"at": [True, 0]}),
-        ("/api/split", {"rows": [0], "parts": 2}), ("/api/split", {"rows": [0, 1], "parts": 10**6}),
-        ("/api/split", {"rows": "all", "parts": 2}), ("/api/folders", {"rows": [0], "how": "/elsewhere"}),
-        ("/api/folders", {"rows": [0], "how": "copy", "to": "/elsewhere"}), ("/api/edits", {"after": 0}),
-        ("/api/edits", {"after": "0", "edit": {"path": "/etc"}}), ("/api/parquet", {"rows": [10**12]}),
+        ("/api/draw", {"codes": [[0]]}),
+        ("/api/draw", {"codes": [[0] * 8] * 65}),
+        ("/api/draw", {"codes": []}),
+        ("/api/draw", {"between": [0, 300], "steps": 3}),
+        ("/api/draw", {"between": [0, 1], "steps": 10**9}),
+        ("/api/draw", {"around": 0, "spread": 1, "n": 10**9, "seed": 0}),
+        ("/api/draw", {"at": [True, 0]}),
+        ("/api/split", {"rows": [0], "parts": 2}),
+        ("/api/split", {"rows": [0, 1], "parts": 10**6}),
+        ("/api/split", {"rows": "all", "parts": 2}),
+        ("/api/folders", {"rows": [0], "how": "/elsewhere"}),
+        ("/api/folders", {"rows": [0], "how": "copy", "to": "/elsewhere"}),
+        ("/api/edits", {"after": 0}),
+        ("/api/edits", {"after": "0", "edit": {"path": "/etc"}}),
+        ("/api/parquet", {"rows": [10**12]}),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_refused_in_words(app, path, body):
     answer = ask(app, "POST", path, json=body)
     assert answer.status_code in (400, 409)

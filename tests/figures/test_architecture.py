@@ -10,9 +10,17 @@ from narrows.figures.architecture import MOST_ROWS, inverses, sketch, trace
 from narrows.nets import nets
 
 CLASSIFIER = nn.Sequential(
-    nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 8, 4, padding=2), nn.BatchNorm2d(8),
-    nn.ReLU(), nn.Dropout(0.2), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(392, 10),
-)  # fmt: skip
+    nn.Conv2d(1, 4, 3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(4, 8, 4, padding=2),
+    nn.BatchNorm2d(8),
+    nn.ReLU(),
+    nn.Dropout(0.2),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Linear(392, 10),
+)
 
 
 class Fashion(nn.Module):
@@ -21,13 +29,21 @@ class Fashion(nn.Module):
     def __init__(self):
         super().__init__()
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, 16, 3, 3, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 8, 3, 2, 1), nn.ReLU(),
+            nn.Conv2d(1, 16, 3, 3, 1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 8, 3, 2, 1),
+            nn.ReLU(),
             nn.MaxPool2d(2, 1),
-        )  # fmt: skip
+        )
         self.decoder = nn.Sequential(
-            nn.ConvTranspose2d(8, 16, 3, 2), nn.ReLU(), nn.ConvTranspose2d(16, 8, 5, 3, 1), nn.ReLU(),
-            nn.ConvTranspose2d(8, 1, 2, 2, 1), nn.Tanh(),
-        )  # fmt: skip
+            nn.ConvTranspose2d(8, 16, 3, 2),
+            nn.ReLU(),
+            nn.ConvTranspose2d(16, 8, 5, 3, 1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(8, 1, 2, 2, 1),
+            nn.Tanh(),
+        )
 
     def forward(self, x):
         return self.decoder(self.encoder(x))
@@ -57,9 +73,12 @@ def texts(figure):
 def test_a_stage_is_a_layer_that_computes_with_what_follows_it():
     stages = trace(CLASSIFIER, (1, 28, 28))
     assert [(s.kind, s.extras) for s in stages] == [
-        ("Conv 3×3 s1 p1", ("ReLU",)), ("Max pool 2×2 s2", ()), ("Conv 4×4 s1 p2", ("BN", "ReLU", "Dropout 0.2")),
-        ("Max pool 2×2 s2", ()), ("Flatten · Linear", ()),
-    ]  # fmt: skip
+        ("Conv 3×3 s1 p1", ("ReLU",)),
+        ("Max pool 2×2 s2", ()),
+        ("Conv 4×4 s1 p2", ("BN", "ReLU", "Dropout 0.2")),
+        ("Max pool 2×2 s2", ()),
+        ("Flatten · Linear", ()),
+    ]
     assert [s.outputs for s in stages] == [(4, 28, 28), (4, 14, 14), (8, 15, 15), (8, 7, 7), (10,)]
     assert [s.parameters for s in stages] == [40, 0, 520 + 16, 0, 3930]
 

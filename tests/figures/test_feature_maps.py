@@ -119,8 +119,12 @@ def test_filters_are_drawn_the_largest_first():
     drawn = page(figure)
     side = 56  # dots to a weight
     step = 2 * side + 2 + 8
-    at = {(i, row, column): tuple(drawn[9 + side * row + 20, 9 + step * i + side * column + 20])
-          for i in range(3) for row in range(2) for column in range(2)}  # fmt: skip
+    at = {
+        (i, row, column): tuple(drawn[9 + side * row + 20, 9 + step * i + side * column + 20])
+        for i in range(3)
+        for row in range(2)
+        for column in range(2)
+    }
     assert (at[0, 0, 1], at[1, 1, 0], at[2, 0, 0]) == (BLUE, RED, RED)
     assert (at[0, 0, 0], at[1, 0, 1], at[2, 1, 1]) == (WHITE, WHITE, WHITE)
     assert texts(figure) == ["0: weights of all 3 units, the largest first"]
@@ -145,9 +149,12 @@ def test_weights_of_three_channels_are_colours():
 
 @pytest.mark.parametrize(
     ("net", "shape", "match"),
-    [(nn.Linear(8, 2), (8,), "must be that of images"), (nn.ReLU(), (1, 8, 8), "convolution or a linear layer"),
-     (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8), "first layer that sees images")],
-)  # fmt: skip
+    [
+        (nn.Linear(8, 2), (8,), "must be that of images"),
+        (nn.ReLU(), (1, 8, 8), "convolution or a linear layer"),
+        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8), "first layer that sees images"),
+    ],
+)
 def test_first_layers_that_do_not_see_images_are_refused(net, shape, match):
     with pytest.raises(InputError, match=match):
         first_filters(net, shape)

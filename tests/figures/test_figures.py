@@ -147,9 +147,14 @@ def test_contact_sheet_has_two_labelled_strips():
 
 @pytest.mark.parametrize(
     "images",
-    [np.zeros((0, 1, 8, 8), np.uint8), np.zeros((2, 8, 8), np.uint8), np.zeros((2, 1, 8, 8), np.int64),
-     np.full((1, 1, 8, 8), np.nan), np.zeros((1, 2, 8, 8), np.uint8)],
-)  # fmt: skip
+    [
+        np.zeros((0, 1, 8, 8), np.uint8),
+        np.zeros((2, 8, 8), np.uint8),
+        np.zeros((2, 1, 8, 8), np.int64),
+        np.full((1, 1, 8, 8), np.nan),
+        np.zeros((1, 2, 8, 8), np.uint8),
+    ],
+)
 def test_what_is_not_images_is_refused(images):
     with pytest.raises(InputError, match="images"):
         gallery(images)
@@ -196,9 +201,13 @@ def test_class_colours():
 
 @pytest.mark.parametrize(
     ("points", "classes", "names"),
-    [(np.zeros((3, 3)), np.zeros(3, int), None), (np.zeros((3, 2)), np.zeros(2, int), None),
-     (np.full((3, 2), np.nan), np.zeros(3, int), None), (np.zeros((3, 2)), np.array([0, 1, 2]), ["a"])],
-)  # fmt: skip
+    [
+        (np.zeros((3, 3)), np.zeros(3, int), None),
+        (np.zeros((3, 2)), np.zeros(2, int), None),
+        (np.full((3, 2), np.nan), np.zeros(3, int), None),
+        (np.zeros((3, 2)), np.array([0, 1, 2]), ["a"]),
+    ],
+)
 def test_scatter_refuses_what_does_not_fit(points, classes, names):
     with pytest.raises(InputError):
         scatter(points, classes, names)
@@ -238,19 +247,30 @@ def test_contingency_of_hundreds_of_columns_stays_within_a_page():
     assert len(ax.get_yticklabels()) == 3
 
 
-@pytest.mark.parametrize(("colour", "ink"), [
-    ((1, 1, 1), INK), ((0, 0, 0), "white"), ((0.03, 0.19, 0.42, 1.0), "white"), ((0.87, 0.92, 0.97), INK),
-    ((0, 0, 0, 0.1), INK),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("colour", "ink"),
+    [
+        ((1, 1, 1), INK),
+        ((0, 0, 0), "white"),
+        ((0.03, 0.19, 0.42, 1.0), "white"),
+        ((0.87, 0.92, 0.97), INK),
+        ((0, 0, 0, 0.1), INK),
+    ],
+)
 def test_text_can_be_read_on_any_colour(colour, ink):
     assert ink_on(colour) == ink
 
 
 def test_dark_cells_of_a_sweep_have_white_text_and_shares_are_per_cent():
     figure = sweep_grid(
-        [1, 8], [0.1], np.array([[0.1], [0.9]]), row_setting="batch size", column_setting="learning rate",
-        metric="accuracy", percent=True,
-    )  # fmt: skip
+        [1, 8],
+        [0.1],
+        np.array([[0.1], [0.9]]),
+        row_setting="batch size",
+        column_setting="learning rate",
+        metric="accuracy",
+        percent=True,
+    )
     light, dark = figure.axes[0].texts
     assert (light.get_text(), light.get_color()) == ("10.0 %", INK)
     assert (dark.get_text(), dark.get_color()) == ("90.0 %", "white")
@@ -293,11 +313,14 @@ def test_the_loss_axis_is_logarithmic_only_for_a_wide_span():
     assert loss_curves(HISTORY).axes[0].get_yscale() == "linear"
 
 
-@pytest.mark.parametrize("draw", [
-    lambda ax: loss_curves(HISTORY, ax=ax),
-    lambda ax: scatter(np.eye(2), np.arange(2), ax=ax),
-    lambda ax: contingency(np.eye(2, dtype=int), ["a", "b"], ["c", "d"], ax=ax),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda ax: loss_curves(HISTORY, ax=ax),
+        lambda ax: scatter(np.eye(2), np.arange(2), ax=ax),
+        lambda ax: contingency(np.eye(2, dtype=int), ["a", "b"], ["c", "d"], ax=ax),
+    ],
+)
 def test_ax_is_drawn_on_and_its_figure_returned(draw):
     figure = Figure()
     ax = figure.add_subplot()

@@ -20,9 +20,14 @@ from narrows.recipes import recipe as recipes
 
 MADE = Path(__file__).parent / "made"
 SMALL = (
-    "net.name=dense", "net.hidden=[16]", "net.code_size=4", "train.epochs=3", "projection.name=pca",
-    "data.source=images.npz", "clustering.n_clusters=3",
-)  # fmt: skip
+    "net.name=dense",
+    "net.hidden=[16]",
+    "net.code_size=4",
+    "train.epochs=3",
+    "projection.name=pca",
+    "data.source=images.npz",
+    "clustering.n_clusters=3",
+)
 BEGUN = ("manifest.json", "recipe.toml", "environment.json", "results.json", "tables.json")
 METHODS = ("autoencoder-kmeans", "dec", "idec", "vade", "n2d", "imsat")
 
@@ -48,20 +53,35 @@ def main() -> None:
     np.savez_compressed("images.npz", X=fitted, y=kinds)
     said: dict[str, np.ndarray] = {"fresh": fresh}
 
-    for name, recipe in (("run", recipes.load("default", SMALL)), ("clusters", recipes.load("clusters", (
-        "data.source=images.npz", "clustering.n_clusters=3", "clustering.layouts=1", "clustering.epochs=2",
-        "clustering.code_size=4", "projection.name=pca",
-    )))):  # fmt: skip
+    for name, recipe in (
+        ("run", recipes.load("default", SMALL)),
+        (
+            "clusters",
+            recipes.load(
+                "clusters",
+                (
+                    "data.source=images.npz",
+                    "clustering.n_clusters=3",
+                    "clustering.layouts=1",
+                    "clustering.epochs=2",
+                    "clustering.code_size=4",
+                    "projection.name=pca",
+                ),
+            ),
+        ),
+    ):
         run = pipeline.run(recipe, name)
         found = run.assign(fresh)
         model = run.model()
         said |= {
             f"{name}/codes": coding.encode(model, run.open_source(fresh).values),
             f"{name}/reconstructions": coding.reconstruct(model, run.open_source(fresh).values),
-            f"{name}/clusters": found.clusters, f"{name}/confidence": found.confidence,
-            f"{name}/novelty": found.novelty, f"{name}/map": run.projection().transform(run.array("codes")),
+            f"{name}/clusters": found.clusters,
+            f"{name}/confidence": found.confidence,
+            f"{name}/novelty": found.novelty,
+            f"{name}/map": run.projection().transform(run.array("codes")),
             f"{name}/samples": run.code_distribution().sample(5, 0),
-        }  # fmt: skip
+        }
         shutil.rmtree(Path(name) / "checkpoints")
     shutil.rmtree("clusters/figures")  # those of the other are enough
     Path("clusters/report.html").unlink()
@@ -86,17 +106,25 @@ def main() -> None:
             arguments["rounds"] = 2
         clusterer = deep.methods.get(name)(n_clusters=3, seed=0, **arguments).fit(values, Stages())
         clusterer.save(name)
-        said |= {f"{name}/shares": clusterer.assign(narrows.open(fresh).values),
-                 f"{name}/codes": clusterer.embed(narrows.open(fresh).values)}  # fmt: skip
+        said |= {
+            f"{name}/shares": clusterer.assign(narrows.open(fresh).values),
+            f"{name}/codes": clusterer.embed(narrows.open(fresh).values),
+        }
     zipped = narrows.ImageClusterer(3, layouts=1, random_state=0).fit(fitted)
     zipped.save("image-clusterer.zip")
-    said |= {"image-clusterer/shares": zipped.predict_proba(fresh), "image-clusterer/codes": zipped.transform(fresh),
-             "image-clusterer/novelty": zipped.novelty(fresh)}  # fmt: skip
+    said |= {
+        "image-clusterer/shares": zipped.predict_proba(fresh),
+        "image-clusterer/codes": zipped.transform(fresh),
+        "image-clusterer/novelty": zipped.novelty(fresh),
+    }
     dense = {"name": "dense", "hidden": [8]}
     autoencoder = narrows.Autoencoder(code_size=3, net=dense, epochs=2, random_state=0).fit(fitted)
     autoencoder.save("autoencoder")
-    said |= {"autoencoder/codes": autoencoder.transform(fresh), "autoencoder/novelty": autoencoder.novelty(fresh),
-             "autoencoder/samples": autoencoder.sample(4, random_state=0)}  # fmt: skip
+    said |= {
+        "autoencoder/codes": autoencoder.transform(fresh),
+        "autoencoder/novelty": autoencoder.novelty(fresh),
+        "autoencoder/samples": autoencoder.sample(4, random_state=0),
+    }
     kmeans = narrows.NeuralKMeans(3, epochs=2, random_state=0).fit(fitted)
     kmeans.save("neural-kmeans")
     said |= {"neural-kmeans/distances": kmeans.transform(fresh), "neural-kmeans/novelty": kmeans.novelty(fresh)}

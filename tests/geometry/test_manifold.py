@@ -23,9 +23,12 @@ print(sum(umap_.smooth_knn_dist.stats.cache_hits.values()))
 
 def laid_out(path, **environment):
     done = subprocess.run(
-        [sys.executable, "-c", LAID_OUT, str(path)], capture_output=True, text=True, check=False,
+        [sys.executable, "-c", LAID_OUT, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, **environment},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return np.load(path), int(done.stdout)
 

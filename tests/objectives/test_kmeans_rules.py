@@ -9,8 +9,16 @@ from narrows.studies.worked import kmeans_update as page
 from narrows.training.loop import train
 from narrows.training.settings import Settings
 
-PLAIN = {"optimizer": "sgd", "momentum": 0.0, "schedule": "constant", "warmup": 0.0, "clip": 0.0, "keep": "last",
-         "shuffle": False, "precision": "float32"}  # fmt: skip
+PLAIN = {
+    "optimizer": "sgd",
+    "momentum": 0.0,
+    "schedule": "constant",
+    "warmup": 0.0,
+    "clip": 0.0,
+    "keep": "last",
+    "shuffle": False,
+    "precision": "float32",
+}
 
 
 def model_of(centers, shape, **objective):
@@ -126,11 +134,14 @@ def test_a_training_that_was_stopped_makes_the_same_repairs(digits, tmp_path):
         assert torch.equal(tensor, resumed.state_dict()[name]), name
 
 
-@pytest.mark.parametrize(("net", "arguments", "match"), [
-    ("neural-kmeans", {"update": "cells"}, "objective.update"),
-    ("neural-kmeans", {"repair": -1}, "objective.repair"),
-    ("dense", {"repair": 10}, "network without centres"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("net", "arguments", "match"),
+    [
+        ("neural-kmeans", {"update": "cells"}, "objective.update"),
+        ("neural-kmeans", {"repair": -1}, "objective.repair"),
+        ("dense", {"repair": 10}, "network without centres"),
+    ],
+)
 def test_arguments_that_make_no_sense_are_refused(net, arguments, match):
     with pytest.raises(RecipeError, match=match):
         Model((6,), {"name": net, "code_size": 3}, {"name": "kmeans", **arguments})

@@ -37,11 +37,12 @@ def make(kind, seed):
     found = signals.of_run(results, _history(rng, kind), **_arrays(rng, kind, count, clusters))
     if kind == "contradictory":  # what is measured praises, what is seen warns
         found += [
-            signals.dead_dimensions(np.ones((9, 4))), signals.mode_collapse(np.array([980, 10, 10])),
+            signals.dead_dimensions(np.ones((9, 4))),
+            signals.mode_collapse(np.array([980, 10, 10])),
             signals.dead_centres(np.array([5, 0, 0])),
             signals.against_baseline(0.3, 0.6, 500, "matching clusters with labels", "k-means on the raw values"),
             signals.posterior_collapse(np.zeros(4)),
-        ][seed : seed + 2]  # fmt: skip
+        ][seed : seed + 2]
     tables["signals"] = [vars(signal) for signal in found]
     return json.loads(json.dumps(results).replace("Infinity", "1e999")), tables
 
@@ -52,17 +53,29 @@ def _figures(rng, count, clusters, *, images, good):
     psnr = rng.uniform(12, 30)
     labelled = int(count * rng.choice([1, 0.3])) or 1
     results = {
-        "data/images": count, "data/test": count // 5, "data/valid": count // 10, "data/train": count // 2,
-        "data/skipped": int(rng.integers(0, 3)), "data/classes": int(rng.integers(1, 12)), "data/labelled": labelled,
-        "codes/size": int(rng.integers(1, 33)), "codes/dead": int(rng.integers(0, 2)),
-        "clustering/n_clusters": clusters, "clustering/asked": clusters + int(rng.integers(0, 2)),
+        "data/images": count,
+        "data/test": count // 5,
+        "data/valid": count // 10,
+        "data/train": count // 2,
+        "data/skipped": int(rng.integers(0, 3)),
+        "data/classes": int(rng.integers(1, 12)),
+        "data/labelled": labelled,
+        "codes/size": int(rng.integers(1, 33)),
+        "codes/dead": int(rng.integers(0, 2)),
+        "clustering/n_clusters": clusters,
+        "clustering/asked": clusters + int(rng.integers(0, 2)),
         "clustering/silhouette": rng.uniform(-0.2, 0.95) if not good else rng.uniform(0.5, 0.95),
-        "duplicates/groups": int(rng.integers(0, 3)), "duplicates/blank": int(rng.integers(0, 3)),
+        "duplicates/groups": int(rng.integers(0, 3)),
+        "duplicates/blank": int(rng.integers(0, 3)),
         "projection/trustworthiness": rng.uniform(0.6, 1),
-        "train/epochs": int(rng.integers(1, 30)), "train/loss": rng.normal(), "train/valid_loss": rng.normal(),
-        "probe/linear_accuracy": better, "probe/pca_linear_accuracy": worse, "probe/majority_accuracy": 0.2,
+        "train/epochs": int(rng.integers(1, 30)),
+        "train/loss": rng.normal(),
+        "train/valid_loss": rng.normal(),
+        "probe/linear_accuracy": better,
+        "probe/pca_linear_accuracy": worse,
+        "probe/majority_accuracy": 0.2,
         "probe/rows": max(1, labelled // 5),
-    }  # fmt: skip
+    }
     results |= {
         "duplicates/rows": 2 * results["duplicates/groups"],
         "duplicates/exact": results["duplicates/groups"] // 2,
@@ -73,10 +86,15 @@ def _figures(rng, count, clusters, *, images, good):
     if images:
         error, spread = 10 ** (-psnr / 10), rng.uniform(0.01, 0.1)
         results |= {
-            "reconstruction/psnr": psnr, "reconstruction/pca_psnr": psnr - decibels, "reconstruction/mse": error,
-            "reconstruction/pca_mse": error * rng.uniform(0.3, 3), "reconstruction/variance": spread,
-            "reconstruction/rows": count // 5 or 1, "denoising/psnr": psnr, "denoising/corrupted_psnr": psnr - decibels,
-        }  # fmt: skip
+            "reconstruction/psnr": psnr,
+            "reconstruction/pca_psnr": psnr - decibels,
+            "reconstruction/mse": error,
+            "reconstruction/pca_mse": error * rng.uniform(0.3, 3),
+            "reconstruction/variance": spread,
+            "reconstruction/rows": count // 5 or 1,
+            "denoising/psnr": psnr,
+            "denoising/corrupted_psnr": psnr - decibels,
+        }
     else:
         results |= {"reconstruction/explained": better, "reconstruction/pca_explained": worse - rng.integers(0, 2)}
     return results
@@ -84,32 +102,54 @@ def _figures(rng, count, clusters, *, images, good):
 
 def _tables(rng, count, clusters, results, *, images):
     listed = [
-        {"cluster": c, "size": 1 + c, "share": (1 + c) / 99, "label": "8" if c % 2 else None, "labelled": 1,
-         "purity": 1.0 if c % 2 else None, "matched": "1" if c % 3 else None, "figure": None}
+        {
+            "cluster": c,
+            "size": 1 + c,
+            "share": (1 + c) / 99,
+            "label": "8" if c % 2 else None,
+            "labelled": 1,
+            "purity": 1.0 if c % 2 else None,
+            "matched": "1" if c % 3 else None,
+            "figure": None,
+        }
         for c in range(clusters)
-    ]  # fmt: skip
+    ]
     data = {
-        "kind": "images" if images else "vectors", "shape": [1, 8, 8] if images else [int(rng.integers(1, 9))],
-        "held_out": bool(rng.random() < 0.8), "label_names": ["1", "8"], "notes": [],
-    }  # fmt: skip
+        "kind": "images" if images else "vectors",
+        "shape": [1, 8, 8] if images else [int(rng.integers(1, 9))],
+        "held_out": bool(rng.random() < 0.8),
+        "label_names": ["1", "8"],
+        "notes": [],
+    }
     if rng.random() < 0.3:
         data |= {"limit": count, "available": count + 1}
     outliers = [{"id": "a", "row": 0, "cluster": 0, "distance": rng.uniform(), "error": 10 ** rng.uniform(-40, 3)}]
-    group = {"size": 2, "rows": [{"id": "a", "row": 0, "kind": "first", "difference": 0.0},
-                                 {"id": "b", "row": 1, "kind": "mirrored", "difference": 0.01}]}  # fmt: skip
+    group = {
+        "size": 2,
+        "rows": [
+            {"id": "a", "row": 0, "kind": "first", "difference": 0.0},
+            {"id": "b", "row": 1, "kind": "mirrored", "difference": 0.01},
+        ],
+    }
     copies = {
         "groups": results["duplicates/groups"] * [group],
         "blank": [{"id": "c", "row": 2}] * results["duplicates/blank"],
     }
     shaped, everything = bool(rng.random() < 0.7), bool(rng.random() < 0.5)
     learned = {
-        "network": "train" if shaped else "all", "decoder": "train" if shaped or everything else "all",
+        "network": "train" if shaped else "all",
+        "decoder": "train" if shaped or everything else "all",
         "parts_clusters": not shaped,
-    }  # fmt: skip
+    }
     return {
-        "name": "made up", "data": data, "clusters": listed, "outliers": outliers, "copies": copies, "learned": learned,
+        "name": "made up",
+        "data": data,
+        "clusters": listed,
+        "outliers": outliers,
+        "copies": copies,
+        "learned": learned,
         "network": {"trains_decoder": True, "shaped_by_decoder": shaped},
-    }  # fmt: skip
+    }
 
 
 def _history(rng, kind):
@@ -210,11 +250,24 @@ def test_the_reader_sees_a_contradiction(pair):
 
 @pytest.mark.parametrize(
     "text",
-    ["it still fell by 202.5 %", "fell by 1309.6 %", "780 of 700 pairs", "1 pair of images are the same", "1 rows",
-     "1 groups of copies", "2 copy",
-     "2 image", "a silhouette of -0.00)", "nan", "7e-05 more", "None of", "1,797 cluster",
-     "\u22127.3 % of the variance", "there are 1,000,000,000,000,000,000 pairs"],
-)  # fmt: skip
+    [
+        "it still fell by 202.5 %",
+        "fell by 1309.6 %",
+        "780 of 700 pairs",
+        "1 pair of images are the same",
+        "1 rows",
+        "1 groups of copies",
+        "2 copy",
+        "2 image",
+        "a silhouette of -0.00)",
+        "nan",
+        "7e-05 more",
+        "None of",
+        "1,797 cluster",
+        "\u22127.3 % of the variance",
+        "there are 1,000,000,000,000,000,000 pairs",
+    ],
+)
 def test_the_reader_sees_a_fault(text):
     assert faults(text)
 

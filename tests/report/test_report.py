@@ -15,13 +15,36 @@ from narrows.report import build
 from narrows.report.numbers import METRICS, NBSP, difference, written
 
 PICTURES = [
-    "curves", "reconstruction", "denoising", "samples-normal", "samples-fitted", "map-clusters", "map-labels",
-    "cluster-00", "outliers", "duplicates", "contingency", "architecture", "feature-maps", "filters",
-]  # fmt: skip
+    "curves",
+    "reconstruction",
+    "denoising",
+    "samples-normal",
+    "samples-fitted",
+    "map-clusters",
+    "map-labels",
+    "cluster-00",
+    "outliers",
+    "duplicates",
+    "contingency",
+    "architecture",
+    "feature-maps",
+    "filters",
+]
 SECTIONS = [
-    "pile", "map", "clusters", "contingency", "reconstruction", "denoising", "samples", "outliers", "duplicates",
-    "probe", "network", "training", "made",
-]  # fmt: skip
+    "pile",
+    "map",
+    "clusters",
+    "contingency",
+    "reconstruction",
+    "denoising",
+    "samples",
+    "outliers",
+    "duplicates",
+    "probe",
+    "network",
+    "training",
+    "made",
+]
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 1111 }}", "</style>", "a\nb&amp;"]
 
 
@@ -64,8 +87,14 @@ def folder(tmp_path):
     }
     tables = {
         "name": "demo",
-        "data": {"source": "photos", "kind": "images", "shape": [1, 8, 8], "label_names": HOSTILE, "held_out": True,
-                 "notes": HOSTILE},
+        "data": {
+            "source": "photos",
+            "kind": "images",
+            "shape": [1, 8, 8],
+            "label_names": HOSTILE,
+            "held_out": True,
+            "notes": HOSTILE,
+        },
         "skipped": [{"path": f"{HOSTILE[1]}{i}", "reason": "broken"} for i in range(13)],
         "contingency": {"clusters": ["0", "1"], "labels": HOSTILE[:2], "counts": [[19, 1], [2, 18]], "matched": [0, 1]},
         "clusters": [
@@ -74,15 +103,20 @@ def folder(tmp_path):
         ],
         "outliers": [{"id": HOSTILE[0], "cluster": 0, "distance": 1.5, "error": None}],
         "copies": {
-            "groups": [{"size": 20, "rows": [
-                {"id": HOSTILE[0], "row": 3, "kind": "first", "difference": 0.0},
-                {"id": HOSTILE[1], "row": 4, "kind": "mirrored, cropped", "difference": 0.0123},
-            ]}],
+            "groups": [
+                {
+                    "size": 20,
+                    "rows": [
+                        {"id": HOSTILE[0], "row": 3, "kind": "first", "difference": 0.0},
+                        {"id": HOSTILE[1], "row": 4, "kind": "mirrored, cropped", "difference": 0.0123},
+                    ],
+                }
+            ],
             "blank": [{"id": HOSTILE[0], "row": 9}],
         },
         "notes": HOSTILE,
         "signals": [{"name": "dead centres", "severity": "warning", "sentence": HOSTILE[0], "numbers": {"dead": 1}}],
-    }  # fmt: skip
+    }
     write(tmp_path, results, tables)
     (tmp_path / "recipe.toml").write_text(f"name = 'x' # {HOSTILE[0]}\n")
     (tmp_path / "environment.json").write_text(
@@ -287,10 +321,13 @@ def test_a_sheet_is_described_by_what_it_shows(folder):
     assert "Examples of the parts of cluster 0, which hold 75.0 %, 25.0 % of it; then its least typical images" in html
 
 
-@pytest.mark.parametrize("other", [
-    {"network": {"trains_decoder": True, "shaped_by_decoder": False}},
-    {"encoder": {"title": "k-means on patches", "is_baseline": False}},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"network": {"trains_decoder": True, "shaped_by_decoder": False}},
+        {"encoder": {"title": "k-means on patches", "is_baseline": False}},
+    ],
+)
 def test_a_plain_autoencoder_is_spoken_of_only_where_there_is_one(folder, other):
     assert "because a plain autoencoder does not arrange its codes as" in Page(build(folder)).text
     results, tables = read(folder)
@@ -329,33 +366,51 @@ def test_same_folder_same_bytes(folder):
 
 @pytest.mark.parametrize(
     ("value", "kind", "text"),
-    [(1797, "count", "1,797"), (0.8531, "share", "85.3 %"), (24.4, "dB", "24.40 dB"), (-0.25, "score", "\u22120.250"),
-     (0.0123456, "error", "0.01235"), (0.04, "seconds", "40 ms"), (95, "seconds", "1 min 35 s"),
-     (-0.0004, "score", "0.000"), (0.9999, "share", "more than 99.9 %"), (0.0002, "share", "less than 0.1 %"),
-     (1.3, "share", "–"), (-13.096, "variance", "below 0 %"), (-0.0, "dB", "0.00 dB"), (1e-45, "error", "1 × 10⁻⁴⁵"),
-     (-1, "count", "–"), (2.5, "count", "–"), (7500, "seconds", "2 h 5 min"),
-     (23412.2, "speed", "23,412 per second"), (None, "dB", "–"), (math.nan, "dB", "–")],
-)  # fmt: skip
+    [
+        (1797, "count", "1,797"),
+        (0.8531, "share", "85.3 %"),
+        (24.4, "dB", "24.40 dB"),
+        (-0.25, "score", "\u22120.250"),
+        (0.0123456, "error", "0.01235"),
+        (0.04, "seconds", "40 ms"),
+        (95, "seconds", "1 min 35 s"),
+        (-0.0004, "score", "0.000"),
+        (0.9999, "share", "more than 99.9 %"),
+        (0.0002, "share", "less than 0.1 %"),
+        (1.3, "share", "–"),
+        (-13.096, "variance", "below 0 %"),
+        (-0.0, "dB", "0.00 dB"),
+        (1e-45, "error", "1 × 10⁻⁴⁵"),
+        (-1, "count", "–"),
+        (2.5, "count", "–"),
+        (7500, "seconds", "2 h 5 min"),
+        (23412.2, "speed", "23,412 per second"),
+        (None, "dB", "–"),
+        (math.nan, "dB", "–"),
+    ],
+)
 def test_numbers_are_written_with_their_units(value, kind, text):
     assert written(value, kind).replace(NBSP, " ") == text
 
 
 @pytest.mark.parametrize(
     ("name", "ours", "baseline", "expected"),
-    [("reconstruction/psnr", 24.4, 18.6, ("5.80 dB better", "better")),
-     ("reconstruction/psnr", 18.7, 18.6, ("about the same", "same")),
-     ("reconstruction/mse", 0.02, 0.01, ("2.0 × more", "worse")),
-     ("reconstruction/mse", 0.005, 0.01, ("2.0 × less", "better")),
-     ("reconstruction/explained", 0.995, 0.99, ("0.5 points better", "better")),
-     ("clustering/accuracy", 0.5, 0.6, ("10.0 points worse", "worse")),
-     ("clustering/nmi", 0.52, 0.5, ("0.020 better", "better")),
-     ("reconstruction/psnr", 25.0, 58.92, ("at least 33.92 dB worse", "worse")),
-     ("reconstruction/mse", 1e-80, 1e30, ("over 1,000 × less", "better")),
-     ("reconstruction/mse", 1e300, 1e-300, ("over 1,000 × more", "worse")),
-     ("reconstruction/explained", -13.0, -1.0, ("7.0 × more error", "worse")),
-     ("reconstruction/explained", -0.2, -0.21, ("about the same", "same")),
-     ("clustering/silhouette", 0.27, 0.11, ("not comparable", "same"))],
-)  # fmt: skip
+    [
+        ("reconstruction/psnr", 24.4, 18.6, ("5.80 dB better", "better")),
+        ("reconstruction/psnr", 18.7, 18.6, ("about the same", "same")),
+        ("reconstruction/mse", 0.02, 0.01, ("2.0 × more", "worse")),
+        ("reconstruction/mse", 0.005, 0.01, ("2.0 × less", "better")),
+        ("reconstruction/explained", 0.995, 0.99, ("0.5 points better", "better")),
+        ("clustering/accuracy", 0.5, 0.6, ("10.0 points worse", "worse")),
+        ("clustering/nmi", 0.52, 0.5, ("0.020 better", "better")),
+        ("reconstruction/psnr", 25.0, 58.92, ("at least 33.92 dB worse", "worse")),
+        ("reconstruction/mse", 1e-80, 1e30, ("over 1,000 × less", "better")),
+        ("reconstruction/mse", 1e300, 1e-300, ("over 1,000 × more", "worse")),
+        ("reconstruction/explained", -13.0, -1.0, ("7.0 × more error", "worse")),
+        ("reconstruction/explained", -0.2, -0.21, ("about the same", "same")),
+        ("clustering/silhouette", 0.27, 0.11, ("not comparable", "same")),
+    ],
+)
 def test_differences_say_which_way(name, ours, baseline, expected):
     text, judged = difference(METRICS[name], ours, baseline)
     assert (text.replace(NBSP, " "), judged) == expected

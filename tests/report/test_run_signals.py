@@ -27,9 +27,13 @@ def run(tmp_path_factory):
     values[:80, :, 2:6, 2:6] += 150
     values[80:, :, :, 3] += 180
     return make(
-        tmp_path_factory.mktemp("runs") / "r", values, "clustering.n_clusters=3", "net.width=4", "net.code_size=4",
+        tmp_path_factory.mktemp("runs") / "r",
+        values,
+        "clustering.n_clusters=3",
+        "net.width=4",
+        "net.code_size=4",
         labels=np.repeat([0, 1], 80),
-    )  # fmt: skip
+    )
 
 
 def test_signals_are_kept_and_reported(run):
@@ -37,8 +41,10 @@ def test_signals_are_kept_and_reported(run):
     assert all(set(signal) == {"name", "severity", "sentence", "numbers"} for signal in found)
     assert found
     html = (run.folder / "report.html").read_text(encoding="utf-8")
-    assert all(signal["sentence"].replace("\N{NO-BREAK SPACE}", " ") in html.replace("\N{NO-BREAK SPACE}", " ")
-               for signal in found)  # fmt: skip
+    assert all(
+        signal["sentence"].replace("\N{NO-BREAK SPACE}", " ") in html.replace("\N{NO-BREAK SPACE}", " ")
+        for signal in found
+    )
     assert "judge" in run.manifest["stages"]
 
 
@@ -84,8 +90,15 @@ def test_a_sheet_shows_the_examples_of_its_cluster(run):
 
 def test_vectors_have_a_sketch_and_no_feature_maps(tmp_path):
     values = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
-    run = make(tmp_path / "r", values, "net.code_size=2", "objective.name=variational", "objective.beta=100.0",
-               "train.epochs=30", "train.lr=0.02")  # fmt: skip
+    run = make(
+        tmp_path / "r",
+        values,
+        "net.code_size=2",
+        "objective.name=variational",
+        "objective.beta=100.0",
+        "train.epochs=30",
+        "train.lr=0.02",
+    )
     names = {path.stem for path in (run.folder / "figures").glob("*.png")}
     assert "architecture" in names
     assert not {"feature-maps", "filters"} & names

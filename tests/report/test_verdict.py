@@ -8,12 +8,22 @@ from narrows.wording import NBSP
 IMAGES = {"data": {"kind": "images", "shape": [1, 28, 28], "held_out": True}}
 VECTORS = {"data": {"kind": "vectors", "shape": [20], "held_out": True}}
 GOOD = {
-    "data/images": 70000, "data/test": 10000, "data/skipped": 0, "codes/size": 32, "codes/dead": 0,
-    "reconstruction/psnr": 25.06, "reconstruction/pca_psnr": 18.56,
-    "data/classes": 10, "clustering/n_clusters": 10, "clustering/asked": 10,
-    "clustering/accuracy": 0.742, "clustering/pixels_accuracy": 0.534,
-    "clustering/silhouette": 0.21, "clustering/pixels_silhouette": 0.06, "projection/trustworthiness": 0.97,
-}  # fmt: skip
+    "data/images": 70000,
+    "data/test": 10000,
+    "data/skipped": 0,
+    "codes/size": 32,
+    "codes/dead": 0,
+    "reconstruction/psnr": 25.06,
+    "reconstruction/pca_psnr": 18.56,
+    "data/classes": 10,
+    "clustering/n_clusters": 10,
+    "clustering/asked": 10,
+    "clustering/accuracy": 0.742,
+    "clustering/pixels_accuracy": 0.534,
+    "clustering/silhouette": 0.21,
+    "clustering/pixels_silhouette": 0.06,
+    "projection/trustworthiness": 0.97,
+}
 UNLABELLED = {key: value for key, value in GOOD.items() if "accuracy" not in key} | {"clustering/silhouette": 0.83}
 SIGNAL = {"name": "dead centres", "severity": "serious", "sentence": "Dead.", "numbers": {}}
 CLEAR = "Nothing stood out that calls for special care."
@@ -102,10 +112,13 @@ def test_what_a_network_that_saw_all_rows_was_tested_on_is_said():
     assert "saw all" not in told(few, CLUSTERED | together)[0]  # so did PCA
 
 
-@pytest.mark.parametrize("tables", [
-    {"learned": {"network": "all", "decoder": "all", "parts_clusters": True}},
-    {"learned": None, "clusterings": []},  # a run of a former version
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "tables",
+    [
+        {"learned": {"network": "all", "decoder": "all", "parts_clusters": True}},
+        {"learned": None, "clusterings": []},  # a run of a former version
+    ],
+)
 def test_a_decoder_is_not_held_against_pca_on_rows_that_it_alone_has_seen(tables):
     first, _, third = told(GOOD | {"data/test": 45}, CLUSTERED | tables)
     assert first.endswith(
@@ -259,9 +272,13 @@ def test_one_thing_to_be_careful_about():
 
 def test_vectors():
     results = {
-        "data/images": 100, "codes/size": 4, "reconstruction/explained": 0.95, "reconstruction/pca_explained": 0.9,
-        "clustering/n_clusters": 3, "clustering/accuracy": 0.9,
-    }  # fmt: skip
+        "data/images": 100,
+        "codes/size": 4,
+        "reconstruction/explained": 0.95,
+        "reconstruction/pca_explained": 0.9,
+        "clustering/n_clusters": 3,
+        "clustering/accuracy": 0.9,
+    }
     assert told(results, VECTORS) == [
         "The pile held 100 vectors of 20 numbers, and codes of 4 numbers keep much more of each than PCA at the same "
         "size: 95.0 % of the variance comes back against 90.0 %, and PCA leaves 2.0 times the squared error.",
@@ -390,7 +407,7 @@ def test_codes_that_tell_nothing_keep_nothing_whatever_is_measured(name):
         (signal("mode collapse of samples", "serious"), ", with a silhouette of 0.83."),
         (signal("dead centres", dead=1, clusters=10), ", with a silhouette of 0.83."),
     ],
-)  # fmt: skip
+)
 def test_groups_are_not_distinct_where_a_signal_says_otherwise(found, clause):
     assert "which suggests distinct groups" in told(UNLABELLED)[1]
     second = told(UNLABELLED, IMAGES | {"signals": [found]})[1]
@@ -419,11 +436,13 @@ def test_notes_alone_are_no_warnings_but_are_said():
 
 @pytest.mark.parametrize(
     ("count", "asked", "text"),
-    [(1, 3, "sorted into 1 cluster (3 were asked for), so nothing was told apart."),
-     (1, 1, "sorted into 1 cluster (the number set beforehand), so nothing was told apart."),
-     (2, 1, "sorted into 2 clusters (1 was asked for), hardly"),
-     (40, 40, "sorted into 40 clusters (the number set beforehand), no fewer than there are images, so nothing")],
-)  # fmt: skip
+    [
+        (1, 3, "sorted into 1 cluster (3 were asked for), so nothing was told apart."),
+        (1, 1, "sorted into 1 cluster (the number set beforehand), so nothing was told apart."),
+        (2, 1, "sorted into 2 clusters (1 was asked for), hardly"),
+        (40, 40, "sorted into 40 clusters (the number set beforehand), no fewer than there are images, so nothing"),
+    ],
+)
 def test_one_cluster_and_one_for_each_row_tell_nothing(count, asked, text):
     numbers = {"data/classes": 0, "data/images": 40, "clustering/n_clusters": count, "clustering/asked": asked}
     assert text in told(GOOD | numbers)[1]
@@ -445,10 +464,19 @@ def test_labels_of_one_class_judge_nothing():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("clustering/accuracy", 2.025), ("clustering/accuracy", -0.1), ("clustering/silhouette", 13.0),
-     ("reconstruction/explained", 1.5), ("data/images", -3), ("data/images", 1e300), ("data/skipped", 1.5),
-     ("clustering/n_clusters", 2.5), ("projection/trustworthiness", -40), ("data/test", -1)],
-)  # fmt: skip
+    [
+        ("clustering/accuracy", 2.025),
+        ("clustering/accuracy", -0.1),
+        ("clustering/silhouette", 13.0),
+        ("reconstruction/explained", 1.5),
+        ("data/images", -3),
+        ("data/images", 1e300),
+        ("data/skipped", 1.5),
+        ("clustering/n_clusters", 2.5),
+        ("projection/trustworthiness", -40),
+        ("data/test", -1),
+    ],
+)
 def test_a_number_beyond_its_domain_is_not_known(name, value):
     assert told(GOOD | {name: value}) == told({key: number for key, number in GOOD.items() if key != name})
 
@@ -480,12 +508,19 @@ def test_errors_of_outliers_are_held_against_the_mean_in_their_own_unit():
 
 @pytest.mark.parametrize(
     ("results", "text"),
-    [({}, ""), ({"train/epochs": 1, "codes/dead": 0}, "codes that carry nothing"),
-     ({"train/epochs": 3}, "a loss that was still falling"),
-     ({"train/epochs": 6, "train/valid_loss": 1.0},
-      "learning by heart, a loss that stopped improving and a loss that was still falling"),
-     ({"clustering/n_clusters": 3, "clustering/accuracy": 0.5},
-      "clusters without members or with nearly everything and scores that chance would explain")],
-)  # fmt: skip
+    [
+        ({}, ""),
+        ({"train/epochs": 1, "codes/dead": 0}, "codes that carry nothing"),
+        ({"train/epochs": 3}, "a loss that was still falling"),
+        (
+            {"train/epochs": 6, "train/valid_loss": 1.0},
+            "learning by heart, a loss that stopped improving and a loss that was still falling",
+        ),
+        (
+            {"clustering/n_clusters": 3, "clustering/accuracy": 0.5},
+            "clusters without members or with nearly everything and scores that chance would explain",
+        ),
+    ],
+)
 def test_only_what_could_be_looked_for_was_looked_for(results, text):
     assert looked_for(results) == text

@@ -224,10 +224,13 @@ def test_a_file_of_each_kind_of_a_study(tmp_path_factory, tmp_path, becomes):
     for path in files:
         path.unlink()
         becomes(path, content)
-        refusals(path.name, [
-            lambda: ask("study", "polygons", "--quick", "--resume", "--out", place),
-            lambda: ask("study", "polygons", "--rebuild", "--out", place, "--keep", tmp_path / "kept"),
-        ])  # fmt: skip
+        refusals(
+            path.name,
+            [
+                lambda: ask("study", "polygons", "--quick", "--resume", "--out", place),
+                lambda: ask("study", "polygons", "--rebuild", "--out", place, "--keep", tmp_path / "kept"),
+            ],
+        )
         shutil.rmtree(place)
         shutil.copytree(made, place)
     assert studies.load("polygons").name == "polygons"

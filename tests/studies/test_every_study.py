@@ -6,9 +6,19 @@ import pytest
 
 from narrows.studies import study as studies
 
-NEEDS_DATA = {"denoising-digits", "neural-kmeans", "neural-kmeans-sweep", "gaussian-autoencoder", "colour-embedding",
-              "letters-from-scratch", "letters-autoencoder", "fashion-classifiers", "fashion-autoencoders",
-              "clustering", "clustering-methods"}  # fmt: skip
+NEEDS_DATA = {
+    "denoising-digits",
+    "neural-kmeans",
+    "neural-kmeans-sweep",
+    "gaussian-autoencoder",
+    "colour-embedding",
+    "letters-from-scratch",
+    "letters-autoencoder",
+    "fashion-classifiers",
+    "fashion-autoencoders",
+    "clustering",
+    "clustering-methods",
+}
 
 LONG = {"clustering", "clustering-methods"}  # some thirty clusterings each
 

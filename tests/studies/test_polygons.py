@@ -23,9 +23,17 @@ def regular(corners, radius, centre):
 def test_the_pentagons_give_the_half_planes_of_the_study():
     (planes, offsets), conjunction, union = threshold_network(PENTAGONS).layers
     assert np.column_stack([planes, offsets]).tolist() == [
-        [1, -1, 500], [2, 1, -1400], [0, 1, -600], [-2, 1, 600], [-1, -1, 1500],
-        [1, -2, 700], [1, 1, -500], [0, 1, -200], [-1, 1, 500], [-1, -2, 1700],
-    ]  # fmt: skip
+        [1, -1, 500],
+        [2, 1, -1400],
+        [0, 1, -600],
+        [-2, 1, 600],
+        [-1, -1, 1500],
+        [1, -2, 700],
+        [1, 1, -500],
+        [0, 1, -200],
+        [-1, 1, 500],
+        [-1, -2, 1700],
+    ]
     assert conjunction[0].tolist() == [[1] * 5 + [0] * 5, [0] * 5 + [1] * 5]
     assert conjunction[1].tolist() == [-4.5, -4.5]
     assert (union[0].tolist(), union[1].tolist()) == ([[1, 1]], [-0.5])
@@ -93,7 +101,7 @@ def test_crossing_numbers_in_closed_form_also_of_concave_polygons():
         ((0, 0), r"polygons\[1\], vertex 0 must be two numbers"),
         (3, r"polygons\[1\] must be a list of vertices"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_convex_polygon_is_refused_with_the_reason(polygon, reason):
     with pytest.raises(InputError, match=reason):
         threshold_network([SQUARE, polygon])
@@ -325,10 +333,17 @@ def test_training_on_raw_coordinates_answers_outside_and_says_so(tmp_path):
 def test_training_from_points_inside_with_rising_slopes_finds_the_pentagons(tmp_path):
     work = Work(tmp_path, seed=0)
     results = job(
-        work, method="annealed", points=3000, sampling="uniform", restarts=2, enough=0.97,
-        net={"slope": 60.0, "slope_end": 100.0, "gain": 8.0}, train=SHORT | {"epochs": 30, "lr": 0.02},
-        sharpen=SHORT | {"epochs": 5, "lr": 1e-3}, last_slope=200.0,
-    )  # fmt: skip
+        work,
+        method="annealed",
+        points=3000,
+        sampling="uniform",
+        restarts=2,
+        enough=0.97,
+        net={"slope": 60.0, "slope_end": 100.0, "gain": 8.0},
+        train=SHORT | {"epochs": 30, "lr": 0.02},
+        sharpen=SHORT | {"epochs": 5, "lr": 1e-3},
+        last_slope=200.0,
+    )
     assert results["test/accuracy"] > 0.93 > results["test/majority_accuracy"] + 0.2
     assert results["test/is_constant"] == 0
     assert [row["kept"] for row in work.tables["Starts"]].count(True) == 1

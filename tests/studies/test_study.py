@@ -155,17 +155,19 @@ def beside(tmp_path, run, against, change=("", ""), **options):
 def test_a_sweep_is_compared_with_one_run_or_with_another_sweep_run_by_run(counting, tmp_path):
     lines = beside(tmp_path, "steep", "low")
     assert [(line["run"], line["against"]) for line in lines] == [
-        ("steep[slope=2.0]", "low[slope=2.0]"), ("steep[slope=4.0]", "low[slope=4.0]")
-    ]  # fmt: skip
+        ("steep[slope=2.0]", "low[slope=2.0]"),
+        ("steep[slope=4.0]", "low[slope=4.0]"),
+    ]
     assert [line["values"] for line in lines] == [[1.0] * 3] * 2
     assert all(line["met"] for line in lines)
     for against, values in (("plain", [0.0, 3.0, 6.0]), ("low[slope=4.0]", [1.0, 1.0, 1.0])):
         assert beside(tmp_path, "steep", against, resume=True)[1]["values"] == values
 
 
-@pytest.mark.parametrize(("run", "against", "change"), [
-    ("plain", "low", ("", "")), ("steep", "low", ("[2.0, 4.0]", "[2.0, 8.0]")), ("plain", "steep", ("", "")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("run", "against", "change"),
+    [("plain", "low", ("", "")), ("steep", "low", ("[2.0, 4.0]", "[2.0, 8.0]")), ("plain", "steep", ("", ""))],
+)
 def test_what_has_no_run_beside_it_in_a_sweep_is_not_compared_with_it(counting, tmp_path, run, against, change):
     with pytest.raises(RecipeError, match=r"against must name one run, or a sweep .* one of: (low|steep)\[slope="):
         beside(tmp_path, run, against, change)
@@ -286,11 +288,27 @@ def test_a_figure_that_could_not_be_had_is_not_reproduced():
 
 def figure(run, label, *, bar=None, n=5, mean=0.5):
     return {
-        "run": run, "title": f"Run {run}", "label": label, "kind": "share", "mean": mean, "sd": None, "n": n,
-        "statistic": "mean", "values": [mean], "against": None, "how": None, "reported": None, "attribution": None,
-        "bar": bar, "better": "higher", "met": None if bar is None else True, "source": "", "why": "",
-        "verdict": "" if bar is None else "met", "unexplained": False,
-    }  # fmt: skip
+        "run": run,
+        "title": f"Run {run}",
+        "label": label,
+        "kind": "share",
+        "mean": mean,
+        "sd": None,
+        "n": n,
+        "statistic": "mean",
+        "values": [mean],
+        "against": None,
+        "how": None,
+        "reported": None,
+        "attribution": None,
+        "bar": bar,
+        "better": "higher",
+        "met": None if bar is None else True,
+        "source": "",
+        "why": "",
+        "verdict": "" if bar is None else "met",
+        "unexplained": False,
+    }
 
 
 def test_figures_that_runs_share_and_nothing_stands_beside_are_laid_out_by_run():
@@ -356,8 +374,11 @@ def test_what_did_not_change_keeps_its_figures_and_what_changed_does_not(countin
     studies.run(studies.load(file), tmp_path / "new", seeds=1)
     newer = keep(studies.load(file), tmp_path / "new", tmp_path / "kept" / "counting")
     assert {entry["run"]: entry["seeds"] for entry in newer["runs"]} == {
-        "plain": 3, "steeper[slope=2.0]": 3, "steeper[slope=5.0]": 1, "next": 2,
-    }  # fmt: skip
+        "plain": 3,
+        "steeper[slope=2.0]": 3,
+        "steeper[slope=5.0]": 1,
+        "next": 2,
+    }
     with pytest.raises(RunFolderError, match="must find runs"):
         keep(counting, None, tmp_path / "nothing" / "counting")
 
@@ -504,21 +525,24 @@ def test_a_study_that_is_running_is_not_replaced_under_its_hands(counting, tmp_p
     assert not (tmp_path / "out" / "left over").exists()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (("slope = [", "slop = ["), "slope"),
-    (("slope = [2.0, 4.0]", "slope = []"), r"run\.1\.sweep\.slope must .* at least 1"),
-    (("seeds = 2", "seedz = 2"), r"run\.2\.seedz is not a setting; got 2\. Did you mean 'seeds'\?.*, with\.$"),
-    (("label = \"the value\"", "labl = 1"), r"run\.1\.plot\.0\.labl is not a setting.*Did you mean 'label'"),
-    (('against = "plain"', 'agains = "plain"'), r"figure\.\d\.agains is not a setting.*Did you mean 'against'"),
-    (('job = "counting_jobs:follow"', 'job = "folow"'), "known entries"),
-    (('after = "plain"', 'after = "later"'), "stands before it"),
-    (('run = "next"', 'run = "nxt"'), r"figure\.run .* Did you mean 'next'"),
-    (('against = "plain"', 'against = "plan"'), r"figure\.against .* Did you mean 'plain'"),
-    (("seeds = 3", "seed = 3"), "seed"),
-    (("seeds = 3", "seeds = 0"), "seeds"),
-    (('name = "next"', 'name = "plain"'), "name of its own"),
-    (("[[run]]", "[[run"), "valid TOML"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("slope = [", "slop = ["), "slope"),
+        (("slope = [2.0, 4.0]", "slope = []"), r"run\.1\.sweep\.slope must .* at least 1"),
+        (("seeds = 2", "seedz = 2"), r"run\.2\.seedz is not a setting; got 2\. Did you mean 'seeds'\?.*, with\.$"),
+        (('label = "the value"', "labl = 1"), r"run\.1\.plot\.0\.labl is not a setting.*Did you mean 'label'"),
+        (('against = "plain"', 'agains = "plain"'), r"figure\.\d\.agains is not a setting.*Did you mean 'against'"),
+        (('job = "counting_jobs:follow"', 'job = "folow"'), "known entries"),
+        (('after = "plain"', 'after = "later"'), "stands before it"),
+        (('run = "next"', 'run = "nxt"'), r"figure\.run .* Did you mean 'next'"),
+        (('against = "plain"', 'against = "plan"'), r"figure\.against .* Did you mean 'plain'"),
+        (("seeds = 3", "seed = 3"), "seed"),
+        (("seeds = 3", "seeds = 0"), "seeds"),
+        (('name = "next"', 'name = "plain"'), "name of its own"),
+        (("[[run]]", "[[run"), "valid TOML"),
+    ],
+)
 def test_mistakes_in_a_study_file_are_named(counting, tmp_path, change, message):
     (tmp_path / "wrong.toml").write_text(STUDY.replace(*change))
     with pytest.raises(RecipeError, match=message):

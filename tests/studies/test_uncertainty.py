@@ -5,22 +5,25 @@ import pytest
 from narrows.studies.uncertainty import compared, exact, measured, ranged
 
 
-@pytest.mark.parametrize(("mean", "sd", "kind", "text"), [
-    (0.5768, 0.0367, "share", "57.7 ± 3.7 %"),
-    (0.82282, 0.0, "share", "82.282 ± 0 %"),
-    (15.97, 1.986e-15, "number", "15.97 ± 0"),
-    (0.0, 0.0, "number", "0 ± 0"),
-    (43428, 0.0, "count", "43,428 ± 0"),
-    (1072, 154.1, "number", "1,070 ± 150"),
-    (12, 0.0999, "number", "12.00 ± 0.10"),
-    (2.4, 0.894, "count", "2.40 ± 0.89"),
-    (-726.9, 23.42, "number", "-727 ± 23"),
-    (-0.0001, 0.5, "number", "0.00 ± 0.50"),
-    (3.727e-9, 1.752e-10, "number", "(3.73 ± 0.18) × 10⁻⁹"),
-    (0.99981, 0.00024, "number", "0.99981 ± 0.00024"),
-    (0.5426, None, "share", "54.26 %"),
-    (None, None, "share", "–"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("mean", "sd", "kind", "text"),
+    [
+        (0.5768, 0.0367, "share", "57.7 ± 3.7 %"),
+        (0.82282, 0.0, "share", "82.282 ± 0 %"),
+        (15.97, 1.986e-15, "number", "15.97 ± 0"),
+        (0.0, 0.0, "number", "0 ± 0"),
+        (43428, 0.0, "count", "43,428 ± 0"),
+        (1072, 154.1, "number", "1,070 ± 150"),
+        (12, 0.0999, "number", "12.00 ± 0.10"),
+        (2.4, 0.894, "count", "2.40 ± 0.89"),
+        (-726.9, 23.42, "number", "-727 ± 23"),
+        (-0.0001, 0.5, "number", "0.00 ± 0.50"),
+        (3.727e-9, 1.752e-10, "number", "(3.73 ± 0.18) × 10⁻⁹"),
+        (0.99981, 0.00024, "number", "0.99981 ± 0.00024"),
+        (0.5426, None, "share", "54.26 %"),
+        (None, None, "share", "–"),
+    ],
+)
 def test_a_spread_has_two_digits_and_the_mean_ends_at_the_same_place(mean, sd, kind, text):
     assert measured(mean, sd, kind) == text
 

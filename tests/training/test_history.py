@@ -9,10 +9,19 @@ def rows(*losses):
     return [{"epoch": i + 1, "valid/loss": loss} for i, loss in enumerate(losses)]
 
 
-@pytest.mark.parametrize(("losses", "best"), [
-    ([3, 1, 2], 2), ([1, 1, 2], 1), ([2, 0, 1], 2), ([-1, -3, -2], 2), ([None, 2, 3], 2), ([math.nan, 2, 3], 2),
-    (["1", 2, 3], 2), ([None, None], 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("losses", "best"),
+    [
+        ([3, 1, 2], 2),
+        ([1, 1, 2], 1),
+        ([2, 0, 1], 2),
+        ([-1, -3, -2], 2),
+        ([None, 2, 3], 2),
+        ([math.nan, 2, 3], 2),
+        (["1", 2, 3], 2),
+        ([None, None], 2),
+    ],
+)
 def test_the_row_of_the_weights_kept(losses, best):
     assert kept(rows(*losses), "best")["epoch"] == best
     assert kept(rows(*losses), "last")["epoch"] == len(losses)

@@ -39,10 +39,16 @@ def without_time(history):
     return [{k: v for k, v in row.items() if k not in ("seconds", "images_per_s")} for row in history]
 
 
-@pytest.mark.parametrize("settings", [
-    Settings(epochs=3, batch_size=64, checkpoint_steps=1),
-    Settings(epochs=3, batch_size=64, checkpoint_steps=1, average=0.9, optimizer="sgd", lr=0.1, precision="float32"),
-], ids=["adamw", "sgd, averaged"])  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(epochs=3, batch_size=64, checkpoint_steps=1),
+        Settings(
+            epochs=3, batch_size=64, checkpoint_steps=1, average=0.9, optimizer="sgd", lr=0.1, precision="float32"
+        ),
+    ],
+    ids=["adamw", "sgd, averaged"],
+)
 @pytest.mark.parametrize("step", range(1, 12, 3))
 def test_stopped_at_a_step_and_resumed_it_ends_with_the_same_bits(digits, tmp_path, settings, step):
     values, _ = digits
@@ -110,9 +116,15 @@ def test_a_torn_last_checkpoint_falls_back_to_the_one_before(digits, tmp_path):
 def test_divergence_is_caught_and_the_bad_state_is_not_saved(digits, tmp_path, clip, batch_size, valid):
     values, _ = digits
     settings = Settings(
-        epochs=2, batch_size=batch_size, optimizer="sgd", lr=1e30, clip=clip, schedule="constant", warmup=0,
+        epochs=2,
+        batch_size=batch_size,
+        optimizer="sgd",
+        lr=1e30,
+        clip=clip,
+        schedule="constant",
+        warmup=0,
         checkpoint_steps=1,
-    )  # fmt: skip
+    )
     with pytest.raises(TrainingError, match="Lower the learning rate"):
         train(model("dense"), values, ROWS, valid, settings, folder=tmp_path)
     assert not (tmp_path / "last.safetensors").exists()
@@ -134,12 +146,17 @@ class Ruin:
         monkeypatch.setattr(_Training, "_step", ruined)
 
 
-@pytest.mark.parametrize(("which", "name"), [
-    (lambda t: t.model.get_buffer("net.unseen"), "model net.unseen"),
-    (lambda t: t.averaged.get_parameter("net.decoder.0.weight"), "averaged net.decoder.0.weight"),
-    (lambda t: t.optimizer.state[t.model.net.to_code.bias]["exp_avg_sq"],
-     "optimiser exp_avg_sq of model net.to_code.bias"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("which", "name"),
+    [
+        (lambda t: t.model.get_buffer("net.unseen"), "model net.unseen"),
+        (lambda t: t.averaged.get_parameter("net.decoder.0.weight"), "averaged net.decoder.0.weight"),
+        (
+            lambda t: t.optimizer.state[t.model.net.to_code.bias]["exp_avg_sq"],
+            "optimiser exp_avg_sq of model net.to_code.bias",
+        ),
+    ],
+)
 def test_whatever_of_the_state_is_not_finite_is_named_and_the_last_good_checkpoint_stays(
     digits, tmp_path, monkeypatch, which, name
 ):
@@ -166,8 +183,13 @@ def test_without_a_folder_nothing_that_is_not_finite_comes_out_either(digits, mo
 
 
 def test_the_first_tensor_that_is_not_finite_is_found():
-    state = {"a": torch.ones(3), "b": torch.tensor([1.0, -torch.inf]), "c": torch.tensor([torch.nan]),
-             "d": torch.zeros(0), "e": torch.tensor([3e38, 3e38])}  # fmt: skip
+    state = {
+        "a": torch.ones(3),
+        "b": torch.tensor([1.0, -torch.inf]),
+        "c": torch.tensor([torch.nan]),
+        "d": torch.zeros(0),
+        "e": torch.tensor([3e38, 3e38]),
+    }
     assert first_not_finite(state) == "b"
     assert first_not_finite({name: state[name] for name in "ade"}) is None  # whose sum would be infinite
     assert first_not_finite({"c": state["c"]}) == "c"
@@ -404,10 +426,22 @@ def test_settings_out_of_range_are_refused(bad):
         Settings(**bad)
 
 
-@pytest.mark.parametrize("bad", [
-    {"optimizer": "adm"}, {"schedule": "cosin"}, {"keep": "bst"}, {"precision": "float16"}, {"epochs": 2.5},
-    {"epochs": "ten"}, {"epochs": True}, {"shuffle": 1}, {"lr": "fast"}, {"weight_decay": math.inf}, {"patience": 1.0},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"optimizer": "adm"},
+        {"schedule": "cosin"},
+        {"keep": "bst"},
+        {"precision": "float16"},
+        {"epochs": 2.5},
+        {"epochs": "ten"},
+        {"epochs": True},
+        {"shuffle": 1},
+        {"lr": "fast"},
+        {"weight_decay": math.inf},
+        {"patience": 1.0},
+    ],
+)
 def test_settings_of_the_wrong_kind_are_refused_and_none_is_taken_for_another(bad):
     with pytest.raises(RecipeError, match=rf"train\.{next(iter(bad))}"):
         Settings(**bad)
@@ -418,10 +452,15 @@ def test_numbers_of_numpy_are_numbers():
     assert settings.resolve(100)[0] == 3
 
 
-@pytest.mark.parametrize(("idle", "remedy"), [
-    ({"momentum": 0.5}, {"optimizer": "sgd"}), ({"nesterov": True}, {"optimizer": "sgd"}),
-    ({"step_epochs": 3}, {"schedule": "step"}), ({"step_factor": 0.5}, {"schedule": "step"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("idle", "remedy"),
+    [
+        ({"momentum": 0.5}, {"optimizer": "sgd"}),
+        ({"nesterov": True}, {"optimizer": "sgd"}),
+        ({"step_epochs": 3}, {"schedule": "step"}),
+        ({"step_factor": 0.5}, {"schedule": "step"}),
+    ],
+)
 def test_settings_of_what_was_not_chosen_are_refused(idle, remedy):
     with pytest.raises(RecipeError, match=rf"train\.{next(iter(idle))} needs train\.{next(iter(remedy))}="):
         Settings(**idle)

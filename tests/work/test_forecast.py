@@ -66,9 +66,16 @@ def test_what_nobody_knows_is_not_said(clock):
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0, "less than a minute"), (29, "less than a minute"), (31, "about 1 min"), (3569, "about 59 min"),
-     (3600, "about 1 h"), (4700, "about 1 h 20 min"), (7190, "about 2 h")],
-)  # fmt: skip
+    [
+        (0, "less than a minute"),
+        (29, "less than a minute"),
+        (31, "about 1 min"),
+        (3569, "about 59 min"),
+        (3600, "about 1 h"),
+        (4700, "about 1 h 20 min"),
+        (7190, "about 2 h"),
+    ],
+)
 def test_times_are_said_as_people_do(seconds, said):
     assert about(seconds) == said
 
@@ -93,6 +100,8 @@ def test_the_time_left_is_not_repeated_at_every_step():
         with progress.step(name):
             pass
     assert stream.getvalue().splitlines() == [
-        "step 1 of 4: open (about 1 min left in all)", "step 2 of 4: train",
-        "step 3 of 4: judge (less than a minute left in all)", "step 4 of 4: draw",
-    ]  # fmt: skip
+        "step 1 of 4: open (about 1 min left in all)",
+        "step 2 of 4: train",
+        "step 3 of 4: judge (less than a minute left in all)",
+        "step 4 of 4: draw",
+    ]

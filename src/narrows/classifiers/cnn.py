@@ -38,9 +38,11 @@ class CNN(ClassifierNet):
         super().__init__(input_shape, n_classes)
         if len(input_shape) != 3 or not all(4 <= side <= 256 for side in input_shape[1:]):
             raise RecipeError(
-                "net.name", "'cnn' takes images (C, H, W) with sides from 4 to 256", value=tuple(input_shape),
+                "net.name",
+                "'cnn' takes images (C, H, W) with sides from 4 to 256",
+                value=tuple(input_shape),
                 remedy="For vectors use mlp.",
-            )  # fmt: skip
+            )
         for name, value, least, most in (
             ("width", width, 1, 4096),
             ("stages", stages, 0, 8),
@@ -75,6 +77,4 @@ class Residual(nn.Module):
 
 
 def _conv(inputs: int, outputs: int) -> list[nn.Module]:
-    return [
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True),
-    ]  # fmt: skip
+    return [nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]

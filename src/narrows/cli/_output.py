@@ -51,9 +51,11 @@ def check_out(out: Path, suffixes: Sequence[str], overwrite: bool, name: str = "
     others = [path.name for path in out.iterdir() if path.suffix != ".png" or path.is_dir()] if out.is_dir() else []
     if others:
         raise InputError(
-            name, "must contain only .png files to be replaced", value=sorted(others)[0],
+            name,
+            "must contain only .png files to be replaced",
+            value=sorted(others)[0],
             remedy="Choose another folder.",
-        )  # fmt: skip
+        )
 
 
 def write_table(

@@ -47,7 +47,7 @@ def _enduring(stream: Any) -> Any:
     stream.flush()
     return Enduring(
         stream.buffer, encoding=stream.encoding, errors="backslashreplace", line_buffering=stream.line_buffering
-    )  # fmt: skip
+    )
 
 
 def _let_go(stream: Enduring) -> None:

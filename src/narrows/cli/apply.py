@@ -42,9 +42,17 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 
 
 def encode(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
-) -> None:  # fmt: skip
+    run: RunFolder,
+    source: Source,
+    out: Out,
+    key: Key = None,
+    labels: Labels = None,
+    resize: Resize = False,
+    white: White = None,
+    max_pixels: MaxPixels = None,
+    trust_code: Trust = False,
+    overwrite: Overwrite = False,
+) -> None:
     """Write the codes of new data: .npy (codes alone), or .npz or .csv with ids and novelty.
 
     Novelty is the share of held-out rows that are odder than a row; near 0: unlike what was fitted.
@@ -64,9 +72,17 @@ def encode(
 
 
 def reconstruct(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
-) -> None:  # fmt: skip
+    run: RunFolder,
+    source: Source,
+    out: Out,
+    key: Key = None,
+    labels: Labels = None,
+    resize: Resize = False,
+    white: White = None,
+    max_pixels: MaxPixels = None,
+    trust_code: Trust = False,
+    overwrite: Overwrite = False,
+) -> None:
     """Write what the model draws from the codes of new data: a folder of .png, one .png, .npy or .npz."""
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
     from narrows.data.columns import with_offsets
@@ -83,9 +99,17 @@ def reconstruct(
 
 
 def denoise(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
-) -> None:  # fmt: skip
+    run: RunFolder,
+    source: Source,
+    out: Out,
+    key: Key = None,
+    labels: Labels = None,
+    resize: Resize = False,
+    white: White = None,
+    max_pixels: MaxPixels = None,
+    trust_code: Trust = False,
+    overwrite: Overwrite = False,
+) -> None:
     """Write cleaned versions of new, noisy data; for a model trained to denoise."""
     from narrows.cli._output import IMAGES, VECTORS, check_out, write_rows
     from narrows.data.columns import with_offsets
@@ -102,9 +126,17 @@ def denoise(
 
 
 def cluster(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
-) -> None:  # fmt: skip
+    run: RunFolder,
+    source: Source,
+    out: Out,
+    key: Key = None,
+    labels: Labels = None,
+    resize: Resize = False,
+    white: White = None,
+    max_pixels: MaxPixels = None,
+    trust_code: Trust = False,
+    overwrite: Overwrite = False,
+) -> None:
     """Write cluster, confidence and novelty for new data: .csv, .npz or .npy (clusters alone).
 
     Confidence is how clearly a row belongs to its cluster rather than another. Novelty is the share of held-out rows
@@ -126,9 +158,17 @@ def cluster(
 
 
 def project(
-    run: RunFolder, source: Source, out: Out, key: Key = None, labels: Labels = None, resize: Resize = False,
-    white: White = None, max_pixels: MaxPixels = None, trust_code: Trust = False, overwrite: Overwrite = False,
-) -> None:  # fmt: skip
+    run: RunFolder,
+    source: Source,
+    out: Out,
+    key: Key = None,
+    labels: Labels = None,
+    resize: Resize = False,
+    white: White = None,
+    max_pixels: MaxPixels = None,
+    trust_code: Trust = False,
+    overwrite: Overwrite = False,
+) -> None:
     """Write where new data lie on the run's map: .npy (places alone), or .csv or .npz with ids and novelty.
 
     Novelty is the share of held-out rows that are odder than a row; near 0: unlike what was fitted.
@@ -210,9 +250,16 @@ def _open_run(folder: Path, trust_code: bool) -> tuple[Run, Encoder]:
 
 
 def _open_data(
-    run: Run, encoder: Encoder, source: str, *, key: str | None, labels: str | None, white: float | None,
-    max_pixels: int | None, resize: bool,
-) -> Dataset:  # fmt: skip
+    run: Run,
+    encoder: Encoder,
+    source: str,
+    *,
+    key: str | None,
+    labels: str | None,
+    white: float | None,
+    max_pixels: int | None,
+    resize: bool,
+) -> Dataset:
     """Open new data in the encoder's shape; say what had to be left out."""
     from narrows.errors import InputError
     from narrows.work.progress import for_this_terminal

@@ -113,9 +113,11 @@ def _opened(source: str, asked: dict[str, Any], settings: list[str] | None) -> D
         section, _, name = setting.partition("=")[0].partition(".")
         if section != "data" or name in of_runs:
             raise InputError(
-                "--set", "must be a setting for opening data (data.KEY=VALUE)", value=setting,
+                "--set",
+                "must be a setting for opening data (data.KEY=VALUE)",
+                value=setting,
                 remedy=f"These belong to a run: {', '.join(f'data.{name}' for name in sorted(of_runs))}.",
-            )  # fmt: skip
+            )
         if name in given:
             raise InputError(f"data.{name}", "must be given once", value=f"--{name} and --set {setting}")
     options = recipes.load("default", list(settings or [])).data.options() | given

@@ -41,9 +41,11 @@ def explore(
 
     if rebuild and (other is not None or port):
         raise InputError(
-            "--rebuild", "serves nothing", value=str(other) if other is not None else f"--port {port}",
+            "--rebuild",
+            "serves nothing",
+            value=str(other) if other is not None else f"--port {port}",
             remedy="Leave out the second run and --port.",
-        )  # fmt: skip
+        )
     done = Run(run, trust_code=trust_code)
     if not done.tells_novelty:
         typer.echo(f"note: {ABSENT}", err=True)

@@ -55,9 +55,10 @@ def run(
 
     if name is None and data is None:
         raise InputError(
-            "narrows run", "needs a recipe or data",
+            "narrows run",
+            "needs a recipe or data",
             remedy="Name a recipe or data set (`narrows run digits`) or give a source (`narrows run --data photos/`).",
-        )  # fmt: skip
+        )
     if data is not None and not data.strip():
         raise InputError("--data", "must name a folder, a file, a glob or a data set", value=data)
     overrides = list(set_ or [])
@@ -67,9 +68,11 @@ def run(
     elif name in named.names():
         if data is not None:
             raise InputError(
-                "--data", f"must be left out when a data set is named ({name})", value=data,
+                "--data",
+                f"must be left out when a data set is named ({name})",
+                value=data,
                 remedy=f"`narrows run {name}`, or `narrows run --data {data}`.",
-            )  # fmt: skip
+            )
         chosen, title = "default", name
         overrides.insert(0, f"data.source={name}")
     else:
@@ -99,9 +102,7 @@ def run(
     with Interrupt() as interrupt:
         from narrows import pipeline
 
-        done = pipeline.run(
-            recipe, folder, resume=resume, overwrite=overwrite, progress=progress, interrupt=interrupt
-        )  # fmt: skip
+        done = pipeline.run(recipe, folder, resume=resume, overwrite=overwrite, progress=progress, interrupt=interrupt)
     from narrows.report.verdict import signal_lines, verdict
 
     for sentence in [*verdict(done.results, done.tables), *signal_lines(done.tables)]:
@@ -130,8 +131,12 @@ def _elsewhere(name: str) -> list[str]:
     from narrows.studies import plan
 
     sections = {
-        "net": nets, "objective": objectives, "encoder": encoders, "clustering": clusterings, "projection": projections,
-    }  # fmt: skip
+        "net": nets,
+        "objective": objectives,
+        "encoder": encoders,
+        "clustering": clusterings,
+        "projection": projections,
+    }
     found = [f"a study (`narrows study {name}`)"] if name in plan.builtin() else []
     return found + [
         f"{'an' if kind[0] in 'aeio' else 'a'} {kind} (`narrows run digits --set {section}.name={name}`)"

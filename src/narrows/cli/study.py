@@ -60,9 +60,17 @@ def study(
     folder = out or Path("runs") / safe_name(f"study-{chosen.name}{kind}")
     with Interrupt() as interrupt:
         found = studies.run(
-            chosen, folder, seeds=seeds, only=only or (), quick=quick, resume=resume, overwrite=overwrite, data=data,
-            progress=for_this_terminal(), interrupt=interrupt,
-        )  # fmt: skip
+            chosen,
+            folder,
+            seeds=seeds,
+            only=only or (),
+            quick=quick,
+            resume=resume,
+            overwrite=overwrite,
+            data=data,
+            progress=for_this_terminal(),
+            interrupt=interrupt,
+        )
     from narrows.studies.report import as_text
 
     typer.echo(as_text(found))

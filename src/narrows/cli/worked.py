@@ -67,6 +67,8 @@ def _check_folder(out: Path, names: Sequence[str], overwrite: bool) -> None:
     taken = [name for name in names if (out / name).exists()]
     if taken and not overwrite:
         raise InputError(
-            "--out", "must not hold these pages yet, so that nothing is lost", value=str(out / taken[0]),
+            "--out",
+            "must not hold these pages yet, so that nothing is lost",
+            value=str(out / taken[0]),
             remedy="Or pass --overwrite.",
-        )  # fmt: skip
+        )

@@ -86,8 +86,11 @@ class Clusterer(Learned, ABC):
     def write(self, folder: Path) -> None:
         """Write what ``save`` does, without hashes: the caller writes those of all its files together."""
         made_by = {
-            "method": type(self).__name__, "n_clusters": self.n_clusters, "seed": self.seed, "notes": list(self.notes),
-        }  # fmt: skip
+            "method": type(self).__name__,
+            "n_clusters": self.n_clusters,
+            "seed": self.seed,
+            "notes": list(self.notes),
+        }
         write_arrays(folder / "clusterer.safetensors", self.state(), made_by | self._beside(folder))
 
     @classmethod

@@ -49,9 +49,13 @@ class KMeans(CodeClusterer):
         from threadpoolctl import threadpool_limits
 
         fit = Fit(
-            n_clusters, init=_seeds, n_init=self.n_init, max_iter=self.max_iter, random_state=self.seed,
+            n_clusters,
+            init=_seeds,
+            n_init=self.n_init,
+            max_iter=self.max_iter,
+            random_state=self.seed,
             algorithm="elkan" if codes.shape[1] * n_clusters >= ELKAN_FROM and n_clusters > 1 else "lloyd",
-        )  # fmt: skip
+        )
         # Squares of larger values are not numbers in float32; a power of two takes no digit away.
         scale = 2.0 ** max(0, int(np.frexp(np.abs(codes).max())[1]) - LARGEST)
         # Several threads add their partial sums up in the order in which they finish, so that one seed would not always

@@ -50,9 +50,13 @@ class Layout(Mixture):
             self.notes += (f"{known}, too few for UMAP, so the codes themselves were clustered.",)
         else:
             self.points_ = layout(
-                self.codes_, start="spectral", n_components=min(max(2, n_clusters), len(self.codes_) - 2),
-                n_neighbors=self.n_neighbors, min_dist=self.min_dist, seed=self.seed,
-            ).astype(np.float32)  # fmt: skip
+                self.codes_,
+                start="spectral",
+                n_components=min(max(2, n_clusters), len(self.codes_) - 2),
+                n_neighbors=self.n_neighbors,
+                min_dist=self.min_dist,
+                seed=self.seed,
+            ).astype(np.float32)
         self.max_rows = len(self.points_)
         super()._fit(self.points_, n_clusters)
 

@@ -93,11 +93,15 @@ class Mixture(CodeClusterer):
             x, start = np.repeat(x, 2, axis=0), np.repeat(start, 2)
         floor = self.reg * float(x.var(axis=0).mean()) or 1.0  # codes that do not vary at all: any width will do
         mixture = GaussianMixture(
-            n_clusters, covariance_type=kind, reg_covar=floor, max_iter=self.max_iter, random_state=self.seed,
+            n_clusters,
+            covariance_type=kind,
+            reg_covar=floor,
+            max_iter=self.max_iter,
+            random_state=self.seed,
             weights_init=np.bincount(start, minlength=n_clusters) / len(x),
             means_init=np.stack([x[start == m].mean(axis=0) for m in range(n_clusters)]),
             precisions_init=_precisions(x, start, n_clusters, kind, floor),
-        )  # fmt: skip
+        )
         # One thread: the products are too small for two to be any quicker.
         with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
             warnings.simplefilter("ignore", ConvergenceWarning)  # said in a note instead

@@ -54,10 +54,11 @@ def require_room(shape: Sequence[int], dtype: np.dtype, origin: str) -> None:
     """
     if (needed := math.prod(shape) * dtype.itemsize) > MOST_BYTES:
         raise DataError(
-            origin, f"must fit in {MOST_BYTES >> 30} GiB as a dense array",
+            origin,
+            f"must fit in {MOST_BYTES >> 30} GiB as a dense array",
             value=f"{needed / (1 << 30):,.1f} GiB, as {' x '.join(f'{n:,}' for n in shape)} {dtype}",
             remedy="Take fewer rows, or reduce the columns first: sklearn.decomposition.TruncatedSVD.",
-        )  # fmt: skip
+        )
 
 
 def without_tensors(source: Any) -> Any:
@@ -117,15 +118,18 @@ def as_values(
     if array.dtype.kind not in "buif":
         what = "Python objects" if array.dtype == object else f"dtype {array.dtype}"
         raise DataError(
-            origin, "must contain plain numbers: booleans, integers or floating-point numbers", value=what,
+            origin,
+            "must contain plain numbers: booleans, integers or floating-point numbers",
+            value=what,
             remedy="Stack equally shaped rows into one array of numbers first.",
-        )  # fmt: skip
+        )
     if array.ndim not in (2, 3, 4):
         raise DataError(
-            origin, "must be vectors (N, D) or images (N, H, W), (N, H, W, C) or (N, C, H, W)",
+            origin,
+            "must be vectors (N, D) or images (N, H, W), (N, H, W, C) or (N, C, H, W)",
             value=f"shape {array.shape}",
             remedy="Labels alone are not data." if array.ndim == 1 else "Reshape it first.",
-        )  # fmt: skip
+        )
     if array.size == 0:
         raise DataError(origin, "must have at least one row, and one value in each", value=f"shape {array.shape}")
     if array.ndim == 2:
@@ -145,10 +149,11 @@ def as_values(
         scale, note = _auto_scale(images, low, high, origin)
     elif not scale.holds(low, high, is_float=images.dtype.kind == "f"):
         raise DataError(
-            origin, f"must have pixel values in 0..{scale.high:g}, because white is {scale.high:g}",
+            origin,
+            f"must have pixel values in 0..{scale.high:g}, because white is {scale.high:g}",
             value=f"{images.dtype} from {low:g} to {high:g}",
             remedy=f"Scale it to 0..{scale.high:g} first, or set white to the value of white.",
-        )  # fmt: skip
+        )
     values = np.empty(images.shape, dtype=np.uint8)
     for start in range(0, len(images), BLOCK):
         values[start : start + BLOCK] = scale.to_bytes(images[start : start + BLOCK])
@@ -176,16 +181,19 @@ def _of_model(images: Array, like: Mapping[str, Any], origin: str) -> Scale:
     white = like.get("white", 255)
     if images.dtype == np.uint8 and white < 255 and 0 < images.max() <= white:
         raise DataError(
-            origin, f"could have white at {white:g}, like the model's images, or at 255, like bytes",
+            origin,
+            f"could have white at {white:g}, like the model's images, or at 255, like bytes",
             value=f"uint8 up to {images.max()}",
             remedy=f"Set it: narrows.open(array, white={white:g}) or white=255, or --white on the command line.",
-        )  # fmt: skip
+        )
     is_float = images.dtype.kind == "f"
     if is_float and scale.high > 1 and images.max() <= 1 and (images != np.rint(images)).any():
         raise DataError(
-            origin, f"must have white at {scale.high:g}, like the model's images", value="values from 0 to 1",
+            origin,
+            f"must have white at {scale.high:g}, like the model's images",
+            value="values from 0 to 1",
             remedy=f"Multiply by {scale.high:g}, or set white=1 (--white 1 on the command line).",
-        )  # fmt: skip
+        )
     return scale
 
 
@@ -197,9 +205,11 @@ def _as_vectors(array: Array, origin: str, like: Mapping[str, Any] | None) -> tu
     largest = max(vectors.max(initial=0), -vectors.min(initial=0))
     if largest > LARGEST and (np.isfinite(largest) or all_finite(array)):
         raise DataError(
-            origin, f"must have values up to {LARGEST:g}, whose differences fit in float32",
-            value=float(np.abs(array).max()), remedy="Rescale the columns that are this large.",
-        )  # fmt: skip
+            origin,
+            f"must have values up to {LARGEST:g}, whose differences fit in float32",
+            value=float(np.abs(array).max()),
+            remedy="Rescale the columns that are this large.",
+        )
     return vectors, [], {"offsets": offsets} if offsets else {}
 
 
@@ -217,9 +227,11 @@ def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Arr
         axis = _axis_of_channels(images.shape) if array.ndim == 4 else 1
         if max(channels) >= images.shape[axis]:
             raise DataError(
-                "channels", f"must be among the {images.shape[axis]} channels of {origin}", value=list(channels),
+                "channels",
+                f"must be among the {images.shape[axis]} channels of {origin}",
+                value=list(channels),
                 remedy="They count from 0.",
-            )  # fmt: skip
+            )
         return np.moveaxis(np.take(images, channels, axis), axis, 1)
     if array.ndim == 3:
         return images
@@ -228,9 +240,11 @@ def _channels_first(array: Array, channels: tuple[int, ...], origin: str) -> Arr
     if array.shape[1] in (1, 3):
         return array
     raise DataError(
-        origin, "with four axes must have 1 or 3 channels, in its last or second axis", value=f"shape {array.shape}",
+        origin,
+        "with four axes must have 1 or 3 channels, in its last or second axis",
+        value=f"shape {array.shape}",
         remedy="Choose one or three, as in channels=[0] or channels=[0, 1, 2]; that also drops an alpha channel.",
-    )  # fmt: skip
+    )
 
 
 def _range(images: Array, origin: str) -> tuple[float, float]:
@@ -238,9 +252,11 @@ def _range(images: Array, origin: str) -> tuple[float, float]:
     if images.dtype.kind == "f" and not all_finite(images, BLOCK):
         bad = sum(int((~np.isfinite(images[i : i + BLOCK])).sum()) for i in range(0, len(images), BLOCK))
         raise DataError(
-            origin, "must contain only finite numbers", value=f"NaN or infinity in {bad:,} pixels",
+            origin,
+            "must contain only finite numbers",
+            value=f"NaN or infinity in {bad:,} pixels",
             remedy="Remove those images or fill in the missing pixels first.",
-        )  # fmt: skip
+        )
     return images.min().item(), images.max().item()
 
 
@@ -282,9 +298,11 @@ def _auto_scale(images: Array, low: float, high: float, origin: str) -> tuple[Sc
             "and convert it to uint8."
         )
     raise DataError(
-        origin, "must have pixel values in 0..255, or in 0..1 as floating-point numbers",
-        value=f"{dtype} from {low:.6g} to {high:.6g}", remedy=remedy,
-    )  # fmt: skip
+        origin,
+        "must have pixel values in 0..255, or in 0..1 as floating-point numbers",
+        value=f"{dtype} from {low:.6g} to {high:.6g}",
+        remedy=remedy,
+    )
 
 
 def _about_scale(dtype: np.dtype, scale: Scale) -> str:

@@ -113,14 +113,18 @@ def choose(
         return Columns(kept, list(asked), [note])
     if missing and not names:
         raise DataError(
-            origin, f"must have the {len(asked)} columns asked for ({listed(asked)})",
-            value=f"{len(free)} columns without names", remedy="Add a header row, or give column numbers from 0.",
-        )  # fmt: skip
+            origin,
+            f"must have the {len(asked)} columns asked for ({listed(asked)})",
+            value=f"{len(free)} columns without names",
+            remedy="Add a header row, or give column numbers from 0.",
+        )
     if missing:
         raise DataError(
-            origin, f"must have {'the column' if len(missing) == 1 else 'all columns'} named in columns",
-            value=f"none called {listed(missing)}", remedy=_known(missing[0], names),
-        )  # fmt: skip
+            origin,
+            f"must have {'the column' if len(missing) == 1 else 'all columns'} named in columns",
+            value=f"none called {listed(missing)}",
+            remedy=_known(missing[0], names),
+        )
     if len(set(positions)) < len(positions):
         raise DataError("columns", "must name each column once", value=list(asked))
     both = [text for text, column in zip(asked, positions, strict=True) if column in left_out]

@@ -68,16 +68,20 @@ class Dataset:
         values = self.values
         if not isinstance(values, np.ndarray):
             raise DataError(
-                "data", "must be an array", value=type(values).__name__,
+                "data",
+                "must be an array",
+                value=type(values).__name__,
                 remedy="Use narrows.open to convert lists and tensors.",
-            )  # fmt: skip
+            )
         is_images = values.ndim == 4 and values.dtype == np.uint8
         is_vectors = values.ndim == 2 and values.dtype == np.float32
         if not (is_images or is_vectors):
             raise DataError(
-                "data", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
-                value=f"{values.dtype} {values.shape}", remedy="Use narrows.open to convert arrays and files.",
-            )  # fmt: skip
+                "data",
+                "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
+                value=f"{values.dtype} {values.shape}",
+                remedy="Use narrows.open to convert arrays and files.",
+            )
         if is_images and values.shape[1] not in (1, 3):
             raise DataError("images", "must have 1 or 3 channels", value=f"shape {values.shape}")
         if len(values) == 0 or 0 in values.shape:
@@ -103,9 +107,11 @@ class Dataset:
         if is_vectors and not all_finite(values):
             bad = int((~np.isfinite(values)).any(axis=1).sum())
             raise DataError(
-                "vectors", "must contain only finite numbers", value=f"NaN or infinity in {bad} of {len(values)} rows",
+                "vectors",
+                "must contain only finite numbers",
+                value=f"NaN or infinity in {bad} of {len(values)} rows",
                 remedy="Remove those rows or fill in the missing values first.",
-            )  # fmt: skip
+            )
 
     def _check_names(self) -> None:
         """Check that ids are unique, and that the split has its three words."""
@@ -125,18 +131,21 @@ class Dataset:
         labels = np.asarray(self.labels)
         if labels.dtype.kind not in "iu" or labels.ndim != 1:
             raise DataError(
-                "labels", "must be class numbers (N,)", value=f"{labels.dtype} {labels.shape}",
+                "labels",
+                "must be class numbers (N,)",
+                value=f"{labels.dtype} {labels.shape}",
                 remedy="Use narrows.open to convert words and one-hot labels.",
-            )  # fmt: skip
+            )
         labels = labels.astype(np.int64, copy=False)
         if labels.min() < -1:
             raise DataError("labels", "must be class numbers from 0, or -1 where unknown", value=int(labels.min()))
         object.__setattr__(self, "labels", labels)
         if self.label_names is not None and len(self.label_names) <= labels.max():
             raise DataError(
-                "label_names", f"must name every class up to {int(labels.max())}",
+                "label_names",
+                f"must name every class up to {int(labels.max())}",
                 value=plural(len(self.label_names), "name"),
-            )  # fmt: skip
+            )
 
     def __len__(self) -> int:
         """Return the number of rows."""

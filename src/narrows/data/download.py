@@ -65,9 +65,11 @@ def fetch(
                 _fetch(urls, target, sha256_uncompressed, progress or Progress(), remedy)
     except OSError as error:
         raise DataError(
-            f"the download of {target.name}", "needs a writable folder", value=str(target.parent),
+            f"the download of {target.name}",
+            "needs a writable folder",
+            value=str(target.parent),
             remedy=f"{error.strerror or error}. Set NARROWS_CACHE to another folder.",
-        ) from error  # fmt: skip
+        ) from error
     return target
 
 
@@ -106,9 +108,10 @@ def _fetch(urls: Sequence[str], target: Path, sha256: str, progress: Progress, r
             except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
                 complaints[url] = f"{getattr(error, 'reason', None) or error}"
     raise DataError(
-        target.name, "could not be downloaded from any source",
+        target.name,
+        "could not be downloaded from any source",
         remedy="; ".join(f"{url}: {complaint}" for url, complaint in complaints.items()) + f". {remedy or ''}".rstrip(),
-    )  # fmt: skip
+    )
 
 
 def _receive(url: str, part: Path, progress: Progress) -> None:

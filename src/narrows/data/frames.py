@@ -58,9 +58,10 @@ def of_parquet(paths: Sequence[Path]) -> Any:
         from pyarrow import parquet
     except ImportError as error:
         raise DataError(
-            str(paths[0]), "needs pyarrow, which is not installed",
+            str(paths[0]),
+            "needs pyarrow, which is not installed",
             remedy="pip install 'narrows[parquet]', or save the table as .csv.",
-        ) from error  # fmt: skip
+        ) from error
     path, held = paths[0], 0
     try:
         tables = []
@@ -124,9 +125,10 @@ def of_columns(
     DataError : as ``read``; or several columns of vectors, of which nobody chose one
     """
     places = [
-        (column, at) for column, content in enumerate(contents)
+        (column, at)
+        for column, content in enumerate(contents)
         for at in (range(content.shape[1]) if _holds_vectors(content) else [None])
-    ]  # fmt: skip
+    ]
     header = [names[column] if at is None else f"{names[column]}[{at}]" for column, at in places]
     options, notes = _about_vectors(names, contents, options, origin)
     parts = parts_of(Header(origin, header, len(header), counts=False), options)
@@ -156,13 +158,17 @@ def of_columns(
         ids = ()
     return Raw(
         _values(contents, [places[i] for i in positions]),
-        labels=np.array(label) if isinstance(label, tuple) else label, label_choices=tuple(header),
-        columns=tuple(kept), ids=tuple(ids), notes=tuple(notes),
+        labels=np.array(label) if isinstance(label, tuple) else label,
+        label_choices=tuple(header),
+        columns=tuple(kept),
+        ids=tuple(ids),
+        notes=tuple(notes),
         metadata={
-            name: _described(content) for column, (name, content) in enumerate(zip(names, contents, strict=True))
+            name: _described(content)
+            for column, (name, content) in enumerate(zip(names, contents, strict=True))
             if column not in known and not _holds_vectors(content)
         },
-    )  # fmt: skip
+    )
 
 
 def _about_vectors(
@@ -171,17 +177,20 @@ def _about_vectors(
     """Return options that ask for the numbers in a column of vectors, and a sentence where nobody named it."""
     parts = {
         name: vectors.named(name, content.shape[1])
-        for name, content in zip(names, contents, strict=True) if _holds_vectors(content)
-    }  # fmt: skip
+        for name, content in zip(names, contents, strict=True)
+        if _holds_vectors(content)
+    }
     asked = tuple(part for name in options.columns for part in parts.get(name, [name]))
     ignored = tuple(part for name in options.ignore for part in parts.get(name, [name]))
     free = [name for name in parts if name not in options.ignore and name != options.labels_word]
     notes = []
     if not asked and len(free) > 1:
         raise DataError(
-            origin, "has several columns of vectors, so one must be named", value=columns.listed(free),
+            origin,
+            "has several columns of vectors, so one must be named",
+            value=columns.listed(free),
             remedy=f"Set columns, for example columns=[{free[0]!r}].",
-        )  # fmt: skip
+        )
     if not asked and free:
         asked = tuple(parts[free[0]])
         notes.append(f"The column {free[0]!r}, which holds vectors of {len(asked):,} numbers, was read as the data.")

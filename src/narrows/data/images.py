@@ -31,19 +31,44 @@ from narrows.errors import InputError
 
 # What is read, and how many frames of four bytes a pixel its decoder holds at once.
 FORMATS = {
-    "PNG": 1.0, "JPEG": 1.0, "GIF": 1.0, "BMP": 1.0, "DIB": 1.0, "TIFF": 1.0, "WEBP": 4.0, "PPM": 1.0, "AVIF": 2.5,
+    "PNG": 1.0,
+    "JPEG": 1.0,
+    "GIF": 1.0,
+    "BMP": 1.0,
+    "DIB": 1.0,
+    "TIFF": 1.0,
+    "WEBP": 4.0,
+    "PPM": 1.0,
+    "AVIF": 2.5,
     "HEIF": 2.0,
-}  # fmt: skip
+}
 INSTALLED = {"AVIF": "an AVIF image", "HEIF": "a HEIC photo"}  # read only where something is installed for them
 DRAWN = ("GIF", "PNG", "WEBP", "AVIF")  # animations, whose later frames are drawn over those before
 LATER_FRAME = 3.5
 READS = "PNG, JPEG, GIF, BMP, TIFF, WEBP, PPM, AVIF, HEIC"
 EXTENSIONS = frozenset(
     {
-        ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".ppm", ".pgm",
-        ".pbm", ".pnm", ".avif", ".heic", ".heif", ".hif",
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
     }
-)  # fmt: skip
+)
 LEAST_LINES = 0.5  # of a picture that is cut off: with fewer it is not read
 
 # One image, several images, and what was done with them.
@@ -409,8 +434,9 @@ def describe(conversions: Counter[str]) -> list[str]:
     """Return one sentence for each kind of conversion and how many images it touched."""
     sentences = [
         f"{count:,} {one if count == 1 else several}: {done}."
-        for kind, (one, several, done) in CONVERSIONS.items() if (count := conversions[kind])
-    ]  # fmt: skip
+        for kind, (one, several, done) in CONVERSIONS.items()
+        if (count := conversions[kind])
+    ]
     if conversions["frames"] or conversions["GIF"] or conversions["pages"]:
         sentences.append('The others are read with page=NUMBER or page="all".')
     return sentences

@@ -39,11 +39,24 @@ BY_NAME = {
     for ending in endings.split()
 }
 BY_START = {
-    b"\xff\x0a": JXL, b"\0\0\0\x0cJXL ": JXL, b"\0\0\0\x0cjP  ": JP2, b"\xff\x4f\xff\x51": JP2, b"8BPS": LAYERS,
-    b"gimp xcf": LAYERS, b"%PDF": PAGES, b"%!PS": DRAWING, b"\0\0\x01\0": ICON, b"FUJIFILMCCD-RAW": RAW, b"IIU\0": RAW,
-    b"IIRO": RAW, b"IIRS": RAW, b"SIMPLE  =": OTHER, b"\x1aE\xdf\xa3": VIDEO,
-    b"Rar!": PACKED, b"7z\xbc\xaf": PACKED,
-}  # fmt: skip
+    b"\xff\x0a": JXL,
+    b"\0\0\0\x0cJXL ": JXL,
+    b"\0\0\0\x0cjP  ": JP2,
+    b"\xff\x4f\xff\x51": JP2,
+    b"8BPS": LAYERS,
+    b"gimp xcf": LAYERS,
+    b"%PDF": PAGES,
+    b"%!PS": DRAWING,
+    b"\0\0\x01\0": ICON,
+    b"FUJIFILMCCD-RAW": RAW,
+    b"IIU\0": RAW,
+    b"IIRO": RAW,
+    b"IIRS": RAW,
+    b"SIMPLE  =": OTHER,
+    b"\x1aE\xdf\xa3": VIDEO,
+    b"Rar!": PACKED,
+    b"7z\xbc\xaf": PACKED,
+}
 BY_BRAND = {b"avif": AVIF, b"avis": AVIF, b"crx ": RAW} | dict.fromkeys(HEIF_BRANDS, HEIC)
 BY_TEXT = {b"<svg": DRAWING, b"<?xml": DRAWING, b"<!doctype html": WEB, b"<html": WEB}
 HEAD = 64

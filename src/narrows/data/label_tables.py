@@ -19,9 +19,9 @@ from narrows.disk.files import Array
 from narrows.errors import DataError
 
 # What says which rows train, and is not a class.
-SPLIT_WORDS = frozenset({
-    "train", "training", "valid", "validation", "val", "dev", "test", "testing", "unlabeled", "unlabelled", "unsup",
-})  # fmt: skip
+SPLIT_WORDS = frozenset(
+    {"train", "training", "valid", "validation", "val", "dev", "test", "testing", "unlabeled", "unlabelled", "unsup"}
+)
 SPLIT_HEADERS = frozenset({"split", "fold", "set", "subset", "partition", "is_train", "is_test", "is_valid", "is_val"})
 
 
@@ -69,24 +69,30 @@ def read(
         return np.array(found_in_order), (note,)
     if of_ids is None:
         raise DataError(
-            str(path), "must identify rows by their ids", value=", ".join(cells[min(1, len(cells) - 1)][:3]),
+            str(path),
+            "must identify rows by their ids",
+            value=", ".join(cells[min(1, len(cells) - 1)][:3]),
             remedy=f"Ids look like {ids[0]!r}.",
-        )  # fmt: skip
+        )
     table = below_header(path, cells, of_ids, {name for row in names for name in row})
     found, taken = _labels_of(table, of_ids, column)
     by_id = _by_id(table, of_ids, found)
     if numbered and "0" not in by_id and str(len(ids)) in by_id:
         raise DataError(
-            str(path), "must identify rows of an array by their numbers from 0", value=f"numbers from 1 to {len(ids)}",
+            str(path),
+            "must identify rows of an array by their numbers from 0",
+            value=f"numbers from 1 to {len(ids)}",
             remedy="Subtract 1, or leave out the ids and give one label per row, in order.",
-        )  # fmt: skip
+        )
     labels = [_label_of(path, row, by_id) for row in names]
     missing = sum(not label for label in labels)
     if labels.count(None) == len(ids):
         raise DataError(
-            str(path), "must identify rows by their ids", value=next(iter(by_id), "no rows"),
+            str(path),
+            "must identify rows by their ids",
+            value=next(iter(by_id), "no rows"),
             remedy=f"Ids look like {ids[0]!r}.",
-        )  # fmt: skip
+        )
     notes = [f"Labels were taken from {taken} of {path.name}; they only score."]
     if missing:
         notes.append(f"{missing:,} of {len(ids):,} rows have no label in {path.name}.")
@@ -124,9 +130,11 @@ def _labels_of(table: Table, of_ids: int, asked: str) -> tuple[list[str], str]:
         found, _ = columns.find([asked], table.header, len(others) + 1)
         if not found or found[0] == of_ids:
             raise DataError(
-                "labels", f"must name a column of {table.path.name} other than the ids", value=asked,
+                "labels",
+                f"must name a column of {table.path.name} other than the ids",
+                value=asked,
                 remedy=f"It has {', '.join(table.called(i) for i in others[: columns.MOST_NAMED])}.",
-            )  # fmt: skip
+            )
         return table.cells(found[0]), f"the column {table.called(found[0])}"
     called = [i for i in called_labels(table.header) if i in others]
     clear = called if len(called) == 1 else others if len(others) == 1 and _may_be_labels(table, others[0]) else []
@@ -152,10 +160,11 @@ def _unclear(table: Table, candidates: list[int]) -> DataError:
     shown = ", ".join(table.called(i) for i in candidates[: columns.MOST_NAMED])
     rest = len(candidates) - columns.MOST_NAMED
     return DataError(
-        str(table.path), "must have one column that is clearly the labels; otherwise name it",
+        str(table.path),
+        "must have one column that is clearly the labels; otherwise name it",
         value=shown + (f" and {rest} more" if rest > 0 else ""),
         remedy=f"Name it, as in labels={table.ask_for(candidates[-1])!r}.",
-    )  # fmt: skip
+    )
 
 
 def _one_hot(table: Table, others: list[int]) -> list[int]:
@@ -163,9 +172,10 @@ def _one_hot(table: Table, others: list[int]) -> list[int]:
     if not table.rows:
         return []
     binary = [
-        i for i in others
+        i
+        for i in others
         if all(re.fullmatch(r"[01](\.0*)?", cell) for cell in table.cells(i)) and _may_be_labels(table, i)
-    ]  # fmt: skip
+    ]
     sums = [sum(float(row[i]) for i in binary) for row in table.rows]
     return binary if len(binary) > 1 and all(total == 1 for total in sums) else []
 

@@ -49,9 +49,10 @@ def as_labels(raw: Any, n: int, origin: str = "labels") -> tuple[Array, tuple[st
     array = np.asarray(raw)
     if array.ndim == 0 or len(array) != n:
         raise DataError(
-            origin, f"must have one label for each of the {n:,} rows",
+            origin,
+            f"must have one label for each of the {n:,} rows",
             value=f"{len(array) if array.ndim else 1:,} labels",
-        )  # fmt: skip
+        )
     if array.ndim == 2 and array.shape[1] > 1:
         return _from_one_hot(array, origin), None
     if array.ndim > 2:
@@ -192,16 +193,20 @@ def _from_numbers(array: Array, origin: str) -> tuple[Array, tuple[str, ...] | N
 
 def _no_classes(value: object, origin: str) -> DataError:
     return DataError(
-        origin, "must be classes: whole numbers or strings", value=value,
+        origin,
+        "must be classes: whole numbers or strings",
+        value=value,
         remedy="Set labels to 'none' if these are measurements.",
-    )  # fmt: skip
+    )
 
 
 def _too_large(value: object, origin: str) -> DataError:
     return DataError(
-        origin, "must be class numbers below 2^63, or strings", value=value,
+        origin,
+        "must be class numbers below 2^63, or strings",
+        value=value,
         remedy="Number the classes from 0, or add a letter in front if these are names.",
-    )  # fmt: skip
+    )
 
 
 def natural(name: str) -> tuple[int, int, str, str]:

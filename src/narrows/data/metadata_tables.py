@@ -60,9 +60,11 @@ def read(
         if rows not in counts:
             there = f"{n:,}" if len(counts) == 1 else f"{n:,} (or the {n_source:,} of the source)"
             raise DataError(
-                origin, f"must identify rows by their ids, or have one row for each of {there}",
-                value=plural(rows, "row"), remedy=f"Ids look like {ids[0]!r}.",
-            )  # fmt: skip
+                origin,
+                f"must identify rows by their ids, or have one row for each of {there}",
+                value=plural(rows, "row"),
+                remedy=f"Ids look like {ids[0]!r}.",
+            )
         at = np.arange(n) if rows == n or positions is None else positions
         names = cells[0] if header else [f"column {i}" for i in range(len(cells[0]))]
         body = cells[header:]
@@ -109,9 +111,10 @@ def _opened(asked: Any) -> tuple[str, list[list[str]], Columns | None]:
         origin, typed = "the dataframe", frames.described(asked)
     else:
         raise DataError(
-            "metadata", "must be a file (.csv, .tsv, .parquet), a dataframe or a mapping of columns",
+            "metadata",
+            "must be a file (.csv, .tsv, .parquet), a dataframe or a mapping of columns",
             value=type(asked).__name__,
-        )  # fmt: skip
+        )
     if not typed:
         raise DataError(origin, "must have at least one column that is not a vector", value="none")
     return origin, [list(typed), *map(list, zip(*map(written, typed.values()), strict=True))], typed
@@ -136,10 +139,11 @@ def _id_column(cells: list[list[str]], ids: Sequence[str], known: Collection[str
     if clear or best is None:
         return max(clear, key=lambda i: hits[i], default=None)
     raise DataError(
-        "metadata", f"must identify rows by their ids, but column {texts[best][0]!r} matches none",
+        "metadata",
+        f"must identify rows by their ids, but column {texts[best][0]!r} matches none",
         value=texts[best][-1],
         remedy=f"Ids look like {ids[0]!r}. Correct the column, or rename it if the table has the rows in order.",
-    )  # fmt: skip
+    )
 
 
 def _by_id(
@@ -160,10 +164,11 @@ def _by_id(
             twice[key] += 1
     if twice:
         raise DataError(
-            origin, "must have at most one row for each row of the data",
+            origin,
+            "must have at most one row for each row of the data",
             value=f"{plural(len(twice), 'id')} with several rows",
             remedy=f"One is {next(iter(twice))!r}. Merge its rows into one.",
-        )  # fmt: skip
+        )
     places = [sorted({first[name] for name in row if name in first}) for row in names]
     several = next((i for i, found in enumerate(places) if len(found) > 1), None)
     if several is not None:
@@ -193,9 +198,10 @@ def _placed(columns: Columns, at: Array) -> Columns:
     gone = at < 0
     return {
         name: tuple("" if is_gone else word for word, is_gone in zip(column, gone, strict=True))
-        if isinstance(column, tuple) else np.where(gone, np.nan, column)
+        if isinstance(column, tuple)
+        else np.where(gone, np.nan, column)
         for name, column in known.items()
-    }  # fmt: skip
+    }
 
 
 def _unique(names: Sequence[str]) -> list[str]:

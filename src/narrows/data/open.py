@@ -132,8 +132,9 @@ def open(
     kept = like or {}
     size_, channels_, fit_ = sizes.check_geometry(
         kept.get("size", size) if size == "auto" else size,
-        kept.get("channels", channels) if channels == "auto" else channels, fit or kept.get("fit", "crop"),
-    )  # fmt: skip
+        kept.get("channels", channels) if channels == "auto" else channels,
+        fit or kept.get("fit", "crop"),
+    )
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | np.integer) or limit < 1):
         raise DataError("limit", "must be a whole number of rows, at least 1", value=limit)
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
@@ -142,15 +143,31 @@ def open(
         labels = os.fspath(labels)
     white_ = check_white(white)
     unasked = {
-        "size": size == "auto", "channels": channels == "auto", "page": page is None, "max_pixels": max_pixels is None,
-    }  # fmt: skip
+        "size": size == "auto",
+        "channels": channels == "auto",
+        "page": page is None,
+        "max_pixels": max_pixels is None,
+    }
     options = Options(
-        "none" if labels is None else labels, key, size_, channels_, fit_, limit, strict, progress or Progress(), seed,
-        white_, check_range(range, white_), _check_page(kept.get("page") if page is None else page),
-        tables.check(kept.get("columns") if columns is None else columns, "columns"), tables.check(ignore, "ignore"),
-        metadata, sizes.check_max_pixels(kept.get("max_pixels", MOST_PIXELS) if max_pixels is None else max_pixels),
-        like, frozenset(name for name, value in unasked.items() if like is not None and value),
-    )  # fmt: skip
+        "none" if labels is None else labels,
+        key,
+        size_,
+        channels_,
+        fit_,
+        limit,
+        strict,
+        progress or Progress(),
+        seed,
+        white_,
+        check_range(range, white_),
+        _check_page(kept.get("page") if page is None else page),
+        tables.check(kept.get("columns") if columns is None else columns, "columns"),
+        tables.check(ignore, "ignore"),
+        metadata,
+        sizes.check_max_pixels(kept.get("max_pixels", MOST_PIXELS) if max_pixels is None else max_pixels),
+        like,
+        frozenset(name for name, value in unasked.items() if like is not None and value),
+    )
     source = given(source)
     if isinstance(source, Dataset):
         return _adapt(source, _without_page(options))
@@ -205,9 +222,7 @@ def open_like(
         options = {"size": tuple(shape[1:]), "channels": like.get("channels", shape[0])} | options
     data = open(source, like=like, **options)
     if data.shape != tuple(shape):
-        raise DataError(
-            "source", f"must have rows of shape {tuple(shape)}, like the training data", value=data.shape
-        )  # fmt: skip
+        raise DataError("source", f"must have rows of shape {tuple(shape)}, like the training data", value=data.shape)
     return data
 
 
@@ -255,9 +270,11 @@ def _open_text(source: str | os.PathLike[str], options: Options) -> Dataset:
     else:
         remedy = "The pattern matches nothing." if glob.has_magic(text) else "There is no such file or folder."
     raise DataError(
-        "source", "must be the name of a data set, or an existing file or folder", value=text,
+        "source",
+        "must be the name of a data set, or an existing file or folder",
+        value=text,
         remedy=f"{remedy} Files that are read: {readable()}.",
-    )  # fmt: skip
+    )
 
 
 def _path(source: str | os.PathLike[str]) -> Path:
@@ -341,9 +358,18 @@ def _finish(raw: Raw, source: str, format_: str, options: Options, beside: Path 
     if raw.preprocessing:
         provenance["preprocessing"] = raw.preprocessing
     data = Dataset(
-        values, labels=labels, label_names=label_names, ids=ids, paths=paths, split=split, metadata=described,
-        provenance=provenance, skipped=raw.skipped, notes=tuple(notes), damaged=raw.damaged,
-    )  # fmt: skip
+        values,
+        labels=labels,
+        label_names=label_names,
+        ids=ids,
+        paths=paths,
+        split=split,
+        metadata=described,
+        provenance=provenance,
+        skipped=raw.skipped,
+        notes=tuple(notes),
+        damaged=raw.damaged,
+    )
     _check_meaning(data, options)
     return data if raw.preprocessing else _to_geometry(data, options, kept, named_channels)
 
@@ -355,9 +381,11 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
     for name, value in (("white", options.white), ("range", options.range)):
         if value != "auto":
             raise DataError(
-                name, "applies only while values are read, and these were read already", value=value,
+                name,
+                "applies only while values are read, and these were read already",
+                value=value,
                 remedy="Set it when you open the array or the files.",
-            )  # fmt: skip
+            )
     if options.labels_word != "auto":
         labels, names, notes = _labels(Raw(data.values), len(data), data.ids, options)
         data = replace(data, labels=labels, label_names=names, notes=(*data.notes, *notes))
@@ -377,9 +405,7 @@ def _adapt(data: Dataset, options: Options) -> Dataset:
 
 def _check_meaning(data: Dataset, options: Options) -> None:
     """Refuse options that do not apply to data of this kind."""
-    of_images = {
-        "size": options.size, "channels": options.channels, "white": options.white, "range": options.range,
-    }  # fmt: skip
+    of_images = {"size": options.size, "channels": options.channels, "white": options.white, "range": options.range}
     of_tables = {"columns": options.columns, "ignore": options.ignore}
     if not data.is_images and "size" in options.from_model and options.size != "auto":
         height, width = options.size
@@ -390,9 +416,11 @@ def _check_meaning(data: Dataset, options: Options) -> None:
         if value not in ("auto", ()):
             kinds = ("tables", "images") if data.is_images else ("images", "vectors")
             raise DataError(
-                name, f"applies only to {kinds[0]}, and these are {kinds[1]}", value=value,
+                name,
+                f"applies only to {kinds[0]}, and these are {kinds[1]}",
+                value=value,
                 remedy=None if data.is_images else "Reshape the array to (N, H, W) first if its rows are images.",
-            )  # fmt: skip
+            )
 
 
 def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: Any) -> Dataset:
@@ -413,14 +441,18 @@ def _to_geometry(data: Dataset, options: Options, kept: Mapping[str, Any], own: 
         raise DataError("channels", "must be 1 or 3 for images that were opened already", value=list(channels))
     if "size" in options.from_model and native != size:
         raise DataError(
-            "images", f"must be {size[0]}x{size[1]}, like the model's", value=f"{native[0]}x{native[1]}",
+            "images",
+            f"must be {size[0]}x{size[1]}, like the model's",
+            value=f"{native[0]}x{native[1]}",
             remedy=f"To resize them: narrows.open(images, size={list(size)}), or --resize on the command line.",
-        )  # fmt: skip
+        )
     if "channels" in options.from_model and channels == 1 and data.shape[0] == 3:
         raise DataError(
-            "images", "must be grey, like the model's", value="three channels",
+            "images",
+            "must be grey, like the model's",
+            value="three channels",
             remedy="To convert them: narrows.open(images, channels=1), or --resize on the command line.",
-        )  # fmt: skip
+        )
     values = sizes.convert(data.values, size, channels, options.fit)
     named = list(own) if isinstance(own, list | tuple) and len(own) else channels
     preprocessing = {"size": list(size), "channels": named, "fit": options.fit, **kept}
@@ -469,11 +501,13 @@ def _labels(
         if file is None:
             looks_like_a_file = bool(re.search(r"[/\\]|\.(csv|tsv|npy|npz|mat|gz|parquet)(:|$)", asked))
             raise DataError(
-                "labels", "must name labels of this source, or an existing file of labels", value=asked,
-                remedy="There is no such file." if looks_like_a_file else nearest(
-                    asked, ["auto", "none", *raw.label_choices]
-                ),
-            )  # fmt: skip
+                "labels",
+                "must name labels of this source, or an existing file of labels",
+                value=asked,
+                remedy="There is no such file."
+                if looks_like_a_file
+                else nearest(asked, ["auto", "none", *raw.label_choices]),
+            )
         path, part = file
         origin = asked
         if row_tables.is_table(path):
@@ -519,9 +553,10 @@ def _labels_of_file(path: Path, key: str) -> Array:
         if not reader.has_keys:
             raise
         raise DataError(
-            "labels", f"must be clearly one array in {path.name}",
+            "labels",
+            f"must be clearly one array in {path.name}",
             remedy=f"Name it after a colon, as in {path.name}:KEY. ({error})",
-        ) from error  # fmt: skip
+        ) from error
     return raw.values if raw.labels is None else np.asarray(raw.labels)
 
 

@@ -102,15 +102,17 @@ def _label_column(header: Header, asked: str, taken: set[int]) -> tuple[int | No
     if asked == "auto" and (found := [column for column in called_labels(header.names) if column not in taken]):
         if len(found) > 1:
             raise DataError(
-                header.origin, "has several columns that could be the labels, so one must be named",
+                header.origin,
+                "has several columns that could be the labels, so one must be named",
                 value=", ".join(header.names[column] for column in found),
                 remedy=f"Set labels, for example labels={header.name(found[0])}; the others are left out.",
-            )  # fmt: skip
+            )
         return found[0], [f"The column {header.name(found[0])} was read as labels, used only for scoring."]
     if asked in LABEL_ANSWERS or labels_file(asked) is not None:
         return None, []
     raise DataError(
-        "labels", f"must name a column of {PurePath(header.origin).name} by its header or number, from 0",
+        "labels",
+        f"must name a column of {PurePath(header.origin).name} by its header or number, from 0",
         value=asked,
         remedy=nearest(asked, header.names) if header.names else f"It has {header.n_columns} columns and no header.",
-    )  # fmt: skip
+    )

@@ -88,9 +88,13 @@ def how_of(preprocessing: Mapping[str, Any]) -> How:
     height, width = preprocessing["size"]
     channels, page = preprocessing["channels"], preprocessing.get("page", 0)
     return How(
-        (height, width), preprocessing["fit"], tuple(channels) if isinstance(channels, list | tuple) else channels,
-        partial(_of_model, preprocessing), 0 if page == "all" else page, preprocessing.get("max_pixels", MOST_PIXELS),
-    )  # fmt: skip
+        (height, width),
+        preprocessing["fit"],
+        tuple(channels) if isinstance(channels, list | tuple) else channels,
+        partial(_of_model, preprocessing),
+        0 if page == "all" else page,
+        preprocessing.get("max_pixels", MOST_PIXELS),
+    )
 
 
 def page_of(name: str, preprocessing: Mapping[str, Any]) -> int:

@@ -15,9 +15,20 @@ from narrows.errors import DataError
 
 #: What the column is called that names the rows.
 ID_WORDS = (
-    "id", "path", "file", "filename", "image", "name", "file_name", "filepath", "file_path", "image_id", "image_name",
-    "image_path", "index",
-)  # fmt: skip
+    "id",
+    "path",
+    "file",
+    "filename",
+    "image",
+    "name",
+    "file_name",
+    "filepath",
+    "file_path",
+    "image_id",
+    "image_name",
+    "image_path",
+    "index",
+)
 SAMPLE_LINES = 20  # by which the delimiter is told
 
 
@@ -113,9 +124,10 @@ def below_header(path: Path, cells: list[list[str]], of_ids: int, known: Collect
     """Tell the header from the rows: its words are known, or it names no row and comes nowhere again."""
     first = [cell.strip() for cell in cells[0]]
     words = [
-        i for i, word in enumerate(first)
+        i
+        for i, word in enumerate(first)
         if (word.lower() in LABEL_WORDS or word.lower() in ID_WORDS) and not recurs(cells, i)
-    ]  # fmt: skip
+    ]
     names_a_row = cells[0][of_ids] in known or first[of_ids] in known
     values = [i for i, word in enumerate(first) if i != of_ids and word and recurs(cells, i)]
     is_header = bool(words) and (not names_a_row or of_ids in words)

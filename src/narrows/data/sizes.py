@@ -81,9 +81,11 @@ def shrink(native: Size, rows: Callable[[int, int], Image], size: Size, fit: Fit
         # As far around the box as the filter reaches.
         reach = [(LANCZOS_SUPPORT - 0.5) * (box[i + 2] - box[i]) / target[i] for i in (0, 1)]
         whole = (
-            max(0, int(box[0] - reach[0])), max(0, int(box[1] - reach[1])),
-            min(native[1], math.ceil(box[2] + reach[0])), min(native[0], math.ceil(box[3] + reach[1])),
-        )  # fmt: skip
+            max(0, int(box[0] - reach[0])),
+            max(0, int(box[1] - reach[1])),
+            min(native[1], math.ceil(box[2] + reach[0])),
+            min(native[0], math.ceil(box[3] + reach[1])),
+        )
         inner = tuple((box[i] - whole[i % 2]) / (across, down)[i % 2] for i in range(4))
     image = _reduced(native, rows, (across, down), whole).resize(target, Resampling.LANCZOS, inner)
     if target == (width, height):
@@ -195,9 +197,10 @@ def check_geometry(size: Any, channels: Any, fit: Any) -> tuple[Size | Literal["
         channels = tuple(int(number) for number in channels)
     elif isinstance(channels, bool) or channels not in ("auto", 1, 3):
         raise DataError(
-            "channels", 'must be "auto", 1 (grey), 3 (colour), or a list of channel numbers, such as [0]',
+            "channels",
+            'must be "auto", 1 (grey), 3 (colour), or a list of channel numbers, such as [0]',
             value=channels,
-        )  # fmt: skip
+        )
     if fit not in ("crop", "pad", "stretch"):
         raise DataError("fit", "must be crop, pad or stretch", value=fit)
     return size, channels, fit

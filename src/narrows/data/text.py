@@ -74,7 +74,9 @@ class _Unpacked(gzip.GzipFile):
         self.said += len(content)
         if self.said > MOST_UNPACKED:
             raise DataError(
-                str(self.name), f"must decompress to at most {MOST_UNPACKED:,} bytes", value="more",
+                str(self.name),
+                f"must decompress to at most {MOST_UNPACKED:,} bytes",
+                value="more",
                 remedy="Decompress it yourself if you trust it; an uncompressed table may have any size.",
-            )  # fmt: skip
+            )
         return content

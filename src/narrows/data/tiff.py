@@ -124,9 +124,13 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
     tag = key.tags.get(ORIENTATION)
     orientation = int(tag.value) if tag is not None and 1 <= int(tag.value) <= 8 else 1
     stored = Stored(
-        (height, width), pages[0].index if pages else 0, pictures, orientation, channels,
+        (height, width),
+        pages[0].index if pages else 0,
+        pictures,
+        orientation,
+        channels,
         np.dtype(np.uint8 if key.dtype == bool else key.dtype),
-    )  # fmt: skip
+    )
     if len(pages) == 1 and _is_ordinary(key):
         return stored
     if key.photometric.name == "PALETTE":
@@ -139,9 +143,11 @@ def _stored(series: Any, picture: int, pictures: int) -> Stored:
         raise Refused(f"its pages have the axes {within}, which cannot be read")
     if headless and not key.is_final:
         raise Refused("its pages are stored under the header of the first, which cannot be read")
-    starts = [key.dataoffsets[0] + int(number) * key.nbytes for number in numbers] if headless else [
-        page.dataoffsets[0] for page in pages
-    ]  # fmt: skip
+    starts = (
+        [key.dataoffsets[0] + int(number) * key.nbytes for number in numbers]
+        if headless
+        else [page.dataoffsets[0] for page in pages]
+    )
     parts = [_Plain(key, start) for start in starts] if key.is_final else [_Packed(page, key) for page in pages]
     try:
         parts[0].rows(0, 1)

@@ -72,10 +72,15 @@ def turned(image: Image, orientation: int) -> Image:
 def turned_planes(planes: Array, orientation: int) -> Array:
     """Undo an orientation of planes (C, H, W), as ``turned`` does of images."""
     undone = {
-        1: lambda x: x, 2: lambda x: x[:, :, ::-1], 3: lambda x: x[:, ::-1, ::-1], 4: lambda x: x[:, ::-1],
-        5: lambda x: x.transpose(0, 2, 1), 6: lambda x: x.transpose(0, 2, 1)[:, :, ::-1],
-        7: lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1), 8: lambda x: x.transpose(0, 2, 1)[:, ::-1],
-    }  # fmt: skip
+        1: lambda x: x,
+        2: lambda x: x[:, :, ::-1],
+        3: lambda x: x[:, ::-1, ::-1],
+        4: lambda x: x[:, ::-1],
+        5: lambda x: x.transpose(0, 2, 1),
+        6: lambda x: x.transpose(0, 2, 1)[:, :, ::-1],
+        7: lambda x: x[:, ::-1, ::-1].transpose(0, 2, 1),
+        8: lambda x: x.transpose(0, 2, 1)[:, ::-1],
+    }
     return np.ascontiguousarray(undone[orientation](planes))
 
 

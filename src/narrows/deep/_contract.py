@@ -98,10 +98,15 @@ class DeepClusterer(Clusterer):
         arguments = {name: value for name, value in vars(self).items() if name[0] != "_" and name[-1] != "_"}
         del arguments["notes"]
         with stages.held():
-            stages.begin({
-                "version": __version__, "method": type(self).__name__, **arguments,
-                "rows": stages.rows or _digest(rows), "preprocessing": self._preprocessing,
-            })  # fmt: skip
+            stages.begin(
+                {
+                    "version": __version__,
+                    "method": type(self).__name__,
+                    **arguments,
+                    "rows": stages.rows or _digest(rows),
+                    "preprocessing": self._preprocessing,
+                }
+            )
             if distinct == 1:
                 self.model_ = _mean_of(rows, self._preprocessing)
             else:
@@ -190,9 +195,16 @@ class DeepClusterer(Clusterer):
         """Return what ``reader`` does, of more than one cluster."""
 
     def _train(
-        self, name: str, model: Model, values: Array, settings: Settings, stages: Stages, *, seed: int | None = None,
+        self,
+        name: str,
+        model: Model,
+        values: Array,
+        settings: Settings,
+        stages: Stages,
+        *,
+        seed: int | None = None,
         labels: Array | None = None,
-    ) -> Model:  # fmt: skip
+    ) -> Model:
         """Return ``model`` as it comes out of the training ``name``, that of ``training_`` if it is the last."""
         self.training_ = name
         return stages.train(name, model, values, settings, seed=self.seed if seed is None else seed, labels=labels)
@@ -241,9 +253,11 @@ def _check(values: Array, shape: tuple[int, ...] | None = None) -> None:
     """Raise a clear error unless ``values`` are bytes of images or finite float32 vectors, of ``shape`` if given."""
     if (values.ndim, values.dtype) not in ((4, np.dtype(np.uint8)), (2, np.dtype(np.float32))):
         raise InputError(
-            "values", "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
-            value=f"{values.dtype} {values.shape}", remedy="Use narrows.open to convert arrays and files.",
-        )  # fmt: skip
+            "values",
+            "must be images uint8 (N, C, H, W) or vectors float32 (N, D)",
+            value=f"{values.dtype} {values.shape}",
+            remedy="Use narrows.open to convert arrays and files.",
+        )
     if shape is not None and values.shape[1:] != shape:
         raise InputError("values", f"must have rows of shape {shape}, like the fitted ones", value=values.shape[1:])
     if values.dtype.kind == "f" and not all_finite(values):  # bytes are, and need not be read for it

@@ -65,8 +65,11 @@ class Gathering(Pretrained):
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         encoder = self._pretrain(values, stages, self.epochs)
         objective = {
-            "name": "student-t", "n_clusters": n_clusters, "weight": self.weight, "reconstruction": self.reconstruction,
-        }  # fmt: skip
+            "name": "student-t",
+            "n_clusters": n_clusters,
+            "weight": self.weight,
+            "reconstruction": self.reconstruction,
+        }
         model = with_objective(encoder, objective, self.seed)
         centers: Any = model.objective.centers
         start, notes = stages.arrays("start", lambda: _centers(encoder, values, n_clusters, self.seed))

@@ -80,9 +80,15 @@ class Search:
 
         def lay_out() -> tuple[Arrays, Notes]:
             points = layout(
-                rows, start="spectral", n_components=min(DIMENSIONS, len(rows) - 2), n_neighbors=graph[0].shape[1],
-                min_dist=0.0, seed=seed, neighbours=graph, epochs=EPOCHS,
-            )  # fmt: skip
+                rows,
+                start="spectral",
+                n_components=min(DIMENSIONS, len(rows) - 2),
+                n_neighbors=graph[0].shape[1],
+                min_dist=0.0,
+                seed=seed,
+                neighbours=graph,
+                epochs=EPOCHS,
+            )
             return {"points": points.astype(np.float32)}, ()
 
         return self.stages.arrays(f"layout-{space}-{number}-{len(rows)}", lay_out)[0]["points"], seed

@@ -54,10 +54,19 @@ class Teaching:
     taught: int = 0
 
     def __init__(
-        self, values: Array, rows: Array, clusters: Array, n_clusters: int, judges: Sequence[Array],
-        network: Model | None, build: Callable[[Mapping[str, Any]], Model], stages: Stages, *, seed: int,
+        self,
+        values: Array,
+        rows: Array,
+        clusters: Array,
+        n_clusters: int,
+        judges: Sequence[Array],
+        network: Model | None,
+        build: Callable[[Mapping[str, Any]], Model],
+        stages: Stages,
+        *,
+        seed: int,
         epochs: int | Literal["auto"],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.values, self.rows, self.clusters, self.n_clusters = values, rows, clusters, n_clusters
         self.judges, self.network, self.build, self.stages = judges, network, build, stages
         self.seed, self.epochs = seed, epochs
@@ -111,9 +120,15 @@ class Teaching:
             )
 
     def _learn(
-        self, name: str, clusters: Array, taught: Array, views: Sequence[str], network: Model | None,
-        *, again: bool = False,
-    ) -> Model:  # fmt: skip
+        self,
+        name: str,
+        clusters: Array,
+        taught: Array,
+        views: Sequence[str],
+        network: Model | None,
+        *,
+        again: bool = False,
+    ) -> Model:
         objective = {"name": "taught", "n_clusters": self.n_clusters, "views": list(views)}
         model = self.build(objective) if network is None else with_objective(network, objective, self.seed)
         batch = min(256, power_of_two(len(taught) / 20))

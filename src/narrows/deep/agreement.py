@@ -179,9 +179,11 @@ class Agreement(DeepClusterer):
         for name, wrong in asked.items():
             if wrong:
                 raise RecipeError(
-                    f"clustering.{name}", "applies only to images, and the rows are vectors", value=getattr(self, name),
+                    f"clustering.{name}",
+                    "applies only to images, and the rows are vectors",
+                    value=getattr(self, name),
                     remedy="Leave it out.",
-                )  # fmt: skip
+                )
 
     def evidence(self) -> dict[str, list[dict[str, Any]]]:
         """Return what was found on the way, as tables.
@@ -195,12 +197,18 @@ class Agreement(DeepClusterer):
         found = {id(one): one for one in (*self.found_, *compared)}.values()
         return {
             "clusterings": [
-                {"space": one.space, "layout": one.layout, "cells": one.cells, "rows": len(one.clusters),
-                 "information": one.information, "chosen": one is self.chosen_}
+                {
+                    "space": one.space,
+                    "layout": one.layout,
+                    "cells": one.cells,
+                    "rows": len(one.clusters),
+                    "information": one.information,
+                    "chosen": one is self.chosen_,
+                }
                 for one in found
             ],
             "numbers": [{"n_clusters": number, "stands_out": factor} for number, factor in sorted(self.numbers_)],
-        }  # fmt: skip
+        }
 
     # 1: spaces
 
@@ -307,9 +315,17 @@ class Agreement(DeepClusterer):
         # Similar pixels do not always mean the same kind; views correct that, so only their own graph can judge.
         judges = [graphs["views"][0][:, :ASKED]] if "views" in graphs else asked(graphs)
         done = Teaching(
-            values, self.rows_, clusters, n_clusters, judges, network, partial(self._network, values), search.stages,
-            seed=self.seed, epochs=self.epochs,
-        )  # fmt: skip
+            values,
+            self.rows_,
+            clusters,
+            n_clusters,
+            judges,
+            network,
+            partial(self._network, values),
+            search.stages,
+            seed=self.seed,
+            epochs=self.epochs,
+        )
         done.in_rounds(self.views_, graphs[space][0], self.rounds if self.views_ else 0, self.agree)
         if not done.taught:
             done.as_they_are()

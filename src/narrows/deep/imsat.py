@@ -52,10 +52,12 @@ class IMSAT(DeepClusterer):
 
     def _fit(self, values: Array, n_clusters: int, stages: Stages) -> None:
         model = Model(
-            values.shape[1:], {"name": "mlp", "n_classes": n_clusters, "hidden": HIDDEN, "norm": True},
+            values.shape[1:],
+            {"name": "mlp", "n_classes": n_clusters, "hidden": HIDDEN, "norm": True},
             {"name": "imsat", "weight": self.weight, "mu": self.mu, "reach": self.reach},
-            seed=self.seed, preprocessing=self._preprocessing,
-        )  # fmt: skip
+            seed=self.seed,
+            preprocessing=self._preprocessing,
+        )
         model.fit_scaling(values)
         reach, _ = stages.arrays("reach", lambda: ({"distances": _reach(model, values)}, ()))
         settings = Settings(epochs=self.epochs, optimizer="adam", lr=self.lr, schedule="constant", keep="last")

@@ -77,9 +77,10 @@ class VaDE(Pretrained):
         objective: Any = self.model_.objective
         with torch.no_grad():
             arrays = {
-                "weights": objective.logits.double().softmax(0), "means": objective.means.double(),
+                "weights": objective.logits.double().softmax(0),
+                "means": objective.means.double(),
                 "factors": torch.diag_embed((-0.5 * objective.log_variances.double()).exp()),
-            }  # fmt: skip
+            }
         return Mixture.of_parameters({name: array.numpy() for name, array in arrays.items()}, codes)
 
 

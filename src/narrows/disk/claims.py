@@ -60,9 +60,11 @@ def locked(file: Path, refusal: Callable[[], RunFolderError], *, wait: float = 0
         if error.errno not in (errno.ELOOP, errno.EISDIR):
             raise
         raise RunFolderError(
-            str(file), "must be a file: it is locked while the folder is written", value=error.strerror,
+            str(file),
+            "must be a file: it is locked while the folder is written",
+            value=error.strerror,
             remedy="Delete it.",
-        ) from error  # fmt: skip
+        ) from error
     try:
         yield
     finally:
@@ -103,19 +105,28 @@ def claimed(
         with _writable(folder):
             folder.mkdir(parents=True, exist_ok=True)
             _refuse_other(folder, kind, marker)  # before a lock file is put into a folder that is not ours
-            lock.enter_context(locked(folder / LOCK, lambda: RunFolderError(
-                "--out", f"must not be in use by another process that is writing {kind}", value=str(folder),
-                remedy=holder(folder),
-            )))  # fmt: skip
+            lock.enter_context(
+                locked(
+                    folder / LOCK,
+                    lambda: RunFolderError(
+                        "--out",
+                        f"must not be in use by another process that is writing {kind}",
+                        value=str(folder),
+                        remedy=holder(folder),
+                    ),
+                )
+            )
         try:
             sweep(folder)
             present = _refuse_other(folder, kind, marker)
             empty = not present
             if present and not (resume or overwrite):
                 raise RunFolderError(
-                    "--out", "must not exist yet, so that nothing is overwritten", value=str(folder),
+                    "--out",
+                    "must not exist yet, so that nothing is overwritten",
+                    value=str(folder),
                     remedy="Continue it (--resume), replace it (--overwrite), or choose another folder (--out).",
-                )  # fmt: skip
+                )
             with _writable(folder):
                 write_json(folder / HELD, {"pid": os.getpid(), "host": socket.gethostname(), "since": now()})
             yield bool(present)
@@ -150,9 +161,11 @@ def _refuse_other(folder: Path, kind: str, marker: str) -> set[str]:
     present = contents(folder)
     if present and marker not in present:
         raise RunFolderError(
-            "--out", f"must be a new folder or the folder of {kind}", value=str(folder),
+            "--out",
+            f"must be a new folder or the folder of {kind}",
+            value=str(folder),
             remedy="Nothing in it was touched. Choose another folder.",
-        )  # fmt: skip
+        )
     return present
 
 

@@ -199,10 +199,12 @@ def write_csv(path: str | Path, rows: Iterable[Iterable[Any]], *, exact: Collect
     for row in rows:
         cells = list(row)
         names = cells if names is None else names
-        writer.writerow([
-            guarded(cell) if isinstance(cell, str) and (cells is names or name not in exact) else cell
-            for name, cell in zip(names, cells, strict=True)
-        ])  # fmt: skip
+        writer.writerow(
+            [
+                guarded(cell) if isinstance(cell, str) and (cells is names or name not in exact) else cell
+                for name, cell in zip(names, cells, strict=True)
+            ]
+        )
     write_text(path, text.getvalue())
 
 

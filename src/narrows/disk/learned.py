@@ -58,7 +58,9 @@ def checked_state(owner: str, shapes: Mapping[str, str], arrays: Mapping[str, Ar
         )
         if not fits or dtype.kind != "f" or not np.isfinite(arrays[name]).all():
             raise RunFolderError(
-                f"the saved {owner}", f"must have finite numbers of shape ({', '.join(letters)}) in {name!r}",
-                value=f"{dtype} {shape}", remedy="The file is damaged or comes from another program; repeat the run.",
-            )  # fmt: skip
+                f"the saved {owner}",
+                f"must have finite numbers of shape ({', '.join(letters)}) in {name!r}",
+                value=f"{dtype} {shape}",
+                remedy="The file is damaged or comes from another program; repeat the run.",
+            )
     return dict(arrays)

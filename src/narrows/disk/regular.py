@@ -21,9 +21,12 @@ from narrows.errors import InputError
 #: Bytes of a file of settings, and of any other that is parsed as text.
 MOST_SETTINGS, MOST_TEXT = 1 << 20, 1 << 27
 KINDS = (
-    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
-)  # fmt: skip
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 # Windows has only the last of them.
 NO_WAITING, NO_LINK, NO_TERMINAL, BINARY = (
     getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_NOCTTY", "O_BINARY")

@@ -253,9 +253,11 @@ def new_place(folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / MANIFEST).exists():
         raise RunFolderError(
-            "folder", "must not be a run's folder, because the run's files would be replaced", value=str(folder),
+            "folder",
+            "must not be a run's folder, because the run's files would be replaced",
+            value=str(folder),
             remedy="Choose another folder.",
-        )  # fmt: skip
+        )
     return folder
 
 

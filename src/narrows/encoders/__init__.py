@@ -87,10 +87,15 @@ class FittedEncoder(Learned, Encoder):
     def write(self, folder: Path) -> None:
         """Write ``encoder.safetensors`` and ``config.json`` into ``folder``."""
         write_arrays(folder / ARRAYS, self.state(), {"format": FORMAT})
-        write_json(folder / CONFIG, {
-            "format": FORMAT, "encoder": {"name": name_of(type(self)), **self.arguments()},
-            "input_shape": list(self.input_shape), "preprocessing": self.preprocessing,
-        })  # fmt: skip
+        write_json(
+            folder / CONFIG,
+            {
+                "format": FORMAT,
+                "encoder": {"name": name_of(type(self)), **self.arguments()},
+                "input_shape": list(self.input_shape),
+                "preprocessing": self.preprocessing,
+            },
+        )
 
     @classmethod
     def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Self:

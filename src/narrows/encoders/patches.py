@@ -85,24 +85,32 @@ class PatchCodes(FittedEncoder):
         """Raise DataError unless they are images, as large as a patch and enough of them for the centres."""
         if len(shape) != 3 or not rows:
             raise DataError(
-                "images", "must have shape (N, C, H, W), with N >= 1", value=(rows, *shape),
+                "images",
+                "must have shape (N, C, H, W), with N >= 1",
+                value=(rows, *shape),
                 remedy="Vectors have no patches: use encoder.name=pca for them.",
-            )  # fmt: skip
+            )
         if min(shape[1:]) < self.side:
             raise DataError(
-                "images", f"must be at least as high and wide as a patch of {self.side}", value=(rows, *shape),
+                "images",
+                f"must be at least as high and wide as a patch of {self.side}",
+                value=(rows, *shape),
                 remedy=f"Set a side of at most {min(shape[1:])} (encoder.side).",
-            )  # fmt: skip
+            )
         if self.grid > min(shape[1:]):
             raise DataError(
-                "images", f"must be at least {self.grid} pixels high and wide, the size of the grid",
-                value=(rows, *shape), remedy=f"Set a grid of at most {min(shape[1:])} (encoder.grid).",
-            )  # fmt: skip
+                "images",
+                f"must be at least {self.grid} pixels high and wide, the size of the grid",
+                value=(rows, *shape),
+                remedy=f"Set a grid of at most {min(shape[1:])} (encoder.grid).",
+            )
         if rows * PER_IMAGE < self.n_centers:
             raise DataError(
-                "images", f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres",
-                value=rows, remedy=f"Set at most {rows * PER_IMAGE} centres (encoder.n_centers).",
-            )  # fmt: skip
+                "images",
+                f"must be at least {-(-self.n_centers // PER_IMAGE)} for {self.n_centers} centres",
+                value=rows,
+                remedy=f"Set at most {rows * PER_IMAGE} centres (encoder.n_centers).",
+            )
 
     def _fit(self, values: Array) -> None:
         from scipy.linalg import eigh

@@ -22,9 +22,7 @@ from narrows.errors import InputError, RunFolderError
 from narrows.views import Views
 from narrows.work.progress import Progress
 
-__all__ = [
-    "CodeDistribution", "apply", "blocks", "draw_codes", "embed", "logits", "normal_codes", "reconstructions",
-]  # fmt: skip
+__all__ = ["CodeDistribution", "apply", "blocks", "draw_codes", "embed", "logits", "normal_codes", "reconstructions"]
 
 
 def embed(

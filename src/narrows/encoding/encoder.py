@@ -133,26 +133,32 @@ class Encoder(ABC):
         """Raise a clear InputError unless it can decode."""
         if not self.decodes:
             raise InputError(
-                "this encoder", "must have a decoder to reconstruct, denoise or generate; it only encodes",
-                value=self.title, remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
-            )  # fmt: skip
+                "this encoder",
+                "must have a decoder to reconstruct, denoise or generate; it only encodes",
+                value=self.title,
+                remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
+            )
 
     def require_denoiser(self) -> None:
         """Raise a clear InputError unless it learned to clean corrupted rows."""
         if not self.corrupts:
             otherwise = ", or reconstruct rows instead" if self.decodes else ""
             raise InputError(
-                "this encoder", "must have been trained to denoise", value=self.title,
+                "this encoder",
+                "must have been trained to denoise",
+                value=self.title,
                 remedy=f"Train a network with objective.name=denoising{otherwise}.",
-            )  # fmt: skip
+            )
 
     def require_fitted(self) -> None:
         """Raise a clear InputError unless it has learned from rows."""
         if not self.input_shape:
             raise InputError(
-                "this encoder", "must be fitted before it is used", value=self.title,
+                "this encoder",
+                "must be fitted before it is used",
+                value=self.title,
                 remedy="Call its fit(values) first.",
-            )  # fmt: skip
+            )
 
     def blocks(self, rows: int) -> Iterator[slice]:
         """Yield the slices in which ``rows`` rows are encoded."""
@@ -220,9 +226,10 @@ def in_blocks(
     check_array(values)
     if tuple(values.shape[1:]) != encoder.input_shape:
         raise InputError(
-            "data", f"must have rows of shape {encoder.input_shape}, like the rows it was fitted on",
+            "data",
+            f"must have rows of shape {encoder.input_shape}, like the rows it was fitted on",
             value=tuple(values.shape[1:]),
-        )  # fmt: skip
+        )
     made = None
     with (progress or Progress()).task(doing, len(values)) as task:
         for block in encoder.blocks(len(values)):
@@ -242,9 +249,11 @@ def check_array(values: Any) -> None:
     """Raise DataError unless ``values`` are an array, as the rows of an encoder are."""
     if not isinstance(values, np.ndarray):
         raise DataError(
-            "values", "must be an array of rows", value=type(values).__name__,
+            "values",
+            "must be an array of rows",
+            value=type(values).__name__,
             remedy="For other sources, use narrows.open(source).values.",
-        )  # fmt: skip
+        )
 
 
 def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:
@@ -269,9 +278,10 @@ def parts_of(place: str | Path | Parts, *names: str, what: str) -> Parts:
     parts = place if isinstance(place, Parts) else Parts.of(place)
     if not all(name in parts for name in names):
         raise RunFolderError(
-            str(parts.place), f"must hold {what} ({' and '.join(names)})",
+            str(parts.place),
+            f"must hold {what} ({' and '.join(names)})",
             remedy="If the run was not finished, continue it with `narrows run --resume`.",
-        )  # fmt: skip
+        )
     return parts
 
 
@@ -285,9 +295,11 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
     config = parts.json(CONFIG)
     if config.get("format") != FORMAT:
         raise RunFolderError(
-            parts.path(CONFIG), f"must be of format {FORMAT}", value=config.get("format"),
+            parts.path(CONFIG),
+            f"must be of format {FORMAT}",
+            value=config.get("format"),
             remedy="Open it with the version of narrows that wrote it.",
-        )  # fmt: skip
+        )
     kept = config.get("preprocessing")
     if not isinstance(kept, dict) or not kept.keys() <= KEPT:
         raise parts.damaged(CONFIG, f"preprocessing must be settings for opening data, not {kept!r}")

@@ -175,14 +175,18 @@ class Model(nn.Module, Encoder):
         rule = "must have a trained decoder to reconstruct, denoise or generate; its"
         if not isinstance(self.net, Network):
             raise InputError(
-                "this model", f"{rule} network has none", value=self.config["net"]["name"],
+                "this model",
+                f"{rule} network has none",
+                value=self.config["net"]["name"],
                 remedy="Choose a clustering or objective that trains one.",
-            )  # fmt: skip
+            )
         free = not self.objective.only_in_methods
         raise InputError(
-            "this model", f"{rule} objective trains only the encoder", value=self.config["objective"],
+            "this model",
+            f"{rule} objective trains only the encoder",
+            value=self.config["objective"],
             remedy=f"Train with {'--set objective.reconstruction=1, or with ' if free else ''}another objective.",
-        )  # fmt: skip
+        )
 
     def describe(self) -> str:
         """Return the network, its code and its objective by their names."""
@@ -209,17 +213,22 @@ class Model(nn.Module, Encoder):
         config = checked_config(parts)
         if "encoder" in config:
             raise RunFolderError(
-                parts.path(CONFIG), "must belong to a network", value=config["encoder"],
+                parts.path(CONFIG),
+                "must belong to a network",
+                value=config["encoder"],
                 remedy="Load other encoders with narrows.Run(folder).encoder() or narrows.encoders.load(folder).",
-            )  # fmt: skip
+            )
         arrays, _ = parts_of(parts, *PARTS, what="a saved model").arrays("model.safetensors")
         try:
             # Built without memory first: only weights that the file really holds are given any.
             with torch.device("meta"):
                 model = cls(
-                    tuple(config["input_shape"]), config["net"], config["objective"],
-                    preprocessing=config["preprocessing"], trusted=trust_code,
-                )  # fmt: skip
+                    tuple(config["input_shape"]),
+                    config["net"],
+                    config["objective"],
+                    preprocessing=config["preprocessing"],
+                    trusted=trust_code,
+                )
         except NarrowsError:
             raise
         except Exception as error:
@@ -248,9 +257,12 @@ class Model(nn.Module, Encoder):
 
 
 def apply(
-    model: Model, values: Array, what: Callable[[Any, Tensor], Tensor], progress: Progress | None = None,
+    model: Model,
+    values: Array,
+    what: Callable[[Any, Tensor], Tensor],
+    progress: Progress | None = None,
     doing: str = "",
-) -> Array:  # fmt: skip
+) -> Array:
     """Return ``what(net, x)`` of all rows as one float32 array, block by block where the model is.
 
     Parameters
@@ -286,9 +298,11 @@ def check_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> 
         raise RunFolderError(source, "must contain exactly the weights that its config.json describes")
     if (name := not_finite(arrays)) is not None:
         raise RunFolderError(
-            source, "must contain only finite weights", value=f"NaN or infinity in {name!r}",
+            source,
+            "must contain only finite weights",
+            value=f"NaN or infinity in {name!r}",
             remedy="Its training diverged: train again with a lower learning rate.",
-        )  # fmt: skip
+        )
 
 
 def _build(registry: Any, named: Named, *positional: Any, trusted: Trust) -> Any:

@@ -168,9 +168,11 @@ class Saved(TellsNovelty):
         code = [entry for entry in _entries(kept) if ":" in entry]
         if code and not trust_code:
             raise RunFolderError(
-                parts.path(cls._record), "must name only parts of narrows", value=code[0],
+                parts.path(cls._record),
+                "must name only parts of narrows",
+                value=code[0],
                 remedy="If you trust this model's author, pass trust_code=True.",
-            )  # fmt: skip
+            )
         return parameters
 
 

@@ -134,9 +134,10 @@ class TellsNovelty(OpensSources):
         check_is_fitted(self)
         if self.novelty_ is None:
             raise RunFolderError(
-                "this estimator", f"must have been saved with its novelty ({NAME})",
+                "this estimator",
+                f"must have been saved with its novelty ({NAME})",
                 remedy="An earlier version of narrows saved it without novelty: fit it again.",
-            )  # fmt: skip
+            )
         values = self._open(X).values
         return self.novelty_.novelty(self.model_, values, *self._evidence(values))
 

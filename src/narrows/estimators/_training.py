@@ -22,14 +22,18 @@ def with_options(own: Mapping[str, Any], options: Mapping[str, Any] | None) -> S
     options = options or {}
     for name in own.keys() & options.keys():
         raise RecipeError(
-            f"train_options[{name!r}]", "must be left out: it is an argument of the estimator itself",
-            value=options[name], remedy=f"Pass {name}= instead.",
-        )  # fmt: skip
+            f"train_options[{name!r}]",
+            "must be left out: it is an argument of the estimator itself",
+            value=options[name],
+            remedy=f"Pass {name}= instead.",
+        )
     if options.get("checkpoint_steps"):
         raise RecipeError(
-            "train_options['checkpoint_steps']", "needs a run folder, which estimators do not have",
-            value=options["checkpoint_steps"], remedy="Use `narrows run` to keep checkpoints.",
-        )  # fmt: skip
+            "train_options['checkpoint_steps']",
+            "needs a run folder, which estimators do not have",
+            value=options["checkpoint_steps"],
+            remedy="Use `narrows run` to keep checkpoints.",
+        )
     return replace(Settings.of(options, "train_options"), **own)
 
 

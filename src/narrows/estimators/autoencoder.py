@@ -115,9 +115,12 @@ class Autoencoder(Saved, GivesCodes, BaseEstimator):  # type: ignore[misc]
         rows = split(data, valid=self.valid, test=0.0, seed=seed)
         recipe = check(self._recipe(seed)).resolve(data.shape, len(rows.train))
         model = Model(
-            data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=seed,
+            data.shape,
+            recipe.net.model_dump(),
+            recipe.objective.model_dump(),
+            seed=seed,
             preprocessing=data.preprocessing,
-        )  # fmt: skip
+        )
         model.fit_scaling(data.values, rows.train)
         self.history_ = train(
             model, data.values, rows.train, rows.valid, recipe.train, seed=seed, progress=self._progress()

@@ -107,18 +107,21 @@ class Classifier(LearnsClasses, BaseEstimator):  # type: ignore[misc]
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError(
-                "y", f"must contain at least 2 classes; {type(self).__name__} needs more than 1 class",
+                "y",
+                f"must contain at least 2 classes; {type(self).__name__} needs more than 1 class",
                 value=f"1 class: {self.classes_[0]!r}",
-            )  # fmt: skip
+            )
         seed = self._seed()
         rows = split(Dataset(data.values), valid=self.valid, test=0.0, seed=seed)
         own = {"epochs": self.epochs, "batch_size": self.batch_size, "lr": self.lr}
         settings = with_options(own, self.train_options)
         model = Model(
-            data.shape, self._named_net(data.shape),
+            data.shape,
+            self._named_net(data.shape),
             {"name": "classification", "smoothing": given["smoothing"], "views": given["views"]},
-            seed=seed, preprocessing=data.preprocessing,
-        )  # fmt: skip
+            seed=seed,
+            preprocessing=data.preprocessing,
+        )
         model.fit_scaling(data.values, rows.train)
         self.history_ = train(
             model, data.values, rows.train, rows.valid, settings, labels=numbers, seed=seed, progress=self._progress()

@@ -114,9 +114,11 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         self._check_parameters()
         if self.folder is not None and not isinstance(self.random_state, int | np.integer):
             raise RecipeError(
-                "random_state", "must be a whole number when folder is given", value=self.random_state,
+                "random_state",
+                "must be a whole number when folder is given",
+                value=self.random_state,
                 remedy="Otherwise the next call gets another seed and cannot continue from the folder.",
-            )  # fmt: skip
+            )
         data = self._open(_without_labels(X), fitting=True)
         clusterer = self._made(self._seed())
         stages = Stages(None if self.folder is None else Path(self.folder), self._progress())
@@ -175,22 +177,28 @@ class ImageClusterer(Saved, GivesCodes, ClusterMixin, BaseEstimator):  # type: i
         if method.trains_network:
             if self.encoder is not None:
                 raise RecipeError(
-                    "encoder", f"has no effect: {self._fitted_method!r} trains its own network", value=self.encoder,
+                    "encoder",
+                    f"has no effect: {self._fitted_method!r} trains its own network",
+                    value=self.encoder,
                     remedy="Leave it out, or choose a method that clusters codes, such as 'kmeans'.",
-                )  # fmt: skip
+                )
             return clusterer
         if self.folder is not None:
             raise RecipeError(
-                "folder", f"has no effect: {self._fitted_method!r} trains nothing that could be resumed",
-                value=str(self.folder), remedy="Leave it out.",
-            )  # fmt: skip
+                "folder",
+                f"has no effect: {self._fitted_method!r} trains nothing that could be resumed",
+                value=str(self.folder),
+                remedy="Leave it out.",
+            )
         asked = named("encoder", "pca" if self.encoder is None else self.encoder)
         entry = encoders.get(asked.pop("name"))
         if entry.trains_network:
             raise RecipeError(
-                "encoder", "must be an encoder that is fitted without training", value=self.encoder,
+                "encoder",
+                "must be an encoder that is fitted without training",
+                value=self.encoder,
                 remedy="To cluster the codes of an Autoencoder: narrows.clustering.KMeans(10).fit(model.transform(X)).",
-            )  # fmt: skip
+            )
         return Coded(entry(seed=seed, **checked(entry, asked, "encoder.", given_by_us=("seed",))), clusterer)
 
     def _arguments(self) -> dict[str, Any]:

@@ -107,10 +107,7 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
         given = self._check_parameters()
         views = given["views"]
         if self.passes < 1 or (self.passes != 1 and not views):
-            raise InputError(
-                "passes", "must be >= 1; more than one pass needs views",
-                value=self.passes,
-            )  # fmt: skip
+            raise InputError("passes", "must be >= 1; more than one pass needs views", value=self.passes)
         options = {"keep": "last"} | (given["train_options"] or {})
         settings = Settings.of(options, "train_options")
         for name, idle in (("patience", 0), ("keep", "last")):
@@ -135,9 +132,15 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
             ]
             codes = np.concatenate([codes, *changed])
         self.classifier_ = Classifier(
-            "linear", epochs=self.epochs, batch_size=self.batch_size, lr=self.lr,
-            train_options=options, valid=0.0, random_state=seed, verbose=self.verbose,
-        ).fit(codes, np.tile(labels, len(codes) // len(labels)))  # fmt: skip
+            "linear",
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            lr=self.lr,
+            train_options=options,
+            valid=0.0,
+            random_state=seed,
+            verbose=self.verbose,
+        ).fit(codes, np.tile(labels, len(codes) // len(labels)))
         self.classes_, self.history_ = self.classifier_.classes_, self.classifier_.history_
         rows = np.arange(len(data))
         self._learn_novelty(data.values, rows, rows[:0], seed)
@@ -221,9 +224,11 @@ class LinearProbe(LearnsClasses, GivesCodes, BaseEstimator):  # type: ignore[mis
             return None
         if self._is_frozen():
             raise InputError(
-                "encoder", "must be the encoder the probe was fitted on, or an unfitted one, to save the probe",
-                value=value, remedy="Fit the probe on this one first.",
-            )  # fmt: skip
+                "encoder",
+                "must be the encoder the probe was fitted on, or an unfitted one, to save the probe",
+                value=value,
+                remedy="Fit the probe on this one first.",
+            )
         return as_json(name, value.get_params(deep=False), arrays)
 
     @classmethod

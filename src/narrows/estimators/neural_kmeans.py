@@ -159,10 +159,12 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
         always = isinstance(self.repair, bool | np.bool_) and self.repair
         idle = len(data) if always else int(self.repair)
         model = Model(
-            data.shape, {"name": "neural-kmeans", "code_size": self.n_clusters, "beta": self.beta},
-            {"name": "kmeans", "update": self.update, "repair": idle}, seed=seed,
+            data.shape,
+            {"name": "neural-kmeans", "code_size": self.n_clusters, "beta": self.beta},
+            {"name": "kmeans", "update": self.update, "repair": idle},
+            seed=seed,
             preprocessing=data.preprocessing,
-        )  # fmt: skip
+        )
         _fit_scale(model, data.values)
         shift, scale = _units(model)
         with torch.no_grad():
@@ -207,10 +209,18 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
         auto = STEP if self.update == "cell" else min(STEP * self.n_clusters / 2, 0.5)
         auto *= math.prod(data.shape) if self.update == "gradient" else 1
         return Settings(
-            epochs=self.epochs, batch_size=self.batch_size, optimizer="sgd", momentum=0.0,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer="sgd",
+            momentum=0.0,
             lr=auto if isinstance(self.lr, str) else self.lr,
-            schedule=self.schedule, warmup=0.0, clip=0.0, keep="last", shuffle=self.shuffle, precision="float32",
-        )  # fmt: skip
+            schedule=self.schedule,
+            warmup=0.0,
+            clip=0.0,
+            keep="last",
+            shuffle=self.shuffle,
+            precision="float32",
+        )
 
     def _train(self, model: Model, data: Dataset, settings: Settings, seed: int) -> None:
         begun = 0
@@ -222,9 +232,15 @@ class NeuralKMeans(Saved, ClassNamePrefixFeaturesOutMixin, GivesCodes, ClusterMi
 
         try:
             self.history_ = train(
-                model, data.values, np.arange(len(data)), np.arange(0), settings, seed=seed,
-                progress=self._progress(), stop=count,
-            )  # fmt: skip
+                model,
+                data.values,
+                np.arange(len(data)),
+                np.arange(0),
+                settings,
+                seed=seed,
+                progress=self._progress(),
+                stop=count,
+            )
         except TrainingError as error:
             self.n_steps_ = begun - 1
             _, batch_size = settings.resolve(len(data))
@@ -305,9 +321,11 @@ def initial_centers(
             return centers
         if not (centers.min() >= -ROUNDING and centers.max() <= 1 + ROUNDING):
             raise InputError(
-                "init", "must hold images in [0, 1]", value=f"{centers.min():g} to {centers.max():g}",
+                "init",
+                "must hold images in [0, 1]",
+                value=f"{centers.min():g} to {centers.max():g}",
                 remedy="Divide them by the value of white in X.",
-            )  # fmt: skip
+            )
         return centers.clip(0, 1)
     if init not in INITS:
         raise InputError("init", "must be known, or an array", value=init, remedy=nearest(init, INITS))
@@ -335,9 +353,10 @@ def _of_each_class(labels: Array | None, rows: int, n_clusters: int, nth: int) -
     classes, counts = np.unique(labels[known], return_counts=True)
     if len(classes) != n_clusters or counts.min() <= nth:
         raise InputError(
-            "n_clusters", f"must be as many as the classes, each with more than {nth} rows, with init='labels'",
+            "n_clusters",
+            f"must be as many as the classes, each with more than {nth} rows, with init='labels'",
             value=f"{n_clusters} centres, {len(classes)} classes",
-        )  # fmt: skip
+        )
     return np.array([np.flatnonzero(known & (labels == name))[nth] for name in classes])
 
 

@@ -34,9 +34,10 @@ def neighbour_information(clusters: Array, graphs: Sequence[Array], n_clusters: 
     count = int(clusters.max(initial=0)) + 1 if n_clusters is None else n_clusters
     if not len(graphs) or clusters.ndim != 1 or any(len(indices) != len(clusters) for indices in graphs):
         raise InputError(
-            "clusters and graphs", "must be (N,) and one or more of (N, k)",
+            "clusters and graphs",
+            "must be (N,) and one or more of (N, k)",
             value=f"shapes {clusters.shape}, {[indices.shape for indices in graphs]}",
-        )  # fmt: skip
+        )
     return float(np.mean([information(joint(clusters, indices, count)) for indices in graphs]))
 
 

@@ -95,9 +95,13 @@ def examples(codes: Array, clusters: Array, count: int = SHOWN, seed: int = 0) -
         centres.append(means)
     values = codes.shape[1]
     return Examples(
-        np.array(of, np.int64), np.array(rows, np.int64), np.array(shares, np.float64), parts, distances,
+        np.array(of, np.int64),
+        np.array(rows, np.int64),
+        np.array(shares, np.float64),
+        parts,
+        distances,
         np.concatenate(centres) if centres else np.empty((0, values)),
-    )  # fmt: skip
+    )
 
 
 def _parts(codes: Array, members: Array, count: int, seed: int) -> Array:

@@ -81,9 +81,20 @@ class Novelty(Learned):
     """
 
     learned: ClassVar = {
-        "codes": "MK", "rows": "M", "log_errors": "M", "mean": "D", "axes": "QD", "units": "4", "evidence": "M5",
-        "centre": "5", "whitening": "55", "location": "4", "scale": "4", "scores": "N", "held_out": "1",
-    }  # fmt: skip
+        "codes": "MK",
+        "rows": "M",
+        "log_errors": "M",
+        "mean": "D",
+        "axes": "QD",
+        "units": "4",
+        "evidence": "M5",
+        "centre": "5",
+        "whitening": "55",
+        "location": "4",
+        "scale": "4",
+        "scores": "N",
+        "held_out": "1",
+    }
 
     codes_: Array
     rows_: Array
@@ -178,9 +189,10 @@ class Novelty(Learned):
         codes = checked_codes(codes)
         if codes.shape[1] != self.codes_.shape[1] or math.prod(values.shape[1:]) != len(self.mean_):
             raise InputError(
-                "novelty", f"needs rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
+                "novelty",
+                f"needs rows of {len(self.mean_)} values with codes of {self.codes_.shape[1]}",
                 value=f"{math.prod(values.shape[1:])} and {codes.shape[1]}",
-            )  # fmt: skip
+            )
         return self._oddness(self._seen(encoder, values), codes, errors, rows)
 
     def novelty(

@@ -117,13 +117,14 @@ def constant_predictor(predicted: Array, labels: Array, names: Sequence[str] | N
         return None
     majority, accuracy = float(np.bincount(labels).max() / len(labels)), float((predicted == labels).mean())
     return Signal(
-        "constant predictor", "serious",
+        "constant predictor",
+        "serious",
         f"The classifier gives the same answer, “{_name(answer, names)}”, to "
         f"{out_of(int(counts[answer]), len(labels), 'row')}. It is right for {share(accuracy)}, and always answering "
         f"the commonest class is right for {share(majority)}: it has learned how common the classes are, and not to "
         "tell them apart.",
         {"answered": answered, "accuracy": accuracy, "majority": majority, "rows": len(labels)},
-    )  # fmt: skip
+    )
 
 
 def dead_centres(sizes: Array) -> Signal | None:
@@ -133,12 +134,13 @@ def dead_centres(sizes: Array) -> Signal | None:
         return None
     which = f"{out_of(dead, of, 'cluster')} {verb(dead, 'has', 'have')} no members"
     return Signal(
-        "dead centres", "warning" if dead < of / 2 else "serious",
+        "dead centres",
+        "warning" if dead < of / 2 else "serious",
         f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that no row "
         "is nearest to gets nothing to learn from and stays dead; other starting centres, or moving dead ones to where "
         "rows are, helps.",
         {"dead": dead, "clusters": of},
-    )  # fmt: skip
+    )
 
 
 def mode_collapse(sizes: Array, labels: Array | None = None) -> Signal | None:
@@ -163,9 +165,11 @@ def mode_collapse(sizes: Array, labels: Array | None = None) -> Signal | None:
         among = f", while the commonest label has only {share(commonest)}"
     means = "the clusters hardly tell anything apart" if collapsed else "the others share what is left"
     return Signal(
-        "mode collapse", "serious" if collapsed else "warning",
-        f"One of {len(sizes)} clusters holds {share(largest)} of all rows{among}: {means}.", numbers,
-    )  # fmt: skip
+        "mode collapse",
+        "serious" if collapsed else "warning",
+        f"One of {len(sizes)} clusters holds {share(largest)} of all rows{among}: {means}.",
+        numbers,
+    )
 
 
 def sample_collapse(samples: Array, sizes: Array, groups: str = "clusters") -> Signal | None:
@@ -186,16 +190,20 @@ def sample_collapse(samples: Array, sizes: Array, groups: str = "clusters") -> S
     numbers = {"largest": most, "due": due, "covered": covered, "groups": there, "samples": drawn}
     if most >= COLLAPSED and 1 - most < DUE * (1 - due):
         return Signal(
-            "mode collapse of samples", "serious",
+            "mode collapse of samples",
+            "serious",
             f"{share(most)} of {plural(drawn, 'generated sample')} fall into one of {len(sizes)} {groups}, which holds "
-            f"only {share(due)} of the real rows: the model generates nearly the same thing each time.", numbers,
-        )  # fmt: skip
+            f"only {share(due)} of the real rows: the model generates nearly the same thing each time.",
+            numbers,
+        )
     if drawn >= SAMPLES_PER_GROUP * there and covered < there / 2:
         return Signal(
-            "mode collapse of samples", "warning",
+            "mode collapse of samples",
+            "warning",
             f"{plural(drawn, 'generated sample')} fall into {covered} of {there} {groups} only: most kinds of real "
-            "rows are never generated.", numbers,
-        )  # fmt: skip
+            "rows are never generated.",
+            numbers,
+        )
     return None
 
 
@@ -209,18 +217,20 @@ def dead_dimensions(codes: Array) -> Signal | None:
         return None
     if dead == size:
         return Signal(
-            "collapsed codes", "serious",
+            "collapsed codes",
+            "serious",
             f"{out_of(len(codes), len(codes), 'row').capitalize()} {verb(len(codes), 'has', 'have')} almost the same "
             "code, so the codes tell nothing about them.",
             {"dead": size, "size": size},
-        )  # fmt: skip
+        )
     return Signal(
-        "dead code dimensions", "warning" if dead > size / 2 else "note",
+        "dead code dimensions",
+        "warning" if dead > size / 2 else "note",
         f"{dead:,} of {plural(size, 'number')} in a code {verb(dead, 'is', 'are')} nearly the same for every row "
         f"(less than {100 * DEAD_SHARE:.0f}{NBSP}% of the average variance) and {verb(dead, 'carries', 'carry')} "
         f"nothing: a code of {size - dead:,} would do as well.",
         {"dead": dead, "size": size},
-    )  # fmt: skip
+    )
 
 
 def count_dead(codes: Array) -> int:
@@ -248,12 +258,13 @@ def posterior_collapse(kl: Array) -> Signal | None:
         else f"only {size - ignored} of the code's numbers {verb(size - ignored, 'is', 'are')} in use"
     )
     return Signal(
-        "posterior collapse", severity,
+        "posterior collapse",
+        severity,
         f"{ignored} of {plural(size, 'number')} in a code {verb(ignored, 'tells', 'tell')} nothing about the row it "
         f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. A smaller "
         "beta makes the codes tell more.",
         {"ignored": ignored, "size": size},
-    )  # fmt: skip
+    )
 
 
 def kl_per_dimension(model: Model, values: Array) -> Array | None:
@@ -298,22 +309,24 @@ def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "be
     if 0 < seen[chosen] < math.inf and aside[chosen] > OVERFIT * seen[chosen]:
         ratio = float(aside[chosen] / seen[chosen])
         return Signal(
-            "overfitting", "warning",
+            "overfitting",
+            "warning",
             f"On rows kept aside the loss is {figure(aside[chosen])}, {times(ratio)} the {figure(seen[chosen])} on the "
             "rows trained on: in part, the network has learned its examples by heart. More data, a smaller network, "
             "noise or fewer epochs help.",
             {"train": float(seen[chosen]), "valid": float(aside[chosen]), "ratio": ratio},
-        )  # fmt: skip
+        )
     rise = float((aside[last] - aside[best]) / _level(aside))
     if rise > RISE and seen[last] < seen[best]:
         what = f"the weights of epoch {best + 1} were kept" if keep == "best" else "the last weights were kept"
         return Signal(
-            "overfitting", "note" if keep == "best" else "warning",
+            "overfitting",
+            "note" if keep == "best" else "warning",
             f"After epoch {best + 1} of {last + 1} the loss on rows kept aside rose {change(aside[best], aside[last])} "
             "while that on the rows trained on still fell: from there on, the network learned its examples by heart; "
             f"{what}.",
             {"best_epoch": best + 1, "epochs": last + 1, "rise": rise},
-        )  # fmt: skip
+        )
     return None
 
 
@@ -322,11 +335,12 @@ def accuracy_gap(train: float, valid: float, rows: float) -> Signal | None:
     if train - valid <= max(ACCURACY_GAP, Z * math.sqrt(_variance(valid, rows))):
         return None
     return Signal(
-        "overfitting", "warning",
+        "overfitting",
+        "warning",
         f"The classifier is right for {share(train)} of the rows it was trained on and for {share(valid)} of those "
         "kept aside: in part, it has learned its examples by heart.",
         {"train": train, "valid": valid, "rows": rows},
-    )  # fmt: skip
+    )
 
 
 def stopped_improving(losses: Sequence[float]) -> Signal | None:
@@ -342,25 +356,30 @@ def stopped_improving(losses: Sequence[float]) -> Signal | None:
         first = figure(found[0])
         fell = f"fell only {change(found[0], found[best])}" if best else f"never fell below the {first} it began with"
         return Signal(
-            "nothing learned", "warning",
+            "nothing learned",
+            "warning",
             f"In {epochs} epochs the loss {fell}: training changed next to nothing. Try a learning rate ten times as "
             "large or as small.",
             {"first": float(found[0]), "best": float(found[best]), "epochs": epochs},
-        )  # fmt: skip
+        )
     arrived = int(np.argmax(found <= found[best] + ARRIVED * level))
     numbers: dict[str, float] = {"best_epoch": best + 1, "arrived": arrived + 1, "epochs": epochs}
     if best + 1 <= LONG_AGO * epochs:
         return Signal(
-            "stopped improving", "note",
+            "stopped improving",
+            "note",
             f"The loss was lowest at epoch {best + 1} of {epochs}: the {plural(epochs - best - 1, 'epoch')} after it "
-            "brought nothing.", numbers,
-        )  # fmt: skip
+            "brought nothing.",
+            numbers,
+        )
     if arrived + 1 <= EARLY * epochs:
         return Signal(
-            "early plateau", "note",
+            "early plateau",
+            "note",
             f"By epoch {arrived + 1} of {epochs} the loss was within {100 * ARRIVED:.0f}{NBSP}% of "
-            f"{_what_level(found)}: the epochs after it brought next to nothing.", numbers,
-        )  # fmt: skip
+            f"{_what_level(found)}: the epochs after it brought next to nothing.",
+            numbers,
+        )
     return None
 
 
@@ -380,11 +399,12 @@ def still_improving(losses: Sequence[float]) -> Signal | None:
     if end >= 0:
         numbers["fall"] = (start - end) / start
     return Signal(
-        "still improving", "note",
+        "still improving",
+        "note",
         f"The loss was lowest at the last of {epochs} epochs, and in the last {lately} it still fell "
         f"{fall(start, end)}: longer training would probably give a better result.",
         numbers,
-    )  # fmt: skip
+    )
 
 
 def nothing_to_see(results: Mapping[str, Any]) -> bool:
@@ -464,26 +484,45 @@ def against_baseline(
     figures = f"{what[0].upper()}{what[1:]} reaches {share(accuracy)}, and {than} {share(baseline)}"
     if judged == "worse":
         return Signal(
-            "worse than the baseline", "warning",
-            f"{figures}: the simple method does better, and not by chance.", numbers,
-        )  # fmt: skip
+            "worse than the baseline",
+            "warning",
+            f"{figures}: the simple method does better, and not by chance.",
+            numbers,
+        )
     chance = f"with {plural(rows, 'row')}, chance alone explains a difference of {points(margin)}"
     why = chance if margin > POINT else "they are less than a point apart"
     return Signal(
-        "no better than the baseline", "warning",
-        f"{figures}: {why}, so nothing shows that more is gained than by the simple method.", numbers,
-    )  # fmt: skip
+        "no better than the baseline",
+        "warning",
+        f"{figures}: {why}, so nothing shows that more is gained than by the simple method.",
+        numbers,
+    )
 
 
 #: What of results.json is compared with what: names, words, whether the baseline is an exact rate.
 COMPARED = [
-    ("clustering/accuracy", "clustering/pixels_accuracy", "matching clusters with labels",
-     "k-means on the raw values", False),
-    ("probe/linear_accuracy", "probe/majority_accuracy", "a linear classifier on the codes",
-     "always answering the commonest label", True),
-    ("probe/linear_accuracy", "probe/pca_linear_accuracy", "a linear classifier on the codes",
-     "the same classifier on PCA codes", False),
-]  # fmt: skip
+    (
+        "clustering/accuracy",
+        "clustering/pixels_accuracy",
+        "matching clusters with labels",
+        "k-means on the raw values",
+        False,
+    ),
+    (
+        "probe/linear_accuracy",
+        "probe/majority_accuracy",
+        "a linear classifier on the codes",
+        "always answering the commonest label",
+        True,
+    ),
+    (
+        "probe/linear_accuracy",
+        "probe/pca_linear_accuracy",
+        "a linear classifier on the codes",
+        "the same classifier on PCA codes",
+        False,
+    ),
+]
 
 
 def of_run(

@@ -41,9 +41,11 @@ QUALITY = 75  # of lossy WebP, where that is smaller than lossless
 
 #: The columns of numbers, their titles, and what a title does not say.
 NUMBERS = (
-    ("confidence", "confidence", ""), ("novelty", "novelty", MEANING), ("error", "reconstruction error", ""),
+    ("confidence", "confidence", ""),
+    ("novelty", "novelty", MEANING),
+    ("error", "reconstruction error", ""),
     ("distance", "outlier score", ""),
-)  # fmt: skip
+)
 
 Block = tuple[slice, Array]
 
@@ -103,18 +105,25 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     tables, encoder = run.tables, run.encoder()
     checked_codes(run, len(ids), encoder)
     described = tables.get("data") or {}
-    bundle = Bundle({
-        "format": FORMAT, "name": tables.get("name") or run.folder.name, "run": _identity(run), "rows": len(ids),
-        "kind": described.get("kind", "images"), "decodes": encoder.decodes,
-    })  # fmt: skip
+    bundle = Bundle(
+        {
+            "format": FORMAT,
+            "name": tables.get("name") or run.folder.name,
+            "run": _identity(run),
+            "rows": len(ids),
+            "kind": described.get("kind", "images"),
+            "decodes": encoder.decodes,
+        }
+    )
     header = bundle.header
     header["points"] = bundle.add(in_square(points, points))
     header["clusterOf"] = bundle.add(clusters)
     header["ids"] = bundle.add_text(ids)
     header["neighbours"] = {
-        "count": indices.shape[1], "rows": bundle.add(indices.astype(np.int32)),
+        "count": indices.shape[1],
+        "rows": bundle.add(indices.astype(np.int32)),
         "distances": bundle.add(distances.astype(np.float32)),
-    }  # fmt: skip
+    }
     add_copies(bundle, run)
     header["verdict"] = [*verdict(run.results, tables), *signal_lines(tables)]
     header["columns"] = [*_columns(bundle, table), *_described(bundle, run)]
@@ -130,9 +139,11 @@ def add_copies(bundle: Bundle, run: Run) -> None:
     """Put into the header which rows are copies of each other."""
     group_of, firsts = _copies(run, bundle.header["rows"])
     bundle.header["copies"] = {
-        "groups": len(firsts), "rows": int((group_of >= 0).sum()), "groupOf": bundle.add(group_of),
+        "groups": len(firsts),
+        "rows": int((group_of >= 0).sum()),
+        "groupOf": bundle.add(group_of),
         "firsts": bundle.add(firsts),
-    }  # fmt: skip
+    }
 
 
 def add_examples(bundle: Bundle, run: Run) -> None:
@@ -147,10 +158,12 @@ def add_examples(bundle: Bundle, run: Run) -> None:
         mean, directions = principal_axes(lambda: iter([middles]), axes)
         middles = (middles - mean) @ directions.T
     bundle.header["examples"] = {
-        "most": SHOWN, "order": bundle.add(np.lexsort((found.distances, found.parts)).astype(np.int32)),
-        "parts": bundle.add(found.parts.astype(np.int32)), "axes": axes,
+        "most": SHOWN,
+        "order": bundle.add(np.lexsort((found.distances, found.parts)).astype(np.int32)),
+        "parts": bundle.add(found.parts.astype(np.int32)),
+        "axes": axes,
         "middles": bundle.add(middles.astype(np.float32)),
-    }  # fmt: skip
+    }
 
 
 def _identity(run: Run) -> str:

@@ -78,9 +78,8 @@ class EditLog:
             self.edits = self._parsed(self._content()) if self.path.exists() else []
             return
         refusal = partial(
-            RunFolderError, str(folder), "must not be open in another explorer",
-            remedy="Close that one first.",
-        )  # fmt: skip
+            RunFolderError, str(folder), "must not be open in another explorer", remedy="Close that one first."
+        )
         with ExitStack() as lock:
             lock.enter_context(locked(folder / EDITS_LOCK, refusal))
             sweep(folder)
@@ -135,14 +134,17 @@ class EditLog:
             edits = [check(line["edit"], len(self._found)) for line in lines]
         except (ValueError, KeyError, TypeError) as error:
             raise RunFolderError(
-                str(self.path), "must be a complete log of edits", value=f"{type(error).__name__}: {error}",
+                str(self.path),
+                "must be a complete log of edits",
+                value=f"{type(error).__name__}: {error}",
                 remedy="Nothing was changed. Move the file away to start without its edits.",
-            ) from error  # fmt: skip
+            ) from error
         if first["run"] != self._identity:
             raise RunFolderError(
-                str(self.path), "must contain edits of the current clusters, but the run was repeated since",
+                str(self.path),
+                "must contain edits of the current clusters, but the run was repeated since",
                 remedy="Move the file away to start without its edits.",
-            )  # fmt: skip
+            )
         return edits
 
 
@@ -153,9 +155,10 @@ def require_own(path: Path) -> None:
     """
     if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
         raise RunFolderError(
-            str(path), "must be a regular file or folder, not a link, pipe or device",
+            str(path),
+            "must be a regular file or folder, not a link, pipe or device",
             remedy="Nothing was changed. Move it away to start without it.",
-        )  # fmt: skip
+        )
 
 
 def replay(found: Array, edits: list[dict[str, Any]]) -> State:

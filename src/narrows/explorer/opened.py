@@ -162,10 +162,13 @@ class Opened:
         away = np.sqrt(((self.codes - code) ** 2).sum(1))
         near = np.argsort(away, kind="stable")[:10]
         return {
-            "cluster": int(found.clusters[0]), "confidence": float(found.confidence[0]),
-            "novelty": None if found.novelty is None else float(found.novelty[0]), "point": [float(x), float(y)],
-            "rows": near.tolist(), "distances": away[near].astype(float).tolist(),
-        }  # fmt: skip
+            "cluster": int(found.clusters[0]),
+            "confidence": float(found.confidence[0]),
+            "novelty": None if found.novelty is None else float(found.novelty[0]),
+            "point": [float(x), float(y)],
+            "rows": near.tolist(),
+            "distances": away[near].astype(float).tolist(),
+        }
 
     # Clusters
 

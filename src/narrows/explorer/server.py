@@ -280,10 +280,13 @@ class Guard:
     def _with_headers(self, send: Send) -> Send:
         added = [
             (b"content-security-policy", f"{policy(served=True)}; frame-ancestors 'none'".encode()),
-            (b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY"),
-            (b"referrer-policy", b"no-referrer"), (b"cross-origin-opener-policy", b"same-origin"),
-            (b"cross-origin-resource-policy", b"same-origin"), (b"cache-control", b"no-store"),
-        ]  # fmt: skip
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-frame-options", b"DENY"),
+            (b"referrer-policy", b"no-referrer"),
+            (b"cross-origin-opener-policy", b"same-origin"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"cache-control", b"no-store"),
+        ]
 
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -321,9 +324,16 @@ def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None], l
     token = new_token()
     app = build(opened, token, {f"127.0.0.1:{port}", f"localhost:{port}"}, limits)
     config = uvicorn.Config(
-        app, http=Connection.within(limits), ws="none", log_level="warning", access_log=False, server_header=False,
-        timeout_keep_alive=5, backlog=LINE, timeout_graceful_shutdown=limits.stop,
-    )  # fmt: skip
+        app,
+        http=Connection.within(limits),
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=5,
+        backlog=LINE,
+        timeout_graceful_shutdown=limits.stop,
+    )
     on_ready(f"http://127.0.0.1:{port}/#token={token}")
     try:
         with _ending_tidily():

@@ -35,17 +35,38 @@ LETTER, SMALL = 6.6, 5.6  # average width of a letter of the two text sizes
 # What a layer is called and whether a stage begins with it. Longest prefix of the class name first: "ConvTranspose"
 # before "Conv". Layers that are not named here begin a stage when they have parameters, and otherwise join one.
 JOINS = {
-    "BatchNorm": "BN", "LazyBatchNorm": "BN", "SyncBatchNorm": "BN", "LayerNorm": "LN", "GroupNorm": "GN",
-    "InstanceNorm": "IN", "RMSNorm": "RMSNorm", "LocalResponseNorm": "LRN", "Dropout": "Dropout",
-    "AlphaDropout": "Dropout", "FeatureAlphaDropout": "Dropout", "Flatten": "Flatten", "Unflatten": "Unflatten",
+    "BatchNorm": "BN",
+    "LazyBatchNorm": "BN",
+    "SyncBatchNorm": "BN",
+    "LayerNorm": "LN",
+    "GroupNorm": "GN",
+    "InstanceNorm": "IN",
+    "RMSNorm": "RMSNorm",
+    "LocalResponseNorm": "LRN",
+    "Dropout": "Dropout",
+    "AlphaDropout": "Dropout",
+    "FeatureAlphaDropout": "Dropout",
+    "Flatten": "Flatten",
+    "Unflatten": "Unflatten",
     "Identity": "",
-}  # fmt: skip
+}
 STARTS = {
-    "ConvTranspose": "ConvT", "Conv": "Conv", "Linear": "Linear", "MaxPool": "Max pool", "AvgPool": "Mean pool",
-    "AdaptiveAvgPool": "Mean pool", "AdaptiveMaxPool": "Max pool", "MaxUnpool": "Unpool", "LPPool": "Pool",
-    "FractionalMaxPool": "Max pool", "Upsample": "Upsample", "UpsamplingNearest": "Upsample",
-    "UpsamplingBilinear": "Upsample", "PixelShuffle": "Pixel shuffle", "PixelUnshuffle": "Pixel unshuffle",
-}  # fmt: skip
+    "ConvTranspose": "ConvT",
+    "Conv": "Conv",
+    "Linear": "Linear",
+    "MaxPool": "Max pool",
+    "AvgPool": "Mean pool",
+    "AdaptiveAvgPool": "Mean pool",
+    "AdaptiveMaxPool": "Max pool",
+    "MaxUnpool": "Unpool",
+    "LPPool": "Pool",
+    "FractionalMaxPool": "Max pool",
+    "Upsample": "Upsample",
+    "UpsamplingNearest": "Upsample",
+    "UpsamplingBilinear": "Upsample",
+    "PixelShuffle": "Pixel shuffle",
+    "PixelUnshuffle": "Pixel unshuffle",
+}
 COLOURS = {"Conv": PALETTE[0], "ConvT": PALETTE[0], "Linear": PALETTE[1]}  # others are drawn in grey
 
 
@@ -428,9 +449,14 @@ class _Page:
         y = self._y(row)
         colour = next((colour for word, colour in COLOURS.items() if word in stage.kind.split()), MUTED)
         box = FancyBboxPatch(
-            (x, y), self.width, BLOCK, boxstyle="round,pad=0,rounding_size=4", facecolor=(*_rgb(colour), 0.09),
-            edgecolor=colour, linewidth=0.8,
-        )  # fmt: skip
+            (x, y),
+            self.width,
+            BLOCK,
+            boxstyle="round,pad=0,rounding_size=4",
+            facecolor=(*_rgb(colour), 0.09),
+            edgecolor=colour,
+            linewidth=0.8,
+        )
         ax.add_patch(box)
         first, second, shape, size = _texts(stage)
         inside: dict[str, Any] = {"va": "center", "color": INK}
@@ -454,9 +480,18 @@ class _Page:
 
     def _line(self, ax: Axes, start: tuple[float, float], end: tuple[float, float], *, arrow: bool) -> None:
         ax.annotate(
-            "", end, start, arrowprops={"arrowstyle": "-|>" if arrow else "-", "color": MUTED, "linewidth": 0.8,
-                                        "mutation_scale": 7, "shrinkA": 1, "shrinkB": 1},
-        )  # fmt: skip
+            "",
+            end,
+            start,
+            arrowprops={
+                "arrowstyle": "-|>" if arrow else "-",
+                "color": MUTED,
+                "linewidth": 0.8,
+                "mutation_scale": 7,
+                "shrinkA": 1,
+                "shrinkB": 1,
+            },
+        )
 
 
 def _texts(stage: Stage) -> tuple[str, str, str, str]:

@@ -158,9 +158,11 @@ def _convolution(net: nn.Module, layer: str | None) -> tuple[str, nn.Module]:
     found = {name or "net": module for name, module in net.named_modules() if isinstance(module, kinds)}
     if not found:
         raise InputError(
-            "net", "must have a convolution to have feature maps, and this one has none", value=type(net).__name__,
+            "net",
+            "must have a convolution to have feature maps, and this one has none",
+            value=type(net).__name__,
             remedy="first_filters draws the weights of its first layer.",
-        )  # fmt: skip
+        )
     name = next(iter(found)) if layer is None else layer
     if name not in found:
         raise InputError("layer", "must name a convolution of the network", value=name, remedy=nearest(name, found))

@@ -99,9 +99,10 @@ def groups(members: Sequence[Array], captions: Sequence[Sequence[str]], sizes: S
     """
     if not members or not len(members) == len(captions) == len(sizes):
         raise InputError(
-            "captions and sizes", f"must have one entry for each of the groups ({len(members)}, at least 1)",
+            "captions and sizes",
+            f"must have one entry for each of the groups ({len(members)}, at least 1)",
             value=(len(captions), len(sizes)),
-        )  # fmt: skip
+        )
     sheet = Sheet()
     y = GAP
     for images, texts, size in zip(members, captions, sizes, strict=True):

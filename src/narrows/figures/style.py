@@ -25,9 +25,27 @@ UNKNOWN = "#b4b8bd"
 # Okabe and Ito's first six (2008), then greedily the colour farthest from all before it, where "far" is the smallest
 # OKLab distance as seen with normal vision, protanopia and deuteranopia (Machado, Oliveira & Fernandes 2009).
 PALETTE = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#78001e", "#3c2d87", "#78e1b4", "#874b69",
-    "#874b00", "#6987e1", "#a5b487", "#00e1ff", "#d2d24b", "#690f5a", "#4b4ba5", "#a55a4b", "#78c3c3", "#693c4b",
-)  # fmt: skip
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#78001e",
+    "#3c2d87",
+    "#78e1b4",
+    "#874b69",
+    "#874b00",
+    "#6987e1",
+    "#a5b487",
+    "#00e1ff",
+    "#d2d24b",
+    "#690f5a",
+    "#4b4ba5",
+    "#a55a4b",
+    "#78c3c3",
+    "#693c4b",
+)
 
 _RC = {
     "figure.dpi": DPI,
@@ -129,9 +147,14 @@ def legend_above(ax: Axes, columns: int = 4) -> None:
     if handles := ax.get_legend_handles_labels()[0]:
         title = ax.get_title(loc="left")
         ax.legend(
-            loc="lower left", bbox_to_anchor=(0, 1.02 if not title else 1.1), borderaxespad=0,
-            ncols=min(columns, len(handles)), labelcolor=INK, handlelength=1.6, columnspacing=1.4,
-        )  # fmt: skip
+            loc="lower left",
+            bbox_to_anchor=(0, 1.02 if not title else 1.1),
+            borderaxespad=0,
+            ncols=min(columns, len(handles)),
+            labelcolor=INK,
+            handlelength=1.6,
+            columnspacing=1.4,
+        )
 
 
 def breadth(text: str) -> int:

@@ -51,9 +51,15 @@ def layout(
         indices = np.hstack([itself, known[0][:, :k]])  # (N, n_neighbors)
         distances = np.hstack([np.zeros_like(itself, np.float32), known[1][:, :k].astype(np.float32)])
         fit = umap.UMAP(
-            n_components=n_components, n_neighbors=k + 1, min_dist=min_dist, init=start, random_state=seed, n_jobs=1,
-            precomputed_knn=(indices, distances), n_epochs=epochs,
-        )  # fmt: skip
+            n_components=n_components,
+            n_neighbors=k + 1,
+            min_dist=min_dist,
+            init=start,
+            random_state=seed,
+            n_jobs=1,
+            precomputed_knn=(indices, distances),
+            n_epochs=epochs,
+        )
         points: Array = np.asarray(fit.fit_transform(codes))
     return points
 

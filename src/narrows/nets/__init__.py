@@ -50,10 +50,11 @@ class Network(nn.Module, ABC):
         values = math.prod(self.input_shape)
         if code_size < 1 or (self.compresses and code_size > values):
             raise RecipeError(
-                "code_size", f"must be at least 1 and at most {values}, the number of values in one input",
+                "code_size",
+                f"must be at least 1 and at most {values}, the number of values in one input",
                 value=code_size,
                 remedy="A code as large as its input compresses nothing.",
-            )  # fmt: skip
+            )
 
     @property
     def feature_size(self) -> int:
@@ -101,11 +102,15 @@ def require_images(network: str, input_shape: tuple[int, ...], smallest: int, la
     """Raise a clear error unless ``input_shape`` is that of images with sides from ``smallest`` to ``largest``."""
     if len(input_shape) != 3:
         raise RecipeError(
-            "net.name", f"{network!r} takes images (C, H, W)", value=f"input of shape {tuple(input_shape)}",
+            "net.name",
+            f"{network!r} takes images (C, H, W)",
+            value=f"input of shape {tuple(input_shape)}",
             remedy="For vectors use --set net.name=dense (net='dense' in Python).",
-        )  # fmt: skip
+        )
     if not all(smallest <= side <= largest for side in input_shape[1:]):
         raise RecipeError(
-            "net.name", f"{network!r} takes images with sides from {smallest} to {largest} pixels",
-            value=f"images of {input_shape[1]}x{input_shape[2]}", remedy="Set data.size to a side in that range.",
-        )  # fmt: skip
+            "net.name",
+            f"{network!r} takes images with sides from {smallest} to {largest} pixels",
+            value=f"images of {input_shape[1]}x{input_shape[2]}",
+            remedy="Set data.size to a side in that range.",
+        )

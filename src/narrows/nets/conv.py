@@ -50,9 +50,10 @@ class Conv(Network):
         while max(sides) > 4:
             kernel, stride, padding = zip(*(_axis(side) for side in sides), strict=True)
             down += [
-                nn.Conv2d(channels, outputs, kernel, stride, padding, bias=False), *_norm(outputs),
+                nn.Conv2d(channels, outputs, kernel, stride, padding, bias=False),
+                *_norm(outputs),
                 *(Residual(outputs) for _ in range(blocks)),
-            ]  # fmt: skip
+            ]
             last = not up
             up = [
                 *(Residual(outputs) for _ in range(blocks)),
@@ -78,9 +79,11 @@ class Residual(nn.Module):
         last = nn.BatchNorm2d(channels)
         nn.init.zeros_(last.weight)
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), *_norm(channels),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), last,
-        )  # fmt: skip
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            *_norm(channels),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            last,
+        )
         self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:

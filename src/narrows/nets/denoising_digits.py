@@ -25,15 +25,29 @@ class DenoisingDigits(Network):
         super().__init__(input_shape, code_size)
         channels = input_shape[0]
         self.encoder = nn.Sequential(
-            nn.Conv2d(channels, 8, 3, stride=2, padding=1), nn.ReLU(),  # (N, 8, 14, 14)
-            nn.Conv2d(8, 16, 3, stride=2, padding=1), nn.BatchNorm2d(16), nn.ReLU(),  # (N, 16, 7, 7)
-            nn.Conv2d(16, 32, 3, stride=2), nn.ReLU(),  # (N, 32, 3, 3)
-            nn.Flatten(), nn.Linear(288, 128), nn.ReLU(),
-        )  # fmt: skip
+            nn.Conv2d(channels, 8, 3, stride=2, padding=1),
+            nn.ReLU(),  # (N, 8, 14, 14)
+            nn.Conv2d(8, 16, 3, stride=2, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),  # (N, 16, 7, 7)
+            nn.Conv2d(16, 32, 3, stride=2),
+            nn.ReLU(),  # (N, 32, 3, 3)
+            nn.Flatten(),
+            nn.Linear(288, 128),
+            nn.ReLU(),
+        )
         self.to_code = nn.Linear(128, code_size)
         self.decoder = nn.Sequential(
-            nn.Linear(code_size, 128), nn.ReLU(), nn.Linear(128, 288), nn.ReLU(), nn.Unflatten(1, (32, 3, 3)),
-            nn.ConvTranspose2d(32, 16, 3, stride=2), nn.BatchNorm2d(16), nn.ReLU(),  # (N, 16, 7, 7)
-            nn.ConvTranspose2d(16, 8, 3, stride=2, padding=1, output_padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+            nn.Linear(code_size, 128),
+            nn.ReLU(),
+            nn.Linear(128, 288),
+            nn.ReLU(),
+            nn.Unflatten(1, (32, 3, 3)),
+            nn.ConvTranspose2d(32, 16, 3, stride=2),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),  # (N, 16, 7, 7)
+            nn.ConvTranspose2d(16, 8, 3, stride=2, padding=1, output_padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
             nn.ConvTranspose2d(8, channels, 3, stride=2, padding=1, output_padding=1),  # (N, C, 28, 28)
-        )  # fmt: skip
+        )

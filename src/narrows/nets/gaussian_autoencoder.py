@@ -35,18 +35,36 @@ class GaussianAutoencoder(Network):
             raise RecipeError("net.dropout", "must be from 0 to below 1", value=dropout)
         channels = input_shape[0]
         self.encoder = nn.Sequential(
-            nn.Conv2d(channels, 20, 4), nn.ReLU(), nn.BatchNorm2d(20), nn.Dropout(dropout),  # (N, 20, 25, 25)
-            nn.Conv2d(20, 20, 4, stride=2), nn.ReLU(),  # (N, 20, 11, 11)
-            nn.MaxPool2d(2), nn.BatchNorm2d(20), nn.Dropout(dropout),  # (N, 20, 5, 5)
-            nn.Flatten(), nn.Linear(500, 250), nn.ReLU(), nn.BatchNorm1d(250), nn.Dropout(dropout),
-        )  # fmt: skip
+            nn.Conv2d(channels, 20, 4),
+            nn.ReLU(),
+            nn.BatchNorm2d(20),
+            nn.Dropout(dropout),  # (N, 20, 25, 25)
+            nn.Conv2d(20, 20, 4, stride=2),
+            nn.ReLU(),  # (N, 20, 11, 11)
+            nn.MaxPool2d(2),
+            nn.BatchNorm2d(20),
+            nn.Dropout(dropout),  # (N, 20, 5, 5)
+            nn.Flatten(),
+            nn.Linear(500, 250),
+            nn.ReLU(),
+            nn.BatchNorm1d(250),
+            nn.Dropout(dropout),
+        )
         self.to_code = nn.Linear(250, code_size)
         self.decoder = nn.Sequential(
-            nn.Linear(code_size, 360), nn.ReLU(), nn.BatchNorm1d(360), nn.Dropout(dropout),
-            nn.Linear(360, 720), nn.ReLU(),
-            nn.Unflatten(1, (20, 6, 6)), nn.BatchNorm2d(20), nn.Dropout(dropout),
+            nn.Linear(code_size, 360),
+            nn.ReLU(),
+            nn.BatchNorm1d(360),
+            nn.Dropout(dropout),
+            nn.Linear(360, 720),
+            nn.ReLU(),
+            nn.Unflatten(1, (20, 6, 6)),
+            nn.BatchNorm2d(20),
+            nn.Dropout(dropout),
             nn.Upsample(scale_factor=2, mode="bicubic"),  # (N, 20, 12, 12)
-            nn.ConvTranspose2d(20, 20, 4, stride=2, output_padding=1), nn.ReLU(),  # (N, 20, 27, 27)
-            nn.BatchNorm2d(20), nn.Dropout(dropout),
+            nn.ConvTranspose2d(20, 20, 4, stride=2, output_padding=1),
+            nn.ReLU(),  # (N, 20, 27, 27)
+            nn.BatchNorm2d(20),
+            nn.Dropout(dropout),
             nn.ConvTranspose2d(20, channels, 4, padding=1),  # (N, C, 28, 28)
-        )  # fmt: skip
+        )

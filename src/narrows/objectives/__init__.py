@@ -98,9 +98,11 @@ def check_loss(net: Network, loss: str) -> None:
         raise RecipeError("objective.loss", "must be mse, l1 or bce", value=loss)
     if loss == "bce" and not net.is_images:
         raise RecipeError(
-            "objective.loss", "'bce' needs images, whose values live in [0, 1]", value="vectors",
+            "objective.loss",
+            "'bce' needs images, whose values live in [0, 1]",
+            value="vectors",
             remedy="Use mse or l1.",
-        )  # fmt: skip
+        )
 
 
 def pixel_loss(loss: str, output: Tensor, target: Tensor) -> Tensor:

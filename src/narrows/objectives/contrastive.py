@@ -46,13 +46,16 @@ class Contrastive(Objective):
         if temperature <= 0 or reconstruction < 0 or projection < 1:
             raise RecipeError(
                 "objective.temperature, objective.reconstruction and objective.projection",
-                "must be > 0, >= 0 and >= 1", value=(temperature, reconstruction, projection),
-            )  # fmt: skip
+                "must be > 0, >= 0 and >= 1",
+                value=(temperature, reconstruction, projection),
+            )
         if loss != "mse" and not reconstruction:
             raise RecipeError(
-                "objective.loss", "applies to the reconstruction, which has no weight", value=loss,
+                "objective.loss",
+                "applies to the reconstruction, which has no weight",
+                value=loss,
                 remedy="Set objective.reconstruction above 0, or leave objective.loss out.",
-            )  # fmt: skip
+            )
         self.temperature, self.reconstruction, self.pixel_loss = temperature, reconstruction, loss
         self.trains_decoder = reconstruction > 0
         self.views = Views(views, images=net.is_images)

@@ -42,9 +42,10 @@ class IMSAT(Objective):
         super().__init__()
         if weight <= 0 or mu < 0 or reach <= 0:
             raise RecipeError(
-                "objective.weight, objective.mu and objective.reach", "must be > 0, >= 0 and > 0",
+                "objective.weight, objective.mu and objective.reach",
+                "must be > 0, >= 0 and > 0",
                 value=(weight, mu, reach),
-            )  # fmt: skip
+            )
         self.weight, self.mu, self.reach = weight, mu, reach
 
     def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:

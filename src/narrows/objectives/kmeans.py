@@ -58,9 +58,11 @@ class KMeans(Objective):
             raise RecipeError("objective.update", "must be cell, gradient or sum", value=update)
         if repair < 0 or (repair and not hasattr(net, "centers")):
             raise RecipeError(
-                "objective.repair", "must be >= 0, and 0 for a network without centres", value=repair,
+                "objective.repair",
+                "must be >= 0, and 0 for a network without centres",
+                value=repair,
                 remedy="Use a network with centres: --set net.name=neural-kmeans.",
-            )  # fmt: skip
+            )
         self.update, self.repair = update, repair
         self.weight = math.prod(net.input_shape) if update == "sum" else 1
         self.register_buffer("idle", torch.zeros(net.code_size, dtype=torch.int64))  # rows since a centre last won

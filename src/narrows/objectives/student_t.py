@@ -34,9 +34,10 @@ class StudentT(Objective):
         super().__init__()
         if n_clusters < 1 or weight <= 0 or reconstruction < 0:
             raise RecipeError(
-                "objective.n_clusters, objective.weight and objective.reconstruction", "must be >= 1, > 0 and >= 0",
+                "objective.n_clusters, objective.weight and objective.reconstruction",
+                "must be >= 1, > 0 and >= 0",
                 value=(n_clusters, weight, reconstruction),
-            )  # fmt: skip
+            )
         self.weight, self.reconstruction = weight, reconstruction
         self.trains_decoder = reconstruction > 0
         self.centers = nn.Parameter(torch.randn(n_clusters, net.code_size))  # (M, K)

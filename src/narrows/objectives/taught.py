@@ -37,9 +37,10 @@ class Taught(Objective):
         super().__init__()
         if n_clusters < 1 or not 0 <= smoothing < 1:
             raise RecipeError(
-                "objective.n_clusters and objective.smoothing", "must be >= 1 and from 0 to below 1",
+                "objective.n_clusters and objective.smoothing",
+                "must be >= 1 and from 0 to below 1",
                 value=(n_clusters, smoothing),
-            )  # fmt: skip
+            )
         self.smoothing = smoothing
         self.views = Views(views, images=net.is_images) if views else None
         self.head = nn.Linear(net.code_size, n_clusters)  # (N, K) -> (N, M)

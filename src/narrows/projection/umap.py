@@ -40,9 +40,13 @@ class UMAP(NeighbourMap):
         if len(codes) < self.n_neighbors:
             self.notes += (f"Neighbours lowered from {self.n_neighbors} to {len(codes)}, the number of codes.",)
         return layout(
-            codes, start=_start(codes, self.seed), n_neighbors=self.n_neighbors, min_dist=self.min_dist,
-            seed=self.seed, neighbours=neighbours,
-        )  # fmt: skip
+            codes,
+            start=_start(codes, self.seed),
+            n_neighbors=self.n_neighbors,
+            min_dist=self.min_dist,
+            seed=self.seed,
+            neighbours=neighbours,
+        )
 
 
 def _start(codes: Array, seed: int) -> Array:

@@ -235,9 +235,11 @@ def read(name: str | Path) -> dict[str, Any]:
     else:
         if name not in builtin():
             raise RecipeError(
-                "recipe", "must be one that ships with narrows, or a .toml file", value=str(name),
+                "recipe",
+                "must be one that ships with narrows, or a .toml file",
+                value=str(name),
                 remedy=nearest(str(name), builtin()),
-            )  # fmt: skip
+            )
         content = resources.files("narrows.recipes").joinpath(f"{name}.toml").read_bytes()
     try:
         return regular.parse_toml(content)
@@ -287,14 +289,18 @@ def check(content: Mapping[str, Any]) -> Recipe:
     clustering = clusterings.get(recipe.clustering.name)
     if clustering.trains_network:
         _check_unused(
-            recipe, ("encoder", *UNUSED), f"the clustering {recipe.clustering.name} trains its own network",
+            recipe,
+            ("encoder", *UNUSED),
+            f"the clustering {recipe.clustering.name} trains its own network",
             "choose another clustering (clustering.name=kmeans)",
-        )  # fmt: skip
+        )
     elif not recipe.trains_network:
         _check_unused(
-            recipe, UNUSED, f"the encoder {recipe.encoder.name} trains no network",
+            recipe,
+            UNUSED,
+            f"the encoder {recipe.encoder.name} trains no network",
             "choose one that does (encoder.name=network)",
-        )  # fmt: skip
+        )
         encoders.get(recipe.encoder.name)(**recipe.encoder.arguments())
     # A method refuses what no signature can say, such as no clusters at all: better now than after the training.
     clustering(**recipe.clustering.arguments())
@@ -314,9 +320,11 @@ def _check_unused(recipe: Recipe, sections: Sequence[str], why: str, otherwise: 
         )
         if changed:
             raise RecipeError(
-                f"{section}.{changed[0]}", f"has no effect: {why}", value=own.get(changed[0]),
+                f"{section}.{changed[0]}",
+                f"has no effect: {why}",
+                value=own.get(changed[0]),
                 remedy=f"Leave it out, or {otherwise}.",
-            )  # fmt: skip
+            )
 
 
 def _plain(section: Any) -> dict[str, Any]:
@@ -372,9 +380,11 @@ def _check_number_of_clusters(chosen: Named) -> None:
     if chosen.arguments().get("n_clusters") == "auto" and not _estimates_number(chosen.name):
         able = [f"clustering.name={name}" for name in clusterings.names() if _estimates_number(name)]
         raise RecipeError(
-            "clustering.n_clusters", f"must be a whole number where clustering.name is {chosen.name}", value="auto",
+            "clustering.n_clusters",
+            f"must be a whole number where clustering.name is {chosen.name}",
+            value="auto",
             remedy=f"To have it estimated, choose {' or '.join(able)}.",
-        )  # fmt: skip
+        )
 
 
 def _estimates_number(clustering: str) -> bool:
@@ -405,22 +415,28 @@ def _check_named(section: str, registry: Registry, named: Mapping[str, Any], our
     if registry is projections and name == "auto":
         for key, value in given.items():
             raise RecipeError(
-                f"projection.{key}", "needs projection.name", value=value,
+                f"projection.{key}",
+                "needs projection.name",
+                value=value,
                 remedy="Choose a projection, such as projection.name=tsne.",
-            )  # fmt: skip
+            )
         return Named(name=name)
     _check_known(section, name, registry.names())
     entry = registry.get(name)
     if registry is objectives and entry.networks is not nets:
         raise RecipeError(
-            "objective.name", "must name an objective for autoencoders; this one learns from labels", value=name,
+            "objective.name",
+            "must name an objective for autoencoders; this one learns from labels",
+            value=name,
             remedy="Use it with narrows.Classifier.",
-        )  # fmt: skip
+        )
     if registry is objectives and entry.only_in_methods:
         raise RecipeError(
-            "objective.name", "must name an objective that needs only data; this one is part of a clustering",
-            value=name, remedy="Use the clustering in narrows.deep that trains with it.",
-        )  # fmt: skip
+            "objective.name",
+            "must name an objective that needs only data; this one is part of a clustering",
+            value=name,
+            remedy="Use the clustering in narrows.deep that trains with it.",
+        )
     return Named(name=name, **checked(entry, given, f"{section}.", given_by_us=ours))
 
 

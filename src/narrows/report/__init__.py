@@ -233,10 +233,11 @@ def _division(results: Mapping[str, Any], found: Findings) -> list[tuple[str, st
         }
     if found.network_rows == "all":
         names = {
-            "data/images": "To learn clusters and codes from", "data/train": f"Of them, to train {whom} on",
+            "data/images": "To learn clusters and codes from",
+            "data/train": f"Of them, to train {whom} on",
             "data/valid": "to validate the decoder on" if found.decoder_rows == "train" else "unused by PCA",
             "data/test": f"held out from {whom} to test on",
-        }  # fmt: skip
+        }
     known = {line: number(results, line) for line in names}
     return [(names[line], written(count, "count")) for line, count in known.items() if count is not None]
 

@@ -15,14 +15,24 @@ def write(run: Run) -> None:
     results, tables, recipe = run.results, run.tables, run.recipe
     encoder = run.encoder()  # a clustering may have trained another network than the recipe's
     shape = " x ".join(str(side) for side in tables["data"]["shape"])
-    shown = ("reconstruction/psnr", "reconstruction/pca_psnr", "reconstruction/explained", "clustering/accuracy",
-             "clustering/silhouette", "probe/linear_accuracy", "projection/trustworthiness")  # fmt: skip
+    shown = (
+        "reconstruction/psnr",
+        "reconstruction/pca_psnr",
+        "reconstruction/explained",
+        "clustering/accuracy",
+        "clustering/silhouette",
+        "probe/linear_accuracy",
+        "projection/trustworthiness",
+    )
     found = find(results, tables)
     idle = {"clustering/silhouette"} if found.parts_clusters else set()  # what shows little without a word beside it
     if found.decoder_rows == "all":
         idle.add("reconstruction/pca_psnr")
-    rows = [f"| {name} | {figure(value)} |" for name in shown
-            if name not in idle and (value := number(results, name)) is not None]  # fmt: skip
+    rows = [
+        f"| {name} | {figure(value)} |"
+        for name in shown
+        if name not in idle and (value := number(results, name)) is not None
+    ]
     text = f"""# {tables["name"]}
 
 {" ".join(verdict(results, tables))}

@@ -20,8 +20,8 @@ from narrows.report.numbers import Kind, gain_dB, is_lossless, number, outcome
 #: "seen": the decoder had learned from these very rows, and the baseline had not; "mixed": better than the baseline by
 #: one figure and worse by another.
 Kept = Literal[
-    "unmeasured", "nothing to see", "same codes", "nothing", "seen", "alone", "better", "same", "worse", "mixed",
-]  # fmt: skip
+    "unmeasured", "nothing to see", "same codes", "nothing", "seen", "alone", "better", "same", "worse", "mixed"
+]
 #: What the clusters are worth. "one": there is only one; "each": as many as there are rows; "doubtful": a signal says
 #: that they tell nothing apart; "scored": by labels; "apart": by their separation alone.
 Grouped = Literal["unmeasured", "one", "each", "doubtful", "scored", "apart"]
@@ -256,9 +256,7 @@ def _clustered(results: Mapping[str, Any], tables: Mapping[str, Any], *, doubtfu
     nmi, raw = number(results, "clustering/nmi"), number(results, "clustering/pixels_nmi")
     by_nmi = None if nmi is None or raw is None else outcome(nmi, raw, "score")
     grouped: Grouped = "doubtful" if doubtful else "scored"
-    return Clustered(
-        grouped, count, silhouette, accuracy, baseline, nmi, raw, by_accuracy, by_nmi, labelled, rows
-    )  # fmt: skip
+    return Clustered(grouped, count, silhouette, accuracy, baseline, nmi, raw, by_accuracy, by_nmi, labelled, rows)
 
 
 def _labelled(results: Mapping[str, Any], tables: Mapping[str, Any]) -> int | None:

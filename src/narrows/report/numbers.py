@@ -16,9 +16,15 @@ Kind = Literal["count", "share", "variance", "score", "dB", "error", "seconds", 
 
 #: Between what the numbers of a kind lie; what lies outside is a mistake of somebody's, and never shown.
 DOMAINS: dict[Kind, tuple[float, float]] = {
-    "count": (0, 1e15), "share": (0, 1), "variance": (-math.inf, 1), "score": (-1, 1), "dB": (-math.inf, math.inf),
-    "error": (-math.inf, math.inf), "seconds": (0, math.inf), "speed": (0, math.inf),
-}  # fmt: skip
+    "count": (0, 1e15),
+    "share": (0, 1),
+    "variance": (-math.inf, 1),
+    "score": (-1, 1),
+    "dB": (-math.inf, math.inf),
+    "error": (-math.inf, math.inf),
+    "seconds": (0, math.inf),
+    "speed": (0, math.inf),
+}
 ROUNDING = 1e-6  # outside of a domain by no more than this is rounding
 #: What stands before the name of a metric in the name of its baseline.
 BASELINES = ("pca_", "pixels_", "majority_", "corrupted_")
@@ -37,72 +43,86 @@ class Metric:
 
 METRICS = {
     "reconstruction/psnr": Metric(
-        "PSNR, mean over images", "dB",
+        "PSNR, mean over images",
+        "dB",
         "Peak signal-to-noise ratio, computed for each image and then averaged: every image counts the same. "
         "3 dB more is half the squared error; near 20 dB shapes are right and detail is soft, "
         "above 30 dB differences are hard to see.",
     ),
     "reconstruction/psnr_pooled": Metric(
-        "PSNR, pooled", "dB",
+        "PSNR, pooled",
+        "dB",
         "From the squared error averaged over all pixels of all images first: images that came out badly weigh more.",
     ),
     "reconstruction/ssim": Metric(
-        "SSIM", "score",
+        "SSIM",
+        "score",
         "Structural similarity: 1 when local contrast and structure are the same, 0 when they have nothing in common.",
     ),
     "reconstruction/mse": Metric(
         "Mean squared error", "error", "The average squared difference between input and output."
     ),
     "reconstruction/explained": Metric(
-        "Variance explained", "variance",
+        "Variance explained",
+        "variance",
         "How much of the variation in the data comes back out of the codes: 100 % is everything, 0 % is no better "
         "than answering with the average row.",
     ),
     "denoising/psnr": Metric(
-        "PSNR after denoising", "dB",
+        "PSNR after denoising",
+        "dB",
         "How close the cleaned images come to the originals, beside how close the corrupted ones were.",
     ),
     "denoising/explained": Metric(
-        "Variance explained after denoising", "variance",
+        "Variance explained after denoising",
+        "variance",
         "How much of the variation of the clean rows is in the cleaned ones, beside how much was in the corrupted "
         "ones; below 0 % the average row would be nearer.",
     ),
     "clustering/accuracy": Metric(
-        "Accuracy", "share",
+        "Accuracy",
+        "share",
         "Each cluster is given the label that makes the whole match best, one label to one cluster; this is the share "
         "of the labelled rows that is then right.",
     ),
     "clustering/nmi": Metric(
-        "NMI", "score",
+        "NMI",
+        "score",
         "Normalised mutual information: how much knowing the cluster tells about the label, from 0 (nothing) to 1.",
     ),
     "clustering/ari": Metric(
-        "ARI", "score",
+        "ARI",
+        "score",
         "Adjusted Rand index: whether pairs that belong together are together; 0 is chance, 1 is perfect.",
     ),
     "clustering/silhouette": Metric(
-        "Silhouette", "score",
+        "Silhouette",
+        "score",
         "How much nearer a row is to its own cluster than to the next one, from \N{MINUS SIGN}1 to 1. Needs no labels. "
         "Each column is measured in a space of its own, so neither value is better than the other.",
         one_space=False,
     ),
     "probe/linear_accuracy": Metric(
-        "Linear probe", "share",
+        "Linear probe",
+        "share",
         "A straight-line classifier trained on the codes and tested on rows it has not seen: "
         "how easily the labels can be read off.",
     ),
     "probe/knn_accuracy": Metric(
-        "Nearest-neighbour probe", "share",
+        "Nearest-neighbour probe",
+        "share",
         "Each test row takes the label most common among its nearest neighbours: whether alike rows have alike codes.",
     ),
     "projection/trustworthiness": Metric(
-        "Trustworthiness", "score",
+        "Trustworthiness",
+        "score",
         "Whether neighbours on the map are neighbours among the codes too: 1 is always, about 0.5 is what a random map "
         "reaches.",
     ),
     "train/loss": Metric("Loss at the end", "error", "What training made smaller, on the rows it trained on."),
     "train/valid_loss": Metric(
-        "Validation loss", "error",
+        "Validation loss",
+        "error",
         "The same on rows kept aside. Far above the training loss means the network learned its examples by heart.",
     ),
     "train/epochs": Metric("Epochs", "count", "How often training went through the data."),
@@ -118,7 +138,7 @@ METRICS = {
     "data/test": Metric("Held out to test on", "count"),
     "data/classes": Metric("Classes", "count"),
     "data/skipped": Metric("Files left out", "count"),
-}  # fmt: skip
+}
 
 
 def number(results: Mapping[str, Any], name: str) -> float | None:

@@ -54,9 +54,13 @@ def draw(run: Making, data: Dataset, test: Array, seed: int) -> None:
     if numbers := found.get("numbers"):
         standing = [row["stands_out"] for row in numbers]
         picture = sweeps.sweep(
-            [row["n_clusters"] for row in numbers], standing, [None] * len(numbers), setting="number of clusters",
-            metric="how much it stands out", reference=1.0,
-        )  # fmt: skip
+            [row["n_clusters"] for row in numbers],
+            standing,
+            [None] * len(numbers),
+            setting="number of clusters",
+            metric="how much it stands out",
+            reference=1.0,
+        )
         save(picture, folder / "numbers.png")
     if data.labels is not None:
         save(maps.scatter(points, data.labels, found["data"]["label_names"]), folder / "map-labels.png")

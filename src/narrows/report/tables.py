@@ -21,10 +21,27 @@ from narrows.runs.making import Making
 
 METADATA = "metadata.csv"  # what is known of rows besides, as the source or a person's table has it
 #: What columns of predictions.csv and of the explorer are called.
-OURS = frozenset({
-    "id", "path", "row", "split", "cluster", "cluster_name", "confirmed", "confidence", "novelty", "x", "y", "distance",
-    "error", "label", "review", "neighbors", "image",
-})  # fmt: skip
+OURS = frozenset(
+    {
+        "id",
+        "path",
+        "row",
+        "split",
+        "cluster",
+        "cluster_name",
+        "confirmed",
+        "confidence",
+        "novelty",
+        "x",
+        "y",
+        "distance",
+        "error",
+        "label",
+        "review",
+        "neighbors",
+        "image",
+    }
+)
 OUTLIERS = 24
 GROUPS, IN_GROUP = 50, 12  # of copies, that the report lists; all are in duplicates.csv
 
@@ -32,21 +49,28 @@ GROUPS, IN_GROUP = 50, 12  # of copies, that the report lists; all are in duplic
 def describe_data(run: Making, name: str, data: Dataset, rows: Split) -> dict[str, float | None]:
     """Write what is known before training: which rows there are, and which files were left out; return how many."""
     description: dict[str, Any] = {
-        "source": str(data.provenance.get("source", "")), "kind": "images" if data.is_images else "vectors",
-        "shape": list(data.shape), "label_names": data.class_names, "held_out": rows.held_out,
-        "notes": list(data.notes), "limit": data.provenance.get("limit"),
+        "source": str(data.provenance.get("source", "")),
+        "kind": "images" if data.is_images else "vectors",
+        "shape": list(data.shape),
+        "label_names": data.class_names,
+        "held_out": rows.held_out,
+        "notes": list(data.notes),
+        "limit": data.provenance.get("limit"),
         "available": data.provenance.get("available"),
-    }  # fmt: skip
+    }
     if data.is_images and (note := Eye.of(data.values).note):
         description["notes"].append(note)
     skipped = [{"path": file.path, "reason": file.reason} for file in data.skipped]
     run.add_tables({"name": name, "data": description, "skipped": skipped})
     return {
-        "data/images": len(data), "data/skipped": len(data.skipped), "data/classes": data.n_classes,
-        "data/train": len(rows.train), "data/valid": len(rows.valid),
+        "data/images": len(data),
+        "data/skipped": len(data.skipped),
+        "data/classes": data.n_classes,
+        "data/train": len(rows.train),
+        "data/valid": len(rows.valid),
         "data/test": len(rows.test) if rows.held_out else 0,
         "data/labelled": 0 if data.labels is None else int((data.labels >= 0).sum()),
-    }  # fmt: skip
+    }
 
 
 def write_finds(
@@ -70,11 +94,15 @@ def write_finds(
     """
     outliers = [
         {
-            "id": data.ids[i], "row": int(i), "cluster": int(clusters[i]), "distance": float(distances[i]),
-            "error": None if errors is None else float(errors[i]), "novelty": float(novelty[i]),
+            "id": data.ids[i],
+            "row": int(i),
+            "cluster": int(clusters[i]),
+            "distance": float(distances[i]),
+            "error": None if errors is None else float(errors[i]),
+            "novelty": float(novelty[i]),
         }
         for i in np.argsort(-distances, kind="stable")[:OUTLIERS]
-    ]  # fmt: skip
+    ]
     groups = [
         {
             "size": len(group),
@@ -102,13 +130,15 @@ def listed_copies(tables: Mapping[str, Any]) -> list[dict[str, Any]]:
             "rows": [
                 {"id": pair["a"], "row": pair.get("rows", (None, None))[0], "kind": "first", "difference": 0.0},
                 {
-                    "id": pair["b"], "row": pair.get("rows", (None, None))[1], "difference": pair["difference"],
+                    "id": pair["b"],
+                    "row": pair.get("rows", (None, None))[1],
+                    "difference": pair["difference"],
                     "kind": "exact" if pair["exact"] else "nearly the same",
                 },
             ],
         }
         for pair in tables.get("duplicates") or []
-    ]  # fmt: skip
+    ]
 
 
 def described(data: Dataset) -> dict[str, Column]:
@@ -147,9 +177,15 @@ def read_metadata(run: Run) -> dict[str, Column]:
 
 
 def write_predictions(
-    run: Making, data: Dataset, rows: Split, clusters: Array, confidence: Array, novelty: Array, distances: Array,
+    run: Making,
+    data: Dataset,
+    rows: Split,
+    clusters: Array,
+    confidence: Array,
+    novelty: Array,
+    distances: Array,
     errors: Array | None,
-) -> None:  # fmt: skip
+) -> None:
     """Write predictions.csv: id, path, split, cluster, confidence, novelty, place on the map, distance, what is known.
 
     Metadata come last, under the names that ``described`` gives them. Novelty is the share of held-out rows that are
@@ -160,11 +196,16 @@ def write_predictions(
     part[rows.valid] = "valid"
     part[rows.test] = "test" if rows.held_out else "train"
     columns: dict[str, Any] = {
-        "id": data.ids, "path": data.paths or [""] * len(data), "split": part, "cluster": clusters,
-        "confidence": [f"{c:.4f}" for c in confidence], "novelty": [f"{n:.4g}" for n in novelty],
-        "x": [f"{x:.4f}" for x in points[:, 0]], "y": [f"{y:.4f}" for y in points[:, 1]],
+        "id": data.ids,
+        "path": data.paths or [""] * len(data),
+        "split": part,
+        "cluster": clusters,
+        "confidence": [f"{c:.4f}" for c in confidence],
+        "novelty": [f"{n:.4g}" for n in novelty],
+        "x": [f"{x:.4f}" for x in points[:, 0]],
+        "y": [f"{y:.4f}" for y in points[:, 1]],
         "distance": [f"{d:.5g}" for d in distances],
-    }  # fmt: skip
+    }
     if errors is not None:
         columns["error"] = [f"{error:.5g}" for error in errors]
     if data.labels is not None:

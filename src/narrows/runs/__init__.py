@@ -89,9 +89,11 @@ class Run:
         self.trust_code = trust_code
         if not (self.folder / MANIFEST).is_file():
             raise RunFolderError(
-                "run", "must be a folder that `narrows run` made (with manifest.json)", value=str(folder),
+                "run",
+                "must be a folder that `narrows run` made (with manifest.json)",
+                value=str(folder),
                 remedy="Make one with `narrows run`.",
-            )  # fmt: skip
+            )
         self._seen: tuple[int, ...] | None = None
         self._manifest: dict[str, Any] = self._read_manifest()
 
@@ -105,9 +107,11 @@ class Run:
 
         def refusal() -> RunFolderError:
             return RunFolderError(
-                str(self.folder / name), "cannot be written while another process is writing the run",
-                value=str(self.folder), remedy=f"{holder(self.folder)} Wait until it has finished.",
-            )  # fmt: skip
+                str(self.folder / name),
+                "cannot be written while another process is writing the run",
+                value=str(self.folder),
+                remedy=f"{holder(self.folder)} Wait until it has finished.",
+            )
 
         with locked(self.folder / LOCK, refusal, wait=WAIT):
             write()
@@ -390,10 +394,7 @@ def checked_manifest(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
     hashes_of(manifest, folder / MANIFEST)
     stages = manifest.get("stages")
     if not isinstance(stages, dict) or not all(isinstance(stage, dict) for stage in stages.values()):
-        raise RunFolderError(
-            str(folder / MANIFEST), "must list the finished stages", value=stages,
-            remedy=RUN_AGAIN,
-        )  # fmt: skip
+        raise RunFolderError(str(folder / MANIFEST), "must list the finished stages", value=stages, remedy=RUN_AGAIN)
     return manifest
 
 

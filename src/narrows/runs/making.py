@@ -104,9 +104,10 @@ class Making(Run):
         if self.replaces or not (path.exists() and (self.folder / "recipe.toml").exists()):
             if not self.replaces and _came_about(self.folder):
                 raise RunFolderError(
-                    str(self.folder), "must contain recipe.toml and environment.json to be resumed",
+                    str(self.folder),
+                    "must contain recipe.toml and environment.json to be resumed",
                     remedy="Without them the run's settings are unknown: start again (--overwrite).",
-                )  # fmt: skip
+                )
             self._manifest = {"format": FORMAT, "finished": False, "stages": {}, "files": {}}
             write_json(self.folder / MANIFEST, self._manifest)
             write_text(self.folder / "recipe.toml", settings_text)
@@ -127,9 +128,13 @@ class Making(Run):
         return True
 
     def step(
-        self, name: str, work: Callable[[], Mapping[str, float | None]], files: Sequence[str] = (),
-        began: float | None = None, asked: Mapping[str, Any] = MappingProxyType({}),
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        work: Callable[[], Mapping[str, float | None]],
+        files: Sequence[str] = (),
+        began: float | None = None,
+        asked: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Do a step unless it is done already.
 
         Parameters
@@ -261,26 +266,32 @@ class Making(Run):
                 )
             more = [f"{len(changed) - MOST_NAMED} more"] if len(changed) > MOST_NAMED else []
             raise RunFolderError(
-                "--resume", "needs the settings and data the run was started with, but some have changed",
-                value=", ".join([*changed[:MOST_NAMED], *more]), remedy=remedy,
-            )  # fmt: skip
+                "--resume",
+                "needs the settings and data the run was started with, but some have changed",
+                value=", ".join([*changed[:MOST_NAMED], *more]),
+                remedy=remedy,
+            )
         return first
 
     def _require_finished(self) -> None:
         """Raise RunFolderError unless a run of an earlier version is finished and undamaged."""
         if not is_finished(self._manifest):
             raise RunFolderError(
-                "--resume", "needs a run that was started with this version of narrows",
-                value=str(self.folder), remedy=f"An earlier version started it. {AGAIN}",
-            )  # fmt: skip
+                "--resume",
+                "needs a run that was started with this version of narrows",
+                value=str(self.folder),
+                remedy=f"An earlier version started it. {AGAIN}",
+            )
         made = [file for stage in self._manifest["stages"].values() for file in stage["files"].items()]
         for name, digest in made:
             path = self.folder / name
             if not path.is_file() or sha256(path) != digest:
                 raise RunFolderError(
-                    str(path), "must be the file that was written: an earlier version of narrows made the run, and "
-                    "this version cannot repeat single steps of it", remedy=AGAIN,
-                )  # fmt: skip
+                    str(path),
+                    "must be the file that was written: an earlier version of narrows made the run, and "
+                    "this version cannot repeat single steps of it",
+                    remedy=AGAIN,
+                )
 
 
 def _came_about(folder: Path) -> bool:
@@ -324,9 +335,12 @@ def _clear(folder: Path) -> None:
     RunFolderError : an explorer is open, whose edits would be lost
     """
     refusal = partial(
-        RunFolderError, "--overwrite", "cannot replace a run that is open in an explorer", value=str(folder),
+        RunFolderError,
+        "--overwrite",
+        "cannot replace a run that is open in an explorer",
+        value=str(folder),
         remedy="Stop `narrows explore` first, or choose another folder (--out).",
-    )  # fmt: skip
+    )
     with locked(folder / EDITS_LOCK, refusal):
         if (folder / EDITS).exists():
             free = (folder / f"edits-{number}.jsonl" for number in range(1, 1_000_000))

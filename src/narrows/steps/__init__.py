@@ -160,9 +160,12 @@ class Job:
         recipe = self.recipe
         if self.trains:
             return Model(
-                self.data.shape, recipe.net.model_dump(), recipe.objective.model_dump(), seed=recipe.seed,
+                self.data.shape,
+                recipe.net.model_dump(),
+                recipe.objective.model_dump(),
+                seed=recipe.seed,
                 preprocessing=self.data.preprocessing,
-            )  # fmt: skip
+            )
         fitted: FittedEncoder = encoders.get(recipe.encoder.name)(seed=recipe.seed, **recipe.encoder.arguments())
         fitted.check_rows(self.data.shape, len(self.split.train))
         return fitted
@@ -178,9 +181,11 @@ def open_data(asked: Data, seed: int, progress: Progress | None = None) -> Datas
     data = open_source(asked.source, progress=progress, seed=seed, **asked.options())
     if len(data) < 2:
         raise DataError(
-            "data", "must contain at least 2 images or vectors", value=len(data),
+            "data",
+            "must contain at least 2 images or vectors",
+            value=len(data),
             remedy="Give a source with more of them.",
-        )  # fmt: skip
+        )
     return _without_empty_labels(data)
 
 

@@ -31,10 +31,14 @@ class Fit(Step):
         with job.progress.task("fit"):
             encoder.fit(values[rows], preprocessing=job.data.preprocessing)
         encoder.write(job.run.folder)
-        job.run.add_tables({
-            "learned": {
-                "network": "train", "decoder": "train" if encoder.decodes else "none", "parts_clusters": False,
-            },
-            "encoder": {"title": encoder.title, "is_baseline": encoder.is_baseline},
-        })  # fmt: skip
+        job.run.add_tables(
+            {
+                "learned": {
+                    "network": "train",
+                    "decoder": "train" if encoder.decodes else "none",
+                    "parts_clusters": False,
+                },
+                "encoder": {"title": encoder.title, "is_baseline": encoder.is_baseline},
+            }
+        )
         return {}

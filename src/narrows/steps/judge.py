@@ -35,8 +35,14 @@ class Judge(Step):
             samples = np.bincount(clusterer.predict(encoder.encode(stored)), minlength=centres)
         kl = signals.kl_per_dimension(run.model(), data.values[job.test]) if encoder.trains_network else None
         found = signals.of_run(
-            run.results, run.history, sizes=np.bincount(clusters, minlength=centres), samples=samples,
-            codes=run.array("codes"), kl=kl, labels=data.labels, keep=job.recipe.train.keep,
-        )  # fmt: skip
+            run.results,
+            run.history,
+            sizes=np.bincount(clusters, minlength=centres),
+            samples=samples,
+            codes=run.array("codes"),
+            kl=kl,
+            labels=data.labels,
+            keep=job.recipe.train.keep,
+        )
         run.add_tables({"signals": [asdict(signal) for signal in found]})
         return {}

@@ -47,10 +47,17 @@ class Train(Step):
         model.fit_scaling(job.data.values, rows.train)
         with job.interrupt.deferred():
             history = train(
-                model, job.data.values, rows.train, rows.valid, recipe.train, seed=recipe.seed,
-                folder=job.run.folder / "checkpoints", progress=job.progress, stop=job.interrupt,
+                model,
+                job.data.values,
+                rows.train,
+                rows.valid,
+                recipe.train,
+                seed=recipe.seed,
+                folder=job.run.folder / "checkpoints",
+                progress=job.progress,
+                stop=job.interrupt,
                 on_save=job.run.write_history,
-            )  # fmt: skip
+            )
         return _trained(job, model.cpu(), history, [history], network="train", decoder="train")
 
 
@@ -60,31 +67,41 @@ def _by_clustering(job: Job) -> Results:
     with job.interrupt.deferred():
         # Clusters need no decoder; to see what lies between images does. It learns from the rows that PCA does.
         model = clusterer.with_decoder(job.data.values, rows.train, rows.valid, stages)
-    job.run.add_notes((
-        f"The clustering '{job.recipe.clustering.name}' trained its own network on all rows, without labels.",
-        *clusterer.notes,
-    ))  # fmt: skip
+    job.run.add_notes(
+        (
+            f"The clustering '{job.recipe.clustering.name}' trained its own network on all rows, without labels.",
+            *clusterer.notes,
+        )
+    )
     job.run.add_tables(clusterer.evidence())
     decoder: Learned = "all" if clusterer.model_.decodes else "train"
     return _trained(job, model, clusterer.history(stages), stages.histories.values(), network="all", decoder=decoder)
 
 
 def _trained(
-    job: Job, model: Model, history: list[dict[str, float]], trainings: Iterable[list[dict[str, float]]], *,
-    network: Learned, decoder: Learned,
-) -> Results:  # fmt: skip
+    job: Job,
+    model: Model,
+    history: list[dict[str, float]],
+    trainings: Iterable[list[dict[str, float]]],
+    *,
+    network: Learned,
+    decoder: Learned,
+) -> Results:
     """Keep a model and the history of its training; ``trainings`` are all that there were.
 
     From which rows the ``network`` that makes the codes and its ``decoder``, if it was trained, learned is kept beside
     them.
     """
     model.write(job.run.folder)
-    job.run.add_tables({
-        "learned": {
-            "network": network, "decoder": decoder if model.decodes else "none",
-            "parts_clusters": model.objective.parts_clusters,
-        },
-    })  # fmt: skip
+    job.run.add_tables(
+        {
+            "learned": {
+                "network": network,
+                "decoder": decoder if model.decodes else "none",
+                "parts_clusters": model.objective.parts_clusters,
+            }
+        }
+    )
     job.run.write_history(history)
     if not history:
         return {"train/parameters": model.n_parameters()}

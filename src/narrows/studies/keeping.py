@@ -81,9 +81,11 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
         missing = sorted(name for name in shown if not (target / "figures" / name).is_file())
         if missing:
             raise RunFolderError(
-                "the page", "must show pictures that are kept", value=missing,
+                "the page",
+                "must show pictures that are kept",
+                value=missing,
                 remedy="Do those runs again and keep them (--out).",
-            )  # fmt: skip
+            )
     return content
 
 

@@ -118,10 +118,15 @@ def _names(content: Mapping[str, Any]) -> dict[str, Any]:
         return measured(numbers["mean"], numbers["sd"], kind)
 
     return reduced | {
-        "ours": ours, "at_seed": at_seed, "spread": spread, "elsewhere": elsewhere, "quoted": lambda text: text,
-        "n": lambda run: runs[run]["seeds"], "figures": as_markdown(content) + "\n" + made(content),
+        "ours": ours,
+        "at_seed": at_seed,
+        "spread": spread,
+        "elsewhere": elsewhere,
+        "quoted": lambda text: text,
+        "n": lambda run: runs[run]["seeds"],
+        "figures": as_markdown(content) + "\n" + made(content),
         "choices": resource("choices.md", "narrows.studies").strip(),
-    }  # fmt: skip
+    }
 
 
 def made(content: Mapping[str, Any]) -> str:

@@ -147,9 +147,11 @@ def load(name: str | Path) -> Study:
     else:
         if name not in builtin():
             raise RecipeError(
-                "study", "must be one that ships with narrows, or a .toml file", value=str(name),
+                "study",
+                "must be one that ships with narrows, or a .toml file",
+                value=str(name),
                 remedy=nearest(str(name), builtin()),
-            )  # fmt: skip
+            )
         content = resources.files("narrows.studies").joinpath(f"{name}.toml").read_bytes()
     try:
         plain = regular.parse_toml(content)
@@ -263,17 +265,21 @@ def _check_runs(study: str, figure: Figure, runs: Sequence[Row]) -> None:
         for idle in ("against_metric", "how"):
             if idle in figure.model_fields_set:
                 raise RecipeError(
-                    f"{where}.{idle}", "needs a run to compare with", value=getattr(figure, idle),
+                    f"{where}.{idle}",
+                    "needs a run to compare with",
+                    value=getattr(figure, idle),
                     remedy="Name it (against), or leave this out.",
-                )  # fmt: skip
+                )
         return
     alone = [row.name for row in named(runs, figure.run) if opponent(runs, figure, row) is None]
     if alone:
         raise RecipeError(
-            f"{where}.against", "must name one run, or a sweep over the same values", value=figure.against,
+            f"{where}.against",
+            "must name one run, or a sweep over the same values",
+            value=figure.against,
             remedy=f"It has no run beside {alone[0]}; one of: "
             f"{', '.join(row.name for row in named(runs, figure.against))}.",
-        )  # fmt: skip
+        )
 
 
 def _check_source(study: str, figure: Figure) -> None:
@@ -285,9 +291,11 @@ def _check_source(study: str, figure: Figure) -> None:
         raise RecipeError(f"{where}.reported", "must be a number, or the two ends of a range", value=figure.reported)
     if figure.reported is not None and not (figure.attribution and figure.source):
         raise RecipeError(
-            f"{where}.attribution", "must stand beside a reported figure, with its source", value=figure.attribution,
+            f"{where}.attribution",
+            "must stand beside a reported figure, with its source",
+            value=figure.attribution,
             remedy=f"One of: {', '.join(get_args(Attribution))}.",
-        )  # fmt: skip
+        )
 
 
 def _spread(row: Row) -> list[Row]:
@@ -302,10 +310,15 @@ def _spread(row: Row) -> list[Row]:
             _set(arguments, key, value)
         rows.append(
             row.model_copy(
-                update={"name": f"{row.name}[{text}]", "title": f"{row.title or row.name}, {text.replace(',', ', ')}",
-                        "arguments": arguments, "sweep": {}, "at": chosen},
+                update={
+                    "name": f"{row.name}[{text}]",
+                    "title": f"{row.title or row.name}, {text.replace(',', ', ')}",
+                    "arguments": arguments,
+                    "sweep": {},
+                    "at": chosen,
+                }
             )
-        )  # fmt: skip
+        )
     return rows
 
 

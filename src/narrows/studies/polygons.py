@@ -105,11 +105,13 @@ def threshold_network(polygons: Polygons) -> ThresholdNetwork:
         edges.append(len(scaled))
     first = np.array(planes)  # (E, 3)
     conjunction = np.repeat(np.eye(len(edges)), edges, axis=1)  # (P, E)
-    return ThresholdNetwork((
-        (first[:, :2], first[:, 2]),
-        (conjunction, 0.5 - np.array(edges, dtype=np.float64)),
-        (np.ones((1, len(edges))), np.array([-0.5])),
-    ))  # fmt: skip
+    return ThresholdNetwork(
+        (
+            (first[:, :2], first[:, 2]),
+            (conjunction, 0.5 - np.array(edges, dtype=np.float64)),
+            (np.ones((1, len(edges))), np.array([-0.5])),
+        )
+    )
 
 
 def inside(points: Array, polygons: Polygons) -> Array:
@@ -207,15 +209,17 @@ def load(path: str | Path) -> Dataset:
     table = Npy().read([path], Options()).values
     if table.ndim != 2 or table.shape[1] != 3 or len(table) < 2 or table.dtype.kind not in "iuf":
         raise DataError(
-            str(path), "must hold numbers (N, 3), a line of x, y, label for each of at least two points",
+            str(path),
+            "must hold numbers (N, 3), a line of x, y, label for each of at least two points",
             value=f"{table.dtype} {table.shape}",
-        )  # fmt: skip
+        )
     strange = np.flatnonzero((table[:, 2] != 0) & (table[:, 2] != 1))
     if len(strange):
         raise DataError(
-            str(path), "must have 0 (outside) or 1 (inside) in its third column",
+            str(path),
+            "must have 0 (outside) or 1 (inside) in its third column",
             value=f"{table[strange[0], 2]} in line {strange[0]}",
-        )  # fmt: skip
+        )
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
         points = table[:, :2].astype(np.float32)
     return _dataset(points, table[:, 2].astype(np.int64), {"source": str(path)})
@@ -223,9 +227,7 @@ def load(path: str | Path) -> Dataset:
 
 def _dataset(points: Array, labels: Array, provenance: dict[str, Any]) -> Dataset:
     split = np.where(np.arange(len(points)) < _n_train(len(points)), "train", "test")
-    return Dataset(
-        points, labels=labels, label_names=("outside", "inside"), split=split, provenance=provenance
-    )  # fmt: skip
+    return Dataset(points, labels=labels, label_names=("outside", "inside"), split=split, provenance=provenance)
 
 
 def _n_train(n: int) -> int:
@@ -273,9 +275,11 @@ def _parse(polygons: Polygons) -> Iterable[tuple[str, Array]]:
             pair = _pair(vertex)
             if pair is None:
                 raise InputError(
-                    f"{name}, vertex {place}", f"must be two numbers, finite and at most {LARGEST:g} in size",
-                    value=vertex, remedy=remedy,
-                )  # fmt: skip
+                    f"{name}, vertex {place}",
+                    f"must be two numbers, finite and at most {LARGEST:g} in size",
+                    value=vertex,
+                    remedy=remedy,
+                )
             vertices.append(pair)
         if len(vertices) < 3:
             raise InputError(name, "must have at least three vertices", value=len(vertices))
@@ -326,9 +330,10 @@ def _check_convex(name: str, vertices: Ints) -> None:
     for place, vertex in enumerate(vertices):
         if vertex in seen:
             raise InputError(
-                f"{name}, vertex {place}", f"must differ from vertex {seen[vertex]}",
+                f"{name}, vertex {place}",
+                f"must differ from vertex {seen[vertex]}",
                 remedy="A polygon closes by itself. Leave the repeated vertex out.",
-            )  # fmt: skip
+            )
         seen[vertex] = place
     count = len(vertices)
     turns = [_turn(vertices[i - 1], vertices[i], vertices[(i + 1) % count]) for i in range(count)]
@@ -336,9 +341,10 @@ def _check_convex(name: str, vertices: Ints) -> None:
         raise InputError(name, "must have an area; all its vertices lie on one line")
     if 0 in turns:
         raise InputError(
-            f"{name}, vertex {turns.index(0)}", "must not lie on the line through its neighbours",
+            f"{name}, vertex {turns.index(0)}",
+            "must not lie on the line through its neighbours",
             remedy="It is no corner. Leave it out.",
-        )  # fmt: skip
+        )
     left = [turn > 0 for turn in turns]
     if (all(left) or not any(left)) and _revolutions(vertices) == 1:
         return
@@ -346,14 +352,16 @@ def _check_convex(name: str, vertices: Ints) -> None:
     if crossing is not None:
         first, second = (f"{i}-{(i + 1) % count}" for i in crossing)
         raise InputError(
-            name, f"must not cross itself; its edges {first} and {second} (numbers of vertices) meet",
+            name,
+            f"must not cross itself; its edges {first} and {second} (numbers of vertices) meet",
             remedy="List the vertices in the order in which they lie around the polygon.",
-        )  # fmt: skip
+        )
     dent = left.index(_area(vertices) < 0)
     raise InputError(
-        f"{name}, vertex {dent}", "must turn the same way as the others; the polygon is concave there",
+        f"{name}, vertex {dent}",
+        "must turn the same way as the others; the polygon is concave there",
         remedy="Divide it into convex polygons.",
-    )  # fmt: skip
+    )
 
 
 def _revolutions(vertices: Ints) -> int:

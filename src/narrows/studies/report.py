@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ATTRIBUTIONS = {
-    "as reported": "reported", "computed from what was reported": "computed", "published elsewhere": "published",
-}  # fmt: skip
+    "as reported": "reported",
+    "computed from what was reported": "computed",
+    "published elsewhere": "published",
+}
 SETTINGS = {"lr": "learning rate", "train.epochs": "epochs", "name": "method"}  # what a swept argument is called
 SHARED = 6  # runs that have a figure in common, and nothing to compare it with: then it is a column of a grid
 QUICK = "A quick look: a few steps on a few rows, to see that everything works. No figure here means anything."
@@ -77,7 +79,7 @@ def summary(content: Mapping[str, Any]) -> str:
     if reported:
         near = sum(
             figure["mean"] is not None and not figure["unexplained"] and not figure["why"] for figure in reported
-        )  # fmt: skip
+        )
         near_of = f"{out_of(near, len(reported), 'reported figure')} {verb(near, 'was', 'were')} reproduced"
         parts.append(f"{near_of} without needing an explanation")
     text = "; ".join(parts)
@@ -172,12 +174,18 @@ def _line(figure: Mapping[str, Any], *, quick: bool) -> dict[str, str]:
         verdict = "explained"
     mark = ATTRIBUTIONS.get(figure["attribution"] or "", "")
     return {
-        "title": figure["title"], "label": figure["label"], "n": str(figure["n"]),
+        "title": figure["title"],
+        "label": figure["label"],
+        "n": str(figure["n"]),
         "ours": _ours(figure),
         "reported": _compared(figure, mark),
-        "bar": _bar(figure, sign), "attribution": figure["attribution"] or "",
-        "source": figure["source"], "why": figure["why"], "verdict": verdict, "outcome": outcome,
-    }  # fmt: skip
+        "bar": _bar(figure, sign),
+        "attribution": figure["attribution"] or "",
+        "source": figure["source"],
+        "why": figure["why"],
+        "verdict": verdict,
+        "outcome": outcome,
+    }
 
 
 def _compared(figure: Mapping[str, Any], mark: str) -> str:
@@ -226,13 +234,18 @@ def _run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     picture = pictures_in(places[0].parent / "figures")
     numbers = [(name, measured(found["mean"], found["sd"])) for name, found in entry["metrics"].items()]
     return {
-        "title": entry["title"], "id": entry["folder"], "job": entry["job"], "seeds": entry["seeds"],
-        "arguments": json.dumps(entry["arguments"], ensure_ascii=False, indent=1), "numbers": numbers,
-        "notes": outcome["notes"], "tables": [_table(title, rows) for title, rows in outcome["tables"].items()],
+        "title": entry["title"],
+        "id": entry["folder"],
+        "job": entry["job"],
+        "seeds": entry["seeds"],
+        "arguments": json.dumps(entry["arguments"], ensure_ascii=False, indent=1),
+        "numbers": numbers,
+        "notes": outcome["notes"],
+        "tables": [_table(title, rows) for title, rows in outcome["tables"].items()],
         "pictures": [
             (image, caption) for name, caption in outcome["figures"].items() if (image := picture(f"{name}.png"))
         ],
-    }  # fmt: skip
+    }
 
 
 def _seed_of(path: Path) -> int:
@@ -292,18 +305,27 @@ def _sweep_figures(content: Mapping[str, Any]) -> Iterator[tuple[str, Figure, st
                 continue
             if len(keys) == 1:
                 figure = sweep(
-                    [e["sweep"][keys[0]] for e, _ in known], [f["mean"] for _, f in known], [f["sd"] for _, f in known],
-                    setting=names[0], metric=plot["label"], percent=percent,
-                )  # fmt: skip
+                    [e["sweep"][keys[0]] for e, _ in known],
+                    [f["mean"] for _, f in known],
+                    [f["sd"] for _, f in known],
+                    setting=names[0],
+                    metric=plot["label"],
+                    percent=percent,
+                )
             else:
                 rows, columns = (_in_order(e["sweep"][key] for e in entries) for key in keys)
                 means = np.full((len(rows), len(columns)), np.nan)
                 for e, f in known:
                     means[rows.index(e["sweep"][keys[0]]), columns.index(e["sweep"][keys[1]])] = f["mean"]
                 figure = sweep_grid(
-                    rows, columns, means, row_setting=names[0], column_setting=names[1], metric=plot["label"],
+                    rows,
+                    columns,
+                    means,
+                    row_setting=names[0],
+                    column_setting=names[1],
+                    metric=plot["label"],
                     percent=percent,
-                )  # fmt: skip
+                )
             yield f"sweep-{name}-{metric.replace('/', '-')}.png", figure, f"{plot['label']} over {' and '.join(names)}"
 
 

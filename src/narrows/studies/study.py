@@ -129,9 +129,11 @@ def _go_on(out: Path, wanted: Mapping[str, Any], *, clear: bool) -> None:
     before = Parts(out, None, remedy="Start again (--overwrite).").json(MARKER)
     if before != wanted:
         raise RunFolderError(
-            "--resume", "must find the study it was started with", value=f"{before} before, {wanted} now",
+            "--resume",
+            "must find the study it was started with",
+            value=f"{before} before, {wanted} now",
             remedy="Choose another folder (--out), or start again (--overwrite).",
-        )  # fmt: skip
+        )
 
 
 def do(steps: Stages, row: Row, seed: int, *, quick: bool, interrupt: Interrupt) -> float:
@@ -142,19 +144,32 @@ def do(steps: Stages, row: Row, seed: int, *, quick: bool, interrupt: Interrupt)
 
     def work() -> Mapping[str, Any]:
         given = Work(
-            folder, seed=seed, quick=quick, progress=steps.progress, interrupt=interrupt,
+            folder,
+            seed=seed,
+            quick=quick,
+            progress=steps.progress,
+            interrupt=interrupt,
             after=tuple(steps.path(other).parent for other in after),
-        )  # fmt: skip
+        )
         results: Results = jobs.get(row.job)(given, **row.arguments)
         return {
-            "results": dict(sorted(results.items())), "figures": given.figures, "tables": given.tables,
-            "notes": given.notes, "finished": now(), "hardware": _hardware(), "version": narrows.__version__,
-        }  # fmt: skip
+            "results": dict(sorted(results.items())),
+            "figures": given.figures,
+            "tables": given.tables,
+            "notes": given.notes,
+            "finished": now(),
+            "hardware": _hardware(),
+            "version": narrows.__version__,
+        }
 
     done = steps.do(
-        name, work, asked=asked_of(row, seed, quick=quick), after=after, files=[f"{name}/{part}" for part in KEPT],
+        name,
+        work,
+        asked=asked_of(row, seed, quick=quick),
+        after=after,
+        files=[f"{name}/{part}" for part in KEPT],
         clear=lambda: shutil.rmtree(folder, ignore_errors=True),
-    )  # fmt: skip
+    )
     return done.seconds
 
 

@@ -41,9 +41,15 @@ def content_of(study: Study, entries: Sequence[Entry], *, quick: bool) -> dict[s
     figures = [line for figure in study.figure for line in _figure_lines(study, figure, entries)]
     hardware = list(dict.fromkeys(name for entry in entries for made in entry["made"] for name in made["hardware"]))
     return {
-        "study": study.name, "title": study.title, "description": study.description, "quick": quick,
-        "written": now(), "hardware": hardware, "figures": figures, "runs": list(entries),
-    }  # fmt: skip
+        "study": study.name,
+        "title": study.title,
+        "description": study.description,
+        "quick": quick,
+        "written": now(),
+        "hardware": hardware,
+        "figures": figures,
+        "runs": list(entries),
+    }
 
 
 def write(folder: Path, content: Mapping[str, Any]) -> None:
@@ -65,21 +71,27 @@ def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
         hardware += [name for name in [outcome["hardware"]] if name not in hardware]
     return described(study, row) | {
         "folder": run_folder(out, row.name, 0).parent.name,
-        "seeds": len(outcomes), "seed_numbers": list(records),
+        "seeds": len(outcomes),
+        "seed_numbers": list(records),
         "seconds": _spread_of([record.seconds for record in records.values()]),
         "parameters": outcomes[0]["results"].get("train/parameters"),
         "metrics": {name: _spread_of([outcome["results"].get(name) for outcome in outcomes]) for name in names},
         "made": [{"date": day, "version": version, "hardware": on} for (day, version), on in made.items()],
-    }  # fmt: skip
+    }
 
 
 def described(study: Study, row: Row) -> Entry:
     """Return what the study's file says of a run."""
     return {
-        "run": row.name, "title": row.title or row.name, "job": row.job, "arguments": row.arguments,
-        "after": row.follows, "asks": question(study, row),
-        "plot": [plot.model_dump() for plot in row.plot], "sweep": row.at,
-    }  # fmt: skip
+        "run": row.name,
+        "title": row.title or row.name,
+        "job": row.job,
+        "arguments": row.arguments,
+        "after": row.follows,
+        "asks": question(study, row),
+        "plot": [plot.model_dump() for plot in row.plot],
+        "sweep": row.at,
+    }
 
 
 def run_folder(out: Path, name: str, seed: int) -> Path:
@@ -152,8 +164,9 @@ def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
         "mean": float(np.mean(known)) if known else None,
         "median": float(np.median(known)) if known else None,
         "sd": float(np.std(known, ddof=1)) if len(known) > 1 else None,
-        "n": len(known), "values": [None if value is None else float(value) for value in values],
-    }  # fmt: skip
+        "n": len(known),
+        "values": [None if value is None else float(value) for value in values],
+    }
 
 
 def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> list[dict[str, Any]]:
@@ -179,14 +192,26 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
         ours = found[figure.statistic]
         lines.append(
             {
-                "run": row.name, "title": row.title or row.name, "metric": figure.metric, "label": figure.label,
-                "against": other.name if other else None, "how": figure.how if other else None, "kind": figure.kind,
-                "statistic": figure.statistic, **found, "reported": figure.reported,
-                "attribution": figure.attribution, "source": figure.source, "better": figure.better,
-                "bar": figure.bar, "met": _met(figure, ours), "verdict": _verdict(figure, found),
-                "why": figure.why, "unexplained": _is_far(figure, ours) and not figure.why,
+                "run": row.name,
+                "title": row.title or row.name,
+                "metric": figure.metric,
+                "label": figure.label,
+                "against": other.name if other else None,
+                "how": figure.how if other else None,
+                "kind": figure.kind,
+                "statistic": figure.statistic,
+                **found,
+                "reported": figure.reported,
+                "attribution": figure.attribution,
+                "source": figure.source,
+                "better": figure.better,
+                "bar": figure.bar,
+                "met": _met(figure, ours),
+                "verdict": _verdict(figure, found),
+                "why": figure.why,
+                "unexplained": _is_far(figure, ours) and not figure.why,
             }
-        )  # fmt: skip
+        )
     return lines
 
 
@@ -258,9 +283,23 @@ def _is_far(figure: Figure, ours: float | None) -> bool:
 def _table(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quick: bool) -> Iterator[list[Any]]:
     """Yield a line per reported figure, below names; then one per run for its time and its number of parameters."""
     columns = (
-        "run", "metric", "label", "mean", "sd", "n", "median", "statistic", "reported", "attribution", "source", "bar",
-        "better", "met", "verdict", "why",
-    )  # fmt: skip
+        "run",
+        "metric",
+        "label",
+        "mean",
+        "sd",
+        "n",
+        "median",
+        "statistic",
+        "reported",
+        "attribution",
+        "source",
+        "bar",
+        "better",
+        "met",
+        "verdict",
+        "why",
+    )
     yield [*columns, *(["quick"] if quick else [])]
     extra = ["a quick look: no figure means anything"] if quick else []
     for line in figures:

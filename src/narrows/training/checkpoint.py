@@ -64,9 +64,11 @@ def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> d
             return state
     if problems:
         raise RunFolderError(
-            str(folder), "must contain a complete checkpoint of this model", value="; ".join(problems),
+            str(folder),
+            "must contain a complete checkpoint of this model",
+            value="; ".join(problems),
             remedy="Start again with --overwrite.",
-        )  # fmt: skip
+        )
     return None
 
 

@@ -183,9 +183,13 @@ class _Training:
         """Take one step on a batch; return its loss."""
         settings = self.settings
         share = rate(
-            self.step, self.steps, schedule=settings.schedule, warmup=round(settings.warmup * self.steps),
-            every=settings.step_epochs * self.epoch_steps, factor=settings.step_factor,
-        )  # fmt: skip
+            self.step,
+            self.steps,
+            schedule=settings.schedule,
+            warmup=round(settings.warmup * self.steps),
+            every=settings.step_epochs * self.epoch_steps,
+            factor=settings.step_factor,
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = settings.lr * share
         generator = self.engine.generator(self.seed, STEP, self.step)

@@ -99,9 +99,11 @@ class Settings:
         for name, (other, value) in belongs.items():
             if getattr(self, name) != defaults[name] and getattr(self, other) != value:
                 raise RecipeError(
-                    f"train.{name}", f"needs train.{other}={value}; it is {getattr(self, other)}",
-                    value=getattr(self, name), remedy=f"Set train.{other}={value}, or leave train.{name} out.",
-                )  # fmt: skip
+                    f"train.{name}",
+                    f"needs train.{other}={value}; it is {getattr(self, other)}",
+                    value=getattr(self, name),
+                    remedy=f"Set train.{other}={value}, or leave train.{name} out.",
+                )
 
     @classmethod
     def of(cls, options: Mapping[str, Any], parameter: str = "train") -> Settings:
@@ -117,9 +119,11 @@ class Settings:
         """Raise RecipeError if a setting needs validation rows and their ``count`` is 0."""
         if self.patience and not count:
             raise RecipeError(
-                "train.patience", "needs validation rows, and there are none", value=self.patience,
+                "train.patience",
+                "needs validation rows, and there are none",
+                value=self.patience,
                 remedy="Hold some out (data.valid above 0 with at least 20 rows; valid in Python), or leave it out.",
-            )  # fmt: skip
+            )
 
     def resolve(self, rows: int) -> tuple[int, int]:
         """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""

@@ -72,10 +72,17 @@ class Stages(stages.Stages):
         def work() -> Mapping[str, Any]:
             nonlocal trained
             history = train(
-                model, values, np.arange(len(values)) if rows is None else rows,
-                np.arange(0) if valid is None else valid, settings, labels=labels, seed=seed,
-                folder=None if folder is None else folder / "checkpoints", progress=self.progress, stop=self.stop,
-            )  # fmt: skip
+                model,
+                values,
+                np.arange(len(values)) if rows is None else rows,
+                np.arange(0) if valid is None else valid,
+                settings,
+                labels=labels,
+                seed=seed,
+                folder=None if folder is None else folder / "checkpoints",
+                progress=self.progress,
+                stop=self.stop,
+            )
             trained = model.cpu()
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -63,9 +63,11 @@ def parse(
             strength = math.nan
         if not 0 <= strength <= largest:
             raise RecipeError(
-                parameter, f"must give {name!r} a strength from 0 to {largest:g} after a colon", value=text,
+                parameter,
+                f"must give {name!r} a strength from 0 to {largest:g} after a colon",
+                value=text,
                 remedy=f"For example {name}:0.3.",
-            )  # fmt: skip
+            )
         steps.append((step, strength))
     return steps
 

@@ -104,9 +104,11 @@ class Stages:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         refusal = partial(
-            RunFolderError, str(self.folder), "must not be in use by another process",
+            RunFolderError,
+            str(self.folder),
+            "must not be in use by another process",
             remedy="Wait until it has ended, or choose another folder.",
-        )  # fmt: skip
+        )
         with locked(self.folder / LOCK, refusal):
             sweep(self.folder)
             yield
@@ -129,18 +131,22 @@ class Stages:
             others = sorted(found.name for found in self.folder.iterdir() if found.name[0] != ".")
             if others:
                 raise RunFolderError(
-                    str(self.folder), "must be empty or contain the steps of the same work",
-                    value=", ".join(others[:5]), remedy=FRESH,
-                )  # fmt: skip
+                    str(self.folder),
+                    "must be empty or contain the steps of the same work",
+                    value=", ".join(others[:5]),
+                    remedy=FRESH,
+                )
             write_json(path, wanted)
             return
         before = Parts(self.folder, None, remedy=FRESH).json(path.name)
         changed = sorted(key for key in wanted.keys() | before.keys() if wanted.get(key) != before.get(key))
         if changed:
             raise RunFolderError(
-                str(self.folder), "must contain the steps of the same work; changed", value=", ".join(changed),
+                str(self.folder),
+                "must contain the steps of the same work; changed",
+                value=", ".join(changed),
                 remedy=FRESH,
-            )  # fmt: skip
+            )
 
     def do(
         self,

@@ -130,13 +130,16 @@ def test_one_file_may_hold_all_parts(tmp_path):
     assert narrows.open(tmp_path / "all.mat").ids == ("train/0", "train/1", "test/0")
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ({"train_data": RNG.random((4, 15)), "train_labels": np.eye(4)}, "one square image per row"),
-    ({"train_data": RNG.random((4, 16)), "train_labels": np.eye(3)}, "one-hot, one row for each of the 4"),
-    ({"train_data": RNG.random((4, 16)), "train_labels": np.ones((4, 2))}, "one-hot"),
-    ({"train_data": RNG.random((4, 16))}, "must contain train_labels"),
-    ({"images": RNG.random((4, 16))}, "must contain train_data"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"train_data": RNG.random((4, 15)), "train_labels": np.eye(4)}, "one square image per row"),
+        ({"train_data": RNG.random((4, 16)), "train_labels": np.eye(3)}, "one-hot, one row for each of the 4"),
+        ({"train_data": RNG.random((4, 16)), "train_labels": np.ones((4, 2))}, "one-hot"),
+        ({"train_data": RNG.random((4, 16))}, "must contain train_labels"),
+        ({"images": RNG.random((4, 16))}, "must contain train_data"),
+    ],
+)
 def test_what_is_wrong_is_named(tmp_path, content, message):
     savemat(tmp_path / "nist36_train.mat", content)
     with pytest.raises(DataError, match=message):

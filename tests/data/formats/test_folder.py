@@ -42,11 +42,17 @@ def spoil(folder):
     os.mkfifo(folder / "pipe.png")
     (folder / "bomb.ppm").write_bytes(b"P6 30000 30000 255\n" + bytes(100))
     return {
-        "cut.jpg": "truncated", "cut.png": "truncated", "cut.gif": "truncated", "empty.png": "0 bytes",
-        "text.png": "not an image", "zeros.jpg": "not an image", "random.webp": "not an image",
+        "cut.jpg": "truncated",
+        "cut.png": "truncated",
+        "cut.gif": "truncated",
+        "empty.png": "0 bytes",
+        "text.png": "not an image",
+        "zeros.jpg": "not an image",
+        "random.webp": "not an image",
         "link.png": "link to a file that does not exist",
-        "pipe.png": "not a regular file", "bomb.ppm": "above the limit of 50 megapixels",
-    }  # fmt: skip
+        "pipe.png": "not a regular file",
+        "bomb.ppm": "above the limit of 50 megapixels",
+    }
 
 
 def test_200_photos_with_10_corrupt_files(tmp_path):
@@ -76,8 +82,10 @@ def test_a_flat_folder_keeps_pixels_and_order(tmp_path):
     assert opened.labels is None
     assert opened.notes == ()
     assert opened.provenance == {
-        "source": str(tmp_path), "format": "folder", "preprocessing": {"size": [16, 16], "channels": 3, "fit": "crop"}
-    }  # fmt: skip
+        "source": str(tmp_path),
+        "format": "folder",
+        "preprocessing": {"size": [16, 16], "channels": 3, "fit": "crop"},
+    }
 
 
 @pytest.mark.parametrize("in_memory", [False, True])
@@ -227,8 +235,9 @@ def test_a_folder_that_links_to_itself_is_walked_once(tmp_path):
     opened = data.open(tmp_path)
     assert opened.ids == ("a.png", "linked/b.png")
     assert {file.path: file.reason for file in opened.skipped} == {
-        "again": "a link to a folder that was already read", "up": "a link to a folder that contains this one",
-    }  # fmt: skip
+        "again": "a link to a folder that was already read",
+        "up": "a link to a folder that contains this one",
+    }
 
 
 def test_a_link_beside_its_folder_doubles_nothing_and_takes_no_name(tmp_path):
@@ -263,10 +272,15 @@ def odd_files(folder):
         os.chdir(here)
     odd = "it is not a regular file"
     return {
-        "pipe": odd, "pipe.jpg": odd, "null.png": odd, "zero": odd, "socket.png": odd,
-        "loop": "a link that leads nowhere", "loop.jpg": "it is a link that leads back to itself",
+        "pipe": odd,
+        "pipe.jpg": odd,
+        "null.png": odd,
+        "zero": odd,
+        "socket.png": odd,
+        "loop": "a link that leads nowhere",
+        "loop.jpg": "it is a link that leads back to itself",
         "gone": "a link that leads nowhere",
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are none of these there")

@@ -44,9 +44,13 @@ def test_rows_of_unknown_label_are_left_out():
 
 @pytest.mark.parametrize(
     ("labels", "predicted", "named"),
-    [([0, 1], [0], "predicted and labels"), ([0, 3], [0, 1], "labels"), ([0, 1], [0, 3], "predicted"),
-     ([0, 1], [0, -1], "predicted")],
-)  # fmt: skip
+    [
+        ([0, 1], [0], "predicted and labels"),
+        ([0, 3], [0, 1], "labels"),
+        ([0, 1], [0, 3], "predicted"),
+        ([0, 1], [0, -1], "predicted"),
+    ],
+)
 def test_what_is_no_classification_is_refused(labels, predicted, named):
     with pytest.raises(InputError, match=named):
         confusion(np.array(labels), np.array(predicted), 3)

@@ -65,9 +65,7 @@ def test_losses_of_methods_on_one_plot(tmp_path):
     figure = compare_losses({"momentum": HISTORY, "plain": HISTORY})
     (ax,) = figure.axes
     assert ys(ax) == 2 * [[3.0, 0.1], [3.2, 1.0]]
-    assert [line.get_label() for line in ax.lines] == [
-        "momentum", "momentum, validation", "plain", "plain, validation",
-    ]  # fmt: skip
+    assert [line.get_label() for line in ax.lines] == ["momentum", "momentum, validation", "plain", "plain, validation"]
     assert ax.lines[0].get_color() == ax.lines[1].get_color() != ax.lines[2].get_color()
     save(figure, tmp_path / "losses.png")
 
@@ -109,12 +107,17 @@ def test_a_confusion_of_36_classes_names_them_all_and_a_perfect_one_is_drawn(tmp
 
 @pytest.mark.parametrize(
     ("draw", "named"),
-    [(lambda: weights_grid({}, (2, 2)), "weights"), (lambda: weights_grid({"a": np.zeros((5, 2))}, (2, 2)), "weights"),
-     (lambda: curves_by_rate({}), "histories"), (lambda: compare_losses({"a": []}), "histories"),
-     (lambda: variance_by_layer({}, {}), "activations"),
-     (lambda: variance_by_layer({"a": [-1.0]}, {"a": [1.0]}), "activations"),
-     (lambda: confusion(np.zeros((2, 3), int)), "counts"), (lambda: confusion(np.zeros((2, 2), int), ["a"]), "names")],
-)  # fmt: skip
+    [
+        (lambda: weights_grid({}, (2, 2)), "weights"),
+        (lambda: weights_grid({"a": np.zeros((5, 2))}, (2, 2)), "weights"),
+        (lambda: curves_by_rate({}), "histories"),
+        (lambda: compare_losses({"a": []}), "histories"),
+        (lambda: variance_by_layer({}, {}), "activations"),
+        (lambda: variance_by_layer({"a": [-1.0]}, {"a": [1.0]}), "activations"),
+        (lambda: confusion(np.zeros((2, 3), int)), "counts"),
+        (lambda: confusion(np.zeros((2, 2), int), ["a"]), "names"),
+    ],
+)
 def test_what_cannot_be_drawn_is_refused(draw, named):
     with pytest.raises(InputError, match=named):
         draw()

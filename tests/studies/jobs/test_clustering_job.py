@@ -64,10 +64,13 @@ def test_wrong_arguments_are_named(tmp_path):
     with pytest.raises(RecipeError, match=r"clustering method .* Did you mean .n2d."):
         clustering(Work(tmp_path), source="digits", n_clusters=10, method={"name": "nd2"})
     for wrong, said in (
-        ({}, r"method\.name must name a clustering"), ({"name": 3}, r"method\.name must name a clustering"),
-        ({"name": "pixels", "n_init": 3}, "n_init"), ({"name": "kmeans", "n_init": "many"}, r"method\.n_init"),
-        ({"name": "kmeans", "n_clusters": 3}, "n_clusters"), ({"name": "narrows.wording:plural"}, "subclass"),
-    ):  # fmt: skip
+        ({}, r"method\.name must name a clustering"),
+        ({"name": 3}, r"method\.name must name a clustering"),
+        ({"name": "pixels", "n_init": 3}, "n_init"),
+        ({"name": "kmeans", "n_init": "many"}, r"method\.n_init"),
+        ({"name": "kmeans", "n_clusters": 3}, "n_clusters"),
+        ({"name": "narrows.wording:plural"}, "subclass"),
+    ):
         for quick in (False, True):
             with pytest.raises(RecipeError, match=said):
                 clustering(Work(tmp_path, quick=quick), source="digits", n_clusters=10, method=wrong)

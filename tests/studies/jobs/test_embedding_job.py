@@ -51,8 +51,9 @@ def test_one_matching_serves_both_halves():
     scored = judge.score(clusters)
     assert (scored["accuracy"], scored["public"], scored["private"]) == (20 / 30, 1.0, 0.0)
     assert Judge(labels[:10], np.arange(5), np.arange(5, 10)).majority() == {
-        "labelled/majority_accuracy": 0.5, "labelled/standard_error": pytest.approx(0.5 / np.sqrt(10)),
-    }  # fmt: skip
+        "labelled/majority_accuracy": 0.5,
+        "labelled/standard_error": pytest.approx(0.5 / np.sqrt(10)),
+    }
 
 
 def test_rows_that_do_not_count_change_nothing():
@@ -86,8 +87,15 @@ def test_losses_of_pca_are_those_of_its_reconstructions(n):
 
 def test_it_trains_clusters_and_writes_the_clusters_of_every_row(tmp_path):
     task = work(tmp_path / "a")
-    results = embedding(task, source="digits", net=NET, train=TRAIN, reductions=["pca4-tsne", "kpca5"], n_clusters=10,
-                        checkpoints=[1, 2])  # fmt: skip
+    results = embedding(
+        task,
+        source="digits",
+        net=NET,
+        train=TRAIN,
+        reductions=["pca4-tsne", "kpca5"],
+        n_clusters=10,
+        checkpoints=[1, 2],
+    )
     rows = list(csv.DictReader((task.folder / "predictions.csv").open()))
     assert set(rows[0]) == {"id", "part", "pca4-tsne", "kpca5"}
     assert {row["part"] for row in rows} == {"train", "test"}
@@ -123,8 +131,9 @@ def test_stops_on_the_way_change_no_bit_and_what_was_measured_is_kept(tmp_path):
 
 def test_other_seeds_measure_no_checkpoints(tmp_path):
     task = work(tmp_path / "a", seed=1)
-    results = embedding(task, source="digits", net=NET, train=TRAIN, reductions=["codes"], n_clusters=10,
-                        checkpoints=[1])  # fmt: skip
+    results = embedding(
+        task, source="digits", net=NET, train=TRAIN, reductions=["codes"], n_clusters=10, checkpoints=[1]
+    )
     assert "checkpoints/count" not in results
     assert not (task.folder / "checkpoints.json").exists()
 

@@ -45,9 +45,12 @@ def test_a_classifier_that_cannot_learn_is_called_constant(tmp_path):
 def test_an_encoder_is_frozen_kept_and_probed(tmp_path):
     first = work(tmp_path, "encoder")
     found = encoder(
-        first, source="digits", net={"name": "dense", "code_size": 12, "hidden": [64]},
-        objective={"name": "denoising", "noise": ["gaussian:0.1"]}, train=LEARN,
-    )  # fmt: skip
+        first,
+        source="digits",
+        net={"name": "dense", "code_size": 12, "hidden": [64]},
+        objective={"name": "denoising", "noise": ["gaussian:0.1"]},
+        train=LEARN,
+    )
     assert found["loss/last"] < found["loss/first"]
     assert found["net/encoder_parameters"] == 64 * 64 + 64 + 64 * 12 + 12
     assert found["reconstruction/mse"] < 0.08
@@ -58,9 +61,13 @@ def test_an_encoder_is_frozen_kept_and_probed(tmp_path):
     after = Model.load(first.folder).net.state_dict()
     assert all((after[name] == value).all() for name, value in before.items())
     more = probe(
-        work(tmp_path, "more", after=(first.folder,)), source="digits", train=LEARN, space="features",
-        views=["affine:0.1"], passes=1,
-    )  # fmt: skip
+        work(tmp_path, "more", after=(first.folder,)),
+        source="digits",
+        train=LEARN,
+        space="features",
+        views=["affine:0.1"],
+        passes=1,
+    )
     assert more["codes/size"] == 64
     assert more["test/accuracy"] > 0.7
 
@@ -80,9 +87,12 @@ def test_a_code_of_principal_components_is_probed(tmp_path):
 def test_with_nothing_frozen_the_encoder_moves_and_the_probe_gets_better(tmp_path):
     first = work(tmp_path, "encoder")
     encoder(
-        first, source="digits", net={"name": "dense", "code_size": 6, "hidden": [32]},
-        objective={"name": "reconstruction"}, train=LEARN,
-    )  # fmt: skip
+        first,
+        source="digits",
+        net={"name": "dense", "code_size": 6, "hidden": [32]},
+        objective={"name": "reconstruction"},
+        train=LEARN,
+    )
     frozen = probe(work(tmp_path, "probe", after=(first.folder,)), source="digits", train=LEARN)
     free = work(tmp_path, "free", after=(first.folder,))
     found = finetune(free, source="digits", train=LEARN)
@@ -91,9 +101,12 @@ def test_with_nothing_frozen_the_encoder_moves_and_the_probe_gets_better(tmp_pat
     assert found["train/parameters"] == 64 * 32 + 32 + 32 * 6 + 6 + 6 * 10 + 10  # no decoder
     other = work(tmp_path, "conv")
     encoder(
-        other, source="digits", net={"name": "conv", "code_size": 4, "width": 4}, objective={"name": "reconstruction"},
+        other,
+        source="digits",
+        net={"name": "conv", "code_size": 4, "width": 4},
+        objective={"name": "reconstruction"},
         train=LEARN | {"epochs": 1},
-    )  # fmt: skip
+    )
     unmoved = finetune(
         work(tmp_path, "conv-still", after=(other.folder,)), source="digits", train=LEARN | {"lr": 1e-30}
     )
@@ -110,9 +123,12 @@ def test_first_layers_of_two_encoders_are_compared_by_the_noise_they_pass_on(tmp
     for name in ("one", "two"):
         w = work(tmp_path, name)
         encoder(
-            w, source="digits", net={"name": "conv", "code_size": 4, "width": 4}, objective={"name": "reconstruction"},
+            w,
+            source="digits",
+            net={"name": "conv", "code_size": 4, "width": 4},
+            objective={"name": "reconstruction"},
             train=LEARN | {"epochs": 1},
-        )  # fmt: skip
+        )
         folders.append(w.folder)
     w = work(tmp_path, "layers", after=tuple(folders))
     found = first_layers(w, source="digits", titles=["one", "two"], noise=["gaussian:0.2"])

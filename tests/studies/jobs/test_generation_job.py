@@ -92,9 +92,12 @@ def test_the_classifier_is_a_run_of_the_study(out):
 def test_seed_and_settings_of_a_sweep_reach_the_recipe_and_pictures_are_known(tmp_path):
     work = Work(tmp_path, seed=7, quick=True)
     autoencoder(
-        work, recipe="digits", set=["net.name=dense", "net.code_size=3"], pictures=[],
+        work,
+        recipe="digits",
+        set=["net.name=dense", "net.code_size=3"],
+        pictures=[],
         settings={"train": {"lr": 0.25, "optimizer": "sgd"}, "net": {"hidden": [8]}},
-    )  # fmt: skip
+    )
     written = (tmp_path / "run" / "recipe.toml").read_text()
     assert "seed = 7" in written
     assert "lr = 0.25" in written

@@ -67,9 +67,17 @@ def test_inverted_rows_are_one_minus_the_others_and_moved_ones_still_learn(tmp_p
     np.testing.assert_allclose(flat(data, rows, inverted=True).x, 1 - data.values[:5].reshape(5, -1) / 255)
     assert flat(data, rows).t.argmax(1).tolist() == data.labels[:5].tolist()
     found = from_scratch(
-        work(tmp_path), source="digits", hidden=24, epochs=10, batch_size=16, lr=0.005, momentum=0.9, shift=1,
-        inverted=True, pictures=False,
-    )  # fmt: skip
+        work(tmp_path),
+        source="digits",
+        hidden=24,
+        epochs=10,
+        batch_size=16,
+        lr=0.005,
+        momentum=0.9,
+        shift=1,
+        inverted=True,
+        pictures=False,
+    )
     assert found["test/accuracy"] > 0.6
     for name, options in (("a", {"inverted": True}), ("b", {"shift": 1})):
         with pytest.raises(RecipeError, match="is for"):
@@ -161,9 +169,12 @@ def test_units_that_died_are_counted(tmp_path):
 def test_an_autoencoder_of_the_one_loop_is_measured_on_validation_rows(tmp_path, vectors):
     w = work(tmp_path)
     found = letters_autoencoder(
-        w, source="digits", net={"name": "dense", "code_size": 4, "hidden": [64]},
-        objective={"name": "augmented", "views": ["affine:0.2"]}, train={"epochs": 25, "batch_size": 64, "lr": 5e-3},
-    )  # fmt: skip
+        w,
+        source="digits",
+        net={"name": "dense", "code_size": 4, "hidden": [64]},
+        objective={"name": "augmented", "views": ["affine:0.2"]},
+        train={"epochs": 25, "batch_size": 64, "lr": 5e-3},
+    )
     data = narrows.open("digits")
     valid = data.values[split(data).valid]
     rebuilt = Model.load(w.folder).reconstruct(valid)

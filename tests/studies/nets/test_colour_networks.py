@@ -17,36 +17,67 @@ def parameters(*parts):
 
 def literal_conv():
     encoder = nn.Sequential(
-        nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),
-        nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),
-        nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),
-        nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.Tanh(),
-        nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(),
-    )  # fmt: skip
+        nn.Conv2d(3, 64, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Tanh(),
+        nn.Conv2d(64, 128, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Tanh(),
+        nn.Conv2d(128, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Tanh(),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(),
+        nn.Tanh(),
+        nn.Conv2d(256, 256, 3, padding=1),
+        nn.ReLU(),
+    )
     decoder = nn.Sequential(
-        nn.ConvTranspose2d(256, 128, 5), nn.ReLU(), nn.Tanh(), nn.ConvTranspose2d(128, 64, 9), nn.ReLU(), nn.Tanh(),
-        nn.ConvTranspose2d(64, 3, 17), nn.Tanh(),
-    )  # fmt: skip
+        nn.ConvTranspose2d(256, 128, 5),
+        nn.ReLU(),
+        nn.Tanh(),
+        nn.ConvTranspose2d(128, 64, 9),
+        nn.ReLU(),
+        nn.Tanh(),
+        nn.ConvTranspose2d(64, 3, 17),
+        nn.Tanh(),
+    )
     return encoder, decoder
 
 
 def literal_dense():
     between = lambda: (nn.LeakyReLU(0.5), nn.Tanh())  # noqa: E731
     encoder = nn.Sequential(
-        nn.Flatten(), nn.Linear(3072, 1024), *between(), nn.Linear(1024, 1024), *between(), nn.Linear(1024, 1024),
+        nn.Flatten(),
+        nn.Linear(3072, 1024),
+        *between(),
+        nn.Linear(1024, 1024),
+        *between(),
+        nn.Linear(1024, 1024),
         nn.LeakyReLU(0.5),
-    )  # fmt: skip
+    )
     decoder = nn.Sequential(
-        nn.Linear(1024, 1024), *between(), nn.Linear(1024, 1024), *between(), nn.Linear(1024, 3072), *between(),
+        nn.Linear(1024, 1024),
+        *between(),
+        nn.Linear(1024, 1024),
+        *between(),
+        nn.Linear(1024, 3072),
+        *between(),
         nn.Unflatten(1, (3, 32, 32)),
-    )  # fmt: skip
+    )
     return encoder, decoder
 
 
-@pytest.mark.parametrize(("network", "literal", "counts", "code_size"), [
-    (ColourConv, literal_conv, (1_550_976, 1_538_435), 4096),
-    (ColourDense, literal_dense, (5_245_952, 5_248_000), 1024),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("network", "literal", "counts", "code_size"),
+    [
+        (ColourConv, literal_conv, (1_550_976, 1_538_435), 4096),
+        (ColourDense, literal_dense, (5_245_952, 5_248_000), 1024),
+    ],
+)
 def test_it_computes_what_the_written_layers_compute_on_the_scale_of_minus_one_to_one(
     network, literal, counts, code_size
 ):

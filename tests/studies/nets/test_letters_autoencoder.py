@@ -21,9 +21,7 @@ def test_it_is_the_network_that_was_written_down():
     net = LettersAutoencoder((1, 32, 32))
     assert sum(parameter.numel() for parameter in net.parameters()) == 68_704
     layers = linears(net)
-    assert [(layer.in_features, layer.out_features) for layer in layers] == [
-        (1024, 32), (32, 32), (32, 32), (32, 1024)
-    ]  # fmt: skip
+    assert [(layer.in_features, layer.out_features) for layer in layers] == [(1024, 32), (32, 32), (32, 32), (32, 1024)]
     written = nn.Sequential(
         nn.Flatten(), layers[0], nn.ReLU(), layers[1], nn.ReLU(), layers[2], nn.ReLU(), layers[3], nn.Sigmoid()
     )
@@ -55,10 +53,23 @@ def test_by_the_one_loop_it_has_the_history_of_the_network_written_by_hand(digit
     lr = 2e-4
     ours = network.fit(x[:n], x[:n], (x[n:], x[n:]), epochs=12, batch_size=None, lr=lr, momentum=0.9)
     theirs = train(
-        model, values, np.arange(n), np.arange(n, 60),
-        Settings(epochs=12, batch_size=n, optimizer="sgd", lr=n * lr, momentum=0.9, schedule="constant",
-                 warmup=0.0, clip=0.0, keep="last", precision="float32"),
-    )  # fmt: skip
+        model,
+        values,
+        np.arange(n),
+        np.arange(n, 60),
+        Settings(
+            epochs=12,
+            batch_size=n,
+            optimizer="sgd",
+            lr=n * lr,
+            momentum=0.9,
+            schedule="constant",
+            warmup=0.0,
+            clip=0.0,
+            keep="last",
+            precision="float32",
+        ),
+    )
     assert [row["valid/loss"] for row in theirs] == pytest.approx([row["valid/loss"] for row in ours], rel=1e-4)
     assert ours[-1]["valid/loss"] < 0.95 * ours[0]["valid/loss"]  # there was something to agree on
     for number, layer in enumerate(linears(model.net), start=1):

@@ -42,9 +42,11 @@ def torch_loss(module, x, t, loss):
 
 @pytest.mark.parametrize(
     ("sizes", "activations", "loss", "count"),
-    [([1024, 64, 36], ["sigmoid", "softmax"], "cross_entropy", 67940),
-     ([1024, 32, 32, 32, 1024], ["relu", "relu", "relu", "sigmoid"], "squared_error", 68704)],
-)  # fmt: skip
+    [
+        ([1024, 64, 36], ["sigmoid", "softmax"], "cross_entropy", 67940),
+        ([1024, 32, 32, 32, 1024], ["relu", "relu", "relu", "sigmoid"], "squared_error", 68704),
+    ],
+)
 def test_the_letters_networks_have_their_numbers_of_parameters(sizes, activations, loss, count):
     assert Network(sizes, activations, loss).n_parameters == count
 
@@ -192,11 +194,19 @@ def test_divergence_is_an_error_that_names_the_rate(recwarn):
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"sizes": [6]}, "sizes"), ({"sizes": [6, 0, 3]}, "sizes"), ({"activations": ["softmax"]}, "activations"),
-     ({"activations": ["softmax", "softmax"]}, r"activations\[0\]"), ({"activations": ["elu", "softmax"]}, "elu"),
-     ({"loss": "squared_error"}, "loss"), ({"loss": "hinge"}, "hinge"), ({"init": "he"}, "init"),
-     ({"init": -1.0}, "init"), ({"dtype": "float16"}, "dtype")],
-)  # fmt: skip
+    [
+        ({"sizes": [6]}, "sizes"),
+        ({"sizes": [6, 0, 3]}, "sizes"),
+        ({"activations": ["softmax"]}, "activations"),
+        ({"activations": ["softmax", "softmax"]}, r"activations\[0\]"),
+        ({"activations": ["elu", "softmax"]}, "elu"),
+        ({"loss": "squared_error"}, "loss"),
+        ({"loss": "hinge"}, "hinge"),
+        ({"init": "he"}, "init"),
+        ({"init": -1.0}, "init"),
+        ({"dtype": "float16"}, "dtype"),
+    ],
+)
 def test_a_network_that_does_not_fit_together_is_refused(change, named):
     right = {"sizes": [6, 5, 3], "activations": ["sigmoid", "softmax"], "loss": "cross_entropy"}
     with pytest.raises(InputError, match=named):
@@ -205,10 +215,19 @@ def test_a_network_that_does_not_fit_together_is_refused(change, named):
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"epochs": 0}, "epochs"), ({"batch_size": 0}, "batch_size"), ({"lr": 0.0}, "lr"), ({"momentum": 1.0}, "momentum"),
-     ({"weight_decay": -1.0}, "weight_decay"), ({"lr_factor": 0.0}, "lr_factor"), ({"lr_every": 0}, "lr_every"),
-     ({"x": X[:, :5]}, "x must have shape"), ({"t": T[:5]}, "t must have a row"), ({"valid": (X, X)}, "valid t")],
-)  # fmt: skip
+    [
+        ({"epochs": 0}, "epochs"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"lr": 0.0}, "lr"),
+        ({"momentum": 1.0}, "momentum"),
+        ({"weight_decay": -1.0}, "weight_decay"),
+        ({"lr_factor": 0.0}, "lr_factor"),
+        ({"lr_every": 0}, "lr_every"),
+        ({"x": X[:, :5]}, "x must have shape"),
+        ({"t": T[:5]}, "t must have a row"),
+        ({"valid": (X, X)}, "valid t"),
+    ],
+)
 def test_settings_out_of_range_and_wrong_shapes_are_refused(change, named):
     right = {"x": X, "t": T, "epochs": 1, "batch_size": 4, "lr": 0.1}
     with pytest.raises(InputError, match=named):

@@ -20,8 +20,9 @@ def test_show_prints_markdown_or_writes_the_page(tmp_path):
     text = worked("show", "lstm")
     assert text.startswith("# An LSTM cell, traced\n")
     assert worked("show", "lstm", "--out", tmp_path).splitlines() == [
-        str(tmp_path / "lstm.md"), str(tmp_path / "lstm-trace.png"),
-    ]  # fmt: skip
+        str(tmp_path / "lstm.md"),
+        str(tmp_path / "lstm-trace.png"),
+    ]
     assert (tmp_path / "lstm.md").read_text(encoding="utf-8") == text
 
 
@@ -53,7 +54,11 @@ def test_write_writes_every_page_and_the_list(tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "names", lambda: ["lstm", "skip-gram"])  # two are enough
     written = worked("write", "--out", tmp_path / "all").splitlines()
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == [
-        "README.md", "lstm-trace.png", "lstm.md", "skip-gram.md", "skip-gram.png",
-    ]  # fmt: skip
+        "README.md",
+        "lstm-trace.png",
+        "lstm.md",
+        "skip-gram.md",
+        "skip-gram.png",
+    ]
     assert written[-1] == str(tmp_path / "all" / "README.md")
     assert "skip-gram.md" in (tmp_path / "all" / "README.md").read_text(encoding="utf-8")

@@ -139,9 +139,11 @@ def find(path: Path) -> tuple[str, Reader]:
         if reader.accepts(path, head):
             return name, reader
     raise DataError(
-        str(path), "must be of a format that narrows reads", value=path.suffix or "no extension",
+        str(path),
+        "must be of a format that narrows reads",
+        value=path.suffix or "no extension",
         remedy=f"It is {what}." if (what := kinds.of_file(path)) else f"It reads {readable()}.",
-    )  # fmt: skip
+    )
 
 
 def find_several(paths: Sequence[Path]) -> tuple[str, Reader]:

@@ -159,9 +159,11 @@ def _decode_as(files: list[File], how: How, options: Options, pool: ThreadPoolEx
             task.advance(len(block), text=f"{len(failures)} unreadable" if failures else "")
     if not positions:
         raise DataError(
-            "images", "must include at least one readable file", value=f"{len(failures)} unreadable",
+            "images",
+            "must include at least one readable file",
+            value=f"{len(failures)} unreadable",
             remedy=f"{named(failures)}.",
-        )  # fmt: skip
+        )
     shape = (len(positions), channels, *size)
     sink.seek(0)
     sink.write(npy_header(shape))

@@ -53,9 +53,10 @@ def decode_or_recall(files: list[File], root: Path, options: Options) -> tuple[I
             return _to_memory(files, size, options, pool), [note]
     if recalled is None:
         raise DataError(
-            str(target), "must contain what was just written to it",
+            str(target),
+            "must contain what was just written to it",
             remedy="The disk may be failing; set NARROWS_CACHE to a folder on another one.",
-        )  # fmt: skip
+        )
     return recalled, []
 
 
@@ -70,11 +71,14 @@ def _to_disk(files: list[File], size: Size, options: Options, pool: ThreadPoolEx
         keep_one_channel(target, decoded.shape)
     # The sidecar is written last: without it, or where it does not fit, there is nothing in the cache.
     outcome = {
-        "positions": decoded.positions, "failures": [asdict(file) for file in decoded.failures],
+        "positions": decoded.positions,
+        "failures": [asdict(file) for file in decoded.failures],
         "damaged": [asdict(file) for file in decoded.damaged],
-        "conversions": decoded.conversions, "sizes": [[*native, count] for native, count in decoded.sizes.items()],
-        "in_colour": decoded.in_colour, "scaled": decoded.scaled,
-    }  # fmt: skip
+        "conversions": decoded.conversions,
+        "sizes": [[*native, count] for native, count in decoded.sizes.items()],
+        "in_colour": decoded.in_colour,
+        "scaled": decoded.scaled,
+    }
     write_json(target.with_suffix(".json"), outcome | {"sha256": sha256(target, target.stat().st_size)})
 
 
@@ -90,11 +94,20 @@ def _key(files: Iterable[File], root: Path, options: Options) -> str:
     import PIL
 
     content = [
-        CACHE_FORMAT, PIL.__version__, os.path.realpath(root), options.size, options.channels, options.fit,
-        options.white, options.range, options.page, options.max_pixels, images.readable_formats(),
+        CACHE_FORMAT,
+        PIL.__version__,
+        os.path.realpath(root),
+        options.size,
+        options.channels,
+        options.fit,
+        options.white,
+        options.range,
+        options.page,
+        options.max_pixels,
+        images.readable_formats(),
         options.like and _scale_in(options.like),
         [(file.name, *_status(file.path)) for file in files],
-    ]  # fmt: skip
+    ]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -119,10 +132,15 @@ def _recall(target: Path) -> Images | None:
             return None
         values = np.load(target, mmap_mode="r", allow_pickle=False)
         return values, Decoded(
-            values.shape, False, known["positions"], [Skipped(**file) for file in known["failures"]],
-            [Skipped(**file) for file in known["damaged"]], known["conversions"],
-            Counter({(h, w): count for h, w, count in known["sizes"]}), known["in_colour"],
+            values.shape,
+            False,
+            known["positions"],
+            [Skipped(**file) for file in known["failures"]],
+            [Skipped(**file) for file in known["damaged"]],
+            known["conversions"],
+            Counter({(h, w): count for h, w, count in known["sizes"]}),
+            known["in_colour"],
             None if known["scaled"] is None else (known["scaled"][0], known["scaled"][1]),
-        )  # fmt: skip
+        )
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None

@@ -92,8 +92,9 @@ def with_pages(files: list[File]) -> list[File]:
         counts = list(pool.map(pages, files))
     return [
         file if count == 1 else File(file.path, f"{file.name}#{page}", page)
-        for file, count in zip(files, counts, strict=True) for page in range(count)
-    ]  # fmt: skip
+        for file, count in zip(files, counts, strict=True)
+        for page in range(count)
+    ]
 
 
 def _walk(folders: Sequence[Path], root: Path, found: Listed) -> Iterator[Path]:

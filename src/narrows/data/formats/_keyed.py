@@ -55,19 +55,21 @@ def _data_key(shapes: Shapes, origin: str) -> tuple[str, list[str]]:
         if len(group) == 1:
             return group[0], [key for key in candidates if key != group[0]]
     raise DataError(
-        origin, "must contain one array that is clearly the data; otherwise name it with key",
+        origin,
+        "must contain one array that is clearly the data; otherwise name it with key",
         value=f"{len(shapes)} arrays",
         remedy="It contains " + ", ".join(f"{key} {shape}" for key, shape in shapes.items()) + ".",
-    )  # fmt: skip
+    )
 
 
 def _label_key(shapes: Shapes, key: str) -> str | None:
     """Return the labels' key that belongs to ``key``: train_labels to train_data, y to x."""
     n = shapes[key][0]
     found = [
-        name for name, shape in shapes.items()
+        name
+        for name, shape in shapes.items()
         if name != key and _words(name) & LABEL_WORDS and shape and n in (shape[0], shape[-1]) and len(shape) <= 2
-    ]  # fmt: skip
+    ]
     partners = [name for name in found if _words(name) - LABEL_WORDS == _words(key) - DATA_WORDS]
     return next((group[0] for group in (partners, found) if len(group) == 1), None)
 

@@ -69,9 +69,10 @@ def part(arrays: dict[str, Array], split: str, name: str, origin: str) -> Part:
         )
     if not _is_one_hot(labels, len(data)):
         raise DataError(
-            f"{origin}: {split}_labels", f"must be one-hot, one row for each of the {len(data)} images",
+            f"{origin}: {split}_labels",
+            f"must be one-hot, one row for each of the {len(data)} images",
             value=labels.shape,
-        )  # fmt: skip
+        )
     return Part(name, split, data.reshape(-1, side, side).transpose(0, 2, 1), labels)
 
 

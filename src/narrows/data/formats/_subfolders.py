@@ -9,9 +9,14 @@ import numpy as np
 from narrows.disk.files import Array
 
 SPLITS = {
-    "train": "train", "training": "train", "valid": "valid", "validation": "valid", "val": "valid",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "test": "test",
+    "testing": "test",
+}
 
 
 def from_subfolders(

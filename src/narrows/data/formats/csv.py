@@ -53,9 +53,10 @@ class Layout(Header):
             for line, cells in itertools.islice(rows, 1 if self.names else 0, None):
                 if len(cells) != self.n_columns:
                     raise DataError(
-                        str(self.path), f"must have {self.n_columns} cells in every row",
+                        str(self.path),
+                        f"must have {self.n_columns} cells in every row",
                         value=f"{len(cells)} in line {line}",
-                    )  # fmt: skip
+                    )
                 yield line, cells
 
 
@@ -97,14 +98,18 @@ class Csv(Reader):
                 raise DataError(str(path), "must have unique values in its column 'id'", value="repeated values")
             ids = ()
         return Raw(
-            values, labels=None if parts.label is None else texts[parts.label], label_choices=layout.choices,
-            columns=None if names is None else tuple(names), ids=ids,
+            values,
+            labels=None if parts.label is None else texts[parts.label],
+            label_choices=layout.choices,
+            columns=None if names is None else tuple(names),
+            ids=ids,
             metadata={
-                layout.choices[column]: metadata.of_texts(cells) for column, cells in texts.items()
+                layout.choices[column]: metadata.of_texts(cells)
+                for column, cells in texts.items()
                 if column not in (parts.label, parts.identity)
             },
             notes=(*parts.notes, *parts.data.notes, *notes),
-        )  # fmt: skip
+        )
 
 
 # How the table is written
@@ -186,9 +191,11 @@ def _values(
         values = _numbers(layout, positions) if positions else None
     if not positions:
         raise DataError(
-            str(layout.path), "must have at least one column of numbers apart from labels and ids", value="none",
+            str(layout.path),
+            "must have at least one column of numbers apart from labels and ids",
+            value="none",
             remedy=" ".join(notes) or None,
-        )  # fmt: skip
+        )
     return _numbers_one_by_one(layout, positions) if values is None else values, positions, names, notes
 
 
@@ -199,9 +206,15 @@ def _numbers(layout: Layout, positions: list[int]) -> Array | None:
     try:
         with open_text(layout.path) as file:
             values: Array = np.loadtxt(
-                file, dtype=np.float64, delimiter=layout.delimiter, skiprows=_header_lines(layout), usecols=usecols,
-                quotechar='"', comments=None, ndmin=2,
-            )  # fmt: skip
+                file,
+                dtype=np.float64,
+                delimiter=layout.delimiter,
+                skiprows=_header_lines(layout),
+                usecols=usecols,
+                quotechar='"',
+                comments=None,
+                ndmin=2,
+            )
     except ValueError as error:
         if isinstance(error, UnicodeDecodeError):
             raise
@@ -226,7 +239,7 @@ def _words(layout: Layout, positions: list[int]) -> dict[int, str]:
                     f"must use a decimal point and no commas in numbers; column {layout.name(column)} does not",
                     value=f"{cell!r} in line {line}",
                     remedy=f"Replace the commas first, or leave the column out: {layout.ignoring(column)}.",
-                )  # fmt: skip
+                )
             if is_number(cell):
                 del words[column]
             else:
@@ -254,10 +267,11 @@ def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
             cell = cells[column].strip()
             if cell and not is_number(cell):
                 raise DataError(
-                    str(layout.path), f"must contain numbers; column {layout.name(column)} does not",
+                    str(layout.path),
+                    f"must contain numbers; column {layout.name(column)} does not",
                     value=f"{cell!r} in line {line}",
                     remedy=f"Correct the cell, or leave the column out: {layout.ignoring(column)}.",
-                )  # fmt: skip
+                )
             number = float(cell) if cell else np.nan
             if not abs(number) <= LARGEST:
                 empty += 1
@@ -266,10 +280,11 @@ def _numbers_one_by_one(layout: Layout, positions: list[int]) -> Array:
         rows.append(row)
     if empty:
         raise DataError(
-            str(layout.path), "must have a finite number in every cell",
+            str(layout.path),
+            "must have a finite number in every cell",
             value=f"{empty:,} cells that are empty, NaN or too large",
             remedy=f"The first is in {first_empty}. Fill them in, delete those rows, or leave columns out with ignore.",
-        )  # fmt: skip
+        )
     return np.array(rows, dtype=np.float64)
 
 

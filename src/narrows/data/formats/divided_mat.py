@@ -49,10 +49,11 @@ class DividedMat(Reader):
             if len(found) > 1:
                 start = re.split(f"(?i){split[:3]}", found[-1].name)[0]
                 raise DataError(
-                    str(folder), f"must have one {split} file",
+                    str(folder),
+                    f"must have one {split} file",
                     value=", ".join(path.name for path in found),
                     remedy=f'To choose one set, give a pattern: "{folder / start}*.mat".',
-                )  # fmt: skip
+                )
         parts = [
             _nist.part(read_arrays(found[0]), split, found[0].stem, str(found[0]))
             for split, found in files.items()
@@ -60,9 +61,11 @@ class DividedMat(Reader):
         ]
         if not parts:
             raise DataError(
-                str(folder), "must have train, valid or test in the names of its .mat files",
-                value=", ".join(path.name for path in listed), remedy="Open one of them alone, or rename them.",
-            )  # fmt: skip
+                str(folder),
+                "must have train, valid or test in the names of its .mat files",
+                value=", ".join(path.name for path in listed),
+                remedy="Open one of them alone, or rename them.",
+            )
         raw = _nist.join(parts, options, str(folder))
         used = {found[0] for found in files.values() if found}
         others = tuple(

@@ -37,9 +37,10 @@ class DividedNpy(Reader):
         train, val, labels = (_array(paths[0] / f"{name}.npy") for name in FILES)
         if val.shape[1:] != train.shape[1:]:
             raise DataError(
-                str(paths[0] / "valX.npy"), f"must have rows of shape {train.shape[1:]}, as trainX.npy has",
+                str(paths[0] / "valX.npy"),
+                f"must have rows of shape {train.shape[1:]}, as trainX.npy has",
                 value=val.shape[1:],
-            )  # fmt: skip
+            )
         found, names = as_labels(labels, len(val), str(paths[0] / "valY.npy"))
         sizes = [len(train), len(val)]
         return Raw(

@@ -53,14 +53,17 @@ class Folder(Reader):
         skipped = [*listed.closed, *others]
         if listed.closed and options.strict:
             raise DataError(
-                str(root), "has folders that cannot be listed, which strict does not allow",
+                str(root),
+                "has folders that cannot be listed, which strict does not allow",
                 remedy=f"{named(listed.closed)}. Make them readable, or leave strict out.",
-            )  # fmt: skip
+            )
         if not files:
             raise DataError(
-                str(root), f"must contain images ({images.READS})", value=_what_instead(skipped, listed.passed_over),
+                str(root),
+                f"must contain images ({images.READS})",
+                value=_what_instead(skipped, listed.passed_over),
                 remedy=_hint(root, skipped),
-            )  # fmt: skip
+            )
         if options.page == "all":
             files = with_pages(files)
         n_source = len(files)
@@ -69,9 +72,10 @@ class Folder(Reader):
         (values, decoded), notes = decode_or_recall([files[i] for i in positions], root, options)
         if (wrong := [*decoded.failures, *decoded.damaged]) and options.strict:
             raise DataError(
-                out_of(len(wrong), len(positions), "image"), "cannot be read, which strict does not allow",
+                out_of(len(wrong), len(positions), "image"),
+                "cannot be read, which strict does not allow",
                 remedy=f"{named(wrong)}. Repair or remove them, or leave strict out.",
-            )  # fmt: skip
+            )
         positions = positions[decoded.positions]
         names = tuple(files[i].name for i in positions)
         found, split, said = from_subfolders(names, [file.name for file in files], options.labels_word)
@@ -107,9 +111,10 @@ def _preprocessing(shape: tuple[int, ...], decoded: Decoded, options: Options) -
     """Return the options that open other files the same way."""
     channels, *size = shape
     how: dict[str, Any] = {
-        "size": size, "channels": list(options.channels) if isinstance(options.channels, tuple) else channels,
+        "size": size,
+        "channels": list(options.channels) if isinstance(options.channels, tuple) else channels,
         "fit": options.fit,
-    }  # fmt: skip
+    }
     if options.page != 0:
         how["page"] = options.page
     if options.max_pixels != MOST_PIXELS:

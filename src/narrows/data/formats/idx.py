@@ -93,9 +93,11 @@ def _check_length(path: Path, found: int, shape: tuple[int, ...], dtype: np.dtyp
     expected = math.prod(shape) * dtype.itemsize
     if found != expected:
         raise DataError(
-            str(path), f"must contain the {expected:,} bytes that its header announces ({'x'.join(map(str, shape))})",
-            value=f"{'more' if found > expected else f'{found:,} bytes'}", remedy="Copy or download it again.",
-        )  # fmt: skip
+            str(path),
+            f"must contain the {expected:,} bytes that its header announces ({'x'.join(map(str, shape))})",
+            value=f"{'more' if found > expected else f'{found:,} bytes'}",
+            remedy="Copy or download it again.",
+        )
 
 
 def _labels_beside(path: Path) -> Path | None:

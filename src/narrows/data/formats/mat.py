@@ -81,9 +81,11 @@ def _refuse_hdf5(path: Path) -> None:
         head = file.read(520)
     if head.startswith(b"MATLAB 7.3") or b"\x89HDF" in (head[:4], head[512:516]):
         raise DataError(
-            str(path), "must be a .mat of version 7 or older", value="version 7.3 (HDF5)",
+            str(path),
+            "must be a .mat of version 7 or older",
+            value="version 7.3 (HDF5)",
             remedy="In MATLAB: save('file.mat', 'x', '-v7').",
-        )  # fmt: skip
+        )
 
 
 def _extract(path: Path, folder: Path) -> dict[str, str]:
@@ -98,8 +100,9 @@ def _extract(path: Path, folder: Path) -> dict[str, str]:
     # The child finds the packages this process has, but nothing that lies about in the working folder.
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
-        "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-P", str(CHILD), str(path.absolute()), str(folder), str(megabytes), str(seconds)]
     try:
         child = subprocess.run(  # noqa: S603 (our own file; the path is an argument, and no shell sees it)

@@ -50,9 +50,11 @@ class Npy(Reader):
             found = os.fstat(file.fileno()).st_size - header_bytes
             if found < nbytes:
                 raise DataError(
-                    str(path), f"must contain the {nbytes:,} bytes that its header announces", value=f"{found:,} bytes",
+                    str(path),
+                    f"must contain the {nbytes:,} bytes that its header announces",
+                    value=f"{found:,} bytes",
                     remedy="It is truncated; copy or download it again.",
-                )  # fmt: skip
+                )
             if not nbytes:  # it cannot be mapped; the rules for arrays will say what is wrong with it
                 return Raw(np.empty(shape, dtype))
             # What was opened, and not the name again, which may be another file's by now.
@@ -73,9 +75,10 @@ def _read_npz(path: Path, options: Options) -> Raw:
                     continue
                 if header_bytes + nbytes != info.file_size or nbytes > MOST_INFLATION * info.compress_size:
                     raise DataError(
-                        f"{key} in {path}", "must contain the values that its header announces",
+                        f"{key} in {path}",
+                        "must contain the values that its header announces",
                         value=f"{info.file_size - header_bytes:,} bytes where {nbytes:,} belong",
-                    )  # fmt: skip
+                    )
                 if dtype.kind in "buifUS":
                     shapes[key] = shape
             if {"format", "shape", "data"} <= shapes.keys() and shapes.keys() <= SPARSE:
@@ -142,6 +145,8 @@ def _header(file: IO[bytes], origin: str) -> tuple[tuple[int, ...], Literal["C",
 def _refuse_objects(dtype: np.dtype, origin: str) -> None:
     if dtype.hasobject:
         raise DataError(
-            origin, "must contain plain numbers, because reading Python objects from a file could run code",
-            value=f"dtype {dtype}", remedy="Save it again as numbers: np.save(path, np.stack(list_of_arrays)).",
-        )  # fmt: skip
+            origin,
+            "must contain plain numbers, because reading Python objects from a file could run code",
+            value=f"dtype {dtype}",
+            remedy="Save it again as numbers: np.save(path, np.stack(list_of_arrays)).",
+        )

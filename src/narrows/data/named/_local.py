@@ -20,7 +20,9 @@ def folder_of(name: str, files: Sequence[str], otherwise: str) -> Path:
     folder = Path(place) / name if place else None
     if folder is None or not all((folder / file).is_file() for file in files):
         raise DataError(
-            name, f"is not published, so its files ({', '.join(files)}) must be in $NARROWS_DATA/{name}",
-            value="NARROWS_DATA is not set" if folder is None else str(folder), remedy=otherwise,
-        )  # fmt: skip
+            name,
+            f"is not published, so its files ({', '.join(files)}) must be in $NARROWS_DATA/{name}",
+            value="NARROWS_DATA is not set" if folder is None else str(folder),
+            remedy=otherwise,
+        )
     return folder

@@ -54,10 +54,12 @@ def load(
         label_names=label_names,
         split=split,
         provenance={
-            "source": name, "format": "idx", "sha256": dict(hashes),
+            "source": name,
+            "format": "idx",
+            "sha256": dict(hashes),
             "preprocessing": {"size": list(images.shape[2:]), "channels": 1, "fit": "crop"},
         },
-    )  # fmt: skip
+    )
 
 
 def _locate(
@@ -79,9 +81,11 @@ def _locate(
     for file, path in found.items():
         if file not in missing and hash_uncompressed(path) != hashes[file]:
             raise DataError(
-                str(path), "must contain the original (by its sha256)", value="other content",
+                str(path),
+                "must contain the original (by its sha256)",
+                value="other content",
                 remedy="Delete it to download it again.",
-            )  # fmt: skip
+            )
     return found
 
 

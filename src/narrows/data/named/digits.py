@@ -22,9 +22,14 @@ def digits(progress: Progress | None = None) -> Dataset:
         labels=source.target.astype(np.int64),
         label_names=tuple("0123456789"),
         provenance={
-            "source": "digits", "format": "scikit-learn",
+            "source": "digits",
+            "format": "scikit-learn",
             "preprocessing": {
-                "size": [8, 8], "channels": 1, "fit": "crop", "white": 16, "dtype": source.images.dtype.name,
+                "size": [8, 8],
+                "channels": 1,
+                "fit": "crop",
+                "white": 16,
+                "dtype": source.images.dtype.name,
             },
         },
-    )  # fmt: skip
+    )

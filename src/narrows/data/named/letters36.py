@@ -23,9 +23,10 @@ def letters36(progress: Progress | None = None) -> Dataset:
     from narrows.data.open import open as open_source
 
     folder = folder_of(
-        "letters36", ["letters36_train.mat", "letters36_valid.mat", "letters36_test.mat"],
+        "letters36",
+        ["letters36_train.mat", "letters36_valid.mat", "letters36_test.mat"],
         "It is a stand-in for NIST36, assembled for tests. Your own NIST36 files (nist36_train.mat, nist36_valid.mat, "
         "nist36_test.mat) open by their folder (--data FOLDER).",
-    )  # fmt: skip
+    )
     data = open_source(folder)
     return replace(data, provenance=data.provenance | {"source": "letters36"})

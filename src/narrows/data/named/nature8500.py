@@ -27,13 +27,15 @@ def nature8500(progress: Progress | None = None) -> Dataset:
     from narrows.data.open import open as open_source
 
     folder = folder_of(
-        "nature8500", ["trainX.npy", "valX.npy", "valY.npy"],
+        "nature8500",
+        ["trainX.npy", "valX.npy", "valY.npy"],
         "Your own files of these names open by their folder (--data FOLDER), and so does any folder of images.",
-    )  # fmt: skip
+    )
     data = open_source(folder)
     if data.shape != SHAPE or data.n_classes > len(LABEL_NAMES):
         raise DataError(
-            str(folder), f"must have rows of shape {SHAPE}, of {len(LABEL_NAMES)} classes at most",
+            str(folder),
+            f"must have rows of shape {SHAPE}, of {len(LABEL_NAMES)} classes at most",
             value=f"{data.shape} of {data.n_classes}",
-        )  # fmt: skip
+        )
     return replace(data, label_names=LABEL_NAMES, provenance=data.provenance | {"source": "nature8500"})

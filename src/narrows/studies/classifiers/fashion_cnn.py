@@ -55,12 +55,14 @@ class FashionCNN(ClassifierNet):
             return [convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.ReLU()]
 
         self.encoder = nn.Sequential(
-            *stage(input_shape[0], 4, 3, 1), nn.MaxPool2d(2),  # (N, 4, 14, 14)
-            *stage(4, 8, 4, 2), nn.MaxPool2d(2),  # (N, 8, 7, 7)
+            *stage(input_shape[0], 4, 3, 1),
+            nn.MaxPool2d(2),  # (N, 4, 14, 14)
+            *stage(4, 8, 4, 2),
+            nn.MaxPool2d(2),  # (N, 8, 7, 7)
             *stage(8, 16, 5, 3),  # (N, 16, 9, 9)
             *(last if dropout_before == "pool" else []),
             nn.MaxPool2d(2),  # (N, 16, 4, 4)
             *(last if dropout_before == "head" else []),
             nn.Flatten(),
-        )  # fmt: skip
+        )
         self.head = nn.Linear(256, n_classes)

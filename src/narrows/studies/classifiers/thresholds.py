@@ -91,9 +91,10 @@ class Thresholds(ClassifierNet):
                 raise RecipeError(f"net.{name}", "must be > 0", value=value)
         if not 0 <= slope_end < math.inf or anneal < 0 or (slope_end > 0 and anneal == 0):
             raise RecipeError(
-                "net.slope_end and net.anneal", "must be >= 0, and a slope to end at needs steps to get there",
+                "net.slope_end and net.anneal",
+                "must be >= 0, and a slope to end at needs steps to get there",
                 value=(slope_end, anneal),
-            )  # fmt: skip
+            )
         self.gain = gain
         (size,) = self.input_shape
         layers: list[nn.Module] = [nn.Linear(size, widths[0]), SteepSigmoid(slope, slope_end or slope, anneal)]
@@ -144,9 +145,10 @@ class Thresholds(ClassifierNet):
         each, rest = divmod(edges.out_features, units)
         if rest or each < 3 or centres.shape != (units, 2):
             raise RecipeError(
-                "net.widths", f"must give each of {len(centres)} polygons at least three edges, and all as many",
+                "net.widths",
+                f"must give each of {len(centres)} polygons at least three edges, and all as many",
                 value=(edges.out_features, units),
-            )  # fmt: skip
+            )
         turns = torch.rand(units, 1, generator=generator) + torch.arange(each) / each  # (P, V)
         normals = torch.stack([(2 * math.pi * turns).cos(), (2 * math.pi * turns).sin()], dim=2)  # (P, V, 2), inwards
         edges.weight.copy_(normals.flatten(0, 1))

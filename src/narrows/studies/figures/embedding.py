@@ -81,9 +81,14 @@ def loss_against_accuracy(
             epochs, losses, color=PALETTE[1], marker="s", markersize=3.5, linewidth=1.2, label="reconstruction loss"
         )
         accuracy.plot(
-            epochs, accuracies, color=PALETTE[0], marker="o", markersize=3.5, linewidth=1.2,
+            epochs,
+            accuracies,
+            color=PALETTE[0],
+            marker="o",
+            markersize=3.5,
+            linewidth=1.2,
             label="accuracy of the clusters",
-        )  # fmt: skip
+        )
         left.set_xlabel("epoch")
         left.set_ylabel("reconstruction loss", color=PALETTE[1])
         left.set_ylim(bottom=0)
@@ -99,9 +104,13 @@ def loss_against_accuracy(
             ax.margins(y=0.12)
             if reference is not None:
                 ax.axhline(
-                    reference, color=MUTED, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1,
+                    reference,
+                    color=MUTED,
+                    linewidth=0.8,
+                    linestyle=(0, (4, 3)),
+                    zorder=1,
                     label="always the commonest class",
-                )  # fmt: skip
+                )
             ax.yaxis.set_major_locator(MaxNLocator(6))
             ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
         left.yaxis.set_major_locator(MaxNLocator(6))
@@ -121,9 +130,15 @@ def _name_points(ax: Axes, epochs: Sequence[int], x: Sequence[float], y: Sequenc
         above = not above if abs(x[i] - last) < 0.06 * across else True
         last = x[i]
         ax.annotate(
-            str(epochs[i]), (x[i], y[i]), xytext=(0, 6 if above else -6), textcoords="offset points", fontsize=7,
-            color=MUTED, ha="center", va="bottom" if above else "top",
-        )  # fmt: skip
+            str(epochs[i]),
+            (x[i], y[i]),
+            xytext=(0, 6 if above else -6),
+            textcoords="offset points",
+            fontsize=7,
+            color=MUTED,
+            ha="center",
+            va="bottom" if above else "top",
+        )
 
 
 def _legend(ax: Axes, titles: Sequence[str], present: Array) -> None:
@@ -133,6 +148,12 @@ def _legend(ax: Axes, titles: Sequence[str], present: Array) -> None:
     ]
     if 0 < len(dots) <= 20:
         ax.legend(
-            dots, [titles[number] for number in present], loc="upper center", bbox_to_anchor=(0.5, 0),
-            ncols=min(len(dots), 5), labelcolor=INK, handletextpad=0.1, columnspacing=1.0,
-        )  # fmt: skip
+            dots,
+            [titles[number] for number in present],
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=min(len(dots), 5),
+            labelcolor=INK,
+            handletextpad=0.1,
+            columnspacing=1.0,
+        )

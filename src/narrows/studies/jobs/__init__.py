@@ -97,10 +97,17 @@ class Work:
         """
         with self.interrupt.deferred():
             history = train(
-                model, values, rows, valid, settings, labels=labels, seed=self.seed,
-                folder=self.folder / "checkpoints" if checkpoints else None, progress=self.progress,
+                model,
+                values,
+                rows,
+                valid,
+                settings,
+                labels=labels,
+                seed=self.seed,
+                folder=self.folder / "checkpoints" if checkpoints else None,
+                progress=self.progress,
                 stop=self.interrupt,
-            )  # fmt: skip
+            )
         model.cpu()
         return history
 
@@ -153,9 +160,11 @@ class Work:
 def of_training(model: Model, history: Sequence[Mapping[str, float]]) -> Results:
     """Return what a training came to: parameters, epochs, seconds, and the loss of its last epoch."""
     return {
-        "train/parameters": model.n_parameters(), "train/epochs": len(history), "train/loss": history[-1]["train/loss"],
+        "train/parameters": model.n_parameters(),
+        "train/epochs": len(history),
+        "train/loss": history[-1]["train/loss"],
         "train/seconds": sum(row["seconds"] for row in history),
-    }  # fmt: skip
+    }
 
 
 @lru_cache(maxsize=8)

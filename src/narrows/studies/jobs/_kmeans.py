@@ -114,14 +114,18 @@ def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
     counts = np.pad(counts, ((0, len(centers) - len(counts)), (0, 0)))  # the last centres may be dead
     sizes, matched = counts.sum(1), scores.match(counts)
     results: Results = {
-        "train/mse": float(squares.mean() / values), "train/inertia": float(squares.sum()),
-        "train/accuracy": scores.accuracy(cells, truth), "train/diagonal_accuracy": float((cells == truth).mean()),
-        "train/nmi": scores.nmi(cells, truth), "train/dead": float((sizes == 0).sum()),
-        "train/largest": float(sizes.max() / sizes.sum()), "train/smallest_rows": float(sizes.min()),
+        "train/mse": float(squares.mean() / values),
+        "train/inertia": float(squares.sum()),
+        "train/accuracy": scores.accuracy(cells, truth),
+        "train/diagonal_accuracy": float((cells == truth).mean()),
+        "train/nmi": scores.nmi(cells, truth),
+        "train/dead": float((sizes == 0).sum()),
+        "train/largest": float(sizes.max() / sizes.sum()),
+        "train/smallest_rows": float(sizes.min()),
         "train/parameters": centers.size,
         "test/mse": float(test_squares.mean() / values),
         "test/accuracy": float((matched[test_cells] == test.labels).mean()),
-    }  # fmt: skip
+    }
     results |= _moments(train)
     _show(work, train, {"at the start": begun, "at the end": centers}, counts, matched)
     found_signals = (signals.dead_centres(sizes), signals.mode_collapse(sizes, truth))
@@ -157,6 +161,7 @@ def _show(work: Work, data: Dataset, stages: dict[str, Array], counts: Array, ma
     work.table("Rows of each class with each centre", [*rows, {"class": "sum", **total, "sum": int(table.sum())}])
     if len(counts) == len(names):
         confused = classification.most_confused(table, names)
-        work.table("Most confused, centre i taken for class i", [
-            {"class": true, "with centre": answered, "rows": count} for true, answered, count in confused
-        ])  # fmt: skip
+        work.table(
+            "Most confused, centre i taken for class i",
+            [{"class": true, "with centre": answered, "rows": count} for true, answered, count in confused],
+        )

@@ -43,9 +43,10 @@ def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], c
     shown = _some_of_each(data, rows.valid)
     lines = {"held out": truth, f"PCA, {code_size} values": linear, **rebuilt}
     work.figure(
-        "reconstruction", comparison({title: images[shown] for title, images in lines.items()}),
+        "reconstruction",
+        comparison({title: images[shown] for title, images in lines.items()}),
         f"Two validation images each of {CLASSES} classes, and what is rebuilt from {code_size} values.",
-    )  # fmt: skip
+    )
     return results
 
 

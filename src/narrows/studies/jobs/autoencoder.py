@@ -111,9 +111,12 @@ def _open(work: Work, recipe: Recipe) -> Dataset:
     asked = recipe.data.model_dump(exclude={"source", "valid", "test", "size"})
     size = recipe.data.size
     data = open_source(
-        recipe.data.source, size=tuple(size) if isinstance(size, list) else size, progress=work.progress,
-        seed=recipe.seed, **asked,
-    )  # fmt: skip
+        recipe.data.source,
+        size=tuple(size) if isinstance(size, list) else size,
+        progress=work.progress,
+        seed=recipe.seed,
+        **asked,
+    )
     return few(data) if work.quick else data
 
 

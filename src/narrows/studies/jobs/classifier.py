@@ -89,9 +89,12 @@ def learn(
     ``scale`` brings each value of vectors to mean 0 and standard deviation 1 over the training rows.
     """
     model = Model(
-        data.shape, {"n_classes": len(data.class_names), **net}, {"name": "classification", **objective},
-        seed=work.seed, preprocessing=data.preprocessing,
-    )  # fmt: skip
+        data.shape,
+        {"n_classes": len(data.class_names), **net},
+        {"name": "classification", **objective},
+        seed=work.seed,
+        preprocessing=data.preprocessing,
+    )
     if scale:
         model.fit_scaling(data.values, rows.train)
     return model, work.learn(model, data, rows, train, data.labels)
@@ -130,10 +133,13 @@ def measure(
         "curves", curves_by_rate({"": history}), "Loss and accuracy per epoch, on training and on held-out rows."
     )
     work.figure("confusion", confusion(counts, data.class_names, diagonal=True), f"{name}: true class by answer.")
-    work.table(f"Most confused on the {name.lower()}", [
-        {"true": true, "answered": answered, "rows": count}
-        for true, answered, count in classification.most_confused(counts, data.class_names)
-    ])  # fmt: skip
+    work.table(
+        f"Most confused on the {name.lower()}",
+        [
+            {"true": true, "answered": answered, "rows": count}
+            for true, answered, count in classification.most_confused(counts, data.class_names)
+        ],
+    )
     return results
 
 

@@ -160,9 +160,10 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
             caption = "Images whose cluster is matched to another class than their own, chosen at random."
             work.figure("errors", gallery(images, columns=SHOWN), caption)
     return {
-        "clustering/accuracy": scores.accuracy(clusters, labels), "clustering/nmi": scores.nmi(clusters, labels),
+        "clustering/accuracy": scores.accuracy(clusters, labels),
+        "clustering/nmi": scores.nmi(clusters, labels),
         "clustering/ari": scores.ari(clusters, labels),
-    }  # fmt: skip
+    }
 
 
 def _timed(clusterer: Clusterer, values: Array) -> Results:
@@ -183,10 +184,14 @@ def _timed(clusterer: Clusterer, values: Array) -> Results:
 def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
     """Say what each stage found, and whether the information of neighbours told which was the best."""
     results: Results = {
-        "agreement/agreeing": clusterer.agreeing_, "agreement/taught": float(clusterer.taught_),
-        "agreement/information": clusterer.information_[0], "agreement/information_taught": clusterer.information_[1],
-        "agreement/graph_accuracy": None, "agreement/best_accuracy": None, "agreement/mean_accuracy": None,
-    }  # fmt: skip
+        "agreement/agreeing": clusterer.agreeing_,
+        "agreement/taught": float(clusterer.taught_),
+        "agreement/information": clusterer.information_[0],
+        "agreement/information_taught": clusterer.information_[1],
+        "agreement/graph_accuracy": None,
+        "agreement/best_accuracy": None,
+        "agreement/mean_accuracy": None,
+    }
     labels = np.asarray(data.labels)
     all_rows, compared_rows = labels[clusterer.rows_], labels[clusterer.compared_rows_]
     found = _scored((*clusterer.found_, *clusterer.compared_), all_rows)
@@ -209,12 +214,15 @@ def _scored(clusterings: Iterable[Any], labels: Array) -> list[dict[str, Any]]:
     """Return a line for each of those clusterings that sort the rows with these ``labels`` (N,)."""
     return [
         {
-            "space": one.space, "layout": one.layout, "cells": one.cells, "information": one.information,
+            "space": one.space,
+            "layout": one.layout,
+            "cells": one.cells,
+            "information": one.information,
             "accuracy": scores.accuracy(one.clusters, labels),
         }
         for one in {id(one): one for one in clusterings}.values()
         if len(one.clusters) == len(labels)
-    ]  # fmt: skip
+    ]
 
 
 def _tracks(table: list[dict[str, Any]]) -> float | None:

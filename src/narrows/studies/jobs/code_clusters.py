@@ -56,11 +56,17 @@ def code_clusters(
     results: Results = {f"clustering/{how}_accuracy": accuracy(clusters, labels, how) for how in MATCHINGS}
     results |= {"clustering/nmi": nmi(clusters, labels), "clustering/ari": ari(clusters, labels)}
     names = [*data.class_names, "none"]
-    work.table("Rows of each class in each cluster, and the class each assignment gives it", [
-        {"cluster": cluster, **{name: int(n) for name, n in zip(data.class_names, line, strict=True)},
-         **{how: names[matched[how][cluster]] for how in MATCHINGS}}
-        for cluster, line in enumerate(counts)
-    ])  # fmt: skip
+    work.table(
+        "Rows of each class in each cluster, and the class each assignment gives it",
+        [
+            {
+                "cluster": cluster,
+                **{name: int(n) for name, n in zip(data.class_names, line, strict=True)},
+                **{how: names[matched[how][cluster]] for how in MATCHINGS},
+            }
+            for cluster, line in enumerate(counts)
+        ],
+    )
     lines = [f"cluster {cluster}" for cluster in range(len(counts))]
     picture = contingency_figure(counts, lines, data.class_names, matched=matched[shown].tolist())
     work.figure("contingency", picture, f"Training rows by cluster and class; outlined is the {shown} assignment.")
@@ -87,6 +93,7 @@ def _samples(work: Work, run: Run, codes: Array, n: int) -> Results:
         "of where the codes are, or beside it; draws from a law fitted to the codes fall where images were put."
     )
     return {
-        "codes/largest_mean": float(np.abs(mean).max()), "codes/smallest_sd": float(sd.min()),
+        "codes/largest_mean": float(np.abs(mean).max()),
+        "codes/smallest_sd": float(sd.min()),
         "codes/largest_sd": float(sd.max()),
-    }  # fmt: skip
+    }

@@ -104,8 +104,18 @@ def embedding(
         results = _pixels(work, found, rows, chains)
     else:
         wanted = dict(objective or {"name": "reconstruction", "weight": SCALE})
-        codes, results = _learn(work, found, rows, judge, dict(net), wanted, train or {}, chains, n_clusters,
-                                checkpoints if work.seed == 0 else ())  # fmt: skip
+        codes, results = _learn(
+            work,
+            found,
+            rows,
+            judge,
+            dict(net),
+            wanted,
+            train or {},
+            chains,
+            n_clusters,
+            checkpoints if work.seed == 0 else (),
+        )
     clusters, maps = reduce_and_cluster(codes, chains, n_clusters, work)
     brightness = found.values.reshape(len(found), -1).mean(axis=1, dtype=np.float64)  # (N,)
     table = []
@@ -145,9 +155,11 @@ def parse(name: str) -> list[re.Match[str]]:
     last = [step for step in known[:-1] if step["map"] or step["codes"]]
     if len(known) < len(steps) or last or (len(known) > 1 and known[-1]["codes"]):
         raise RecipeError(
-            "reductions", "must be steps joined by '-', a map last", value=name,
+            "reductions",
+            "must be steps joined by '-', a map last",
+            value=name,
             remedy="Steps: pcaN, kpcaN (N components), tsne, umap; or codes alone. Example: pca128-tsne.",
-        )  # fmt: skip
+        )
     return known
 
 
@@ -257,10 +269,12 @@ class Judge:
         right = self.matched(clusters) == self.labels  # -1 meets no row that counts
         both = np.concatenate([self.public, self.private])
         return {
-            "accuracy": float(right[both].mean()), "public": float(right[self.public].mean()),
-            "private": float(right[self.private].mean()), "nmi": scores.nmi(clusters, self.labels),
+            "accuracy": float(right[both].mean()),
+            "public": float(right[self.public].mean()),
+            "private": float(right[self.private].mean()),
+            "nmi": scores.nmi(clusters, self.labels),
             "ari": scores.ari(clusters, self.labels),
-        }  # fmt: skip
+        }
 
     def majority(self) -> dict[str, float]:
         """Return the accuracy of always the commonest class, and the standard error of such a share."""
@@ -278,9 +292,10 @@ class Judge:
 def _check_patches(patches: Mapping[str, Any], *, alone: bool) -> None:
     if not alone:
         raise RecipeError(
-            "patches", "must stand without net, objective, train and checkpoints: there is nothing to train",
+            "patches",
+            "must stand without net, objective, train and checkpoints: there is nothing to train",
             value=dict(patches),
-        )  # fmt: skip
+        )
     checked(PatchCodes, patches, "patches.", given_by_us=("seed",))
 
 
@@ -316,8 +331,9 @@ def _learn(
     model.save(work.folder)
     codes = model.encode(data.values, work.progress)  # (N, K)
     results = of_training(model, history) | {
-        "train/loss_sum": history[-1]["train/loss"] * history[0]["step"], "net/code_size": model.code_size,
-    }  # fmt: skip
+        "train/loss_sum": history[-1]["train/loss"] * history[0]["step"],
+        "net/code_size": model.code_size,
+    }
     work.figure("curves", loss_curves(history), "Loss per epoch, on the training rows.")
     if model.objective.trains_decoder:
         loss = _loss(model, data.values[rows.train])
@@ -337,9 +353,11 @@ def _marks(settings: Settings, checkpoints: Sequence[int]) -> list[int]:
     """Return the epochs to stop at: the checkpoints that training reaches, and the last."""
     if checkpoints and (settings.schedule != "constant" or settings.warmup or min(checkpoints) < 1):
         raise RecipeError(
-            "checkpoints", "must be epochs >= 1 of a constant schedule without warm-up", value=list(checkpoints),
+            "checkpoints",
+            "must be epochs >= 1 of a constant schedule without warm-up",
+            value=list(checkpoints),
             remedy='Set train.schedule = "constant" and train.warmup = 0.0.',
-        )  # fmt: skip
+        )
     last = int(settings.epochs)  # resolved already
     return sorted({min(epoch, last) for epoch in checkpoints} | {last})
 
@@ -381,8 +399,9 @@ def _pixels(work: Work, data: Dataset, rows: Split, chains: Mapping[str, list[re
     return {
         "train/parameters": pca.components_.size + pca.mean_.size,
         "net/code_size": len(pca.components_),
-        "reconstruction/loss": loss(data.values[rows.train]), "reconstruction/test_loss": loss(data.values[rows.test]),
-    }  # fmt: skip
+        "reconstruction/loss": loss(data.values[rows.train]),
+        "reconstruction/test_loss": loss(data.values[rows.test]),
+    }
 
 
 def _show(work: Work, originals: Array, outputs: Array) -> None:
@@ -410,9 +429,10 @@ def _checkpoint_study(work: Work, measured: list[dict[str, float]], judge: Judge
         "checkpoints/count": len(measured),
         # Of -loss, so that +1 is "the lower the loss, the better the clusters".
         "checkpoints/rank_correlation": float(spearmanr(np.negative(losses), accuracies)[0]) if varies else None,
-        "checkpoints/best_accuracy": max(accuracies), "checkpoints/best_epoch": epochs[int(np.argmax(accuracies))],
+        "checkpoints/best_accuracy": max(accuracies),
+        "checkpoints/best_epoch": epochs[int(np.argmax(accuracies))],
         "checkpoints/last_accuracy": accuracies[-1],
-    }  # fmt: skip
+    }
 
 
 def _write_predictions(path: Path, data: Dataset, rows: Split, clusters: Mapping[str, Array]) -> None:

@@ -53,11 +53,13 @@ def encoder(
     model.fit_scaling(data.values, rows.train)
     history = work.learn(model, data, rows, train or {})
     results: Results = {
-        "train/parameters": model.n_parameters(), "train/epochs": len(history),
+        "train/parameters": model.n_parameters(),
+        "train/epochs": len(history),
         "train/seconds": sum(row["seconds"] for row in history),
         "net/encoder_parameters": _count(model.net.encoder) + _count(model.net.to_code),
-        "net/decoder_parameters": _count(model.net.decoder), "codes/size": model.code_size,
-    }  # fmt: skip
+        "net/decoder_parameters": _count(model.net.decoder),
+        "codes/size": model.code_size,
+    }
     results |= {"loss/first": history[0]["train/loss"], "loss/last": history[-1]["train/loss"]}
     work.figure("curves", loss_curves(history), "Training loss per epoch.")
     test = rows.test[np.linspace(0, len(rows.test) - 1, min(len(rows.test), 2000)).round().astype(np.int64)]

@@ -44,12 +44,13 @@ def finetune(work: Work, *, source: str, train: Mapping[str, Any] | None = None)
             "run.after", f"must have learned rows of shape {tuple(data.shape)}", value=pretrained.input_shape
         )
     model = Model(
-        data.shape, {"name": "encoder", "n_classes": len(data.class_names), "net": pretrained.config["net"]},
-        {"name": "classification"}, seed=work.seed, preprocessing=pretrained.preprocessing,
-    )  # fmt: skip
-    before = {
-        name: array for name, array in state_arrays(pretrained.net).items() if not name.startswith("decoder.")
-    }  # fmt: skip
+        data.shape,
+        {"name": "encoder", "n_classes": len(data.class_names), "net": pretrained.config["net"]},
+        {"name": "classification"},
+        seed=work.seed,
+        preprocessing=pretrained.preprocessing,
+    )
+    before = {name: array for name, array in state_arrays(pretrained.net).items() if not name.startswith("decoder.")}
     load_state(model.net.encoder, before, str(work.earlier()))
     model.shift.copy_(pretrained.shift)
     model.scale.copy_(pretrained.scale)
@@ -66,6 +67,8 @@ def finetune(work: Work, *, source: str, train: Mapping[str, Any] | None = None)
         "train/accuracy": accuracy(coding.logits(model, data.values[rows.train]).argmax(1), labels[rows.train]),
         "test/accuracy": accuracy(coding.logits(model, data.values[rows.test]).argmax(1), labels[rows.test]),
         "test/majority_accuracy": float((labels[rows.test] == np.bincount(labels[rows.train]).argmax()).mean()),
-        "train/loss": history[-1]["train/loss"], "train/parameters": model.n_parameters(),
-        "train/seconds": sum(row["seconds"] for row in history), "encoder/moved": moved / size,
-    }  # fmt: skip
+        "train/loss": history[-1]["train/loss"],
+        "train/parameters": model.n_parameters(),
+        "train/seconds": sum(row["seconds"] for row in history),
+        "encoder/moved": moved / size,
+    }

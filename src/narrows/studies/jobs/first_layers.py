@@ -67,14 +67,16 @@ def first_layers(work: Work, *, source: str, titles: Sequence[str], noise: Seque
         results["difference/noise"] = (results[f"{names[1]}/noise"] or 0.0) - (results[f"{names[0]}/noise"] or 0.0)
     nets = {title: model.net for title, model in models.items()}
     work.figure(
-        "maps", compare_feature_maps(nets, data.values[test[:SHOWN]]),
+        "maps",
+        compare_feature_maps(nets, data.values[test[:SHOWN]]),
         "What each filter of the first convolution answers at each place, one encoder below the other. Both started "
         "from the same random weights, so that a column is one filter, taught in two ways.",
-    )  # fmt: skip
+    )
     work.figure(
-        "maps-corrupted", compare_feature_maps(nets, corrupted[np.searchsorted(chosen, test[:1])].numpy()),
+        "maps-corrupted",
+        compare_feature_maps(nets, corrupted[np.searchsorted(chosen, test[:1])].numpy()),
         "The same of a corrupted image.",
-    )  # fmt: skip
+    )
     return results
 
 

@@ -66,21 +66,33 @@ def from_scratch(
     rows = split(data, valid=valid, seed=work.seed)
     sets = {part: flat(data, getattr(rows, part), inverted=inverted) for part in PARTS}
     network = Network(
-        [sets["train"].x.shape[1], hidden, len(data.class_names)], [activation, "softmax"], "cross_entropy",
-        seed=work.seed, dtype=dtype,
-    )  # fmt: skip
+        [sets["train"].x.shape[1], hidden, len(data.class_names)],
+        [activation, "softmax"],
+        "cross_entropy",
+        seed=work.seed,
+        dtype=dtype,
+    )
     before = network.parameters["W1"].copy()  # (D, K)
     with work.interrupt.deferred():
         history = network.fit(
-            *sets["train"], sets["valid"] if len(rows.valid) else None, epochs=few_epochs(work, epochs),
-            batch_size=few_rows(work, batch_size, len(rows.train)), lr=lr, momentum=momentum, lr_factor=lr_factor,
-            lr_every=lr_every, seed=work.seed, augment=_moved(data, shift, inverted=inverted) if shift else None,
-            progress=work.progress, stop=work.interrupt,
-        )  # fmt: skip
+            *sets["train"],
+            sets["valid"] if len(rows.valid) else None,
+            epochs=few_epochs(work, epochs),
+            batch_size=few_rows(work, batch_size, len(rows.train)),
+            lr=lr,
+            momentum=momentum,
+            lr_factor=lr_factor,
+            lr_every=lr_every,
+            seed=work.seed,
+            augment=_moved(data, shift, inverted=inverted) if shift else None,
+            progress=work.progress,
+            stop=work.interrupt,
+        )
     results: Results = {
-        "train/parameters": network.n_parameters, "train/epochs": len(history),
+        "train/parameters": network.n_parameters,
+        "train/epochs": len(history),
         "train/seconds": sum(row["seconds"] for row in history),
-    }  # fmt: skip
+    }
     for part, rows_of_it in sets.items():
         if len(rows_of_it.x):
             results |= {f"{part}/{score}": value for score, value in network.scores(*rows_of_it).items()}
@@ -89,10 +101,13 @@ def from_scratch(
     found = of_run(results, history, labels=labels, predicted=predicted, class_names=data.class_names, keep="last")
     work.note(*(signal.sentence for signal in found))
     counts = classification.confusion(labels, predicted, len(data.class_names))
-    work.table("Most confused on the test rows", [
-        {"true": true, "answered": answered, "rows": count}
-        for true, answered, count in classification.most_confused(counts, data.class_names)
-    ])  # fmt: skip
+    work.table(
+        "Most confused on the test rows",
+        [
+            {"true": true, "answered": answered, "rows": count}
+            for true, answered, count in classification.most_confused(counts, data.class_names)
+        ],
+    )
     if pictures:
         after = network.parameters["W1"]
         work.figure("curves", curves_by_rate({"": history}), "Loss per row and accuracy after each epoch.")
@@ -156,8 +171,9 @@ def against_chance(labels: Array, predicted: Array, learned: Array) -> Results:
     return {
         "test/majority_accuracy": float((labels == np.bincount(learned).argmax()).mean()),
         "test/standard_error": math.sqrt(share * (1 - share) / len(labels)),
-        "test/classes_answered": len(np.unique(predicted)), "data/test": len(labels),
-    }  # fmt: skip
+        "test/classes_answered": len(np.unique(predicted)),
+        "data/test": len(labels),
+    }
 
 
 def sides(data: Dataset) -> tuple[int, int] | None:

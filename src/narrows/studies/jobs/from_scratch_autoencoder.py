@@ -60,31 +60,43 @@ def from_scratch_autoencoder(
     sizes = [train.shape[1], *hidden, train.shape[1]]
     histories, rebuilt, dead = {}, {}, {}
     for name, kept in (("momentum", momentum), ("plain", 0.0)):
-        network = Network(
-            sizes, ["relu"] * len(hidden) + ["sigmoid"], "squared_error", seed=work.seed, dtype=dtype
-        )  # fmt: skip
+        network = Network(sizes, ["relu"] * len(hidden) + ["sigmoid"], "squared_error", seed=work.seed, dtype=dtype)
         with work.interrupt.deferred():
             histories[name] = network.fit(
-                train, train, (held_out, held_out), epochs=few_epochs(work, epochs),
-                batch_size=few_rows(work, batch_size, len(train)), lr=lr, momentum=kept, lr_factor=lr_factor,
-                lr_every=lr_every, seed=work.seed, progress=work.progress, stop=work.interrupt,
-            )  # fmt: skip
+                train,
+                train,
+                (held_out, held_out),
+                epochs=few_epochs(work, epochs),
+                batch_size=few_rows(work, batch_size, len(train)),
+                lr=lr,
+                momentum=kept,
+                lr_factor=lr_factor,
+                lr_every=lr_every,
+                seed=work.seed,
+                progress=work.progress,
+                stop=work.interrupt,
+            )
         rebuilt[name] = network.forward(held_out).reshape(-1, *data.shape)
         # A ReLU that answers 0 to every row has no gradient, and so never comes back.
         dead[name] = sum(int((layer.y <= 0).all(axis=0).sum()) for layer in network.forward_layers(train)[:-1])
     results: Results = {
-        "net/hidden_units": sum(hidden), "net/dead_units": dead["momentum"], "plain/dead_units": dead["plain"],
-        "train/parameters": network.n_parameters, "train/epochs": len(histories["momentum"]),
+        "net/hidden_units": sum(hidden),
+        "net/dead_units": dead["momentum"],
+        "plain/dead_units": dead["plain"],
+        "train/parameters": network.n_parameters,
+        "train/epochs": len(histories["momentum"]),
         "train/seconds": sum(row["seconds"] for row in histories["momentum"]),
-        "train/loss": histories["momentum"][-1]["train/loss"], "valid/loss": histories["momentum"][-1]["valid/loss"],
+        "train/loss": histories["momentum"][-1]["train/loss"],
+        "valid/loss": histories["momentum"][-1]["valid/loss"],
         "plain/train_loss": histories["plain"][-1]["train/loss"],
         "plain/valid_psnr": float(reconstruction.psnr(images_of(data, rows.valid), rebuilt["plain"]).mean()),
-    }  # fmt: skip
+    }
     titles = {"momentum": f"momentum {momentum:g}", "plain": "plain descent"}
     results |= measure(work, data, rows, {titles[name]: made for name, made in rebuilt.items()}, min(hidden))
     work.note(*(signal.sentence for signal in of_run(results, histories["momentum"], keep="last")))
     work.figure(
-        "momentum", compare_losses({titles[name]: history for name, history in histories.items()}),
+        "momentum",
+        compare_losses({titles[name]: history for name, history in histories.items()}),
         "Total squared error per image after each epoch, with momentum and without.",
-    )  # fmt: skip
+    )
     return results

@@ -102,9 +102,11 @@ def _judge(work: Work, name: str) -> Model:
         if (folder / "outcome.json").is_file():
             return Model.load(folder)
     raise RecipeError(
-        "classifier", "must name a run of the study that is done", value=name,
+        "classifier",
+        "must name a run of the study that is done",
+        value=name,
         remedy=f"It stands in the study file before this one; `--only {name}` does it alone.",
-    )  # fmt: skip
+    )
 
 
 def _stored(images: Array) -> Array:
@@ -118,9 +120,13 @@ def _scores(judge: Model, reference: Array, images: Array, k: int) -> dict[str, 
     precision, recall = precision_recall(reference, features, k)
     spread = diversity(coding.logits(judge, images).argmax(axis=1), int(judge.net.n_classes))
     return {
-        "frechet": frechet_distance(reference, features), "precision": precision, "recall": recall,
-        "classes": spread.classes, "entropy": spread.entropy, "largest_share": spread.largest,
-    }  # fmt: skip
+        "frechet": frechet_distance(reference, features),
+        "precision": precision,
+        "recall": recall,
+        "classes": spread.classes,
+        "entropy": spread.entropy,
+        "largest_share": spread.largest,
+    }
 
 
 def _words(name: str) -> str:

@@ -69,9 +69,10 @@ def gradient_check(work: Work, *, source: str, rows: int = 4, hidden: int = 64, 
             for checked, errors in found.items():
                 results[f"{checked}/{dtype}"] = max(error.relative for error in errors.values())
                 for parameter, error in zip(network.parameters, errors.values(), strict=True):
-                    line = table.setdefault((checked, parameter), {
-                        "network": checked.replace("_", " "), "parameter": parameter, "scalars": error.derived.size,
-                    })  # fmt: skip
+                    line = table.setdefault(
+                        (checked, parameter),
+                        {"network": checked.replace("_", " "), "parameter": parameter, "scalars": error.derived.size},
+                    )
                     line[f"relative error, {dtype}"] = error.relative
             if dtype == "float64":
                 results[f"{name}/torch_difference"] = _difference(*found.values())

@@ -120,9 +120,18 @@ def _measured(work: Work, data: Dataset, begun: Array, a: float, size: int, step
     rows = np.random.default_rng(work.seed).permutation(len(data))[: size * steps]
     epochs = max(1, round(steps * size / len(rows)))
     settings = Settings(
-        epochs=epochs, batch_size=size, optimizer="sgd", lr=a, momentum=0.0, schedule="constant", warmup=0.0, clip=0.0,
-        keep="last", precision="float32", device="cpu",
-    )  # fmt: skip
+        epochs=epochs,
+        batch_size=size,
+        optimizer="sgd",
+        lr=a,
+        momentum=0.0,
+        schedule="constant",
+        warmup=0.0,
+        clip=0.0,
+        keep="last",
+        precision="float32",
+        device="cpu",
+    )
     track = _Track(lambda: model.net.centers.detach().numpy(), work.interrupt, epochs * -(-len(rows) // size))
     try:
         with work.interrupt.deferred():
@@ -176,28 +185,36 @@ def _draw(work: Work, etas: list[float], sizes: list[int], measured: dict[tuple[
 
     work.figure(
         "balance",
-        balances([
-            Balance(
-                f"batches of {size}", etas, column("bias2", size), column("variance", size),
-                column("predicted_bias2", size), column("predicted_variance", size),
-            )
-            for size in sizes
-        ]),
+        balances(
+            [
+                Balance(
+                    f"batches of {size}",
+                    etas,
+                    column("bias2", size),
+                    column("variance", size),
+                    column("predicted_bias2", size),
+                    column("predicted_variance", size),
+                )
+                for size in sizes
+            ]
+        ),
         "Squared error of the centres per pixel: measured (dots) and predicted (lines). Dashed: the rule's limit.",
-    )  # fmt: skip
+    )
     total = np.stack([column("error", size) for size in sizes], axis=1)  # (E, S)
     predicted = np.stack([column("predicted_bias2", s) + column("predicted_variance", s) for s in sizes], axis=1)
     work.figure(
-        "errors", errors_grid(etas, sizes, total, predicted, names=("measured", "predicted: bias² + variance")),
+        "errors",
+        errors_grid(etas, sizes, total, predicted, names=("measured", "predicted: bias² + variance")),
         "Squared distance of the centres from the means of their cells, per pixel.",
-    )  # fmt: skip
+    )
     for name, title in (
         ("mse", "Mean squared error per pixel"),
         ("r", "r: how far the means of the cells move per step, by the standard deviation of an image"),
     ):
-        work.table(title, [
-            {"eta": eta, **{f"b = {size}": _number(measured[eta, size][name]) for size in sizes}} for eta in etas
-        ])  # fmt: skip
+        work.table(
+            title,
+            [{"eta": eta, **{f"b = {size}": _number(measured[eta, size][name]) for size in sizes}} for eta in etas],
+        )
 
 
 def _number(value: float) -> float | str:

@@ -43,14 +43,18 @@ def letters_autoencoder(
     rows = split(data, valid=valid, seed=work.seed)
     images_of(data, rows.valid[:1])
     model = Model(
-        data.shape, net, {"name": "reconstruction"} | dict(objective or {}), seed=work.seed,
+        data.shape,
+        net,
+        {"name": "reconstruction"} | dict(objective or {}),
+        seed=work.seed,
         preprocessing=data.preprocessing,
-    )  # fmt: skip
+    )
     settings = {"keep": "last"} | dict(train or {})
     history = work.learn(model, data, rows, settings)
     results = of_training(model, history) | {
-        "valid/loss": kept(history, settings["keep"])["valid/loss"], "codes/size": model.code_size,
-    }  # fmt: skip
+        "valid/loss": kept(history, settings["keep"])["valid/loss"],
+        "codes/size": model.code_size,
+    }
     results |= measure(work, data, rows, {"autoencoder": model.reconstruct(data.values[rows.valid])}, model.code_size)
     work.note(*(signal.sentence for signal in of_run(results, history, keep=settings["keep"])))
     work.figure("curves", loss_curves(history), "Loss per epoch, on training and on validation rows.")

@@ -60,24 +60,34 @@ def letters_init(
     results: Results = {}
     for name, seen in watched.items():
         results |= {
-            f"{name}/accuracy": float(seen.accuracy[-1]), f"{name}/loss": float(seen.loss[-1]),
-            f"{name}/rank": int(seen.rank[-1]), f"{name}/unit_spread": float(seen.unit_spread[-1]),
+            f"{name}/accuracy": float(seen.accuracy[-1]),
+            f"{name}/loss": float(seen.loss[-1]),
+            f"{name}/rank": int(seen.rank[-1]),
+            f"{name}/unit_spread": float(seen.unit_spread[-1]),
             f"{name}/gradient_spread": float(seen.gradient_spread[-1] / (seen.gradient_size[-1] or 1.0)),
-        }  # fmt: skip
+        }
     results["majority_accuracy"] = float(t.sum(axis=0).max() / len(t))
     n_in, n_out = x.shape[1], hidden
     variance = float(xavier(n_in, n_out, np.random.default_rng(work.seed)).var())
     results["weights/of_the_rule"] = variance * (n_in + n_out) / 2
     results["weights/of_the_misprint"] = variance * (n_in * n_out + n_out) / 2
-    work.table("From all-zero and from Xavier's weights, after each epoch", [
-        {
-            "start": name, "epoch": epoch, "accuracy": float(seen.accuracy[epoch]), "loss": float(seen.loss[epoch]),
-            "units that differ (rank)": int(seen.rank[epoch]),
-            "largest difference of weights": float(seen.unit_spread[epoch]),
-            "of gradients": float(seen.gradient_spread[epoch]), "largest gradient": float(seen.gradient_size[epoch]),
-        }
-        for name, seen in watched.items() for epoch in range(epochs + 1)
-    ])  # fmt: skip
+    work.table(
+        "From all-zero and from Xavier's weights, after each epoch",
+        [
+            {
+                "start": name,
+                "epoch": epoch,
+                "accuracy": float(seen.accuracy[epoch]),
+                "loss": float(seen.loss[epoch]),
+                "units that differ (rank)": int(seen.rank[epoch]),
+                "largest difference of weights": float(seen.unit_spread[epoch]),
+                "of gradients": float(seen.gradient_spread[epoch]),
+                "largest gradient": float(seen.gradient_size[epoch]),
+            }
+            for name, seen in watched.items()
+            for epoch in range(epochs + 1)
+        ],
+    )
     losses = {
         {"zeros": "all zero", "xavier": "Xavier"}[name]: [
             {"epoch": epoch, "train/loss": float(loss)} for epoch, loss in enumerate(seen.loss)
@@ -91,10 +101,11 @@ def letters_init(
             "from Xavier's": watched["xavier"].gradient[:, :SHOWN],
         }
         work.figure(
-            "symmetry-gradients", weights_grid(gradients, size, columns=SHOWN),
+            "symmetry-gradients",
+            weights_grid(gradients, size, columns=SHOWN),
             f"The gradients of the weights into the first {SHOWN} hidden units, as images, after "
             f"{plural(epochs, 'epoch')}.",
-        )  # fmt: skip
+        )
     return results | _variances(work, x, t, layers=layers, width=width)
 
 
@@ -102,18 +113,22 @@ def _variances(work: Work, x: Array, t: Array, *, layers: int, width: int) -> Re
     """Follow the variance of activations and gradients through a deep tanh network, for five sizes of weights."""
     bound = float(np.sqrt(6 / (width + width)))
     inits: dict[str, symmetry.Init] = {
-        "Xavier": "xavier", "too small": bound / 5, "too large": bound * 5, "zeros": "zeros",
+        "Xavier": "xavier",
+        "too small": bound / 5,
+        "too large": bound * 5,
+        "zeros": "zeros",
         # U(-r, r) has the variance r^2 / 3, here that of the misprint.
         "misprint": float(np.sqrt(6 / (width * width + width))),
-    }  # fmt: skip
+    }
     standardised = (x - x.mean()) / x.std()
     spread = symmetry.variance_by_layer(standardised, t, [width] * layers, inits=inits, seed=work.seed)
     activations = {name: found.activations for name, found in spread.items()}
     gradients = {name: found.gradients for name, found in spread.items()}
     work.figure(
-        "variances", variance_by_layer(activations, gradients),
+        "variances",
+        variance_by_layer(activations, gradients),
         f"Variance per layer before training, in {layers} tanh layers of {width} units.",
-    )  # fmt: skip
+    )
     results: Results = {}
     for name in spread:
         key = name.lower().replace(" ", "_")

@@ -45,15 +45,23 @@ def letters_rates(
     table = []
     for factor in factors:
         network = Network(
-            [sets["train"].x.shape[1], hidden, len(data.class_names)], ["sigmoid", "softmax"], "cross_entropy",
-            seed=work.seed, dtype=dtype,
-        )  # fmt: skip
+            [sets["train"].x.shape[1], hidden, len(data.class_names)],
+            ["sigmoid", "softmax"],
+            "cross_entropy",
+            seed=work.seed,
+            dtype=dtype,
+        )
         with work.interrupt.deferred():
             histories[f"learning rate {factor * lr:g} (x {factor:g})"] = network.fit(
-                *sets["train"], sets["valid"] if len(rows.valid) else None, epochs=few_epochs(work, epochs),
-                batch_size=few_rows(work, batch_size, len(rows.train)), lr=factor * lr, seed=work.seed,
-                progress=work.progress, stop=work.interrupt,
-            )  # fmt: skip
+                *sets["train"],
+                sets["valid"] if len(rows.valid) else None,
+                epochs=few_epochs(work, epochs),
+                batch_size=few_rows(work, batch_size, len(rows.train)),
+                lr=factor * lr,
+                seed=work.seed,
+                progress=work.progress,
+                stop=work.interrupt,
+            )
         scores = {part: network.scores(*sets[part]) for part in PARTS if len(sets[part].x)}
         for part, found in scores.items():
             results |= {f"x{factor:g}/{part}/{score}": value for score, value in found.items()}

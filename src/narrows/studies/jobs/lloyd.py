@@ -44,9 +44,15 @@ def lloyd(
     rows = np.concatenate([x.astype(np.float32) for _, x in blocks(found.train)])  # (N, D)
     if batch_size:
         fit = MiniBatchKMeans(
-            n_clusters, init=begun, n_init=1, max_iter=max_iter, batch_size=batch_size, random_state=work.seed,
-            max_no_improvement=None, reassignment_ratio=0.0,
-        )  # fmt: skip
+            n_clusters,
+            init=begun,
+            n_init=1,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            random_state=work.seed,
+            max_no_improvement=None,
+            reassignment_ratio=0.0,
+        )
     else:
         fit = KMeans(n_clusters, init=begun, n_init=1, max_iter=max_iter, algorithm="lloyd")
     clock = time.perf_counter()

@@ -17,10 +17,22 @@ from narrows.training.schedule import Schedule
 __all__ = ["neural_kmeans"]
 
 MEASURED = (
-    "train/mse", "train/inertia", "train/accuracy", "train/diagonal_accuracy", "train/nmi", "train/dead",
-    "train/largest", "train/smallest_rows", "train/repairs", "train/epochs", "train/seconds",
-    "test/mse", "test/accuracy", "data/mean", "data/sd",
-)  # fmt: skip
+    "train/mse",
+    "train/inertia",
+    "train/accuracy",
+    "train/diagonal_accuracy",
+    "train/nmi",
+    "train/dead",
+    "train/largest",
+    "train/smallest_rows",
+    "train/repairs",
+    "train/epochs",
+    "train/seconds",
+    "test/mse",
+    "test/accuracy",
+    "data/mean",
+    "data/sd",
+)
 
 
 def neural_kmeans(
@@ -60,9 +72,18 @@ def neural_kmeans(
     begun = start(work, found.train, n_clusters, init, row, nudge)  # (K, D)
     settings = work.settings({"epochs": epochs, "batch_size": batch_size}, len(found.train))
     model = NeuralKMeans(
-        n_clusters, update=update, lr=lr, schedule=schedule, init=begun, epochs=settings.epochs,
-        batch_size=settings.batch_size, beta=beta, repair=repair, shuffle=shuffle, random_state=work.seed,
-    )  # fmt: skip
+        n_clusters,
+        update=update,
+        lr=lr,
+        schedule=schedule,
+        init=begun,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        beta=beta,
+        repair=repair,
+        shuffle=shuffle,
+        random_state=work.seed,
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of dead centres, which are measured here and noted
@@ -70,15 +91,17 @@ def neural_kmeans(
     except TrainingError as error:
         work.note(str(error))
         nothing: Results = dict.fromkeys(MEASURED)
-        return nothing | {
-            "train/diverged": 1.0, "train/batches": model.n_steps_, "train/parameters": begun.size,
-        }  # fmt: skip
+        return nothing | {"train/diverged": 1.0, "train/batches": model.n_steps_, "train/parameters": begun.size}
     centers = model.cluster_centers_.reshape(n_clusters, -1).astype(np.float64)
     work.figure(
-        "curve", loss_curves([{**row, "train/loss": row["train/mse"], "train/mse": None} for row in model.history_]),
+        "curve",
+        loss_curves([{**row, "train/loss": row["train/mse"], "train/mse": None} for row in model.history_]),
         "Mean squared error per value over each epoch, as it was when each batch came, and the learning rate.",
-    )  # fmt: skip
+    )
     return measure(work, found, begun, centers) | {
-        "train/diverged": 0.0, "train/batches": model.n_steps_, "train/repairs": model.n_repairs_,
-        "train/epochs": len(model.history_), "train/seconds": sum(epoch["seconds"] for epoch in model.history_),
-    }  # fmt: skip
+        "train/diverged": 0.0,
+        "train/batches": model.n_steps_,
+        "train/repairs": model.n_repairs_,
+        "train/epochs": len(model.history_),
+        "train/seconds": sum(epoch["seconds"] for epoch in model.history_),
+    }

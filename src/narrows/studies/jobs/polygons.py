@@ -109,20 +109,27 @@ def polygons(
 def _by_hand(work: Work, parts: Parts) -> Results:
     network = threshold_network(PENTAGONS)
     (planes, offsets), (conjunction, thresholds), (union, last) = network.layers
-    work.table("Layer 1: a half-plane for each edge", [
-        {"unit": i + 1, "pentagon": ("upper", "lower")[i // 5], "is > 0 inside": equation(a, b, c)}
-        for i, (a, b, c) in enumerate(np.column_stack([planes, offsets]).tolist())
-    ])  # fmt: skip
-    work.table("Layers 2 and 3", [
-        {"unit": unit, "weights": " ".join(f"{weight:g}" for weight in weights), "bias": float(bias)}
-        for unit, weights, bias in zip(
-            ("upper: AND", "lower: AND", "OR"), [*conjunction, *union], [*thresholds, *last], strict=True
-        )
-    ])  # fmt: skip
+    work.table(
+        "Layer 1: a half-plane for each edge",
+        [
+            {"unit": i + 1, "pentagon": ("upper", "lower")[i // 5], "is > 0 inside": equation(a, b, c)}
+            for i, (a, b, c) in enumerate(np.column_stack([planes, offsets]).tolist())
+        ],
+    )
+    work.table(
+        "Layers 2 and 3",
+        [
+            {"unit": unit, "weights": " ".join(f"{weight:g}" for weight in weights), "bias": float(bias)}
+            for unit, weights, bias in zip(
+                ("upper: AND", "lower: AND", "OR"), [*conjunction, *union], [*thresholds, *last], strict=True
+            )
+        ],
+    )
     work.figure(
-        "regions", _pictures(parts, {"threshold network": network}),
+        "regions",
+        _pictures(parts, {"threshold network": network}),
         "What the network built from the vertices calls inside, with its boundary and the true edges (dashed).",
-    )  # fmt: skip
+    )
     answers = network.predict(parts.data.values).astype(np.int64)
     return {"train/parameters": network.n_parameters()} | _scores(work, parts, answers, network)
 
@@ -169,16 +176,18 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     work.figure(
         "output",
         drawing.probabilities(
-            {"before training": partial(_probability, untrained), "trained": partial(_probability, model)}, PENTAGONS,
+            {"before training": partial(_probability, untrained), "trained": partial(_probability, model)},
+            PENTAGONS,
             box=BOX,
         ),
         f"The probability of being inside that the network gives each place. Trained, it goes from {low:.3f} to "
         f"{high:.3f}; the share inside is {inside_share:.3f}. Dashed: the true edges.",
-    )  # fmt: skip
+    )
     work.figure(
-        "regions", _pictures(parts, {"threshold network": right, "trained": model}),
+        "regions",
+        _pictures(parts, {"threshold network": right, "trained": model}),
         "What each network calls inside. Dots are points of the test part that are called wrong.",
-    )  # fmt: skip
+    )
     work.figure(
         "share-inside",
         drawing.share_inside({"trained": [row["valid/accuracy"] for row in history]}, AREA),
@@ -217,15 +226,21 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     train_loss, _ = _on_rows(model, parts, parts.train)
     test_loss, _ = _on_rows(model, parts, parts.test)
     explained: Results = {
-        "start/learning_share": alive, "train/largest_bias_move": moved,
-        "train/median_distance": float(np.median(lines)), "edges/median_distance": float(np.median(edges)),
-        "train/square_inside": history[-1]["valid/accuracy"], "train/entropy": _entropy(inside_share),
-        "train/final_loss": train_loss, "train/final_loss_times_5": 5 * train_loss, "test/final_loss": test_loss,
-        "train/lowest_probability": low, "train/highest_probability": high,
+        "start/learning_share": alive,
+        "train/largest_bias_move": moved,
+        "train/median_distance": float(np.median(lines)),
+        "edges/median_distance": float(np.median(edges)),
+        "train/square_inside": history[-1]["valid/accuracy"],
+        "train/entropy": _entropy(inside_share),
+        "train/final_loss": train_loss,
+        "train/final_loss_times_5": 5 * train_loss,
+        "test/final_loss": test_loss,
+        "train/lowest_probability": low,
+        "train/highest_probability": high,
         "train/is_a_constant": float(high - low < FIXED),
         **{f"start/fixed_in_layer_{i + 1}": count for i, count in enumerate(fixed)},
         **{f"train/fixed_in_layer_{i + 1}": count for i, count in enumerate(_fixed(model, points))},
-    }  # fmt: skip
+    }
     predicted = _answers(model, parts.data.values)
     return of_training(model, history) | explained | _scores(work, parts, predicted, model)
 
@@ -295,33 +310,46 @@ def _annealed(
         networks["sharpened"] = model
     model.save(work.folder)
 
-    work.table("Starts", [
-        {"start": i + 1, "training loss": attempt.loss, "training rows right": attempt.right, "kept": attempt is best}
-        for i, attempt in enumerate(tried)
-    ])  # fmt: skip
+    work.table(
+        "Starts",
+        [
+            {
+                "start": i + 1,
+                "training loss": attempt.loss,
+                "training rows right": attempt.right,
+                "kept": attempt is best,
+            }
+            for i, attempt in enumerate(tried)
+        ],
+    )
     work.figure(
-        "regions", _pictures(parts, networks),
+        "regions",
+        _pictures(parts, networks),
         "What each network calls inside. Dots are points of the test part that are called wrong.",
-    )  # fmt: skip
+    )
     planes = {
-        "by hand": threshold_network(PENTAGONS).layers[0], "where it began": best.before,
+        "by hand": threshold_network(PENTAGONS).layers[0],
+        "where it began": best.before,
         "trained": _planes(model),
-    }  # fmt: skip
+    }
     work.figure(
-        "lines", drawing.half_planes(planes, PENTAGONS, box=BOX),
+        "lines",
+        drawing.half_planes(planes, PENTAGONS, box=BOX),
         "Where the units of the first layer change sides. A unit is of use to its AND where its line is an edge.",
-    )  # fmt: skip
+    )
     work.figure(
-        "curves", compare_losses(losses),
+        "curves",
+        compare_losses(losses),
         "Loss per epoch. In the second stage rows next to the boundary are seen ten times as often.",
-    )  # fmt: skip
+    )
     spent = [*(attempt.history for attempt in tried), losses.get("sharpening", [])]
     found: Results = {
-        "train/restarts": len(tried), "train/loss": _on_rows(model, parts, parts.train)[0],
+        "train/restarts": len(tried),
+        "train/loss": _on_rows(model, parts, parts.train)[0],
         "best_start/loss": best.loss,
         "train/seconds": sum(row["seconds"] for history in spent for row in history),
         "train/epochs": sum(map(len, spent)),
-    }  # fmt: skip
+    }
     predicted = _answers(model, parts.data.values)
     return of_training(model, best.history) | found | _scores(work, parts, predicted, model)
 
@@ -425,9 +453,7 @@ def _pictures(parts: Parts, networks: Mapping[str, ThresholdNetwork | Model]) ->
         for title, network in networks.items()
     }
     shown = parts.test[:PROBES]
-    return drawing.regions(
-        predictors, PENTAGONS, box=BOX, points=parts.data.values[shown], labels=parts.labels[shown]
-    )  # fmt: skip
+    return drawing.regions(predictors, PENTAGONS, box=BOX, points=parts.data.values[shown], labels=parts.labels[shown])
 
 
 def _probability(model: Model, points: Array) -> Array:

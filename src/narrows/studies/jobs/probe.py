@@ -103,15 +103,22 @@ def probe(
     seen = Dataset(codes, labels=answers, label_names=data.label_names)
     everything = Split(np.arange(len(codes)), np.arange(0), np.arange(0), held_out=False)
     linear, history = learn(
-        work, seen, everything, net={"name": "linear"}, objective={}, train={"keep": "last"} | dict(train or {}),
+        work,
+        seen,
+        everything,
+        net={"name": "linear"},
+        objective={},
+        train={"keep": "last"} | dict(train or {}),
         scale=standardise,
-    )  # fmt: skip
+    )
     first = slice(0, len(rows.train))
     return {
         "train/accuracy": accuracy(coding.logits(linear, codes[first]).argmax(1), answers[first]),
         "test/accuracy": accuracy(coding.logits(linear, held_out).argmax(1), labels[rows.test]),
         "test/majority_accuracy": float((labels[rows.test] == np.bincount(answers).argmax()).mean()),
-        "train/loss": history[-1]["train/loss"], "train/parameters": linear.n_parameters(),
-        "train/seconds": sum(row["seconds"] for row in history), "codes/size": codes.shape[1],
+        "train/loss": history[-1]["train/loss"],
+        "train/parameters": linear.n_parameters(),
+        "train/seconds": sum(row["seconds"] for row in history),
+        "codes/size": codes.shape[1],
         "codes/seconds": seconds,
-    }  # fmt: skip
+    }

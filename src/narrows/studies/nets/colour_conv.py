@@ -44,20 +44,37 @@ class ColourConv(TanhNetwork):
             )
         last = code_size // places
         self.encoder = nn.Sequential(
-            nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),  # (N, 64, 16, 16)
-            nn.Conv2d(64, 128, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),  # (N, 128, 8, 8)
-            nn.Conv2d(128, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(),  # (N, 256, 4, 4)
-            nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.Tanh(),
-            nn.Conv2d(256, last, 3, padding=1), nn.ReLU(), nn.Flatten(),  # (N, K)
-        )  # fmt: skip
+            nn.Conv2d(channels, 64, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Tanh(),  # (N, 64, 16, 16)
+            nn.Conv2d(64, 128, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Tanh(),  # (N, 128, 8, 8)
+            nn.Conv2d(128, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Tanh(),  # (N, 256, 4, 4)
+            nn.Conv2d(256, 256, 3, padding=1),
+            nn.ReLU(),
+            nn.Tanh(),
+            nn.Conv2d(256, last, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),  # (N, K)
+        )
         self.to_code = nn.Identity()  # type: ignore[assignment]  # the features are the code
         kernels = [(h - below[0] + 1, w - below[1] + 1) for (h, w), below in pairwise(sizes)]  # 17, 9, 5
         self.decoder = nn.Sequential(
             nn.Unflatten(1, (last, *sizes[3])),
-            nn.ConvTranspose2d(last, 128, kernels[2]), nn.ReLU(), nn.Tanh(),  # (N, 128, 8, 8)
-            nn.ConvTranspose2d(128, 64, kernels[1]), nn.ReLU(), nn.Tanh(),  # (N, 64, 16, 16)
+            nn.ConvTranspose2d(last, 128, kernels[2]),
+            nn.ReLU(),
+            nn.Tanh(),  # (N, 128, 8, 8)
+            nn.ConvTranspose2d(128, 64, kernels[1]),
+            nn.ReLU(),
+            nn.Tanh(),  # (N, 64, 16, 16)
             nn.ConvTranspose2d(64, channels, kernels[0]),  # (N, C, 32, 32)
-        )  # fmt: skip
+        )
 
     @property
     def feature_size(self) -> int:

@@ -32,16 +32,25 @@ class ColourDense(TanhNetwork):
         values = math.prod(input_shape)
         self.encoder = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(values, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
-            nn.Linear(1024, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
-        )  # fmt: skip
+            nn.Linear(values, 1024),
+            nn.LeakyReLU(SLOPE),
+            nn.Tanh(),
+            nn.Linear(1024, 1024),
+            nn.LeakyReLU(SLOPE),
+            nn.Tanh(),
+        )
         self.to_code = nn.Linear(1024, code_size)
         self.decoder = nn.Sequential(
-            nn.Linear(code_size, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
-            nn.Linear(1024, 1024), nn.LeakyReLU(SLOPE), nn.Tanh(),
-            nn.Linear(1024, values), nn.LeakyReLU(SLOPE),
+            nn.Linear(code_size, 1024),
+            nn.LeakyReLU(SLOPE),
+            nn.Tanh(),
+            nn.Linear(1024, 1024),
+            nn.LeakyReLU(SLOPE),
+            nn.Tanh(),
+            nn.Linear(1024, values),
+            nn.LeakyReLU(SLOPE),
             nn.Unflatten(1, input_shape),
-        )  # fmt: skip
+        )
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the codes (N, K) of ``x`` (N, *input_shape) in [0, 1]."""

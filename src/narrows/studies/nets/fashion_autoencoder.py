@@ -38,23 +38,35 @@ class FashionAutoencoder(TanhNetwork):
             )
         channels, last = input_shape[0], code_size // 4
         front: list[nn.Module] = [
-            nn.Conv2d(channels, 16, 3, stride=3, padding=1), nn.ReLU(), nn.MaxPool2d(2),  # (N, 16, 5, 5)
-            nn.Conv2d(16, last, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=1),  # (N, 8, 2, 2)
-        ]  # fmt: skip
+            nn.Conv2d(channels, 16, 3, stride=3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),  # (N, 16, 5, 5)
+            nn.Conv2d(16, last, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2, stride=1),  # (N, 8, 2, 2)
+        ]
         if improved:
             front = [
-                nn.Conv2d(channels, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2, stride=1),  # (N, 16, 27, 27)
-                nn.Conv2d(16, 8, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2),  # (N, 8, 7, 7)
-                nn.Conv2d(8, last, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2),  # (N, 8, 2, 2)
-            ]  # fmt: skip
+                nn.Conv2d(channels, 16, 3, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2, stride=1),  # (N, 16, 27, 27)
+                nn.Conv2d(16, 8, 3, stride=2, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),  # (N, 8, 7, 7)
+                nn.Conv2d(8, last, 3, stride=2, padding=1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),  # (N, 8, 2, 2)
+            ]
         self.encoder = nn.Sequential(*front, nn.Flatten())
         self.to_code = nn.Identity()  # type: ignore[assignment]  # the features are the code
         self.decoder = nn.Sequential(
             nn.Unflatten(1, (last, 2, 2)),
-            nn.ConvTranspose2d(last, 16, 3, stride=2), nn.ReLU(),  # (N, 16, 5, 5)
-            nn.ConvTranspose2d(16, 8, 5, stride=3, padding=1), nn.ReLU(),  # (N, 8, 15, 15)
+            nn.ConvTranspose2d(last, 16, 3, stride=2),
+            nn.ReLU(),  # (N, 16, 5, 5)
+            nn.ConvTranspose2d(16, 8, 5, stride=3, padding=1),
+            nn.ReLU(),  # (N, 8, 15, 15)
             nn.ConvTranspose2d(8, channels, 2, stride=2, padding=1),  # (N, C, 28, 28)
-        )  # fmt: skip
+        )
 
     @property
     def feature_size(self) -> int:

@@ -30,9 +30,12 @@ class LettersAutoencoder(Network):
         self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(values, code_size), nn.ReLU())
         self.to_code = nn.Linear(code_size, code_size)
         self.decoder = nn.Sequential(
-            nn.ReLU(), nn.Linear(code_size, code_size), nn.ReLU(), nn.Linear(code_size, values),
+            nn.ReLU(),
+            nn.Linear(code_size, code_size),
+            nn.ReLU(),
+            nn.Linear(code_size, values),
             nn.Unflatten(1, self.input_shape),
-        )  # fmt: skip
+        )
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.xavier_uniform_(layer.weight)

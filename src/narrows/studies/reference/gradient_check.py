@@ -116,9 +116,11 @@ def check_module(
         first, second = value(), value()
         if first != second:
             raise InputError(
-                "loss", "must be the same at each call", value=f"{first!r} and then {second!r}",
+                "loss",
+                "must be the same at each call",
+                value=f"{first!r} and then {second!r}",
                 remedy="Call module.eval(), and draw noise from a generator with a fixed seed.",
-            )  # fmt: skip
+            )
         parameters = dict(double.named_parameters())
         for (name, _), gradient in zip(learned.items(), gradients, strict=True):
             array = parameters[name].numpy()  # shares its memory with the parameter

@@ -173,7 +173,8 @@ def one_hot(labels: Array, n_classes: int) -> Array:
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.min(initial=0) < 0 or labels.max(initial=0) >= n_classes:
         raise InputError(
-            "labels", f"must be class numbers (N,) from 0 to {n_classes - 1}",
+            "labels",
+            f"must be class numbers (N,) from 0 to {n_classes - 1}",
             value=f"{labels.min(initial=0)} to {labels.max(initial=0)}, shape {labels.shape}",
-        )  # fmt: skip
+        )
     return np.eye(n_classes)[labels]

@@ -273,9 +273,10 @@ def _check(sizes: Sequence[int], activations: Sequence[str], loss: str, init: st
         raise InputError("loss", "must be one of ours", value=loss, remedy=nearest(str(loss), LOSSES))
     if (loss == "cross_entropy") != (activations[-1] == "softmax"):
         raise InputError(
-            "loss", "must be cross_entropy after a softmax, and squared_error otherwise",
+            "loss",
+            "must be cross_entropy after a softmax, and squared_error otherwise",
             value=f"{loss} after {activations[-1]}",
-        )  # fmt: skip
+        )
     if init not in ("xavier", "zeros") and (isinstance(init, str) or not 0 < init < math.inf):
         raise InputError("init", 'must be "xavier", "zeros", or a number > 0, the bound of U(-r, r)', value=init)
     if dtype not in ("float64", "float32"):

@@ -266,10 +266,7 @@ def page() -> Page:
         per_cell=str(even[0]),
         example=table(
             ("pixel", "$C_1$ before", "$m_1$", "the rule", "automatic differentiation"),
-            [
-                (str(d + 1), *(fixed(v[0, d], 6) for v in (c, cell_means(x, c)[0], rule, true)))
-                for d in range(4)
-            ],
+            [(str(d + 1), *(fixed(v[0, d], 6) for v in (c, cell_means(x, c)[0], rule, true))) for d in range(4)],
         ),
         softness=table(
             (r"$\beta$", "error of the rule"),
@@ -281,7 +278,10 @@ def page() -> Page:
             ("images in the cell", "share of the batch", "true $a_i$", "rule's $a_i$", "error of the rule"),
             [
                 (
-                    str(n), fixed(n / sum(even), 2), fixed(2 * ETA * n / sum(even), 2), fixed(ETA / 5, 2),
+                    str(n),
+                    fixed(n / sum(even), 2),
+                    fixed(2 * ETA * n / sum(even), 2),
+                    fixed(ETA / 5, 2),
                     fixed(rule_error(*batch, ETA)[0], 2),
                 )
                 for n, batch in uneven.items()
@@ -296,7 +296,7 @@ def page() -> Page:
         fifth_unstable=fixed(binom(BATCH, 1 / 5).sf(limit), 2),
         made_pixels=str(x.shape[1]),
         **_checks(x, c, list(uneven.values())),
-    )  # fmt: skip
+    )
     return Page("kmeans-update", text, {"kmeans-update": _figure(x, c)})
 
 
@@ -325,9 +325,10 @@ def _checks(x: Array, c: Array, uneven: Sequence[tuple[Array, Array]]) -> dict[s
         ),
         "check_means": difference(
             [update_by_counts(x, c, ETA, mean) for mean in averages],
-            [autograd_step(x, c, ETA, mean=mean) for mean in averages], 1e-10,
+            [autograd_step(x, c, ETA, mean=mean) for mean in averages],
+            1e-10,
         ),
-    }  # fmt: skip
+    }
 
 
 def _figure(x: Array, c: Array) -> Figure:

@@ -22,8 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 INPUTS = (
-    (0, 1, 0, 3), (1, 0, 1, -2), (1, 1, 1, 4), (0, 1, 1, 0), (0, 1, 0, 2), (0, 0, 1, -4), (1, 1, 1, 1), (1, 0, 1, 2),
-)  # fmt: skip
+    (0, 1, 0, 3),
+    (1, 0, 1, -2),
+    (1, 1, 1, 4),
+    (0, 1, 1, 0),
+    (0, 1, 0, 2),
+    (0, 0, 1, -4),
+    (1, 1, 1, 1),
+    (1, 0, 1, 2),
+)
 
 
 class Weights(NamedTuple):
@@ -318,9 +325,13 @@ def _figure(trace: Trace) -> Figure:
         above.legend(loc="lower left", ncols=3)
         above.set_ylim(-5.6, 7)
         below.imshow(
-            np.stack([trace.i, trace.f, trace.o]), cmap="Greys", vmin=-0.05, vmax=1.4, aspect="auto",
+            np.stack([trace.i, trace.f, trace.o]),
+            cmap="Greys",
+            vmin=-0.05,
+            vmax=1.4,
+            aspect="auto",
             extent=(0.5, len(steps) + 0.5, 2.5, -0.5),
-        )  # fmt: skip
+        )
         for row, gate in enumerate((trace.i, trace.f, trace.o)):
             for t, value in zip(steps, gate, strict=True):
                 text, colour = ("open", "white") if value > 0.5 else ("shut", "black")

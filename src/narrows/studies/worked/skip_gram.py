@@ -244,7 +244,12 @@ def page() -> Page:
             ("word", "column of $W'$", "$u_i$", "$y_i$", r"expected $\vert C \vert y_i$", "came $t_i$", "error"),
             [
                 (
-                    word, vector(w_out[:, i], 1), fixed(u[i], 2), fixed(y[i], 4), fixed(size * y[i], 4), fixed(t[i], 0),
+                    word,
+                    vector(w_out[:, i], 1),
+                    fixed(u[i], 2),
+                    fixed(y[i], 4),
+                    fixed(size * y[i], 4),
+                    fixed(t[i], 0),
                     fixed(e[i], 4),
                 )
                 for i, word in enumerate(words)
@@ -275,7 +280,7 @@ def page() -> Page:
         naive_loss="infinite" if np.isposinf(naive) else fixed(naive, 4),
         stable_loss=fixed(stable, 4),
         **_checks(game),
-    )  # fmt: skip
+    )
     return Page("skip-gram", text, {"skip-gram": _figure(game)})
 
 

@@ -243,8 +243,12 @@ def page() -> Page:
             ("$n_{in}$", "$n_{out}$", "variance", "$r$", "variance of the weights drawn", "misprinted variance"),
             [
                 (
-                    str(a), str(b), number(variance(a, b), 5), number(bound(a, b), 5),
-                    number(layers.xavier(a, b, rng).var(), 3), number(misprinted_variance(a, b), 3),
+                    str(a),
+                    str(b),
+                    number(variance(a, b), 5),
+                    number(bound(a, b), 5),
+                    number(layers.xavier(a, b, rng).var(), 3),
+                    number(misprinted_variance(a, b), 3),
                 )
                 for a, b in pairwise(LETTERS)
             ],
@@ -273,7 +277,7 @@ def page() -> Page:
         relu_xavier=fixed(_relu_factor(variance), 2),
         relu_he=fixed(_relu_factor(doubled_variance), 2),
         **_checks(starts, x, t),
-    )  # fmt: skip
+    )
     return Page("xavier", text, {"xavier-variance": _figure(spreads, expected)})
 
 
