@@ -54,8 +54,10 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._state, self._since = self._now_in(), self.loop.time()
         self.loop.call_later(self.limits.look, self._look)
-        if len(self.connections) > self.limits.connections:
-            others = (other for other in self.connections if isinstance(other, Connection) and other is not self)
+        # One that is cut stays in the set until the loop has closed it: of many that come at once, each cuts another.
+        taken = [other for other in self.connections if not other.transport.is_closing()]
+        if len(taken) > self.limits.connections:
+            others = (other for other in taken if isinstance(other, Connection) and other is not self)
             idle = (other for other in others if other._now_in()[0] != "works")
             longest = min(idle, key=lambda other: (other._now_in()[0] == "answers", other._since), default=self)
             longest.transport.abort()
