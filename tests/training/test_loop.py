@@ -14,7 +14,7 @@ from narrows.training.averaging import update_average
 from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine
 from narrows.training.finite import first_not_finite
-from narrows.training.loop import _Training, train
+from narrows.training.loop import train
 from narrows.training.optimizers import make_optimizer
 from narrows.training.schedule import rate
 from narrows.training.settings import Settings
@@ -110,6 +110,30 @@ def test_a_torn_last_checkpoint_falls_back_to_the_one_before(digits, tmp_path):
         fit(values, settings, folder=tmp_path)
 
 
+def test_a_disk_that_returns_other_bytes_than_it_was_given_ends_training_with_the_last_good_checkpoint(
+    digits, tmp_path, monkeypatch
+):
+    values, settings = digits[0], Settings(epochs=3, batch_size=64, checkpoint_steps=1)
+    write = checkpoint.write_arrays
+    saves = iter(range(1, 100))
+
+    def failing(path, *content):
+        write(path, *content)
+        if next(saves) == 6:
+            whole = bytearray(path.read_bytes())
+            whole[-5] ^= 1
+            path.write_bytes(whole)
+
+    monkeypatch.setattr(checkpoint, "write_arrays", failing)
+    with pytest.raises(TrainingError, match="the disk may be failing"):
+        fit(values, replace(settings, keep="last"), folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"last.safetensors", "previous.safetensors"}
+    assert checkpoint.read_arrays(tmp_path / "last.safetensors")[1]["step"] == 6  # the end of an epoch waits
+    monkeypatch.undo()
+    resumed, _ = fit(values, replace(settings, keep="last"), folder=tmp_path)
+    assert same(resumed, fit(values, replace(settings, keep="last"))[0])
+
+
 @pytest.mark.parametrize("clip", [0.0, 1.0])
 @pytest.mark.parametrize("batch_size", [64, 250], ids=["four steps an epoch", "one"])
 @pytest.mark.parametrize("valid", [VALID, VALID[:0]], ids=["validated", "not"])
@@ -131,19 +155,28 @@ def test_divergence_is_caught_and_the_bad_state_is_not_saved(digits, tmp_path, c
 
 
 class Ruin:
-    """Turns values of the state into infinity in a step, where no loss sees it."""
+    """Turns a value of the state into infinity as a step is taken, where no loss sees it."""
 
     def __init__(self, monkeypatch, step, which):
-        take = _Training._step
+        self.steps = 0
 
-        def ruined(training, batch):
-            loss = take(training, batch)
-            if training.step == step:
+        def taken(*_):
+            self.steps += 1
+            if self.steps == step:
                 with torch.no_grad():
-                    which(training).view(-1)[0] = torch.inf
-            return loss
+                    which(self).view(-1)[0] = torch.inf
 
-        monkeypatch.setattr(_Training, "_step", ruined)
+        def made(model, settings):
+            self.model, self.optimizer = model, make_optimizer(model, settings)
+            self.optimizer.register_step_post_hook(taken)
+            return self.optimizer
+
+        def averaged(average, *rest):
+            self.averaged = average
+            update_average(average, *rest)
+
+        monkeypatch.setattr("narrows.training.loop.make_optimizer", made)
+        monkeypatch.setattr("narrows.training.loop.update_average", averaged)
 
 
 @pytest.mark.parametrize(
@@ -254,14 +287,14 @@ def test_killed_while_validating_and_resumed_it_ends_with_the_same_bits(digits, 
     settings = Settings(epochs=3, batch_size=64, checkpoint_steps=1)
     whole, history = fit(values, settings)
     calls = iter(range(1, 100))
-    validate = _Training._validate
+    iterate = Batches.iterate
 
-    def killed(self):
-        if next(calls) == epoch:
+    def killed(self, parts):
+        if len(self) == len(VALID) and next(calls) == epoch:
             raise KeyboardInterrupt
-        return validate(self)
+        return iterate(self, parts)
 
-    monkeypatch.setattr(_Training, "_validate", killed)
+    monkeypatch.setattr(Batches, "iterate", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(values, settings, folder=tmp_path)
     monkeypatch.undo()
@@ -314,26 +347,29 @@ def test_without_shuffling_batches_are_consecutive_rows_and_the_last_one_is_the_
 
 @pytest.mark.parametrize("objective", ["variational", "reconstruction"], ids=["two terms", "one"])
 def test_the_device_is_asked_for_numbers_once_in_a_step_and_once_after_a_validation(digits, monkeypatch, objective):
-    asked = []
+    events = []
     for name in ("item", "tolist", "cpu", "numpy", "__float__", "__int__", "__bool__", "__index__", "__array__"):
         method = getattr(torch.Tensor, name)
 
         def counted(*given, _method=method, _name=name, **options):
-            asked.append(_name)
+            events.append(_name)
             return _method(*given, **options)
 
         monkeypatch.setattr(torch.Tensor, name, counted)
-    values, settings = digits[0], Settings(epochs=1, batch_size=20, average=0.9, keep="last")
-    data, valid = Batches(values, ROWS), Batches(values, VALID)
-    training = _Training(model("dense", objective), data, valid, settings, 0, None, None)
-    parts = training._parts(0)
-    asked.clear()
-    for raw, labels in data.iterate(parts):
-        training._step(training._batch(training.model, raw, labels))
-    assert asked == ["tolist"] * len(parts)
-    asked.clear()
-    training._validate()
-    assert asked == ["tolist"]
+    m = model("dense", objective)
+    terms = m.objective.terms
+
+    def noted(net, batch, generator):
+        events.append("step" if net.training else "look")
+        return terms(net, batch, generator)
+
+    monkeypatch.setattr(m.objective, "terms", noted)
+    train(m, digits[0], ROWS, VALID, Settings(epochs=1, batch_size=20, keep="last"))
+    *steps, validation = [part.split() for part in " ".join(events).split("step")]
+    assert steps[1:] == [["tolist"]] * 9
+    # After the last step the state is looked at once, and then the 50 validation rows, in three batches.
+    assert validation[0] == "tolist"
+    assert validation[-4:] == ["look", "look", "look", "tolist"]
 
 
 def test_the_last_epoch_is_kept_when_asked_for(digits):

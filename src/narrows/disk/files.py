@@ -353,6 +353,20 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def drop_cached(path: str | Path) -> None:
+    """Make the system forget what it keeps of a flushed file in memory, so that it is read from the disk next."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError as error:
+        if error.errno not in NOT_OFFERED:
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def _flush(descriptor: int) -> None:
     try:
         os.fsync(descriptor)

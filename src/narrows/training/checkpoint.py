@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from narrows.disk.files import Array, flush_folder, read_arrays, sha256, write_arrays
+from narrows.disk.files import Array, drop_cached, flush_folder, read_arrays, write_arrays
 from narrows.encoding.model import load_state, state_arrays
 from narrows.errors import RunFolderError, TrainingError
 
@@ -28,19 +28,28 @@ def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, stat
     modules : name -> module whose parameters and buffers are kept
     optimizer : whose state is kept
     state : JSON-ready: where in training this is
+
+    Raises
+    ------
+    TrainingError : the disk does not return what was written; the former checkpoints are untouched
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{name}/{key}": value for name, m in modules.items() for key, value in state_arrays(m).items()}
     arrays |= _optimizer_arrays(optimizer)
     target, fresh = folder / "last.safetensors", folder / "last.new"
     write_arrays(fresh, arrays, state)
-    digest = sha256(fresh)
+    drop_cached(fresh)
+    try:
+        read_arrays(fresh)  # its header has the sha256 of what was in memory
+    except Exception as error:  # whatever of it is damaged
+        fresh.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{target} reads back differently from what was written: the disk may be failing."
+        ) from error
     if target.exists():
         os.replace(target, folder / "previous.safetensors")
     os.replace(fresh, target)
     flush_folder(folder)
-    if sha256(target) != digest:
-        raise TrainingError(f"{target} reads back differently from what was written: the disk may be failing.")
 
 
 def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> dict[str, Any] | None:
