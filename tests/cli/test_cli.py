@@ -411,7 +411,7 @@ def test_a_folder_of_photos_with_corrupt_files_runs_to_the_end_and_names_them(tm
     assert "bad-0.jpg" in error
 
 
-LONGER = ["run", "digits", "--set", "train.epochs=60", "--set", "train.checkpoint_steps=2", *QUICK[2:]]
+LONGER = ["run", "digits", "--set", "train.epochs=20", "--set", "train.checkpoint_steps=2", *QUICK[2:]]
 
 
 @pytest.fixture(scope="module")

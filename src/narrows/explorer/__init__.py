@@ -3,7 +3,3 @@
 Two forms of one page. ``write`` puts everything into one HTML file that opens from the disk; ``server`` gives the same
 page what a file cannot do. The page's program is TypeScript in ``web/``; what it builds lies in ``built/``.
 """
-
-from narrows.explorer.page import NAME, write
-
-__all__ = ["NAME", "write"]
