@@ -1,14 +1,17 @@
 """The README keeps its word: its links lead somewhere and its commands run, in their order."""
 
+import contextlib
 import os
 import re
+import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from commands import narrows
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,11 +24,11 @@ COMMANDS = [
 PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
+@pytest.fixture
+def place(tmp_path):
     """A folder as a reader may have it: with photos/ and points in it, and narrows on the path."""
-    folder = tmp_path_factory.mktemp("reader")
-    (folder / "photos").mkdir()
+    folder = tmp_path / "reader"
+    (folder / "photos").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for i in range(48):
         pixels = np.kron(rng.integers(0, 255, (4, 4, 3)), np.ones((9, 9, 1))).astype(np.uint8)
@@ -37,41 +40,52 @@ def place(tmp_path_factory):
 
 
 def run(command, cwd):
-    bin_folder = str(Path(sys.executable).parent)
-    # One thread: threads that wait for each other take minutes where something else has one of the cores.
-    environment = os.environ | {
-        "PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    done = subprocess.run(
-        command, shell=True, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    name, *arguments = shlex.split(command)
+    assert name == "narrows"
+    narrows(*arguments, cwd=cwd)
 
 
 def test_there_are_commands_to_run():
     assert {"make demo", "make test", "narrows run digits"} <= set(COMMANDS)
 
 
+def test_the_demo_is_the_first_run_that_the_readme_shows():
+    *_, last = subprocess.run(
+        ["make", "--dry-run", "demo"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    name, *arguments = shlex.split(last)
+    assert name.endswith("/bin/narrows")
+    assert arguments == ["run", "digits", "--out", "runs/demo", "--overwrite"]
+
+
+# The whole size takes minutes: the quick tests do the same on few rows.
+every_size = pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+
+
 # The explorer serves until it is ended: tests/cli does both. Later commands read what earlier ones wrote.
-@pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if "mnist" not in c and "explore" not in c and c != "make test"]
-)
-def test_the_quick_commands_run(command, place):
-    run(command, ROOT if command.startswith("make") else place)
+@every_size
+def test_the_commands_run(whole, place):
+    for command in COMMANDS:
+        if not command.startswith("make") and "mnist" not in command and "explore" not in command:
+            few = command.startswith("narrows run ") and not whole
+            run(command + (" --set data.limit=300" if few else ""), place)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("NARROWS_DATA"), reason="would download MNIST")
-def test_the_long_commands_run(place):
+def test_the_commands_on_large_data_run(place):
     for command in COMMANDS:
         if "mnist" in command:
             run(command, place)
 
 
+@every_size
 @pytest.mark.parametrize("code", PYTHON)
-def test_the_python_runs(code, place):
-    done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+def test_the_python_runs(code, whole, place):
+    if not whole:
+        code = code.replace(".fit(digits)", '.fit(narrows.open("digits", limit=300))')
+    with contextlib.chdir(place):
+        exec(code, {"__name__": "readme"})  # noqa: S102 (the README is ours)
 
 
 @pytest.mark.parametrize(

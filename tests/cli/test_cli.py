@@ -1,7 +1,6 @@
 """The command line as a person meets it: exit codes, messages, files."""
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -16,8 +15,9 @@ import pytest
 import tifffile
 from PIL import Image
 
+from commands import narrows
 from narrows import __version__ as version
-from narrows.cli import main, printable
+from narrows.cli import printable
 from narrows.cli.run import folder_name
 from narrows.recipes.recipe import builtin, read
 from narrows.studies import study as studies
@@ -26,22 +26,6 @@ from resealing import reseal
 
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
 QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
-
-
-def narrows(*arguments, cwd=".", code=0, notes=False):
-    """Run the command line in this process, which spares the imports, and return what it printed, or its ``notes``."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        before, sys.argv = sys.argv, ["narrows", *map(str, arguments)]
-        try:
-            main()
-            found = 0
-        except SystemExit as stop:
-            found = stop.code or 0
-        finally:
-            sys.argv = before
-    assert found == code, err.getvalue()
-    return out.getvalue() if code == 0 and not notes else err.getvalue()
 
 
 @pytest.fixture(scope="module")
