@@ -25,3 +25,14 @@ def digits():
 
     data = load_digits()
     return (data.images * 255 / 16).round().astype(np.uint8)[:, None], data.target
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say last what this machine could not test, and why."""
+    reasons = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    said = "; ".join(f"{count} for this reason: {reason}" for reason, count in sorted(reasons.items()))
+    terminalreporter.write_line(f"Not tested: {said or 'nothing that was asked for'}.")
