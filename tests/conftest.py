@@ -1,6 +1,7 @@
 """What every test shares: few threads, an empty cache, and a little data."""
 
 import os
+from collections import Counter
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -27,12 +28,16 @@ def digits():
     return (data.images * 255 / 16).round().astype(np.uint8)[:, None], data.target
 
 
-def pytest_terminal_summary(terminalreporter):
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
     """Say last what this machine could not test, and why."""
-    reasons = {}
-    for report in terminalreporter.stats.get("skipped", []):
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        reason = reason.removeprefix("Skipped: ")
-        reasons[reason] = reasons.get(reason, 0) + 1
-    said = "; ".join(f"{count} for this reason: {reason}" for reason, count in sorted(reasons.items()))
-    terminalreporter.write_line(f"Not tested: {said or 'nothing that was asked for'}.")
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # one of several processes
+        return
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in reporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    said = "; ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
+    reporter.write_line(f"Not tested: {said or 'nothing that was asked for'}.")
