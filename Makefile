@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The processor build of torch is enough and much smaller; where pip finds only the one for GPUs, that one works too.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# A file of tests on each core, and four at most: a test may hold a gigabyte.
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
+# Whoever is idle takes tests from the others. Four processes at most: a test may hold a gigabyte.
+PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
 
 .PHONY: demo install test test-all lint page bench clean
 

@@ -1,6 +1,8 @@
 """What every test shares: few threads, an empty cache, and a little data."""
 
+import io
 import os
+from collections import Counter
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -11,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes, which share
 
 import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +28,31 @@ def digits():
 
     data = load_digits()
     return (data.images * 255 / 16).round().astype(np.uint8)[:, None], data.target
+
+
+@pytest.fixture(scope="module")
+def undrawn():
+    """Runs compose their figures and write a dot for each: drawing takes most of the time of a small run."""
+    from narrows.disk.files import write_bytes
+    from narrows.report import pictures
+
+    file = io.BytesIO()
+    Image.new("L", (1, 1)).save(file, "png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "save", lambda figure, path: write_bytes(path, file.getvalue()))
+        yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """Say last what this machine could not test, and why."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # one of several processes
+        return
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in reporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    said = "; ".join(f"{reason} ({count})" for reason, count in sorted(reasons.items()))
+    reporter.write_line(f"Not tested: {said or 'nothing that was asked for'}.")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import narrows
-from narrows import deep, explorer, pipeline, report
+from narrows import deep, pipeline, report
 from narrows.disk.files import read_arrays
 from narrows.explorer import page
 from narrows.recipes import recipe as recipes
@@ -70,9 +70,9 @@ def test_a_run_is_explored_as_before(name, tmp_path, monkeypatch):
     monkeypatch.chdir(MADE)
     shutil.copytree(MADE / name, tmp_path / name)
     run = narrows.Run(tmp_path / name)
-    before = page.read(tmp_path / name / explorer.NAME)
-    explorer.write(run, narrows.open("images.npz"))
-    after = page.read(tmp_path / name / explorer.NAME)
+    before = page.read(tmp_path / name / page.NAME)
+    page.write(run, narrows.open("images.npz"))
+    after = page.read(tmp_path / name / page.NAME)
     assert after == before
 
 

@@ -27,6 +27,8 @@ from narrows.steps.project import Project
 from narrows.work import stages
 from narrows.work.interrupt import Interrupt
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ("train.epochs=2", "train.batch_size=128", "projection.name=pca", "data.limit=400")
 WANTED = [
     "data/images",

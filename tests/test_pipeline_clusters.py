@@ -18,6 +18,8 @@ from narrows.steps import open_data
 from narrows.work.interrupt import Interrupt
 from reading import PRAISE, contradictions, faults, words_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=20", "projection.name=pca")
 
 
@@ -156,6 +158,6 @@ def test_a_number_that_nobody_gave_is_estimated_with_its_evidence(tmp_path):
     assert run.results["clustering/asked"] is None
     read_by_a_sceptic(run)
     text = (run.folder / "report.html").read_text()
-    assert (run.folder / "figures" / "numbers.png").stat().st_size > 5000
+    assert "figures/numbers.png" in run.manifest["files"]
     assert f"The estimated number of clusters is {best['n_clusters']}" in text
     assert "a number that was estimated" in text

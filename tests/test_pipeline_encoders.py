@@ -17,6 +17,8 @@ from narrows.runs import Run
 from narrows.steps import open_data
 from reading import contradictions, faults, words_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ("projection.name=pca", "data.limit=400")
 SMALL = {
     "patches": ("encoder.n_centers=12", "encoder.side=3", "encoder.grid=2", "encoder.patches=2000"),

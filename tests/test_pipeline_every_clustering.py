@@ -17,6 +17,8 @@ from narrows.steps.encode import Encode
 from narrows.work.interrupt import Interrupt
 from reading import contradictions, faults, words_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 NAMES = methods.names()
 
 

@@ -19,6 +19,8 @@ from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from resealing import reseal
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ("train.epochs=1", "projection.name=pca", "data.limit=200", "net.code_size=4")
 
 

@@ -1,7 +1,9 @@
 """The README keeps its word: its links lead somewhere and its commands run, in their order."""
 
+import contextlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from commands import narrows
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -21,11 +25,11 @@ COMMANDS = [
 PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
+@pytest.fixture
+def place(tmp_path):
     """A folder as a reader may have it: with photos/ and points in it, and narrows on the path."""
-    folder = tmp_path_factory.mktemp("reader")
-    (folder / "photos").mkdir()
+    folder = tmp_path / "reader"
+    (folder / "photos").mkdir(parents=True)
     rng = np.random.default_rng(0)
     for i in range(48):
         pixels = np.kron(rng.integers(0, 255, (4, 4, 3)), np.ones((9, 9, 1))).astype(np.uint8)
@@ -48,26 +52,55 @@ def test_there_are_commands_to_run():
     assert {"make demo", "make test", "narrows run digits"} <= set(COMMANDS)
 
 
+def test_the_demo_is_the_first_run_that_the_readme_shows():
+    *_, last = subprocess.run(
+        ["make", "--dry-run", "demo"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    name, *arguments = shlex.split(last)
+    assert name.endswith("/bin/narrows")
+    assert arguments == ["run", "digits", "--out", "runs/demo", "--overwrite"]
+
+
 # The explorer serves until it is ended: tests/cli does both. Later commands read what earlier ones wrote.
-@pytest.mark.parametrize(
-    "command", [c for c in COMMANDS if "mnist" not in c and "explore" not in c and c != "make test"]
-)
-def test_the_quick_commands_run(command, place):
-    run(command, ROOT if command.startswith("make") else place)
+RUN_HERE = [c for c in COMMANDS if "mnist" not in c and "explore" not in c and c != "make test"]
+
+
+@pytest.mark.slow
+def test_the_commands_run_as_they_stand(place):
+    for command in RUN_HERE:
+        run(command, ROOT if command.startswith("make") else place)
+
+
+def test_the_quick_commands_run_on_few_rows(place):
+    for command in RUN_HERE:
+        program, *arguments = shlex.split(command)
+        if program == "narrows" and not any(long in command for long in ("clusters --data", "patches", "polygons")):
+            if arguments[0] == "run":
+                arguments += ["--set", "data.limit=300"]
+                arguments += [] if "train.epochs" in command else ["--set", "train.epochs=2"]
+            narrows(*arguments, cwd=place)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("NARROWS_DATA"), reason="would download MNIST")
-def test_the_long_commands_run(place):
+def test_the_commands_on_large_data_run(place):
     for command in COMMANDS:
         if "mnist" in command:
             run(command, place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", PYTHON)
-def test_the_python_runs(code, place):
+def test_the_python_runs_as_it_stands(code, place):
     done = subprocess.run([sys.executable, "-c", code], cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# Of the whole digits, but for the clustering, which takes longest.
+@pytest.mark.parametrize("code", [code for code in PYTHON if "layouts=1" not in code])
+def test_the_quick_python_runs(code, place):
+    with contextlib.chdir(place):
+        exec(code, {"__name__": "readme"})  # noqa: S102 (the README is ours)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The command line as a person meets it: exit codes, messages, files."""
 
 import contextlib
-import io
 import json
 import os
 import shutil
@@ -16,32 +15,19 @@ import pytest
 import tifffile
 from PIL import Image
 
+from commands import narrows
 from narrows import __version__ as version
-from narrows.cli import main, printable
+from narrows.cli import printable
 from narrows.cli.run import folder_name
 from narrows.recipes.recipe import builtin, read
 from narrows.studies import study as studies
 from narrows.studies.worked import about, pages
 from resealing import reseal
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 COMMAND = [sys.executable, "-c", "from narrows.cli import main; main()"]
 QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "data.limit=300"]
-
-
-def narrows(*arguments, cwd=".", code=0, notes=False):
-    """Run the command line in this process, which spares the imports, and return what it printed, or its ``notes``."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        before, sys.argv = sys.argv, ["narrows", *map(str, arguments)]
-        try:
-            main()
-            found = 0
-        except SystemExit as stop:
-            found = stop.code or 0
-        finally:
-            sys.argv = before
-    assert found == code, err.getvalue()
-    return out.getvalue() if code == 0 and not notes else err.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -447,7 +433,7 @@ def test_a_folder_of_photos_with_corrupt_files_runs_to_the_end_and_names_them(tm
     assert "bad-0.jpg" in error
 
 
-LONGER = ["run", "digits", "--set", "train.epochs=60", "--set", "train.checkpoint_steps=2", *QUICK[2:]]
+LONGER = ["run", "digits", "--set", "train.epochs=20", "--set", "train.checkpoint_steps=2", *QUICK[2:]]
 
 
 @pytest.fixture(scope="module")

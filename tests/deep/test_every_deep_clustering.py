@@ -1,5 +1,7 @@
 """Whatever stands in the folder keeps the contract."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -36,8 +38,23 @@ def blobs(sizes=(120, 70, 40), seed=0):
 
 @pytest.fixture(scope="module", params=NAMES)
 def fitted(request):
+    """A method, fitted with a seed that is not its default."""
     values, labels = blobs()
-    return request.param, make(request.param).fit(values), values, labels
+    return request.param, make(request.param, seed=3).fit(values), values, labels
+
+
+@pytest.fixture(scope="module")
+def staged(fitted, tmp_path_factory):
+    """The same, fitted once more, in a folder."""
+    name, _, values, _ = fitted
+    folder = tmp_path_factory.mktemp("stages")
+    return folder, make(name, seed=3).fit(values, Stages(folder))
+
+
+@pytest.fixture
+def folder(staged, tmp_path):
+    """A copy of that folder."""
+    return shutil.copytree(staged[0], tmp_path / "stages")
 
 
 def test_finds_groups_and_numbers_them_by_size(fitted):
@@ -82,9 +99,9 @@ def test_saved_and_loaded_it_answers_bit_for_bit(fitted, tmp_path):
         methods.get(name).load(tmp_path)
 
 
-def test_the_seed_decides_every_bit(fitted):
-    name, clusterer, values, _ = fitted
-    assert np.array_equal(make(name).fit(values).assign(values), clusterer.assign(values))
+def test_the_seed_decides_every_bit_with_a_folder_and_without(fitted, staged):
+    _, clusterer, values, _ = fitted
+    assert np.array_equal(staged[1].assign(values), clusterer.assign(values))
 
 
 def test_stopped_again_and_again_it_ends_with_the_same_bits(fitted, tmp_path):
@@ -99,7 +116,7 @@ def test_stopped_again_and_again_it_ends_with_the_same_bits(fitted, tmp_path):
             return 15 if steps > 40 else 0
 
         try:
-            again = make(name).fit(values, Stages(tmp_path, stop=stop))
+            again = make(name, seed=3).fit(values, Stages(tmp_path, stop=stop))
             break
         except Interrupted:
             stopped += [path.parent.name for path in tmp_path.glob("*/checkpoints")]
@@ -111,31 +128,23 @@ def test_stopped_again_and_again_it_ends_with_the_same_bits(fitted, tmp_path):
     assert not list(tmp_path.glob("*/checkpoints"))
 
 
-def test_killed_between_two_writes_it_goes_on(fitted, tmp_path):
+def test_killed_between_two_writes_it_goes_on(fitted, folder):
     name, clusterer, values, _ = fitted
-    make(name).fit(values, Stages(tmp_path))
-    for written in sorted(tmp_path.glob("*/hashes.json")):
+    for written in sorted(folder.glob("*/hashes.json")):
         written.unlink()  # the model is there, and nothing says whether it is whole
-        again = make(name).fit(values, Stages(tmp_path))
+        again = make(name, seed=3).fit(values, Stages(folder))
         assert np.array_equal(again.assign(values), clusterer.assign(values))
 
 
-def test_a_folder_serves_one_clustering_only(fitted, tmp_path):
+def test_a_folder_serves_one_clustering_only(fitted, folder):
     name, _, values, _ = fitted
-    make(name).fit(values, Stages(tmp_path))
-    for other, rows in ((make(name, n_clusters=4), values), (make(name, seed=1), values), (make(name), values * 2)):
+    own = make(name, seed=3)
+    for other, rows in ((make(name, n_clusters=4, seed=3), values), (make(name), values), (own, values * 2)):
         with pytest.raises(RunFolderError, match="the same work"):
-            other.fit(rows, Stages(tmp_path))
+            other.fit(rows, Stages(folder))
     another = "imsat" if name != "imsat" else "dec"
     with pytest.raises(RunFolderError, match="method"):
-        make(another).fit(values, Stages(tmp_path))
-
-
-@every_method
-def test_the_seed_is_the_clusterers_own_with_a_folder_and_without(name, tmp_path):
-    values, _ = blobs((40, 20, 20))
-    with_folder = make(name, seed=3).fit(values, Stages(tmp_path)).assign(values)
-    assert np.array_equal(with_folder, make(name, seed=3).fit(values).assign(values))
+        make(another, seed=3).fit(values, Stages(folder))
 
 
 @every_method

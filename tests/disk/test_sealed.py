@@ -28,6 +28,8 @@ from narrows.report import build
 from narrows.runs import Run
 from narrows.runs.making import making
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROWS = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
 NAMES = np.array(["cat", "dog"])[np.arange(60) % 2]
 

@@ -28,10 +28,10 @@ UNFITTED = narrows.Autoencoder(3, epochs=2, random_state=0)
 @parametrize_with_checks(
     [
         narrows.LinearProbe(
-            narrows.Autoencoder(epochs=20, batch_size=16, random_state=0),
-            epochs=40,
-            lr=3e-2,
-            batch_size=16,
+            narrows.Autoencoder(epochs=4, batch_size=32, lr=1e-2, random_state=0),
+            epochs=10,
+            lr=0.1,
+            batch_size=32,
             random_state=0,
         )
     ]

@@ -13,6 +13,8 @@ from narrows.report.findings import find
 from narrows.report.verdict import signal_lines, verdict
 from reading import contradictions, faults, words_of
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ("train.batch_size=16", "projection.name=pca", "clustering.n_clusters=3")
 
 

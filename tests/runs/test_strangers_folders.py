@@ -25,6 +25,8 @@ from narrows.explorer import server
 from narrows.recipes import recipe as recipes
 from resealing import reseal
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROWS = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
 LONGEST = 60  # seconds after which a verb hangs
 HUGE = 1 << 40

@@ -26,6 +26,8 @@ from narrows.studies import study as studies
 from narrows.work import stages
 from narrows.work.stages import Stages
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = ("train.epochs=1", "train.batch_size=128", "projection.name=pca", "data.limit=200", "clustering.n_clusters=3")
 FORMER = Path(__file__).parents[1] / "former" / "made"
 

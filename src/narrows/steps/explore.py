@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from narrows import explorer
+from narrows.explorer import page
 from narrows.steps import Job, Results, Step
 
 __all__ = ["Explore"]
@@ -12,11 +12,11 @@ class Explore(Step):
     """Write the explorer's page."""
 
     after = ("draw", "judge")
-    files = (explorer.NAME,)
+    files = (page.NAME,)
     seconds = (0.3, 4e-4)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
         with job.progress.task("explorer"):
-            explorer.write(job.run, job.data)
+            page.write(job.run, job.data)
         return {}
