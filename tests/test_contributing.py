@@ -49,6 +49,7 @@ def test_the_examples_work_together_from_the_command_line(copy):
     assert results["reconstruction/explained" if "reconstruction/explained" in results else "reconstruction/psnr"] > 0
 
 
+@pytest.mark.slow
 def test_a_clustering_that_trains_is_a_run_and_an_estimator_as_it_is(copy):
     folder, _ = copy
     asked = [
@@ -93,6 +94,7 @@ def test_a_run_encodes_by_the_encoder_that_was_added_and_so_do_new_data(copy):
     assert (folder / "codes.npy").read_bytes() == (folder / "coded" / "codes.npy").read_bytes()
 
 
+@pytest.mark.slow
 def test_the_registry_wide_tests_take_the_examples_up(copy):
     folder, _ = copy
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))

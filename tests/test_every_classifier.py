@@ -10,7 +10,7 @@ from narrows.errors import RecipeError
 from narrows.training.loop import train
 from narrows.training.settings import Settings
 
-SHAPES = [(1, 28, 28), (3, 17, 12), (20,), (2,)]
+SHAPES = [(1, 12, 12), (1, 28, 28), (3, 17, 12), (20,), (2,)]
 OBJECTIVE = {"name": "classification"}
 
 

@@ -20,7 +20,7 @@ from reading import PRAISE, contradictions, faults, words_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=20", "projection.name=pca")
+QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=8", "projection.name=pca")
 
 
 def quick(*overrides):
@@ -34,7 +34,7 @@ def run(tmp_path_factory):
 
 def test_its_clusters_are_those_of_the_clustering_and_the_codes_tell_them(run):
     values = open_data(quick().data, quick().seed).values
-    alone = Agreement(10, 0, layouts=1, passes=2, epochs=20).fit(values)
+    alone = Agreement(10, 0, layouts=1, passes=2, epochs=8).fit(values)
     clusters = np.load(run.folder / "clusters.npy")
     assert np.array_equal(clusters, alone.labels_)
     codes = np.load(run.folder / "codes.npy")
@@ -117,7 +117,7 @@ def test_the_number_of_clusters_was_set_where_so_many_came_out(tmp_path):
     assert f"{run.results['clustering/n_clusters']} clusters (10 were asked for)" in read_by_a_sceptic(run)
 
 
-@pytest.mark.parametrize("step", [3, 30])
+@pytest.mark.parametrize("step", [3, pytest.param(30, marks=pytest.mark.slow)])
 def test_stopped_and_resumed_it_ends_with_the_same_bits(run, tmp_path, step):
     class StopAt(Interrupt):
         calls = 0

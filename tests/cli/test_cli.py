@@ -443,7 +443,14 @@ def unbroken(tmp_path_factory):
     return (folder / "r" / "codes.npy").read_bytes()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, -9, marks=pytest.mark.slow),
+    ],
+)
 def test_stopped_in_mid_epoch_and_resumed_it_gives_the_same_bits(unbroken, tmp_path, number, code):
     process = subprocess.Popen([*COMMAND, *LONGER, "--out", "r"], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     wait_for(tmp_path / "r" / "checkpoints" / "previous.safetensors")

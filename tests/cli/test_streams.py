@@ -48,8 +48,11 @@ def gone():
     "streams",
     [
         lambda: {"stdout": gone(), "stderr": gone()},
-        lambda: {"stdout": os.open("/dev/full", os.O_WRONLY), "stderr": os.open("/dev/full", os.O_WRONLY)},
-        lambda: {"preexec_fn": lambda: [os.close(1), os.close(2)]},
+        pytest.param(
+            lambda: {"stdout": os.open("/dev/full", os.O_WRONLY), "stderr": os.open("/dev/full", os.O_WRONLY)},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(lambda: {"preexec_fn": lambda: [os.close(1), os.close(2)]}, marks=pytest.mark.slow),
     ],
     ids=["nobody reads", "the disk is full", "closed"],
 )

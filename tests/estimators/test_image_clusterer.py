@@ -19,6 +19,7 @@ def test_scikit_learns_common_checks(estimator, check):
 
 
 KINDS = [0, 4, 6]
+QUICK = {"layouts": 1, "options": {"epochs": 60, "passes": 2}, "random_state": 0}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def fitted(three_kinds, folder):
     images, labels, *_ = three_kinds
-    return narrows.ImageClusterer(3, layouts=1, random_state=0, folder=folder).fit(images), images, labels
+    return narrows.ImageClusterer(3, **QUICK, folder=folder).fit(images), images, labels
 
 
 def test_kinds_of_images_are_told_apart_and_new_ones_recognised(fitted, three_kinds):
@@ -108,7 +109,7 @@ def test_labels_are_never_looked_at_and_a_folder_changes_nothing(fitted):
     object.__setattr__(secret, "labels", np.zeros(300, np.int64))
     with pytest.raises(AssertionError, match="touched"):
         _ = secret.labels
-    again = narrows.ImageClusterer(3, layouts=1, random_state=0).fit(secret)
+    again = narrows.ImageClusterer(3, **QUICK).fit(secret)
     assert np.array_equal(again.labels_, clusterer.labels_)
     assert np.array_equal(again.predict_proba(images), clusterer.predict_proba(images))
 
@@ -124,10 +125,10 @@ def test_every_form_of_the_same_images_gives_the_same_clusters(fitted):
 
 def test_a_folder_takes_the_same_call_up_again(fitted, folder):
     clusterer, images, _ = fitted
-    again = narrows.ImageClusterer(3, layouts=1, random_state=0, folder=folder).fit(images)
+    again = narrows.ImageClusterer(3, **QUICK, folder=folder).fit(images)
     assert np.array_equal(again.predict_proba(images), clusterer.predict_proba(images))
     with pytest.raises(RunFolderError, match="the same work"):
-        narrows.ImageClusterer(4, layouts=1, random_state=0, folder=folder).fit(images)
+        narrows.ImageClusterer(4, **QUICK, folder=folder).fit(images)
 
 
 def test_a_folder_needs_a_seed(fitted, tmp_path):
