@@ -150,9 +150,9 @@ def test_weights_of_three_channels_are_colours():
 @pytest.mark.parametrize(
     ("net", "shape", "match"),
     [
-        (nn.Linear(8, 2), (8,), "must be that of images"),
+        (nn.Linear(8, 2), (8,), "the shape of an image"),
         (nn.ReLU(), (1, 8, 8), "convolution or a linear layer"),
-        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8), "first layer that sees images"),
+        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8), "first layer that takes images"),
     ],
 )
 def test_first_layers_that_do_not_see_images_are_refused(net, shape, match):
@@ -169,7 +169,7 @@ def test_maps_of_two_networks_stand_below_each_other_for_each_image(images):
     drawn = page(figure)
     assert (drawn == RED).all(axis=2).any()
     assert (drawn == BLUE).all(axis=2).any()
-    with pytest.raises(InputError, match="one shape"):
+    with pytest.raises(InputError, match="the same shape"):
         compare_feature_maps({"a": one, "b": nn.Sequential(nn.Conv2d(1, 3, 3))}, images)
     with pytest.raises(InputError, match="at least one"):
         compare_feature_maps({}, images)

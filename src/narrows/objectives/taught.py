@@ -24,7 +24,7 @@ class Taught(Objective):
     ----------
     net : the network
     n_clusters : M
-    views : random changes that leave the cluster as it is, such as ``["affine:1"]``; none by default
+    views : random changes that do not change the cluster, such as ``["affine:1"]``; none by default
     smoothing : share of the target spread evenly over all clusters (Szegedy et al. 2016), in training only
     """
 
