@@ -113,8 +113,7 @@ def class_names(names: Sequence[str] | None, count: int) -> list[str]:
 
 
 def ink_on(colour: Array) -> str:
-    """Return a colour for text that can be read on ``colour``, RGB or RGBA in [0, 1]: our ink, or white on dark
-    colours.
+    """Return a colour for text that can be read on ``colour``, RGB or RGBA in [0, 1]: dark ink or white.
 
     It is the one with the higher contrast ratio (WCAG 2.2). A translucent colour is taken to lie on white.
     """

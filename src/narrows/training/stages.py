@@ -62,8 +62,7 @@ class Stages(stages.Stages):
         rows: Array | None = None,
         valid: Array | None = None,
     ) -> Model:
-        """Train ``model`` on ``values`` (N, ...), or only on their ``rows``; if this is done, return the earlier
-        result.
+        """Train ``model`` on ``values`` (N, ...), or on some ``rows`` of them, unless that is done; return the result.
 
         If there are rows ``valid``, the epoch to keep is chosen on them.
         """
