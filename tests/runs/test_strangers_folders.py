@@ -28,7 +28,7 @@ from resealing import reseal
 ROWS = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
 LONGEST = 60  # seconds after which a verb hangs
 HUGE = 1 << 40
-OTHERWISE = ("sha256 is not in", "must have", "a quick look", "study it was started with")
+OTHERWISE = ("sha256 is not in", "must have", "a quick look", "continue the study")
 SKIPPED = {".lock", ".edits.lock"}  # which nobody reads
 
 

@@ -1,7 +1,7 @@
-"""The studies' wing: runs beside the figures of others, one TOML file each, and all that only studies need.
+"""The studies' wing: runs compared with published figures, one TOML file each, and all code that only studies need.
 
-A file imports only from files above it in this list, and from the house outside; of the house only ``cli/`` imports
-from the wing. Registries of the house list the wing's networks and classifiers by name.
+A file imports only from files above it in this list and from the house; of the house, only ``cli/`` imports from the
+wing. The house's registries list the wing's networks and classifiers by name.
 
 ===================  ===================================================================================================
 ``nets/``            networks that one study is about

@@ -32,7 +32,7 @@ CAPTIONS = {
     "feature-maps": "Images, and what each filter of the first layer answers at each place.",
     "outliers": "The rows whose codes have the farthest neighbours.",
     "duplicates": "Groups of images that show the same.",
-}  # a run's other pictures, such as those of single clusters, are in its own report
+}  # other pictures, such as those of single clusters, are only in the run's report
 
 
 def autoencoder(
@@ -47,20 +47,21 @@ def autoencoder(
     """Do the main job (see ``narrows.pipeline``) in ``work.folder``/run, with the run's seed.
 
     A run of the study that names this one in ``after`` finds the run folder as ``work.earlier() / "run"``: ``run_of``
-    opens it, ``data_of`` its data, and ``split_of`` says how its rows are divided. What a study does not need is made
-    cheap by the recipe: ``projection.name=pca`` spares the map of 70,000 codes.
+    opens it, ``data_of`` opens its data, and ``split_of`` returns the division of its rows. Let the recipe make cheap
+    what a study does not need: ``projection.name=pca`` avoids a costly map of 70,000 codes.
 
     Parameters
     ----------
     recipe : one that ships with narrows, or a TOML file
-    source : the data, where they are not the recipe's
-    set : overrides of it, such as ``"train.epochs=5"``
-    settings : overrides of it as sections, such as {"train": {"lr": 0.1}}: what a sweep over "settings.train.lr" sets
-    pictures : those of the run to keep with the study, by their names without .png; all that have a caption by default
+    source : the data, if not the recipe's
+    set : overrides of the recipe, such as ``"train.epochs=5"``
+    settings : overrides of the recipe as sections, such as {"train": {"lr": 0.1}}, which a sweep over
+        "settings.train.lr" sets
+    pictures : names without .png of the run's pictures to keep with the study; by default all that have a caption
 
     Returns
     -------
-    results : all numbers of the run, and "net/encoder_parameters" and "net/decoder_parameters"
+    results : all numbers of the run, "net/encoder_parameters" and "net/decoder_parameters"
     """
     wanted = list(CAPTIONS) if pictures is None else list(pictures)
     for name in wanted:
@@ -87,23 +88,23 @@ def autoencoder(
 
 
 def run_of(work: Work) -> Run:
-    """Return the run of this job that ``work`` goes on from."""
+    """Return the run of this job that ``work`` continues from."""
     return Run(work.earlier() / "run")
 
 
 def data_of(work: Work, run: Run) -> Dataset:
-    """Return the data that a run of this job was made on: row i is row i of its codes.npy."""
+    """Return the data of a run of this job; row i is row i of its codes.npy."""
     return _open(work, recipe_of(run))
 
 
 def split_of(run: Run, data: Dataset) -> Split:
-    """Return which of the rows of ``data_of`` a run trained, validated and measured on."""
+    """Return which rows of ``data_of`` a run used for training, validation and measurement."""
     recipe = recipe_of(run)
     return split(data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
 
 
 def recipe_of(run: Run) -> Recipe:
-    """Return the recipe of a run, every default written out."""
+    """Return the recipe of a run, with all defaults."""
     return load(run.folder / "recipe.toml")
 
 

@@ -1,4 +1,4 @@
-"""Cluster the training codes of an autoencoder, name the clusters in three ways, and draw from three code laws."""
+"""Cluster the training codes of an autoencoder, match clusters to classes in three ways, and sample three code laws."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ def code_clusters(
     shown: Literal["optimal", "greedy", "majority"] = "optimal",
     samples: int = 9,
 ) -> Results:
-    """Go on from a run of the job "autoencoder": k-means on the codes of its training rows, and new images.
+    """Continue from a run of the job "autoencoder": k-means on the codes of its training rows, and new images.
 
     Parameters
     ----------
-    n_clusters, n_init, max_iter : of k-means, seeded by k-means++
-    shown : the assignment of clusters to classes that the picture marks; the map and the accuracy are given for all
+    n_clusters, n_init, max_iter : settings of k-means, which is initialised by k-means++
+    shown : the assignment of clusters to classes that is marked in the picture; matches and accuracies are given for
+        all
     samples : images drawn from each law of codes: N(0, I), a Gaussian fitted to the training codes, and a mixture
 
     Returns
@@ -47,7 +48,7 @@ def code_clusters(
     run = run_of(work)
     data = data_of(work, run)
     if data.labels is None:
-        raise DataError("data", "must have labels for clusters to be named by")
+        raise DataError("data", "must have labels to match clusters to")
     rows = split_of(run, data).train
     codes, labels = run.array("codes")[rows], data.labels[rows]
     clusters = KMeans(n_clusters, work.seed, n_init=n_init, max_iter=max_iter).fit(codes).labels_
@@ -74,7 +75,7 @@ def code_clusters(
 
 
 def _samples(work: Work, run: Run, codes: Array, n: int) -> Results:
-    """Draw new images from each law of codes, and say how far the codes are from N(0, I)."""
+    """Draw new images from each law of codes, and report how far the codes are from N(0, I)."""
     model = run.model()
     laws = {
         "N(0, I)": coding.normal_codes(n, model.code_size, work.seed),
