@@ -85,7 +85,7 @@ def posted(path: Path) -> tuple[Array, Array]:
 
 
 def printed(folder: Path) -> tuple[Array, Array]:
-    """Return capitals (N, 1, 32, 32) uint8 of every font that has all of them, each filling its square, and which."""
+    """Return capitals (N, 1, 32, 32) uint8, drawn from every font with all of them, and their numbers (N,)."""
     families: dict[Path, list[Path]] = {}
     for path in sorted(folder.rglob("*.[to]tf")):
         families.setdefault(path.parent, []).append(path)

@@ -1,4 +1,4 @@
-"""The README keeps its word: its links lead somewhere and its commands run, in their order."""
+"""The README is true: its links lead somewhere and its commands run, in their order."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder as a reader may have it: with photos/ and points in it, and narrows on the path."""
+    """A folder like a reader's, with photos/ and points in it, and narrows on the path."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "photos").mkdir()
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: exit codes, messages, files."""
+"""The command line as a person uses it: exit codes, messages, files."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ QUICK = ["--set", "train.epochs=2", "--set", "projection.name=pca", "--set", "da
 
 
 def narrows(*arguments, cwd=".", code=0, notes=False):
-    """Run the command line in this process, which spares the imports, and return what it printed, or its ``notes``."""
+    """Run the command line in this process, which saves the imports, and return its output, or its ``notes``."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         before, sys.argv = sys.argv, ["narrows", *map(str, arguments)]

@@ -23,7 +23,7 @@ def page(figure):
 
 
 def texts(figure):
-    """What is written on the page, without the bar that explains the colours."""
+    """The text on the page, without that of the bar that explains the colours."""
     written = [text.get_text() for text in figure.axes[0].texts]
     assert written[-2] == "−"
     assert written[-1].startswith("+")
@@ -37,7 +37,7 @@ def images():
 
 
 def identity(channels, sign=1.0):
-    """A convolution whose first filter gives the image back, and whose others give 0."""
+    """A convolution whose first filter returns the image, and whose others return 0."""
     layer = nn.Conv2d(1, channels, 3, padding=1, bias=False)
     nn.init.zeros_(layer.weight)
     with torch.no_grad():

@@ -145,7 +145,7 @@ bar = 0.0
 
 
 def beside(tmp_path, run, against, change=("", ""), **options):
-    """The lines of a figure of one run, or sweep, against another."""
+    """The lines of a figure that compares one run or sweep with another."""
     file = tmp_path / "against.toml"
     file.write_text(STUDY.replace(*change) + AGAINST.format(run=run, against=against))
     found = studies.run(studies.load(file), tmp_path / "out", **options)

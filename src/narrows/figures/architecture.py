@@ -295,7 +295,7 @@ def _sides(value: Any, module: nn.Module, *, same: bool = False) -> str:
 
 
 def _first_of_decoder(stages: list[Stage], input_shape: Shape) -> int:
-    """Return the index of the decoder's first stage; the number of stages where there is no decoder."""
+    """Return the index of the decoder's first stage; the number of stages if there is no decoder."""
     for i, stage in enumerate(stages):
         if _in_decoder(stage.name):
             return i

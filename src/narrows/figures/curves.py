@@ -33,7 +33,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *,
     InputError : there are no epochs
     """
     if not history:
-        raise InputError("history", "must hold at least one epoch", value="none")
+        raise InputError("history", "must contain at least one epoch", value="none")
     epochs = column(history, "epoch")
     names = {name for row in history for name in row}
     terms = sorted(n for n in names if n.startswith("train/") and n != "train/loss")

@@ -16,8 +16,8 @@ from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
 from narrows.figures.style import MUTED, breadth
 from narrows.wording import out_of
 
-MAPS = 12  # of one image: what a row holds
-FILTERS = 64  # what a page holds
+MAPS = 12  # the most in a row, all of one image
+FILTERS = 64  # the most on a page
 ROW_DOTS = 1800  # greatest width of a row in device pixels, two to a CSS pixel
 COLUMNS = 14  # filters in a line
 BAR = 14  # height of the bar of colours

@@ -21,7 +21,7 @@ LETTER = 9.0  # its average width per letter
 IN_LINE = 6  # images of a group
 MORE = 180  # the room for "and 9,999 more"
 GALLERY = 400  # the most tiles on a page that a person can look through
-PAGE_DOTS = 1 << 23  # of all tiles on a page: drawing takes over a hundred bytes for each
+PAGE_DOTS = 1 << 23  # the most on a page in all: drawing takes over a hundred bytes for each
 FRAME = round(255 * 0.85)  # a hairline, so that white pictures have an edge on white paper
 
 

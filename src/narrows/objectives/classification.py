@@ -62,7 +62,7 @@ class Classification(Objective):
     def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"cross_entropy" or "squared_error": (N,), "accuracy": (N,)}."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'classification' needs labels, and there are none")
+            raise RecipeError("objective.name", "'classification' needs labels, but none were given")
         logits = net(self.corrupt(batch.x, generator)).float()  # (N, C)
         soft = batch.y.ndim == 2
         accuracy = (logits.argmax(1) == (batch.y.argmax(1) if soft else batch.y)).float()

@@ -51,7 +51,7 @@ class IMSAT(Objective):
     def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is the same for the whole batch."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'imsat' needs distances to neighbours, and there are none")
+            raise RecipeError("objective.name", "'imsat' needs distances to neighbours, but none were given")
         logits = net(batch.x)  # (N, M)
         log = logits.log_softmax(1)
         shares = log.exp().mean(0)  # (M,)

@@ -54,7 +54,7 @@ class StudentT(Objective):
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"divergence": (N,)}, and "reconstruction" if it has a weight."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'student-t' needs targets, and there are none")
+            raise RecipeError("objective.name", "'student-t' needs targets, but none were given")
         codes = net.encode(batch.x)
         q = self.assign(codes)
         divergence = (batch.y * (batch.y.clamp(min=1e-12).log() - q.clamp(min=1e-12).log())).sum(1)  # (N,)

@@ -8,7 +8,7 @@ wing. The house's registries list the wing's networks and classifiers by name.
 ``classifiers/``     classifiers that one study is about
 ``evaluation/``      arrays -> numbers: how well classes are told apart, how good new samples are
 ``figures/``         arrays -> matplotlib figures of learning, centres, embeddings and regions
-``reference/``       a network written by hand in NumPy, to read beside a textbook; tests hold torch against it
+``reference/``       a network written by hand in NumPy, to read beside a textbook; tests compare torch with it
 ``worked/``          one file per page of arithmetic: functions that compute, and the text around their numbers
 ``polygons.py``      threshold networks for convex polygons, their data, and the same network trained
 ``jobs/``            one file per kind of run that a study can ask for: plain arguments -> numbers, pictures, tables

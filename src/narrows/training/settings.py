@@ -120,7 +120,7 @@ class Settings:
         if self.patience and not count:
             raise RecipeError(
                 "train.patience",
-                "needs validation rows, and there are none",
+                "needs validation rows, but there are none",
                 value=self.patience,
                 remedy="Hold some out (data.valid above 0 with at least 20 rows; valid in Python), or leave it out.",
             )

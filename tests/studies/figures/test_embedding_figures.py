@@ -1,4 +1,4 @@
-"""The pictures of embeddings hold what they are given."""
+"""The pictures of embeddings contain the values they are given."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The jobs of the classifier and autoencoder studies, on the digits that need no download."""
+"""The jobs of the classifier and autoencoder studies, on digits that need no download."""
 
 import numpy as np
 import pytest

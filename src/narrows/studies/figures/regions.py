@@ -106,7 +106,7 @@ def regions(
     InputError : no predictors, or any error of ``region``
     """
     if not predictors:
-        raise InputError("predictors", "must hold at least one", value="none")
+        raise InputError("predictors", "must contain at least one predictor", value="none")
     across = min(columns, len(predictors))
     down = -(-len(predictors) // across)
     side = 250 if across > 1 else 380  # in CSS pixels
@@ -141,7 +141,7 @@ def probabilities(
     InputError : no predictors, or predictions that have another shape or are not probabilities
     """
     if not predictors:
-        raise InputError("predictors", "must hold at least one", value="none")
+        raise InputError("predictors", "must contain at least one predictor", value="none")
     left, right, bottom, top = box
     x, y = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # (R R, 2)
@@ -175,7 +175,7 @@ def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes |
     InputError : no trainings, a training without epochs, or shares outside 0 to 1
     """
     if not shares:
-        raise InputError("shares", "must hold at least one training", value="none")
+        raise InputError("shares", "must contain at least one training", value="none")
     with style():
         figure, ax = new_axes(ax, 560, 260)
         for i, (title, values) in enumerate(shares.items()):
@@ -211,7 +211,7 @@ def half_planes(
     InputError : nothing to draw, or shapes that are not half-planes
     """
     if not layers:
-        raise InputError("layers", "must hold at least one set", value="none")
+        raise InputError("layers", "must contain at least one set", value="none")
     left, right, bottom, top = box
     across = min(columns, len(layers))
     down = -(-len(layers) // across)
@@ -251,7 +251,7 @@ def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure
     InputError : nothing to draw, or values that are not finite
     """
     if not arguments:
-        raise InputError("arguments", "must hold at least one set", value="none")
+        raise InputError("arguments", "must contain at least one set", value="none")
     sets = {title: np.abs(np.asarray(values, np.float64)).ravel() for title, values in arguments.items()}
     for title, sizes in sets.items():
         if not len(sizes) or not np.isfinite(sizes).all():
@@ -291,7 +291,7 @@ def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax
     InputError : nothing to draw
     """
     if not points:
-        raise InputError("points", "must hold at least one set", value="none")
+        raise InputError("points", "must contain at least one set", value="none")
     edges = np.linspace(0, 90, bins + 1)
     with style():
         figure, ax = new_axes(ax, 460, 260)

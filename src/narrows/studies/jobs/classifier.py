@@ -58,7 +58,7 @@ def classifier(
     found = labelled(work.open(source, **(data or {})))
     rows = split(found, valid=valid, seed=work.seed)
     if judge == "valid" and not len(rows.valid):
-        raise RecipeError("valid", "must hold out rows for judge = 'valid'", value=valid)
+        raise RecipeError("valid", "must hold out validation rows if judge is 'valid'", value=valid)
     model, history = learn(work, found, rows, net=net, objective=objective or {}, train=train or {})
     return measure(work, model, found, rows, history, keep=(train or {}).get("keep", "best"), judge=judge)
 
