@@ -252,7 +252,7 @@ class _Recording(nn.Module):
 
 
 def test_one_loop_brings_rows_to_where_network_and_scaling_are(monkeypatch):
-    """Record the device that rows are sent to: that of the scaling, which moves with the network."""
+    """Rows are sent to the device of the scaling, which moves with the network."""
     model = made("network")
     moved, real = [], torch.Tensor.to
     monkeypatch.setattr(torch.Tensor, "to", lambda x, *a, **k: moved.append(a) or real(x, *a, **k))

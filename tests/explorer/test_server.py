@@ -1,4 +1,4 @@
-"""Attacks that the server refuses: every reliability requirement on a server."""
+"""Attacks on the explorer's server, which refuses them: one or more for each of its requirements."""
 
 import asyncio
 import base64

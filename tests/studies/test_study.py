@@ -379,7 +379,7 @@ def test_what_did_not_change_keeps_its_figures_and_what_changed_does_not(countin
         "steeper[slope=5.0]": 1,
         "next": 2,
     }
-    with pytest.raises(RunFolderError, match="must contain finished runs"):
+    with pytest.raises(RunFolderError, match="needs finished runs"):
         keep(counting, None, tmp_path / "nothing" / "counting")
 
 

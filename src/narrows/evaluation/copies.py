@@ -4,7 +4,7 @@ Equal rows are found by a hash of their values. Mirrored, lightly cropped, resiz
 found by comparing whole pictures, in three steps that narrow down the pairs.
 
 1. Nearest neighbours by the lowest frequencies of each picture (discrete cosine transform, as in perceptual hashes),
-where mirroring only changes signs; exact, in blocks.
+   where mirroring only changes signs; exact, in blocks.
 2. The residual of each neighbour after one linear step of shifting and scaling (tangent distance).
 3. The residual after registration.
 

@@ -5,7 +5,7 @@ numbers, and exports are named by the server. Nothing is fetched from anywhere.
 
 - The ``Host`` of every request must be this machine, so that no other name can be made to point to it (DNS rebinding).
 - Everything under ``/api/`` requires the token, 256 random bits, in a header that forms and images cannot send.
-- Requests that change anything must contain JSON or an image and, if a browser sends the origin, have the same origin.
+- Requests that change anything must have JSON or an image as their type and, if a browser sends it, the same origin.
 - A body must state its length, have at most 20 MB and arrive in time. The number of requests that are worked on or wait
   at once is limited; those whose bodies are still arriving do not block others.
 - A client that does not ask in time, or does not read its answer in time, is disconnected (see ``connections``).

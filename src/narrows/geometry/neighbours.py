@@ -45,7 +45,7 @@ def _algorithm(codes: Array) -> str:
 def _in_order(queries: Array, codes: Array, indices: Array) -> tuple[Array, Array]:
     """Recompute distances from differences, and sort by distance, then index.
 
-    The search expands | x - y||^2 into products, so that the distance between copies is not quite 0.
+    The search expands ||x - y||^2 into products, so that the distance between copies is not quite 0.
     """
     n, k = indices.shape
     distances = np.empty((n, k), np.float32)

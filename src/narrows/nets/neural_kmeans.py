@@ -18,7 +18,7 @@ class NeuralKMeans(Network):
     """x -> similarities to K centres -> softmax -> mixture of the centres.
 
     code = softmax(beta (x C^T - |C_i|^2 / 2)) and output = code C. As |x - C_i|^2 = |x|^2 - 2 (x C_i - |C_i|^2 / 2),
-    the code is the softmax of -beta/2 x - C_i|^2. For large beta it selects the nearest centre, the output is that
+    the code is the softmax of -beta/2 |x - C_i|^2. For large beta it selects the nearest centre, the output is that
     centre, and the reconstruction error is what k-means minimises (Bottou & Bengio 1995 on k-means as gradient
     descent).
 

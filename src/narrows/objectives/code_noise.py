@@ -18,7 +18,7 @@ __all__ = ["CodeNoise"]
 class CodeNoise(Objective):
     """Decode z + sd * N(0, I) and keep z small, which approximates the negative ELBO with a fixed variance.
 
-    With ``penalty`` 1 and squared error the loss is ( x - f(z + noise)|^2 + z|^2) / D. Up to a constant, this is the
+    With ``penalty`` 1 and squared error the loss is (|x - f(z + noise)|^2 + |z|^2) / D. Up to a constant, this is the
     negative evidence lower bound of a Gaussian autoencoder with posterior variance ``sd`` squared everywhere (Kingma &
     Welling 2014, with fixed variance). For D input values and K code values, ``mean_over`` "all" divides by D + K
     instead: the mean square of code and error together, concat(z, f - x).

@@ -24,7 +24,7 @@ EXACT_UP_TO = 1000  # up to this many codes, the exact eigenvectors are computed
 class KernelPCA(Projection):
     """Principal components in the feature space of a Gaussian kernel (Scholkopf, Smola & Mueller 1998).
 
-    The kernel is k(x, y) = exp(- x - y|^2 / (2 s)), where s is the sum of the variances of the code's values. So a
+    The kernel is k(x, y) = exp(-|x - y|^2 / (2 s)), where s is the sum of the variances of the code's values. So a
     typical pair, whose squared distance is 2 s, has the value exp(-1), whatever the unit and the number of values.
     Codes that occur several times count once.
 

@@ -61,7 +61,7 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
         if fresh is not None and out is not None:
             pictures |= _pictures(Path(out), row, fresh)
     if not entries:
-        raise RunFolderError("--keep", "must contain finished runs", value=str(out or target))
+        raise RunFolderError("--keep", "needs finished runs", value=str(out or target))
     content = content_of(study, entries, quick=False)
     (target / "figures").mkdir(parents=True, exist_ok=True)
     template = target / TEMPLATE

@@ -162,10 +162,10 @@ def draw(n: int = 60_000, sampling: Sampling = "uniform", seed: int = 0) -> Data
     Parameters
     ----------
     n : the number of points
-    sampling : "uniform": from the whole square, so that 30 % are inside. "sparse": like the
-        study's own data, with 17.718 % inside in the training part and 30.08 % in the test part. Both parts have
-        exactly these shares, and points are uniform within a class. Uniform data look like this if only half of the
-        inside points are kept in training (expected: 0.15 of 0.85, or 17.65 %) and all in the test (30 %)
+    sampling : "uniform": from the whole square, so that 30 % are inside. "sparse": like the study's own data, with
+        17.718 % inside in the training part and 30.08 % in the test part. Both parts have exactly these shares, and
+        points are uniform within a class. Uniform data look like this if only half of the inside points are kept in
+        training (expected: 0.15 of 0.85, or 17.65 %) and all in the test (30 %)
     seed : of the draw
 
     Returns

@@ -239,8 +239,8 @@ def half_planes(
 def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure:
     """Draw the magnitudes of the arguments of sigmoids, with the range in which sigmoids still learn.
 
-    A sigmoid passes on the share sigmoid'(z) = s (1 - s) of a gradient: a quarter at 0, and 1 % at z| = 4.6, which is
-    marked.
+    A sigmoid passes on the share sigmoid'(z) = s (1 - s) of a gradient: a quarter at 0, and 1 % at |z| = 4.6, which
+    is marked.
 
     Parameters
     ----------

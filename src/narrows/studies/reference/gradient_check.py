@@ -43,7 +43,7 @@ class GradientError:
 
     @property
     def relative(self) -> float:
-        """| derived - differences|| / (| derived|| + | differences||), from 0 to 1; 0 if both are zero.
+        """||derived - differences|| / (||derived|| + ||differences||), from 0 to 1; 0 if both are zero.
 
         It is computed for the parameter as a whole, since a single gradient near 0 may be only rounding error.
         """

@@ -30,11 +30,10 @@ class Symmetry:
     Parameters
     ----------
     loss, accuracy : (E + 1,), the loss per row, and the share of rows classified right
-    unit_spread : (E + 1,), how far the units' weights are from equal: the largest
-    W1 - the mean of its columns|
+    unit_spread : (E + 1,), how far the units' weights are from equal: the largest |W1 - the mean of its
+        columns|
     gradient_spread : (E + 1,), how far their gradients are from equal: the same for dW1, summed over all rows
-    gradient_size : (E + 1,), the largest
-    dW1|, for comparison with ``gradient_spread``
+    gradient_size : (E + 1,), the largest |dW1|, for comparison with ``gradient_spread``
     rank : (E + 1,), rank of the hidden outputs (N, K): the number of effectively different units
     gradient : (D, K), dW1 at the end; all its columns are the same if the units are equal
     """

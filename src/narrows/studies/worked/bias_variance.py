@@ -99,8 +99,7 @@ def simulate(a: float, b: float, m: float, *, steps: int = STEPS, centres: int =
     Parameters
     ----------
     a, b, m : as in ``bias`` and ``variance``
-    steps : number of batches; the start must be forgotten by the last,
-    1 - a|^steps << 1
+    steps : number of batches; the start must be forgotten by the last, |1 - a|^steps << 1
     centres : number of independent one-pixel centres
     """
     _check(a, b)
