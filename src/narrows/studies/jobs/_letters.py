@@ -45,7 +45,7 @@ def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], c
     work.figure(
         "reconstruction",
         comparison({title: images[shown] for title, images in lines.items()}),
-        f"Two validation images each of {CLASSES} classes, and what is rebuilt from {code_size} values.",
+        f"Two validation images each of {CLASSES} classes, and their reconstructions from {code_size} values.",
     )
     return results
 

@@ -19,9 +19,9 @@ from narrows.studies.jobs import Results, Work, few
 __all__ = ["autoencoder"]
 
 CAPTIONS = {
-    "architecture": "The network: the encoder at the left, the decoder at the right, brackets around inverse stages.",
+    "architecture": "The network: the encoder on the left, the decoder on the right, brackets around inverse stages.",
     "curves": "Loss per epoch, on training and on held-out rows.",
-    "reconstruction": "Held-out images, and what the autoencoder and PCA make of as many values.",
+    "reconstruction": "Held-out images, and their reconstructions from equally many values by the autoencoder and PCA.",
     "denoising": "Held-out images, corrupted as in training, and cleaned.",
     "samples-normal": "Decoded draws from N(0, I).",
     "samples-fitted": "Decoded draws from the distribution fitted to the training codes.",
@@ -29,9 +29,9 @@ CAPTIONS = {
     "map-labels": "Map of all codes, coloured by class, which the program did not see.",
     "contingency": "Rows of each class in each cluster.",
     "filters": "The weights of the first layer as images.",
-    "feature-maps": "Images, and what each filter of the first layer answers at each place.",
+    "feature-maps": "Images, and the response of each filter of the first layer at each position.",
     "outliers": "The rows whose codes have the farthest neighbours.",
-    "duplicates": "Groups of images that show the same.",
+    "duplicates": "Groups of images that show the same picture.",
 }  # other pictures, such as those of single clusters, are only in the run's report
 
 

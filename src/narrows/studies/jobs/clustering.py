@@ -143,7 +143,7 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
     if len(counts) <= 40:
         lines = [f"cluster {cluster}" for cluster in range(len(counts))]
         picture = contingency_figure(counts, lines, data.class_names, matched=matched.tolist())
-        work.figure("contingency", picture, "Rows by cluster and class; outlined is the class a cluster is matched to.")
+        work.figure("contingency", picture, "Rows by cluster and class; the class matched to a cluster is outlined.")
     if data.is_images:
         rng = np.random.default_rng(0)
         shown = [
@@ -157,7 +157,7 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
         if len(wrong):
             some = np.sort(rng.permutation(wrong)[: 4 * SHOWN])
             images = data.values[some].astype(np.float32) / 255
-            caption = "Images whose cluster is matched to another class than their own, chosen at random."
+            caption = "Images whose cluster is matched to a class other than their own, chosen at random."
             work.figure("errors", gallery(images, columns=SHOWN), caption)
     return {
         "clustering/accuracy": scores.accuracy(clusters, labels),

@@ -70,7 +70,7 @@ def code_clusters(
     )
     lines = [f"cluster {cluster}" for cluster in range(len(counts))]
     picture = contingency_figure(counts, lines, data.class_names, matched=matched[shown].tolist())
-    work.figure("contingency", picture, f"Training rows by cluster and class; outlined is the {shown} assignment.")
+    work.figure("contingency", picture, f"Training rows by cluster and class; the {shown} assignment is outlined.")
     return results | _samples(work, run, codes, samples)
 
 
@@ -91,7 +91,7 @@ def _samples(work: Work, run: Run, codes: Array, n: int) -> Results:
     work.note(
         f"Nothing in the loss ties the codes to N(0, I): their means go from {mean.min():.1f} to {mean.max():.1f} and "
         f"their standard deviations from {sd.min():.1f} to {sd.max():.1f}. Draws from N(0, I) fall into a small part "
-        "of where the codes are, or beside it; draws from a law fitted to the codes fall where images were put."
+        "of where the codes are, or outside; draws from a law fitted to the codes fall where the codes are."
     )
     return {
         "codes/largest_mean": float(np.abs(mean).max()),

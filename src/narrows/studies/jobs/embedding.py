@@ -129,13 +129,13 @@ def embedding(
         work.figure(
             f"map-{name}",
             labelled_over_all(points, judge.labels, judge.matched(clusters[name]), found.class_names),
-            f"{describe(name)}: the labelled images by their class over all others, and all by their cluster, "
-            "in the colour of the class it is matched to.",
+            f"{describe(name)}: the labelled images coloured by class over all others, and all images coloured by "
+            "the class matched to their cluster.",
         )
     _write_predictions(work.folder / "predictions.csv", found, rows, clusters)
     work.note(
-        f"Accuracy is that of {judge.count} labelled images, in two halves drawn once for all runs. Clusters are named "
-        f"by the one matching to classes under which most of all {judge.count} are right."
+        f"Accuracy is that of {judge.count} labelled images, in two halves drawn once for all runs. Clusters are "
+        f"matched to classes one-to-one so that as many as possible of all {judge.count} are right."
     )
     return results
 
@@ -422,7 +422,7 @@ def _checkpoint_study(work: Work, measured: list[dict[str, float]], judge: Judge
         "checkpoints",
         loss_against_accuracy(epochs, losses, accuracies, reference=reference),
         f"Reconstruction loss and accuracy ({describe(reduction)}) at {len(measured)} checkpoints of one training; "
-        "dashed: always the commonest class.",
+        "dashed: always answering the commonest class.",
     )
     varies = len(set(losses)) > 1 and len(set(accuracies)) > 1
     return {

@@ -90,12 +90,12 @@ def _draw(work: Work, model: Model, data: Dataset, shown: Any) -> None:
             _, corrupted, cleaned = next(model.denoised(images, work.seed))
             lines |= {"corrupted": corrupted, "cleaned": cleaned}
         lines |= {"rebuilt": model.reconstruct(images)}
-        work.figure("reconstruction", comparison(lines), "Held-out images and what the decoder makes of their codes.")
+        work.figure("reconstruction", comparison(lines), "Held-out images and their reconstructions.")
     try:
         maps = feature_maps(model.net, images[:4])
     except InputError:  # no convolution, so no maps to draw
         return
-    work.figure("feature-maps", maps, "What each filter of the first convolution answers at each place.")
+    work.figure("feature-maps", maps, "The response of each filter of the first convolution at each position.")
 
 
 def _count(module: Any) -> int:

@@ -69,13 +69,13 @@ def first_layers(work: Work, *, source: str, titles: Sequence[str], noise: Seque
     work.figure(
         "maps",
         compare_feature_maps(nets, data.values[test[:SHOWN]]),
-        "What each filter of the first convolution answers at each place, one encoder below the other. Both started "
-        "from the same random weights, so that a column is one filter, taught in two ways.",
+        "The response of each filter of the first convolution, one encoder below the other. Both encoders started "
+        "from the same random weights, so a column shows one filter trained in two ways.",
     )
     work.figure(
         "maps-corrupted",
         compare_feature_maps(nets, corrupted[np.searchsorted(chosen, test[:1])].numpy()),
-        "The same of a corrupted image.",
+        "The same for a corrupted image.",
     )
     return results
 

@@ -138,9 +138,9 @@ def _words(name: str) -> str:
 def _note(work: Work, results: Results) -> None:
     """Add notes on the meaning of the scores and on the codes' spread."""
     work.note(
-        "Fréchet distance: 0 is best, and real test images show how near to it anything comes. Precision is the share "
+        "Fréchet distance: 0 is best, and the real test images show how near to 0 it can be. Precision is the share "
         "of images that look real, recall the share of real ones that could have been drawn, entropy how evenly the "
-        "classes occur (1: all as often)."
+        "classes occur (1: all equally often)."
     )
     work.note(
         f"The values of the training codes have a standard deviation of {results['codes/sd']:.2f}: a law that is much "

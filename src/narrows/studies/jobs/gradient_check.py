@@ -80,7 +80,7 @@ def gradient_check(work: Work, *, source: str, rows: int = 4, hidden: int = 64, 
     work.table(f"Gradients against central differences, {rows} rows", list(table.values()))
     for dtype, tolerance in TOLERANCE.items():
         worst = max(value or 0.0 for name, value in results.items() if name.endswith(dtype))
-        work.note(f"Largest relative error in {dtype}: {worst:.1e}; a right gradient stays below {tolerance:g}.")
+        work.note(f"Largest relative error in {dtype}: {worst:.1e}; a correct gradient stays below {tolerance:g}.")
     return results
 
 

@@ -96,7 +96,7 @@ def neural_kmeans(
     work.figure(
         "curve",
         loss_curves([{**row, "train/loss": row["train/mse"], "train/mse": None} for row in model.history_]),
-        "Mean squared error per value over each epoch, as it was when each batch came, and the learning rate.",
+        "Mean squared error per value in each epoch, measured as each batch arrived, and the learning rate.",
     )
     return measure(work, found, begun, centers) | {
         "train/diverged": 0.0,

@@ -129,7 +129,7 @@ def _by_hand(work: Work, parts: Parts) -> Results:
     work.figure(
         "regions",
         _pictures(parts, {"threshold network": network}),
-        "What the network built from the vertices calls inside, with its boundary and the true edges (dashed).",
+        "The region that the network built from the vertices calls inside, its boundary and the true edges (dashed).",
     )
     answers = network.predict(parts.data.values).astype(np.int64)
     return {"train/parameters": network.n_parameters()} | _scores(work, parts, answers, network)
@@ -180,13 +180,13 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
             PENTAGONS,
             box=BOX,
         ),
-        f"The probability of being inside that the network gives each place. Trained, it goes from {low:.3f} to "
+        f"The network's probability of being inside. After training, it ranges from {low:.3f} to "
         f"{high:.3f}; the share inside is {inside_share:.3f}. Dashed: the true edges.",
     )
     work.figure(
         "regions",
         _pictures(parts, {"threshold network": right, "trained": model}),
-        "What each network calls inside. Dots are points of the test part that are called wrong.",
+        "The region that each network calls inside. Dots are test points that are predicted wrong.",
     )
     work.figure(
         "share-inside",
@@ -196,19 +196,19 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     work.figure(
         "lines",
         drawing.half_planes({"by hand": right.layers[0], "at the start": start, "trained": end}, PENTAGONS, box=BOX),
-        "Where the units of the first layer change sides. Weights and biases of one size make lines that pass near "
+        "The decision lines of the first layer's units. Weights and biases of the same size make lines that pass near "
         "the origin, and training hardly moves them from there.",
     )
     scaled = 2 * points[:PROBES] / SIDE - 1
     work.figure(
         "saturation",
         drawing.saturation({"as they are": arguments, "scaled to [-1, 1]": scaled @ start[0].T + start[1]}),
-        "What the sigmoids of the first layer are applied to at the start, on coordinates as they are and scaled.",
+        "The arguments of the first layer's sigmoids at the start, on unscaled and on scaled coordinates.",
     )
     work.figure(
         "directions",
         drawing.share_by_angle({"training part": (points, parts.labels[parts.train])}),
-        "The share inside by direction from the origin, which is all that lines through it can tell apart. Where no "
+        "The share inside by direction from the origin, which is all that lines through it can distinguish. If no "
         "direction has more points inside than outside, answering “outside” everywhere is the best they can do.",
     )
     moved = float(np.abs(end[1] - start[1]).max())
@@ -217,8 +217,8 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     work.note(
         f"The lines of the edges pass the origin at {edges.min():.0f} to {edges.max():.0f} units, those of the trained "
         f"units at {np.median(lines):.1f} (median), and no bias of the first layer moved by more than {moved:.2g}. "
-        f"At the start {100 * alive:.2g} % of what the first sigmoids are applied to lies where they pass more than "
-        "1 % of a gradient on."
+        f"At the start, {100 * alive:.2g} % of the arguments of the first sigmoids are where these pass on more than "
+        "1 % of a gradient."
     )
     widths = [layer.out_features for layer in model.net.linear()[:-1]]
     layers = ", ".join(f"{count} of {width}" for count, width in zip(fixed, widths, strict=True))
@@ -324,7 +324,7 @@ def _annealed(
     work.figure(
         "regions",
         _pictures(parts, networks),
-        "What each network calls inside. Dots are points of the test part that are called wrong.",
+        "The region that each network calls inside. Dots are test points that are predicted wrong.",
     )
     planes = {
         "by hand": threshold_network(PENTAGONS).layers[0],
@@ -334,7 +334,7 @@ def _annealed(
     work.figure(
         "lines",
         drawing.half_planes(planes, PENTAGONS, box=BOX),
-        "Where the units of the first layer change sides. A unit is of use to its AND where its line is an edge.",
+        "The decision lines of the first layer's units. A unit is useful to its AND if its line is an edge.",
     )
     work.figure(
         "curves",
