@@ -136,9 +136,8 @@ def dead_centres(sizes: Array) -> Signal | None:
     return Signal(
         "dead centres",
         "warning" if dead < of / 2 else "serious",
-        f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that no row "
-        "is nearest to gets nothing to learn from and stays dead; other starting centres, or moving dead ones to where "
-        "rows are, helps.",
+        f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that is "
+        "nearest to no row learns nothing and stays dead. Start from other centres, or move dead centres onto rows.",
         {"dead": dead, "clusters": of},
     )
 
@@ -261,8 +260,8 @@ def posterior_collapse(kl: Array) -> Signal | None:
         "posterior collapse",
         severity,
         f"{ignored} of {plural(size, 'number')} in a code {verb(ignored, 'tells', 'tell')} nothing about the row it "
-        f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. A smaller "
-        "beta makes the codes tell more.",
+        f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. With a "
+        "smaller beta, the codes carry more information.",
         {"ignored": ignored, "size": size},
     )
 

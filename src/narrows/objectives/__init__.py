@@ -100,7 +100,7 @@ def check_loss(net: Network, loss: str) -> None:
     if loss == "bce" and not net.is_images:
         raise RecipeError(
             "objective.loss",
-            "'bce' needs images, whose values live in [0, 1]",
+            "'bce' needs images, with values in [0, 1]",
             value="vectors",
             remedy="Use mse or l1.",
         )
