@@ -1,17 +1,16 @@
-"""How many copies are found, and what is called a copy that is none.
+"""How many copies are found, and how many pictures are wrongly called copies.
 
     NARROWS_DATA=... python bench/copies.py --seeds 5 --sheets FOLDER
 
-arrays : 4,800 pictures of nature8500 (32x32) and 200 copies of other ones among them, 50 of each kind: mirrored,
-    cropped (5 % or up to 5 % from each side, and scaled back), saved as JPEG at quality 60 to 90, halved and scaled
-    back.
+arrays : 4,800 pictures of nature8500 (32x32) and 200 copies of some of them, 50 of each kind: mirrored, cropped (5 % or
+    up to 5 % from each side, and scaled back), saved as JPEG at quality 60 to 90, halved and scaled back.
 files : the same from files: 500 pictures of 160x120 or 120x160, cut from mosaics of the same data, and 100 copies,
     which keep the size that cropping or halving leaves them.
 digits, clothes : 10,000 test images of MNIST and of Fashion-MNIST, and smaller parts of MNIST, with nothing planted.
 large : seconds for all 70,000 images of MNIST.
 
-Groups with two pictures that were there before are drawn on ``FOLDER/*.png``, a line for each: the data hold pictures
-of their own that are nearly the same, and only eyes tell which.
+Groups with two original pictures are drawn on ``FOLDER/*.png``, a line for each, since the data contain pictures that
+are nearly the same, and only a person can tell which.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def saved(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Save it as JPEG."""
+    """Save a picture as JPEG."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=int(rng.integers(60, 91)))
     return Image.open(file)
@@ -75,9 +74,9 @@ KINDS: dict[str, Change] = {"mirrored": mirrored, "cropped": cropped, "saved": s
 
 
 def score(found: copies.Copies, sources: Array, first: int, kinds: list[str]) -> tuple[dict[str, float], list[Any]]:
-    """Return the share of copies found, of each kind and of all, and the groups that hold two pictures that were there.
+    """Return the share of copies found, for each kind and for all, and the groups with two original pictures.
 
-    Copy number i, row ``first`` + i, was made of row ``sources[i]``.
+    Copy number i, row ``first`` + i, was made from row ``sources[i]``.
     """
     group_of = {copy.row: number for number, group in enumerate(found.groups) for copy in group}
     hits = [group_of.get(first + i, -1) == group_of.get(int(row), -2) for i, row in enumerate(sources)]
@@ -130,7 +129,7 @@ def files(seed: int) -> tuple[dict[str, float], Array, list[Any]]:
 
 
 def untouched(name: str, rows: int, seed: int) -> tuple[dict[str, float], Array, list[Any]]:
-    """Count groups among images of which none was planted: test images, or a part of all."""
+    """Count groups among images without planted copies: test images, or a part of all."""
     data = narrows.open(name)
     of = np.flatnonzero(data.split == "test") if rows == 10_000 else np.arange(len(data))
     images = np.asarray(data.values[np.sort(np.random.default_rng(seed).choice(of, rows, replace=False))])
@@ -141,7 +140,7 @@ def untouched(name: str, rows: int, seed: int) -> tuple[dict[str, float], Array,
 def measure(
     name: str, what: Callable[[int], tuple[dict[str, float], Array, list[Any]]], seeds: int, sheet: Path | None
 ) -> dict[str, Any]:
-    """Do one thing with each seed; return each number with its mean and standard deviation."""
+    """Repeat a measurement with each seed; return the mean and standard deviation of each number."""
     outcomes = []
     for seed in range(seeds):
         start = time.process_time()
@@ -163,7 +162,7 @@ def measure(
 
 
 def main() -> None:
-    """Measure everything, and keep it under bench/results/."""
+    """Measure everything, and save it under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--sheets", type=Path, help="folder for pictures of the groups of seed 0")

@@ -1,8 +1,8 @@
-"""Training and encoding on a GPU, beside the processor and beside a former version, in one run, printed as ratios.
+"""Training and encoding on a GPU, compared with the CPU and with an earlier version, in one run, printed as ratios.
 
-Every round trains the same network on the same images and encodes them, with this version and with the former one
-(``--former``: its ``src``), one after the other, each in a process of its own that has done both once before. A ratio
-is the median over rounds of that round's own ratio.
+Every round trains the same network on the same images and encodes them, first with this version and then with the
+earlier one (``--former``: its ``src``), each in a separate process that has warmed up with both. A ratio is the median
+over rounds of the ratios within a round.
 
     python bench/device.py --former ../former/src
 """
@@ -37,11 +37,11 @@ def images(rows: int) -> np.ndarray:
 
 
 def version() -> tuple[Any, Any, Callable[[Any, np.ndarray], np.ndarray]]:
-    """Return ``Model``, ``Settings`` and what encodes, of the version on the path."""
+    """Return ``Model``, ``Settings`` and the function that encodes, from the version on the path."""
     try:
         from narrows.encoding.model import Model
         from narrows.training.settings import Settings
-    except ImportError:  # a former version, which encoded on the processor alone
+    except ImportError:  # an earlier version, which encoded only on the CPU
         former = import_module("narrows.codes").encode
         return (
             import_module("narrows.model").Model,
@@ -52,7 +52,7 @@ def version() -> tuple[Any, Any, Callable[[Any, np.ndarray], np.ndarray]]:
 
 
 def once(rows: int, device: str) -> dict[str, Any]:
-    """Return the speeds of one version, whichever is on the path, and the codes of a few rows on both devices."""
+    """Return the speeds of the version on the path, and the codes of a few rows on both devices."""
     import torch
 
     from narrows.training.loop import train

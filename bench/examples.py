@@ -1,12 +1,12 @@
-"""Do the pictures of a cluster show what is in it? Rows nearest to its centre, random rows, and one of each part.
+"""Whether a cluster's pictures show what it contains: rows nearest to its centre, random rows, or one of each part.
 
     python bench/examples.py
 
-"shown": of the classes that hold at least 15 % of a cluster, the share that has a picture. "off": how far the shares of
-classes among the pictures, each counted with the share it stands for (or all alike), are from those in the cluster, as
-half the sum of absolute differences, mean over clusters. Labels are read only to score.
+"shown": of the classes with at least 15 % of a cluster's rows, the share with a picture. "off": half the sum of
+absolute differences between the shares of classes among the pictures, each weighted by the share it stands for (or
+equally), and those in the cluster; the mean over clusters. Labels are read only to score.
 
-5,000 images of Fashion-MNIST are drawn anew with each seed; k-means finds the clusters.
+Each seed draws 5,000 other images of Fashion-MNIST; k-means finds the clusters.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from narrows.encoders.pca import PCACodes
 from narrows.evaluation.examples import SHOWN, examples
 
 ROWS, CODE = 5_000, 32
-LEAST = 0.15  # of a cluster, that a class must hold to be looked for
+LEAST = 0.15  # of a cluster: classes with a smaller share are ignored
 RESULTS = Path(__file__).parent / "results" / "examples.json"
 
 Pick = Callable[[int], tuple[Array, Array]]  # of a cluster: rows, and the share that each stands for
 
 
 def spaces(values: Array, seed: int) -> Iterator[tuple[str, Array]]:
-    """Yield the rows (N, D) as pixels, and as codes of PCA."""
+    """Yield the rows (N, D) as pixels and as PCA codes."""
     yield "pixels", values.reshape(len(values), -1).astype(np.float32) / 255
     yield f"codes of PCA, {CODE}", PCACodes(CODE, seed=seed).fit(values).encode(values)
 
 
 def scores(pick: Pick, clusters: Array, labels: Array) -> dict[str, float]:
-    """Return the share of large classes that have a picture, and how far the pictures' shares of classes are off."""
+    """Return the share of large classes with a picture, and the error of the pictures' shares of classes."""
     seen = there = 0
     off = []
     for cluster in np.unique(clusters):
@@ -54,7 +54,7 @@ def scores(pick: Pick, clusters: Array, labels: Array) -> dict[str, float]:
 
 
 def ways(codes: Array, kmeans: KMeans, seed: int) -> tuple[dict[str, Pick], float]:
-    """Return three ways to choose rows of a cluster, and the seconds that finding its parts took."""
+    """Return three ways to choose rows of a cluster, and the seconds taken to find its parts."""
     clusters, typicality = kmeans.labels_, kmeans.typicality(codes)
     start = time.perf_counter()
     found = examples(codes, clusters, seed=seed)

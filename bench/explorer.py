@@ -1,7 +1,7 @@
-"""How fast the explorer is: first paint and lasso, by the number of points; beside TensorBoard's projector.
+"""The speed of the explorer, first paint and lasso, by the number of points, compared with TensorBoard's projector.
 
-Each page is opened three times in headless Chromium on software GL; medians are printed and kept. Points lie in twenty
-round clusters; pictures are the digits of scikit-learn, again and again.
+Each page is opened three times in headless Chromium on software GL; medians are printed and saved. Points form twenty
+round clusters; pictures are scikit-learn's digits, repeated.
 
     python bench/explorer.py --rows 10000 100000 1000000
     python bench/explorer.py --rows 10000 --tensorboard .venv-tensorboard/bin/tensorboard
@@ -34,7 +34,7 @@ from narrows.work import environment
 RESULTS = Path(__file__).parent / "results" / "explorer.json"
 ROUNDS = 3
 SIDE = 24  # of a picture
-LARGEST_SPRITE = 8192  # pixels that TensorBoard's projector takes
+LARGEST_SPRITE = 8192  # the most pixels that TensorBoard's projector takes
 CHROMIUM = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-vsync"]
 WINDOW = ViewportSize(width=1400, height=900)
 
@@ -130,7 +130,7 @@ def digits() -> np.ndarray:
 
 @contextmanager
 def opened(address: str) -> Iterator[tuple[Page, float]]:
-    """Open a page in a browser of its own; with it comes the time at which that was begun."""
+    """Open a page in a new browser; return it and the time at which opening began."""
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
         page = browser.new_page(viewport=WINDOW)
@@ -142,7 +142,7 @@ def opened(address: str) -> Iterator[tuple[Page, float]]:
 
 
 def look(address: str) -> dict[str, float]:
-    """Open a page, wait for its points, draw a box around half of them, and look at the memory."""
+    """Open a page, wait for its points, draw a box around half of them, and measure the memory."""
     with opened(address) as (page, asked):
         page.wait_for_selector("#app[data-ready]")
         shown(page)
@@ -221,7 +221,7 @@ def projector(address: str, rows: int) -> dict[str, float]:
 
 
 def shown(page: Page) -> None:
-    """Wait until what was drawn is on the screen: a picture of some of it waits for the graphics."""
+    """Wait until everything drawn is on the screen: taking a screenshot waits for the graphics."""
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.screenshot(clip={"x": 400, "y": 400, "width": 8, "height": 8})
 

@@ -1,4 +1,4 @@
-"""Clusters of images that nobody looked at while the method was made: do its settings carry over?
+"""Clusters of images that were not used while the method was developed, to test whether its settings carry over.
 
     python bench/held_out.py --handwritten mfeat-pix.csv --faces lfw_subset.npy --printed FOLDER --seeds 3
     python bench/held_out.py --people FOLDER --objects FOLDER --posted usps.h5
@@ -34,15 +34,15 @@ from narrows.evaluation.clustering import accuracy
 from narrows.work import environment
 
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-SIDE, DRAWN = 32, 128  # pixels of a letter, and those at which it is drawn first
+SIDE, DRAWN = 32, 128  # pixels of a letter, and of the larger drawing it is made from
 KEPT = Path(__file__).parents[1] / "docs" / "studies" / "clustering" / "held-out.json"
-PER_FOLDER = 6  # fonts of one family at most: its cuts are much alike
+PER_FOLDER = 6  # the most fonts of one family, since they are much alike
 
 
 def handwritten(path: Path) -> tuple[Array, Array]:
     """Return images (2000, 1, 16, 15) uint8 and digits (2000,)."""
     table = np.genfromtxt(path, delimiter="," if path.suffix == ".csv" else None)
-    values = table[-2000:, :240]  # after a line of names and before a column of digits, where there are
+    values = table[-2000:, :240]  # after a line of names and before a column of digits, if there are any
     return (values.reshape(-1, 1, 16, 15) / 6 * 255).round().astype(np.uint8), np.repeat(np.arange(10), 200)
 
 
@@ -53,14 +53,14 @@ def faces(path: Path) -> tuple[Array, Array]:
 
 
 def people(folder: Path) -> tuple[Array, Array]:
-    """Return portraits (400, 1, 64, 64) uint8, and whose they are (400,)."""
+    """Return portraits (400, 1, 64, 64) uint8, and their persons (400,)."""
     paths = sorted(folder.glob("s*/*.pgm"))
     persons = [int(path.parent.name.removeprefix("s")) for path in paths]
     return np.stack([_square(path) for path in paths])[:, None], np.array(persons) - 1
 
 
 def objects(folder: Path) -> tuple[Array, Array]:
-    """Return pictures (1440, 1, 64, 64) uint8, and of which object (1440,)."""
+    """Return pictures (1440, 1, 64, 64) uint8, and their objects (1440,)."""
     paths = sorted(folder.glob("obj*__*.png"))
     kinds = [int(path.name.removeprefix("obj").partition("__")[0]) for path in paths]
     return np.stack([_square(path) for path in paths])[:, None], np.array(kinds) - 1
@@ -85,7 +85,7 @@ def posted(path: Path) -> tuple[Array, Array]:
 
 
 def printed(folder: Path) -> tuple[Array, Array]:
-    """Return capitals (N, 1, 32, 32) uint8 of every font that has all of them, each filling its square, and which."""
+    """Return capitals (N, 1, 32, 32) uint8, drawn from every font with all of them, and their numbers (N,)."""
     families: dict[Path, list[Path]] = {}
     for path in sorted(folder.rglob("*.[to]tf")):
         families.setdefault(path.parent, []).append(path)
@@ -117,7 +117,7 @@ def _drawn(path: Path, letter: str) -> Array | None:
 
 
 def main() -> None:
-    """Cluster each set with each seed, print the accuracies, and keep them beside the page of the study."""
+    """Cluster each set with each seed, print the accuracies, and save them beside the study's page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     makers = {
         "handwritten": handwritten,
@@ -155,7 +155,7 @@ def main() -> None:
             what: {"mean": statistics.mean(values), "sd": statistics.stdev(values) if len(values) > 1 else None}
             for what, values in found.items()
         }
-        write_json(given.out, {"sets": summary})  # those of an earlier call stay
+        write_json(given.out, {"sets": summary})  # results of earlier calls stay
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The training loop beside others, in one run, printed as ratios.
+"""The training loop compared with others, in one run, printed as ratios.
 
-Every round trains the same network on the same images four ways, one after the other, so that a machine that slows
-down slows all of them; a ratio is the median over rounds of that round's own ratio.
+Every round trains the same network on the same images in four ways, one after the other, so that a slower machine slows
+all of them. A ratio is the median over rounds of the ratios within a round.
 
 - ours: ``narrows.training.loop.train`` as it comes
 - bare: a hand-written PyTorch loop with the same settings (bfloat16 where the hardware has it, channels-last, fused
@@ -56,7 +56,7 @@ LR = 1e-3
 
 
 def ours(images: Array, epochs: int, batch_size: int) -> float:
-    """Return the seconds our loop takes."""
+    """Return the seconds that our loop takes."""
     model = Model(SHAPE, {"name": "conv", "code_size": CODE}, {"name": "reconstruction"})
     settings = Settings(epochs=epochs, batch_size=batch_size, lr=LR)
     start = time.perf_counter()
@@ -65,7 +65,7 @@ def ours(images: Array, epochs: int, batch_size: int) -> float:
 
 
 def bare(images: Array, epochs: int, batch_size: int) -> float:
-    """Return the seconds a hand-written loop with our settings takes."""
+    """Return the seconds that a hand-written loop with our settings takes."""
     torch.manual_seed(0)
     precision = Engine("cpu").precision
     net = Conv(SHAPE, CODE).train()
@@ -90,7 +90,7 @@ def bare(images: Array, epochs: int, batch_size: int) -> float:
 
 
 def plain(images: Array, epochs: int, batch_size: int) -> float:
-    """Return the seconds the loop of a tutorial takes: eager, float32, Adam."""
+    """Return the seconds that a tutorial's loop takes: eager, float32, Adam."""
     torch.manual_seed(0)
     net = Conv(SHAPE, CODE).train()
     optimizer = torch.optim.Adam(net.parameters(), lr=LR)
@@ -107,7 +107,7 @@ def plain(images: Array, epochs: int, batch_size: int) -> float:
 
 
 def pythae(python: str, images: Array, epochs: int, batch_size: int) -> dict[str, Any]:
-    """Return what pythae's trainer reports, run by its own Python."""
+    """Return the report of pythae's trainer, run by its own Python."""
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
         np.save(at / "images.npy", images)
@@ -135,7 +135,7 @@ def pythae(python: str, images: Array, epochs: int, batch_size: int) -> dict[str
 
 
 def share_of_peak(images: Array, batch_size: int) -> dict[str, float]:
-    """Return how much of this machine's matrix-product peak training reaches, by CPU time at one thread."""
+    """Return the share of this machine's matrix-product peak that training reaches, by CPU time on one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -151,12 +151,12 @@ def share_of_peak(images: Array, batch_size: int) -> dict[str, float]:
 
 
 def measured_on() -> dict[str, Any]:
-    """Return versions and hardware, without the paths of the machine."""
+    """Return versions and hardware, without paths."""
     return {name: value for name, value in environment.describe().items() if name != "command"}
 
 
 def main() -> None:
-    """Run the bench, print it, and keep it under bench/results/."""
+    """Run the benchmark, print it, and save it under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--epochs", type=int, default=1)

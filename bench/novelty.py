@@ -1,17 +1,17 @@
-"""What is unlike everything fitted must look odd: is it so, and are as many held-out rows called odd as should be?
+"""Whether novelty recognises rows unlike the fitted ones, and whether the share of held-out rows called odd is right.
 
     python bench/novelty.py --faces olivetti.npz --nature nature8500/trainX.npy --letters letters36_train.mat --seeds 3
 
-digits, mnist, fashion-mnist : as ``narrows.open`` finds them. Of the 28x28 ones 10,000 training images are fitted, and
-    2,000 test images are new rows like them; of the digits a fifth is kept away for that.
+digits, mnist, fashion-mnist : as ``narrows.open`` finds them. Of the 28x28 sets, 10,000 training images are fitted, and
+2,000 test images are new rows like them; of the digits, a fifth is held out for that.
 faces : 400 portraits of 40 persons, the face database of AT&T Laboratories Cambridge, as an array "images" of shape
-    (400, 64, 64), uint8, in an .npz; a fifth is kept away. Left out where it is not given.
-nature : colour photographs (N, 32, 32, 3) uint8, made grey and as large as the faces, which they are compared with.
-letters : capitals drawn by hand, "train_data" (N, 1024) in a .mat, black on white; they are made white on black, and
-    as large as the set that they are compared with.
+    (400, 64, 64), uint8, in an .npz; a fifth is held out. Left out if it is not given.
+nature : colour photographs (N, 32, 32, 3) uint8, made grey and resized to the faces, with which they are compared.
+letters : capitals drawn by hand, "train_data" (N, 1024) in a .mat, black on white; they are inverted and resized to the
+    set with which they are compared.
 
-Figures: the area under the ROC curve (AUROC) of oddness, new rows like the fitted ones against others, and the shares
-that are called odd (novelty at most 0.05). Labels are read only to leave digits out of the letters.
+Figures: the area under the ROC curve (AUROC) of oddness for new rows like the fitted ones against others, and the
+shares called odd (novelty at most 0.05). Labels are read only to leave digits out of the letters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from narrows.work import environment
 
 OUT = Path(__file__).parent / "results" / "novelty.json"
 FITTED, NEW, OTHERS = 10_000, 2_000, 1_000
-#: Those of ``narrows run`` but for the passes, which are few so that this ends; digits has a recipe of its own.
+#: The settings of ``narrows run``, with fewer epochs to save time; digits has a separate recipe.
 MODELS: dict[str, dict[str, Any]] = {
     "digits": {
         "code_size": 10,
@@ -48,7 +48,7 @@ MODELS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
-    """Measure, and keep the figures."""
+    """Measure, and save the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("faces", "nature", "letters"):
         parser.add_argument(f"--{name}", type=Path)
@@ -128,7 +128,7 @@ def _piles(asked: argparse.Namespace) -> dict[str, Array]:
 
 
 def _parted(piles: dict[str, Array], name: str, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return the images that are fitted, and new ones like them."""
+    """Return the images to fit, and new ones like them."""
     images = piles[name]
     if len(images) == 70_000:  # training images first, test images last
         return images[rng.choice(60_000, FITTED, replace=False)], images[
@@ -139,7 +139,7 @@ def _parted(piles: dict[str, Array], name: str, rng: np.random.Generator) -> tup
 
 
 def _others(piles: dict[str, Array], name: str, new: Array, rng: np.random.Generator) -> dict[str, Array]:
-    """Return what is unlike a set, by name, at its size."""
+    """Return the images unlike a set, by name, at the set's size."""
     side = new.shape[-1]
     shape = (OTHERS, 1, side, side)
     made = {
@@ -159,7 +159,7 @@ def _others(piles: dict[str, Array], name: str, new: Array, rng: np.random.Gener
 
 
 def _resized(images: Array, side: int) -> Array:
-    """Return images (N, C, H, W) as grey ones (N, 1, side, side)."""
+    """Return images (N, C, H, W) as grey images (N, 1, side, side)."""
     how = Image.Resampling.BOX if images.shape[-1] > side else Image.Resampling.BILINEAR
     pictures = (Image.fromarray(image[0] if len(image) == 1 else image.transpose(1, 2, 0)) for image in images)
     return np.stack([np.asarray(picture.convert("L").resize((side, side), how)) for picture in pictures])[:, None]

@@ -1,7 +1,7 @@
-"""What this machine's arithmetic can do, and how much of it a network asks for.
+"""The peak arithmetic speed of this machine, and how many operations a network needs.
 
-Dividing the two gives the images/s of a training loop that did nothing but multiply, at this machine's best: the
-distance from that figure says more than the ratio to another loop. Both sides count one multiply-add as two operations.
+Dividing the two gives the images/s of a training loop that only multiplied, at this machine's peak. The distance from
+that figure says more than the ratio to another loop. Both count one multiply-add as two operations.
 
     python bench/peak.py --net conv --shape 1 28 28
 """
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 SIZES = (256, 512, 1024, 2048)  # small ones fit the cache, large ones hide the cost of a call; which wins varies
-READING = 2.5e9  # operations per reading: some milliseconds, far above the clock's grain
-TRAINING = 3  # forward, then two products of the same size backward: by the weights and by the inputs
+READING = 2.5e9  # operations per reading: some milliseconds, far above the clock's resolution
+TRAINING = 3  # forward, then two products of the same size backward: for the weights and for the inputs
 
 
 def matrix_peak(dtype: torch.dtype, threads: int = 1, seconds: float = 2.0) -> float:
@@ -29,9 +29,9 @@ def matrix_peak(dtype: torch.dtype, threads: int = 1, seconds: float = 2.0) -> f
     At one thread, time is CPU time, so that other programs on the machine do not lower the figure. At more it is wall
     time: the CPU time of threads that are still running is not read exactly enough over the milliseconds of a reading.
 
-    In float32 oneDNN's product stands beside ``torch.matmul``: that one goes to the BLAS torch was built with, which on
-    some processors reaches half of what oneDNN, the library behind the convolutions, does. In bfloat16
-    ``torch.matmul`` goes to oneDNN already, where the processor has such instructions.
+    In float32 oneDNN's product is measured besides ``torch.matmul``, which uses the BLAS that torch was built with and,
+    on some processors, reaches half the speed of oneDNN, the library behind the convolutions. In bfloat16
+    ``torch.matmul`` already uses oneDNN if the processor has such instructions.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def matrix_peak(dtype: torch.dtype, threads: int = 1, seconds: float = 2.0) -> f
 
 
 def flops_per_image(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Return the operations of one image's way forward: convolutions, transposed convolutions and matrix products.
+    """Return the operations of one image's forward pass: convolutions, transposed convolutions and matrix products.
 
-    Normalisations and activations are left out, as is the custom: they are bound by memory. Training is taken as
-    ``TRAINING`` times this (it is a little less: the first layer's inputs need no gradient).
+    Normalisations and activations are left out, as is usual, because they are bound by memory. Training is counted as
+    ``TRAINING`` times this (slightly too much, since the first layer's inputs need no gradient).
 
     Parameters
     ----------
-    module : takes x (N, *input_shape); stays as it is
+    module : takes x (N, *input_shape); it is not changed
     input_shape : (C, H, W) or (D,)
     """
     evaluated = copy.deepcopy(module).cpu().eval()  # batch normalisation needs more than one image to train on
@@ -79,7 +79,7 @@ def _products(n: int, dtype: torch.dtype) -> list[Callable[[], Tensor]]:
 
 
 def _best_rate(product: Callable[[], Tensor], flops: int, clock: Callable[[], float], seconds: float) -> float:
-    """Return the best operations per second over ``seconds`` of readings. The best one is the least disturbed."""
+    """Return the best operations per second over ``seconds`` of readings; the best is the least disturbed."""
     calls = math.ceil(READING / flops)
     product()
     best = 0.0

@@ -1,4 +1,4 @@
-"""What training in bfloat16 costs in quality: the same recipe in both precisions, several seeds, held-out PSNR.
+"""The loss of quality from training in bfloat16: the same recipe in both precisions, several seeds, held-out PSNR.
 
 NARROWS_DATA=... python bench/precision.py --images 20000 --epochs 5 --seeds 3
 """
@@ -24,12 +24,12 @@ from narrows.work import environment
 
 
 def measured_on() -> dict[str, Any]:
-    """Return versions and hardware, without the paths of the machine."""
+    """Return versions and hardware, without paths."""
     return {name: value for name, value in environment.describe().items() if name != "command"}
 
 
 def main() -> None:
-    """Run the bench, print it, and keep it under bench/results/."""
+    """Run the benchmark, print it, and save it under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--images", type=int, default=20_000)

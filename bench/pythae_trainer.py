@@ -1,21 +1,21 @@
-"""Train an autoencoder with pythae's own trainer, and say how many images per second it took.
+"""Train an autoencoder with pythae's own trainer, and report its images per second.
 
-Run by the Python of an environment that has pythae; narrows is not needed there. The network is narrows' "conv" for
-the same images, written out from a file, so that the trainers differ and nothing else does. pythae is used as its
-documentation shows: pixels as float32 in [0, 1], its ``BaseDataset``, ``BaseTrainer`` and ``BaseTrainerConfig`` with
-defaults for all that is not given here (Adam, a loader of single images without worker processes, float32).
+It is run by the Python of an environment with pythae, which does not need narrows. The network is narrows' "conv" for
+the same images, built from a file, so that only the trainers differ. pythae is used as in its documentation: pixels as
+float32 in [0, 1], its ``BaseDataset``, ``BaseTrainer`` and ``BaseTrainerConfig``, with defaults for everything not
+given here (Adam, a loader of single images without worker processes, float32).
 
     python bench/pythae_trainer.py images.npy --epochs 1 --batch-size 256 --lr 1e-3 --arch arch.json --out out.json
 
-``images.npy`` holds uint8 (N, C, H, W). ``arch.json`` holds one entry per stage, and the size of the code::
+``images.npy`` contains uint8 (N, C, H, W). ``arch.json`` contains one entry per stage, and the size of the code::
 
     {"channels": [32, 64, 128], "kernel": [4, 4, 3], "stride": [2, 2, 2], "padding": [1, 1, 1],
      "code_size": 32, "conv_bias": false}
 
-``conv_bias`` says whether a convolution that is followed by a normalisation has a bias of its own (the last one always
-has). ``out.json`` receives: images_per_s, seconds (wall) and cpu_seconds of the epochs alone, without imports, reading,
-preparation and the saving of the final model; epochs, images, batch_size, threads, parameters (to check that the
-networks are the same), train_mse (per pixel, the mean over the last epoch), and versions.
+``conv_bias`` says whether a convolution before a normalisation has a bias (the last one always has). ``out.json``
+receives images_per_s, seconds (wall) and cpu_seconds of the epochs only, without imports, reading, preparation and
+saving; epochs, images, batch_size, threads, parameters (to check that the networks are the same), train_mse (per pixel,
+the mean over the last epoch), and versions.
 """
 # pythae is not installed where types are checked:
 # mypy: disable-error-code="import-not-found, misc"
@@ -34,7 +34,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported; pythae offers no way to leave its bar out
+os.environ.setdefault("TQDM_DISABLE", "1")  # read when tqdm is imported; pythae has no option to hide its progress bar
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ class Encoder(BaseEncoder):
 
 
 class Decoder(BaseDecoder):
-    """The encoder's mirror image: a linear layer, then transposed convolutions up to a sigmoid."""
+    """The mirror image of the encoder: a linear layer, then transposed convolutions up to a sigmoid."""
 
     def __init__(self, input_shape: tuple[int, ...], arch: dict[str, Any], sides: list[list[int]]) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Decoder(BaseDecoder):
 
 
 class Clock(TrainingCallback):
-    """Times from the start of the first epoch to the end of the last, and keeps the last epoch's loss."""
+    """Measures the time from the start of the first epoch to the end of the last, and keeps the last epoch's loss."""
 
     def on_train_begin(self, training_config: BaseTrainerConfig, **kwargs: Any) -> None:
         self.start = time.perf_counter(), time.process_time()
@@ -112,7 +112,7 @@ class Clock(TrainingCallback):
         self.cpu_seconds = time.process_time() - self.start[1]
 
     def on_log(self, training_config: BaseTrainerConfig, logs: dict[str, float], **kwargs: Any) -> None:
-        self.loss = logs["train_epoch_loss"]  # squared error summed over an image's values, mean over images
+        self.loss = logs["train_epoch_loss"]  # squared error, summed over an image's values, mean over images
 
 
 def train(images: Tensor, arch: dict[str, Any], epochs: int, batch_size: int, lr: float) -> tuple[Clock, AE]:

@@ -1,11 +1,11 @@
-"""Do many runs of studies at once, on a machine with many cores or a GPU: ``narrows study`` does one after the other.
+"""Do many runs of studies at once on a machine with many cores or a GPU; ``narrows study`` does them one by one.
 
     python bench/study_at_once.py OUT --workers 14 fashion-autoencoders:denoising fashion-autoencoders:unfrozen-20
 
-Each run is done with all its seeds (or those of ``--seeds``), a task for each, and STUDY:RUN:SEED names one of them;
-what a run goes on from must be named too. Tasks start in the order given, as soon as what they go on from is done.
-Outcomes lie in OUT/STUDY as those of ``narrows study STUDY --out OUT/STUDY`` do, which goes on from there
-(``--resume``), sums up and keeps.
+Each run is done with all its seeds (or those of ``--seeds``), each as a task; STUDY:RUN:SEED names a single one. Runs
+that a run continues from must be named too. Tasks start in the given order, as soon as the runs they continue from are
+done. Outcomes are in OUT/STUDY, like those of ``narrows study STUDY --out OUT/STUDY``, which can continue there
+(``--resume``), summarise and keep them.
 """
 
 import argparse
@@ -35,9 +35,9 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("runs", nargs="+", metavar="STUDY:RUN[:SEED]", help="a run with a sweep stands for all of it")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--seeds", type=int, help="at most so many of each run")
+    parser.add_argument("--seeds", type=int, help="the most seeds of each run")
     chosen = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the runs share the cores out, not each run its arithmetic
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # cores are divided among the runs, not used within a run
 
     from narrows.disk.files import write_json
     from narrows.studies import study as studies
@@ -53,7 +53,7 @@ def main() -> None:
             if row.name == wanted or row.name.startswith(f"{wanted}["):
                 count = counts[row.name]
                 for seed in map(int, seeds) if seeds else range(min(count, chosen.seeds or count)):
-                    # Of a run that has fewer seeds, the first is gone on from.
+                    # A run with fewer seeds is continued from with its first seed.
                     needs = {(name, before, seed if seed < counts[before] else 0) for before in row.follows}
                     waiting.append(((name, row.name, seed), needs))
     begun, total = time.perf_counter(), len(waiting)
@@ -66,7 +66,7 @@ def main() -> None:
                 running[pool.submit(do, task, chosen.out)] = task
                 waiting.remove((task, needs))
             if not running:
-                sys.exit(f"nothing that these go on from was named: {sorted(task for task, _ in waiting)}")
+                sys.exit(f"the runs that these continue from were not named: {sorted(task for task, _ in waiting)}")
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 task = running.pop(future)
                 seconds = future.result()

@@ -1,4 +1,4 @@
-"""A sceptical reader: what in a report's sentences cannot be true, or cannot be true together."""
+"""A sceptical reader, who finds claims in a report's sentences that cannot be true, or not together."""
 
 import re
 from html.parser import HTMLParser
@@ -51,7 +51,7 @@ CONTRADICTIONS = [
 
 
 def faults(text: str) -> list[str]:
-    """Return what in a text cannot be true of anything: shares beyond all, counts that do not agree, no numbers."""
+    """Return the claims in a text that cannot be true: shares above 100 %, inconsistent counts, missing numbers."""
     text = text.replace(NBSP, " ")
     found = [f"{word!r}" for word in re.findall(r"\b(?:nan|NaN|inf|None(?!:)|True|False|undefined)\b", text)]
     for number in re.findall(r"([\u2212-]?[\d,]+(?:\.\d+)?) %", text):
@@ -82,7 +82,7 @@ def contradictions(text: str) -> list[str]:
 
 
 def words_of(page: str) -> str:
-    """Return what a report says, without the recipe, the machine and the list of all numbers at its end."""
+    """Return the text of a report, without the recipe, the machine and the list of all numbers at its end."""
     reader = _Words()
     reader.feed(page[: page.index('<section id="made"')])
     return " ".join(" ".join(reader.words).split())

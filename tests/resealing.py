@@ -1,4 +1,4 @@
-"""What whoever changes a run by hand can do as well: give its files the hashes that they have now."""
+"""Update the hashes of a run's files, as anybody who changes a run by hand could do."""
 
 from narrows.disk.files import read_json, sha256, write_json
 

@@ -1,4 +1,4 @@
-"""One function checks the arguments of an entry, whichever door they come through."""
+"""One function checks the arguments of an entry, wherever they come from."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -24,7 +24,7 @@ def entry(
     shape: tuple[int, ...] = (1, 2),
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """An entry that takes one of each kind."""
+    """An entry with an argument of each kind."""
 
 
 def test_what_is_given_comes_back_plain_beside_the_defaults():

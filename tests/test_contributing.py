@@ -1,4 +1,4 @@
-"""The worked examples of CONTRIBUTING.md, each written to its file in a copy of the package, work."""
+"""The examples of CONTRIBUTING.md work when written to their files in a copy of the package."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is installed beside narrows: nothing with a known advisory, and nothing whose version is left to chance."""
+"""Dependencies have no known advisories, and their versions are not left to chance."""
 
 import datetime
 import re
@@ -22,7 +22,7 @@ PINNED = {
 
 
 def asked():
-    """Return name -> what pyproject.toml asks of each dependency, those of the extras included."""
+    """Return name -> the requirement in pyproject.toml of each dependency, including the extras."""
     texts = [*PROJECT["dependencies"], *(text for extra in PROJECT["optional-dependencies"].values() for text in extra)]
     requirements = [Requirement(text) for text in texts]
     return {canonicalize_name(one.name): one for one in requirements if one.name != "narrows"}

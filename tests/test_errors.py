@@ -1,4 +1,4 @@
-"""Errors say what is wrong, and cross from one process to another as they are."""
+"""Errors say what is wrong, and are unchanged when passed from one process to another."""
 
 import copy
 

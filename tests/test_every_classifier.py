@@ -1,4 +1,4 @@
-"""Every classifier: what is added to the folder is tested here without a line of its own."""
+"""Every classifier: whatever is added to the folder is tested here automatically."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def build(name, shape):
 
 
 def accepted():
-    """Every classifier with a shape of each kind it takes: one of images, and one of vectors."""
+    """Every classifier with each kind of shape it takes: images and vectors."""
     pairs = []
     for name in classifiers.names():
         taken = []
@@ -35,7 +35,7 @@ def accepted():
 
 
 def three_classes(shape, n=48):
-    """Rows that lie around one corner for each class."""
+    """Rows around one corner for each class."""
     rng, labels = np.random.default_rng(0), np.arange(n) % 3
     corners = rng.normal(size=(3, *shape))
     values = corners[labels] + 0.1 * rng.normal(size=(n, *shape))

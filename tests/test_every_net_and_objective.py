@@ -1,4 +1,4 @@
-"""Every network with every objective: what is added to either folder is tested here without a line of its own."""
+"""Every network with every objective: whatever is added to either folder is tested here automatically."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ SHAPES = [(1, 28, 28), (3, 17, 12), (20,)]
 
 
 def build(net, objective, shape):
-    """A model with a code of 6 values, or of 8 where the network's codes come in fours."""
+    """A model with a code of 6 values, or of 8 if the network needs a multiple of four."""
     try:
         return Model(shape, {"name": net, "code_size": 6}, {"name": objective}, seed=1)
     except RecipeError:
@@ -23,7 +23,7 @@ def build(net, objective, shape):
 
 
 def accepted():
-    """Every network with a shape of each kind it takes: one of images, and vectors."""
+    """Every network with each kind of shape it takes: images and vectors."""
     pairs = []
     for name in nets.names():
         taken = []

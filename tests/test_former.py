@@ -1,4 +1,4 @@
-"""What narrows wrote before its steps had records opens, and answers as it did then; see ``former/make.py``."""
+"""Files written before steps had records still open and give the same results; see ``former/make.py``."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ THEN = json.loads((MADE / "run" / "environment.json").read_text())
 
 
 def same(now, name):
-    """Compare with what was said then: by its bits where processor and libraries are those of then."""
+    """Compare with the results of that time, bit by bit if processor and libraries are the same."""
     here = environment.describe()
     if all(here[what] == THEN[what] for what in ("processor", "packages")):
         np.testing.assert_array_equal(now, SAID[name], err_msg=name)

@@ -150,12 +150,12 @@ def test_the_rule_sees_a_wrong_import(tmp_path):
 
 
 def room_of(parts: Sequence[str]) -> str:
-    """The room that the parts of a module's name lead to: one of the house, or one of the wing."""
+    """The room, of the house or of the wing, that the parts of a module's name belong to."""
     return ".".join(parts[:2]) if parts[0] == "studies" else parts[0]
 
 
 def private_imports_of(path: Path, room: str) -> set[str]:
-    """The private modules (``_name``) of other rooms that a file of ``room`` imports, or takes something out of."""
+    """The private modules (``_name``) of other rooms that a file of ``room`` imports, in whole or in part."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -1,4 +1,4 @@
-"""Modules that moved: their old names work with a warning, and what is saved names networks as it did."""
+"""Modules that moved: their old names work with a warning, and saved files name networks as before."""
 
 import importlib
 import subprocess
@@ -17,7 +17,7 @@ from narrows.registry import name_of
 
 @pytest.fixture
 def forgotten():
-    """Old names as in a process where nobody has imported them."""
+    """Old names as in a process that has not imported them."""
     kept = {name: module for name, module in sys.modules.items() if name in MOVED}
     for name in kept:
         del sys.modules[name]

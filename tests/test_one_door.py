@@ -1,4 +1,4 @@
-"""What `narrows.open` takes, every estimator takes, and both see the same values in it."""
+"""Every estimator takes the same sources as `narrows.open`, and both read the same values."""
 
 import csv
 import gzip

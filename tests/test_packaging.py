@@ -1,4 +1,4 @@
-"""What is built from a checkout holds the whole package: hatchling, git and ruff pass over what .gitignore names."""
+"""Builds from a checkout contain the whole package, although hatchling, git and ruff skip what .gitignore names."""
 
 import shutil
 import subprocess

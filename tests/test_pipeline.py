@@ -1,4 +1,4 @@
-"""The main job: what a run folder holds, and that a run stopped anywhere goes on to the same end."""
+"""The main job: the content of a run folder, and that a run stopped anywhere resumes to the same result."""
 
 import csv
 import errno

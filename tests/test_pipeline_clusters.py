@@ -62,7 +62,7 @@ def test_a_decoder_learns_to_draw_from_the_codes_it_is_given(run):
 
 
 def read_by_a_sceptic(run):
-    """Return all that is said of a run, as one text; none of it may be impossible or contradict the rest."""
+    """Return all text about a run, after checking that it contains nothing impossible or contradictory."""
     told = [*verdict(run.results, run.tables), *signal_lines(run.tables), *run.tables["notes"]]
     page = words_of((run.folder / "report.html").read_text(encoding="utf-8"))
     for text in [*told, page]:

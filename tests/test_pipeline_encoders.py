@@ -1,4 +1,4 @@
-"""A run whose encoder is no network: all else is as usual."""
+"""A run whose encoder is not a network: everything else is as usual."""
 
 import csv
 

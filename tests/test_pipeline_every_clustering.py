@@ -55,7 +55,7 @@ def test_a_run_of_it_is_like_any_other(name, tmp_path, monkeypatch):
 
 
 def test_what_decodes_and_what_does_not(tmp_path):
-    """DEC gives its decoder up and another is taught; a classifier has none."""
+    """DEC discards its decoder and a new one is trained; a classifier has none."""
     run = pipeline.run(quick("imsat"), tmp_path / "imsat")
     assert run.results["codes/size"] == 1200
     assert not any(name.startswith("reconstruction/") for name in run.results)

@@ -1,4 +1,4 @@
-"""What is known of rows besides stands beside what was found of them, and changes nothing of it."""
+"""Metadata of rows are shown beside the results, and do not change them."""
 
 import csv
 import json

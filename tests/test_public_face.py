@@ -1,4 +1,4 @@
-"""What a person finds under ``narrows``, and what dataclasses with arrays do when they are compared."""
+"""The public names of ``narrows``, and the comparison of dataclasses with arrays."""
 
 import ast
 import builtins
@@ -93,7 +93,7 @@ def dataclasses_of_narrows():
 
 
 def holds_arrays(kind):
-    """Whether a value of this type may be an array or a tensor, or hold one."""
+    """Whether a value of this type may be or contain an array or a tensor."""
     if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         return any(holds_arrays(one) for one in hints_of(kind).values())
     if kind in (np.ndarray, torch.Tensor) or typing.get_origin(kind) is np.ndarray:
@@ -104,7 +104,7 @@ def holds_arrays(kind):
 
 
 class Known(dict):
-    """The names of a module; what it imports for type checkers alone is no array."""
+    """The names of a module; imports only for type checkers do not count as arrays."""
 
     def __missing__(self, name):
         return vars(builtins).get(name, str)

@@ -1,4 +1,4 @@
-"""The README keeps its word: its links lead somewhere and its commands run, in their order."""
+"""The README is true: its links lead somewhere and its commands run, in their order."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ PYTHON = re.findall(r"^```python\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder as a reader may have it: with photos/ and points in it, and narrows on the path."""
+    """A folder like a reader's, with photos/ and points in it, and narrows on the path."""
     folder = tmp_path / "reader"
     (folder / "photos").mkdir(parents=True)
     rng = np.random.default_rng(0)

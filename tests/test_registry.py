@@ -16,7 +16,7 @@ from narrows.registry import name_of
 
 
 class Mine(Dense):
-    """A network of somebody's own."""
+    """A user's network."""
 
 
 def test_a_file_is_an_entry():

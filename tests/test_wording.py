@@ -1,4 +1,4 @@
-"""Numbers in sentences, each way of saying one against values worked out by hand and over its whole domain."""
+"""Numbers in sentences: each format against values worked out by hand and over its whole domain."""
 
 import math
 

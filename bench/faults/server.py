@@ -1,13 +1,14 @@
-"""How the explorer's server answers while it is attacked: the 99th percentile of honest requests, and that when idle.
+"""The response time of the explorer's server under attack: the 99th percentile for honest requests, and when idle.
 
-Six attackers at once: other names in Host, wrong tokens, bodies said to be too long, bodies that are too long and do
-not say so, JSON nested a hundred thousand deep, and images that would unpack to gigabytes. They ask so many times a
-second in all, or without a pause. Attackers, server and honest client share the cores; so there is also a row for six
-programs that only count and ask nothing, which says how much of the delay is the cores' and not the server's.
+There are six attackers at once: other names in Host, wrong tokens, bodies declared too long, bodies that are too long
+without saying so, JSON nested a hundred thousand deep, and images that would unpack to gigabytes. They send a fixed
+number of requests a second in all, or send without a pause. Attackers, server and honest client share the cores. So
+there is also a row for six programs that only count and send nothing, which shows how much of the delay is due to the
+cores and not to the server.
 
-And what is held open, each for itself: connections that say nothing (1,100), heads and bodies that come a letter now
-and then (60 and 33), answers that nobody takes (60). Whoever is let go of comes again. Last, how long the server takes
-to end at SIGTERM with all of them open.
+Open connections are tested one kind at a time: connections that send nothing (1,100), heads and bodies that arrive a
+byte now and then (60 and 33), and answers that are not read (60). Disconnected clients connect again. Last, the time
+the server takes to stop at SIGTERM with all of them open.
 
     python bench/faults/server.py
 """
@@ -37,7 +38,7 @@ from narrows.steps import open_data
 from narrows.work import environment
 
 RESULTS = Path(__file__).parent.parent / "results" / "server.json"
-SECONDS, ASKED = 24.0, 0.02  # of each measurement, and between two honest requests
+SECONDS, ASKED = 24.0, 0.02  # seconds of each measurement, and between two honest requests
 ATTACKERS = 6
 HELD = {"silent connections": 1100, "slow heads": 60, "slow bodies": 33, "untaken answers": 60}
 RATES = 60, 300, 0  # attacks per second in all; 0 is without a pause
@@ -91,7 +92,7 @@ def serve(folder: Path) -> None:
 
 
 def beside(programs: list[tuple[Any, tuple[Any, ...]]], port: int, token: str) -> dict[str, float]:
-    """Ask honestly while programs run, and return how long the answers take and how many attacks were made."""
+    """Send honest requests while programs run, and return the response times and the number of attacks."""
     stop, made = multiprocessing.Event(), multiprocessing.Value("q", 0)
     running = [multiprocessing.Process(target=program, args=(stop, made, *given)) for program, given in programs]
     for one in running:
@@ -107,7 +108,7 @@ def beside(programs: list[tuple[Any, tuple[Any, ...]]], port: int, token: str) -
 
 
 def honest(port: int, token: str) -> dict[str, float]:
-    """Ask for edits and for an image, in turn, and return how long the answers take, in milliseconds."""
+    """Request edits and an image, in turn, and return the response times in milliseconds."""
     times: list[float] = []
     refused = 0
     end = time.perf_counter() + SECONDS
@@ -138,7 +139,7 @@ def count(stop: Any, made: Any) -> None:
 
 
 def hold(stop: Any, made: Any, port: int, token: str, kind: str, many: int) -> None:
-    """Keep so many connections open, and open another for each that the server lets go of."""
+    """Keep a number of connections open, and open another for each that the server closes."""
     host = f"Host: 127.0.0.1:{port}\r\n"
     post = f"POST /api/draw HTTP/1.1\r\n{host}Authorization: Bearer {token}\r\nContent-Type: application/json\r\n"
     said = {

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: exit codes, messages, files."""
+"""The command line as a person uses it: exit codes, messages, files."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Whatever becomes of what it says, a verb does its work."""
+"""A verb does its work even if its output cannot be written."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Every clustering, of codes or with a network of its own, keeps the one contract."""
+"""Every clustering, whether of codes or with its own network, keeps the same contract."""
 
 import numpy as np
 import pytest

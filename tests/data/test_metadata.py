@@ -20,7 +20,7 @@ VALUES = np.random.default_rng(0).normal(size=(6, 2)).round(2)
 
 @pytest.fixture
 def photos(tmp_path):
-    """Six images in two levels of folders, of which the inner one is the same everywhere."""
+    """Six images in two levels of folders; the inner level has the same name everywhere."""
     for i in range(6):
         folder = tmp_path / "photos" / f"plate {i % 2}" / "raw" / f"well {i // 2}"
         folder.mkdir(parents=True, exist_ok=True)

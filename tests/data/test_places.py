@@ -1,4 +1,4 @@
-"""What a person typed from one folder means the same from another."""
+"""A path that a person typed in one folder means the same in another."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Copies among memory-mapped rows are left out by their numbers; the set stays on the disk."""
+"""Copies among memory-mapped rows are left out by row number; the data stay on disk."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from narrows.geometry.distinct import count_distinct, first_rows
 
 
 class Watched(np.memmap):
-    """A memory-mapped array that notes how many rows are read at once."""
+    """A memory-mapped array that records how many rows are read at once."""
 
     most = 0
 
@@ -22,7 +22,7 @@ class Watched(np.memmap):
 
 @pytest.fixture
 def watched(tmp_path, monkeypatch):
-    """1,200 images on a disk, the last of them a copy of the first, in memory that has no room for them."""
+    """1,200 images on disk, the last of which is a copy of the first, with too little memory to read them all."""
     images = np.random.default_rng(0).integers(0, 256, (1200, 3, 8, 8), np.uint8)
     images[-1] = images[0]
     kept = Watched(tmp_path / "images", np.uint8, "w+", shape=(1200, 8, 8, 3))

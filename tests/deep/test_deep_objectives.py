@@ -1,4 +1,4 @@
-"""What deep clusterings learn by: against closed forms, sampling and the papers' own properties."""
+"""The objectives of deep clusterings, against closed forms, sampling and properties stated in the papers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever stands in the folder keeps the contract."""
+"""Every deep clustering in the folder keeps the contract."""
 
 import shutil
 

@@ -23,7 +23,7 @@ def held(joint, groups):
 
 
 def greedy(joint, n_clusters):
-    """Join the best pair, found by trying all."""
+    """Join the best pair, found by trying all pairs."""
     groups = np.arange(len(joint))
     curve = {len(joint): information(joint)}
     while groups.max() + 1 > n_clusters:

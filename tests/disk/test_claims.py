@@ -18,7 +18,7 @@ def refusal():
 
 @pytest.fixture(params=[errno.ENOLCK, errno.ENOTSUP, errno.EINVAL])
 def without_locks(request, monkeypatch):
-    """A file system that knows no locks."""
+    """A file system without locks."""
 
     def refused(*_):
         raise OSError(request.param, os.strerror(request.param))

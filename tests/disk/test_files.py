@@ -137,7 +137,7 @@ def test_a_table_is_read_back_as_it_was_written(tmp_path):
 
 
 def refusing(monkeypatch, name, number, when=lambda *_: True):
-    """Have the system refuse a call, as another file system would."""
+    """Make the system refuse a call, as another file system would."""
     call = getattr(os, name)
 
     def refused(*given, **more):

@@ -1,4 +1,4 @@
-"""Only a file is read as one: no pipe, device, socket or folder, none that is too large or grows."""
+"""Only regular files are read: no pipe, device, socket or folder, and no file that is too large or grows."""
 
 import os
 import socket

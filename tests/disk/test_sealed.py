@@ -1,4 +1,4 @@
-"""What was saved is read as it was saved, or refused by name: byte flips, truncations, fields and whole parts."""
+"""Saved files are read exactly as saved, or refused by name: byte flips, truncations, fields and whole files."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def run(tmp_path_factory):
 
 
 def answers_of_run(folder):
-    """All that can be asked of a run folder but for the pages, as bytes."""
+    """Everything that can be read from a run folder, except the pages, as bytes."""
     run = Run(folder)
     new = run.open_source(ROWS[:, None])
     codes = run.model().net.encode(run.model().prepare(torch.from_numpy(new.values))).detach().numpy()
@@ -111,7 +111,7 @@ def answers_of(kind, place):
 
 
 def mutations(content, rng):
-    """Yield (what was done, changed content): flips where they hurt, a truncation, an insertion, zeros."""
+    """Yield (description, changed content): harmful byte flips, a truncation, an insertion, zeros."""
     for place in rng.integers(0, len(content), 3):
         yield f"a bit of byte {place}", flipped(content, int(place), 1 << int(rng.integers(8)))
     for place in rng.integers(0, min(200, len(content)), 2):  # headers
@@ -129,7 +129,7 @@ def flipped(content, place, bits):
 
 
 def check(ask, place, files, right, rng):
-    """Mutate each of the files: what is asked is refused by the file's name, or answered with the same bits."""
+    """Mutate each file: reading is refused with the file's name, or gives the same bits."""
     refused = tried = 0
     for path in files:
         content = path.read_bytes()

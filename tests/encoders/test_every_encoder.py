@@ -1,4 +1,4 @@
-"""Whatever stands in the registry of encoders keeps the contract."""
+"""Every encoder in the registry keeps the contract."""
 
 import json
 import tracemalloc
@@ -240,7 +240,7 @@ def test_codes_that_are_made_at_once_are_held_once():
 
 
 class _Recording(nn.Module):
-    """A network that keeps where it was asked."""
+    """A network that records on which device it was called."""
 
     def __init__(self):
         super().__init__()
@@ -252,7 +252,7 @@ class _Recording(nn.Module):
 
 
 def test_one_loop_brings_rows_to_where_network_and_scaling_are(monkeypatch):
-    """Where rows are sent is watched: to the scaling, which the network goes with."""
+    """Rows are sent to the device of the scaling, which moves with the network."""
     model = made("network")
     moved, real = [], torch.Tensor.to
     monkeypatch.setattr(torch.Tensor, "to", lambda x, *a, **k: moved.append(a) or real(x, *a, **k))
@@ -265,7 +265,7 @@ def test_one_loop_brings_rows_to_where_network_and_scaling_are(monkeypatch):
 
 
 def test_a_model_moves_as_a_whole():
-    """The device without memory stands for any other: what is computed with must all be there."""
+    """The device without memory stands for any other device: all tensors of a computation must be on it."""
     model = made("network").to("meta")
     assert {tensor.device.type for tensor in model.state_dict().values()} == {"meta"}
     assert model.prepare(torch.zeros(2, 1, 8, 8, device="meta")).device.type == "meta"

@@ -13,7 +13,7 @@ def images():
 
 
 def by_hand(codes, image):
-    """The code of one image by loops over patches, as the paper writes it."""
+    """The code of one image by loops over patches, as in the paper."""
     side, half = codes.side, codes.side // 2
     x = np.pad(image.astype(np.float64) / 255, ((0, 0), (half, half), (half, half)))
     rows = range(0, x.shape[1] - side + 1, codes.stride)

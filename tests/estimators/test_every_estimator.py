@@ -1,4 +1,4 @@
-"""What is true of all estimators: they pass scikit-learn's checks, clone, are saved whole, and show themselves."""
+"""Properties of all estimators: they pass scikit-learn's checks, can be cloned and saved, and have a display."""
 
 import json
 import warnings
@@ -47,7 +47,7 @@ def rows(n=60, d=5):
 
 
 def every_estimator(state):
-    """One of each kind, with parameters of every kind that there is."""
+    """One estimator of each kind, with parameters of every kind."""
     encoder = clone(UNFITTED).fit(rows()[0])
     return {
         "autoencoder": narrows.Autoencoder(
@@ -91,7 +91,7 @@ def fitted(name, state=0):
 
 
 def answers(estimator, X):
-    """Everything that an estimator says of rows."""
+    """All results of an estimator for rows."""
     found = {"novelty": estimator.novelty(X)}
     for name in ("transform", "predict", "predict_proba", "decision_function", "score_samples"):
         if hasattr(estimator, name):
@@ -100,12 +100,12 @@ def answers(estimator, X):
 
 
 def said(estimator):
-    """What a notebook says below the parameters."""
+    """The text that a notebook shows below the parameters."""
     return estimator._repr_mimebundle_()["text/html"].partition("<p>Fitted")[2]
 
 
 def same(one, other):
-    """Whether two parameters are the same, of the same kinds."""
+    """Whether two parameters are equal and of the same types."""
     if isinstance(one, np.generic) or isinstance(other, np.generic):
         return same(np.asarray(one).item(), np.asarray(other).item())
     if isinstance(one, list | tuple):
@@ -378,15 +378,15 @@ def test_so_many_samples_cannot_be_drawn(wrong):
 
 
 class OwnNet(Dense):
-    """A network of somebody's own."""
+    """A user's network."""
 
 
 class OwnMeans(KMeans):
-    """A clustering of somebody's own."""
+    """A user's clustering."""
 
 
 class OwnCodes(PCACodes):
-    """An encoder of somebody's own."""
+    """A user's encoder."""
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_noise_is_unlike_what_was_fitted_whatever_its_confidence(fitted, three_k
 
 @dataclass(frozen=True)
 class Secret(Dataset):
-    """A data set whose labels nobody may look at."""
+    """A data set whose labels must not be read."""
 
     def __getattribute__(self, name):
         if name == "labels":

@@ -12,7 +12,7 @@ from narrows.evaluation import copies
 
 
 def scenes(count, height, width, seed=0):
-    """Pictures (count, 3, height, width) with as much detail as photos: noise whose spectrum falls as theirs does."""
+    """Pictures (count, 3, height, width) with as much detail as photos: noise with a similar spectrum."""
     rng = np.random.default_rng(seed)
     down, across = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
     falling = 1 / np.maximum(np.hypot(down, across), 1 / max(height, width)) ** 1.5
@@ -47,7 +47,7 @@ def saved(image, quality):
 
 
 def cropped(image, left, top, right, bottom):
-    """Cut shares of the sides away, and scale back."""
+    """Crop shares of the sides, and scale back."""
     width, height = image.size
     box = (left * width, top * height, (1 - right) * width, (1 - bottom) * height)
     return image.resize(image.size, Resampling.BICUBIC, box=box)

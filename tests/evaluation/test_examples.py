@@ -8,7 +8,7 @@ HOMES = np.array([[0.0, 0, 0], [10, 0, 0], [0, 10, 0]])
 
 
 def blobs(sizes, spread=0.1, seed=0):
-    """Codes (N, 3) around three places, mixed, and the place of each."""
+    """Codes (N, 3) around three points, in random order, and the point of each."""
     rng = np.random.default_rng(seed)
     home = rng.permutation(np.repeat(np.arange(3), sizes))
     return (HOMES[home] + spread * rng.standard_normal((len(home), 3))).astype(np.float32), home

@@ -1,4 +1,4 @@
-"""Novelty: exact p-values, oddness against an independent computation, and what it says of noise."""
+"""Novelty: exact p-values, oddness against an independent computation, and the novelty of noise."""
 
 import math
 
@@ -15,7 +15,7 @@ from reading import contradictions, faults
 
 
 def rows_of(n, d=12, seed=0):
-    """Vectors around five middles, in a plane of four dimensions and a little beside it."""
+    """Vectors around five centres, near a plane of four dimensions."""
     rng = np.random.default_rng(seed)
     plane, middles = np.random.default_rng(99).normal(size=(4, d)), 4 * np.random.default_rng(98).normal(size=(5, 4))
     near = middles[rng.integers(0, 5, n)] + rng.normal(size=(n, 4))
@@ -60,7 +60,7 @@ def test_p_values_of_exchangeable_rows_are_uniform_exactly():
 
 @pytest.mark.parametrize("errors", [True, False])
 def test_oddness_is_what_the_text_says(errors):
-    """The same from the definition, with tables of all distances and a decomposition of all values."""
+    """Oddness from its definition, with all distances and a decomposition of all values."""
     values = rows_of(300)
     model, train, held_out = untrained(values), np.arange(200), np.arange(200, 300)
     known = fitted(model, values, train, held_out, errors=errors)
@@ -247,7 +247,7 @@ def test_a_sceptic_finds_nothing_to_object_to_in_the_sentence(rows):
 
 
 def test_so_many_odd_rows_as_chance_explains():
-    """The first number whose distribution function reaches .975; a rate that was itself counted makes it larger."""
+    """The first number whose distribution function reaches .975; it is larger if the rate was itself estimated."""
     for rows in (10, 30, 1000):
         below = sum(math.comb(rows, i) * 0.05**i * 0.95 ** (rows - i) for i in range(most_odd(rows)))
         most = below + math.comb(rows, most_odd(rows)) * 0.05 ** most_odd(rows) * 0.95 ** (rows - most_odd(rows))

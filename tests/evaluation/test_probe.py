@@ -7,7 +7,7 @@ from narrows.evaluation.probe import knn, linear, majority
 
 
 def halves(n=200, seed=0):
-    """Two classes on both sides of a line in the first of two values, the second a thousand times as large."""
+    """Two classes separated by the first of two values; the second is a thousand times as large."""
     codes = np.random.default_rng(seed).standard_normal((n, 2)).astype(np.float32)
     return codes * np.array([1, 1000], dtype=np.float32), (codes[:, 0] > 0).astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Each signal has a case that triggers it and one that does not, with values as they occur."""
+"""Each signal has a case that triggers it and one that does not, with realistic values."""
 
 import math
 
@@ -32,7 +32,7 @@ POINTS = np.repeat([OUTSIDE, INSIDE], [6992, 3008])  # the polygons' test set: 6
 
 
 def decay(epochs, start=0.12, end=0.02, speed=6.0):
-    """A loss that falls as losses do."""
+    """A loss that falls like a typical one."""
     return [end + (start - end) * math.exp(-speed * epoch / epochs) for epoch in range(epochs)]
 
 
@@ -323,7 +323,7 @@ def test_an_accuracy_within_chance_of_its_baseline():
 
 
 def test_what_differs_by_less_than_a_point_is_the_same_in_every_sentence():
-    """Of a million rows chance explains a tenth of a point; a verdict of "no better" beside "worse" helps nobody."""
+    """For a million rows, chance explains a tenth of a point; a verdict of "no better" beside "worse" helps nobody."""
     assert compared(0.900, 0.905, 1_000_000) == ("same", 0.01)
     near = against_baseline(0.900, 0.905, 1_000_000, "the probe", "PCA")
     assert near.name == "no better than the baseline"

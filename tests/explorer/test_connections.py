@@ -1,4 +1,4 @@
-"""Who connects and asks nothing, half, or takes no answer: goes, and nobody else waits for them."""
+"""Clients that send nothing or half a request, or read no answer, are disconnected without delaying others."""
 
 import contextlib
 import http.client
@@ -33,7 +33,7 @@ PATIENCE = 60  # seconds after which something never happens
 
 
 class Served:
-    """A server in a process of its own."""
+    """A server in a separate process."""
 
     def __init__(self, folder, how="as it is"):
         self.process = subprocess.Popen(
@@ -73,7 +73,7 @@ def served(finished):
 
 
 def taken(wire):
-    """All that comes until the server closes the connection; a cut one is closed too."""
+    """Everything received until the server closes or resets the connection."""
     found = b""
     with contextlib.suppress(ConnectionError):
         while part := wire.recv(1 << 16):
@@ -82,7 +82,7 @@ def taken(wire):
 
 
 def is_cut(wire, letters):
-    """Whether the server lets go of a connection while letters still come."""
+    """Whether the server closes a connection while bytes still arrive."""
     wire.settimeout(0.1)
     for letter in letters:
         try:

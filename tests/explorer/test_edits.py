@@ -188,7 +188,7 @@ while True:
 
 
 def kills(folder, times, seed):
-    """Kill a writer again and again in the middle of its edits; return how many were acknowledged."""
+    """Kill a writer repeatedly in the middle of its edits; return how many were acknowledged."""
     rng = np.random.default_rng(seed)
     acknowledged = 0
     for _ in range(times):

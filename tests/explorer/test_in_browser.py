@@ -1,4 +1,4 @@
-"""What a person does, done in a browser: every action, in both forms of the page, on a real run.
+"""Every action of a person in a browser, in both forms of the page, on a real run.
 
 The run is of 1,200 images of MNIST; NARROWS_BROWSER_ROWS=70000 does the same on all of them, in about half an hour.
 """
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium o
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A short run on images of MNIST where they are at hand, else on those of digits."""
+    """A short run on images of MNIST if available, otherwise on those of digits."""
     source = "mnist" if os.environ.get("NARROWS_DATA") and "mnist" in named.names() else "digits"
     overrides = [
         f"data.source={source}",
@@ -72,7 +72,7 @@ def browser():
 
 @pytest.fixture
 def new_page(browser):
-    """Opens a page; whatever goes wrong in it fails the test."""
+    """Opens a page; any error in it fails the test."""
     wrong = []
     contexts = []
 
@@ -170,7 +170,7 @@ def points_of(run):
 
 
 def on_screen(page, run):
-    """Where the points are in the window (N, 2), while the whole map is shown."""
+    """The positions (N, 2) of the points in the window while the whole map is shown."""
     box = page.locator(".first .overlay").bounding_box()
     scale = min(box["width"], box["height"]) / 2.1
     middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -178,7 +178,7 @@ def on_screen(page, run):
 
 
 def pixels(page):
-    """How many pixels of the map are not empty, and how many colours they have, once there are as many as rows."""
+    """The number of pixels of the map that are not empty, and of their colours, once there are as many as rows."""
     for _ in range(40):  # a page that has just changed draws in one of the next frames
         drawn, colours = _pixels(page)
         if drawn > DRAWN:
@@ -368,7 +368,7 @@ def test_clusters_are_renamed_merged_split_and_moved_and_undone(page):
 
 
 def examples_shown(page, cluster):
-    """The rows that stand for a cluster on the page, and their shares as they are written."""
+    """The rows that stand for a cluster on the page, and their shares as text."""
     shown = page.locator(f".clusters > li[data-cluster='{cluster}'] .examples")
     shares = shown.locator(".share").all_inner_texts()
     return [int(cell.get_attribute("data-row")) for cell in shown.locator(".cell").all()], shares
@@ -464,7 +464,7 @@ def test_filters_and_search_show_less_and_the_address_keeps_the_view(page, run, 
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory):
-    """A run of 300 digits of which a table says more, but for one of them."""
+    """A run of 300 digits with a table of metadata for all but one of them."""
     folder = tmp_path_factory.mktemp("described")
     rows = [(i, 2000 + i % 10, 1_700_000_000_123 + i, ("Rome", "Oslo", "")[i % 3], f"note {i}") for i in range(1, 1797)]
     with open(folder / "meta.csv", "w", newline="") as file:

@@ -72,7 +72,7 @@ def test_a_thumbnail_is_the_image_itself(page, rows):
 
 
 def examples_of(page, cluster):
-    """The examples of a cluster as it was found, and the rows of their parts, by what the page is given."""
+    """The examples of a cluster as found, and the rows of their parts, from the data of the page."""
     given = page.header["examples"]
     order, parts, clusters = (page.array(where) for where in (given["order"], given["parts"], page.header["clusterOf"]))
     mine = order[clusters[order] == cluster]

@@ -1,4 +1,4 @@
-"""What the server refuses: every row of the reliability bar that is about a server, as attacks."""
+"""Attacks on the explorer's server, which refuses them: one or more for each of its requirements."""
 
 import asyncio
 import base64
@@ -317,7 +317,7 @@ def test_no_other_name_reaches_any_route(app, host):
 
 
 def raw(app, method, path, headers, body=b"", query=b""):
-    """A request as bytes, which no client library puts right first: (status, body)."""
+    """Send a request as bytes, which no client library can correct first; return (status, body)."""
     sent = []
 
     async def go():
@@ -418,7 +418,7 @@ def test_a_form_cannot_send_what_it_wants(app, opened, kind):
 
 
 def payloads():
-    """Ways out of a folder, by every spelling we know, in every place a request has."""
+    """Ways out of a folder, in every spelling we know, in every part of a request."""
     ups = ["..", "%2e%2e", "%252e%252e", "..%00", "..;", "....", "..%c0%af", "%c0%ae%c0%ae", "．．", "..\\", "%2e."]
     targets = ["etc/passwd", "edits.jsonl", "recipe.toml", "model.safetensors", "manifest.json"]
     slashes = ["/", "%2f", "\\", "%5c", "//", "/./", "%252f"]

@@ -24,7 +24,7 @@ CLASSIFIER = nn.Sequential(
 
 
 class Fashion(nn.Module):
-    """28 -> 10 -> 5 -> 3 -> 2 and 2 -> 5 -> 15 -> 28: two stages of each side take each other back."""
+    """28 -> 10 -> 5 -> 3 -> 2 and 2 -> 5 -> 15 -> 28: two stages on each side undo each other."""
 
     def __init__(self):
         super().__init__()
@@ -50,7 +50,7 @@ class Fashion(nn.Module):
 
 
 class Centres(nn.Module):
-    """Computes with a parameter of its own and calls no module."""
+    """Computes with its own parameter and calls no module."""
 
     def __init__(self):
         super().__init__()

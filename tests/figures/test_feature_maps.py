@@ -23,7 +23,7 @@ def page(figure):
 
 
 def texts(figure):
-    """What is written on the page, without the bar that explains the colours."""
+    """The text on the page, without that of the bar that explains the colours."""
     written = [text.get_text() for text in figure.axes[0].texts]
     assert written[-2] == "−"
     assert written[-1].startswith("+")
@@ -37,7 +37,7 @@ def images():
 
 
 def identity(channels, sign=1.0):
-    """A convolution whose first filter gives the image back, and whose others give 0."""
+    """A convolution whose first filter returns the image, and whose others return 0."""
     layer = nn.Conv2d(1, channels, 3, padding=1, bias=False)
     nn.init.zeros_(layer.weight)
     with torch.no_grad():
@@ -150,9 +150,9 @@ def test_weights_of_three_channels_are_colours():
 @pytest.mark.parametrize(
     ("net", "shape", "match"),
     [
-        (nn.Linear(8, 2), (8,), "must be that of images"),
+        (nn.Linear(8, 2), (8,), "the shape of an image"),
         (nn.ReLU(), (1, 8, 8), "convolution or a linear layer"),
-        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8), "first layer that sees images"),
+        (nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(16, 2)), (1, 8, 8), "first layer that takes images"),
     ],
 )
 def test_first_layers_that_do_not_see_images_are_refused(net, shape, match):
@@ -169,7 +169,7 @@ def test_maps_of_two_networks_stand_below_each_other_for_each_image(images):
     drawn = page(figure)
     assert (drawn == RED).all(axis=2).any()
     assert (drawn == BLUE).all(axis=2).any()
-    with pytest.raises(InputError, match="one shape"):
+    with pytest.raises(InputError, match="the same shape"):
         compare_feature_maps({"a": one, "b": nn.Sequential(nn.Conv2d(1, 3, 3))}, images)
     with pytest.raises(InputError, match="at least one"):
         compare_feature_maps({}, images)

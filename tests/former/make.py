@@ -1,7 +1,7 @@
-"""Make what stands here: small runs, models and clusterers as narrows 0.1.0 wrote them before its steps had records.
+"""Make the files in this folder: small runs, models and clusterers from narrows 0.1.0, before steps had records.
 
-They must go on to open and to answer with the same bits, so they are made once, by that version, and kept. Run in this
-folder with commit c766dad: ``python make.py``.
+They must still open and give the same bits, so they were made once, by that version, and are kept. Run in this folder
+with commit c766dad: ``python make.py``.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The literal network: its parameters and shapes are the ones written down, and its last padding is a correction."""
+"""The literal network: its parameters and shapes are the original ones, and its last padding is a correction."""
 
 import pytest
 import torch

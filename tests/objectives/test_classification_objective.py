@@ -59,7 +59,7 @@ def test_views_are_drawn_in_training_only():
 
 def test_it_says_what_it_needs():
     net = linear([[0.0, 0.0]] * 3)
-    with pytest.raises(RecipeError, match="there are none"):
+    with pytest.raises(RecipeError, match="none were given"):
         Classification(net).terms(net, Batch(torch.zeros(1, 2)), torch.Generator())
     with pytest.raises(RecipeError, match="smoothing"):
         Classification(net, smoothing=1.0)

@@ -1,4 +1,4 @@
-"""The loss of the Gaussian autoencoder as it is written down: 794 values against zero."""
+"""The original loss of the Gaussian autoencoder: 794 values against zero."""
 
 import pytest
 import torch

@@ -53,5 +53,5 @@ def test_arguments_out_of_range_are_named(wrong):
 
 def test_it_needs_clusters():
     m = model()
-    with pytest.raises(RecipeError, match="there are none"):
+    with pytest.raises(RecipeError, match="none were given"):
         m.objective.terms(m.net, Batch(batch().x), torch.Generator())

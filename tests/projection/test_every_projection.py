@@ -1,4 +1,4 @@
-"""Whatever stands in the registry keeps the contract."""
+"""Every projection in the registry keeps the contract."""
 
 import warnings
 

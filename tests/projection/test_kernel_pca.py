@@ -1,4 +1,4 @@
-"""Kernel PCA against scikit-learn's and against what it is in closed form."""
+"""Kernel PCA against scikit-learn's and against a closed form."""
 
 import numpy as np
 import pytest

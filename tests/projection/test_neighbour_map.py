@@ -22,7 +22,7 @@ def test_at_most_max_points_are_laid_out_and_all_have_points(method):
 
 @pytest.mark.parametrize("method", [TSNE, UMAP])
 def test_codes_of_one_value_use_the_plane(method):
-    """PCA lays them out on a line, which forces along that line alone would never leave."""
+    """PCA lays them out on a line, which forces along that line would never leave."""
     codes = np.random.default_rng(0).standard_normal((60, 1)).astype(np.float32)
     spread = method().fit(codes).map_.std(axis=0)
     assert spread.min() > 0.01 * spread.max()

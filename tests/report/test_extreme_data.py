@@ -1,4 +1,4 @@
-"""Every sentence about runs on data that leave nothing to see, or too much of it, read by a sceptic."""
+"""Every sentence about runs on extreme data, with nothing to see or too much, read by a sceptic."""
 
 import json
 

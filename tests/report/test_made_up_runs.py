@@ -1,6 +1,6 @@
-"""Twenty made-up runs, good, bad, contradictory, with holes and with figures beyond belief.
+"""Twenty made-up runs: good, bad, contradictory, incomplete, or with incredible figures.
 
-What is said of each of them must be possible, agree with itself, and be three sentences.
+The text about each must be possible, consistent, and three sentences long.
 """
 
 import json
@@ -203,7 +203,7 @@ def test_bad_news_is_said(kind, seed):
 
 
 def test_the_made_up_runs_are_of_all_kinds():
-    """Were all of them alike, the tests above would say little."""
+    """If all of them were alike, the tests above would say little."""
     found = [find(*make(kind, seed)) for kind, seed in RUNS]
     assert len({one.rebuilt.kept for one in found}) >= 6
     assert len({one.clustered.grouped for one in found}) >= 5

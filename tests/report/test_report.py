@@ -49,7 +49,7 @@ HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 
 
 
 class Page(HTMLParser):
-    """Collects what a browser would see: elements with attributes, and text."""
+    """Collects the elements with their attributes, and the text."""
 
     def __init__(self, path):
         super().__init__()
@@ -71,7 +71,7 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A run folder with everything in it, of random but structurally right content."""
+    """A complete run folder with random but structurally correct content."""
     rng = np.random.default_rng(0)
     results = {name: float(rng.random()) for name in METRICS}
     results |= {f"{s}/pca_{m}": 0.5 for s, m in [("reconstruction", "psnr"), ("probe", "linear_accuracy")]}

@@ -1,4 +1,4 @@
-"""What a run keeps of the signals, the sketch and the feature maps."""
+"""Signals, the sketch and the feature maps, as kept in a run."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def make(folder, values, *overrides, labels=None):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Two dense blobs and one that a third centre has to share: images of a ring, a bar, and noise."""
+    """Two dense blobs, and a third that has to share a centre: images of a ring, a bar, and noise."""
     rng = np.random.default_rng(0)
     values = rng.integers(0, 60, (160, 1, 8, 8), np.uint8)
     values[:80, :, 2:6, 2:6] += 150
@@ -61,7 +61,7 @@ def test_the_sketch_the_feature_maps_and_the_filters_stand_in_the_report(run):
 
 
 def test_no_image_stands_for_a_part_and_is_least_typical(tmp_path):
-    """Of sixty images, all but one equal, two clusters are made; the one alone has a strip of one image."""
+    """Sixty images, all but one equal, form two clusters; the strip of the cluster of one has one image."""
     values = np.full((60, 1, 8, 8), 20, np.uint8)
     values[1] = 250
     run = make(tmp_path / "r", values, "clustering.n_clusters=2", "net.width=2", "net.code_size=2")

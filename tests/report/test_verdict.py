@@ -332,7 +332,7 @@ def signal(name, severity="warning", **numbers):
 
 
 def test_rows_without_a_difference_are_compared_with_nothing():
-    """A perfect PCA of rows that are all the same is no achievement, and 15 dB beside it no failure."""
+    """A perfect PCA of rows that are all the same is not an achievement, nor are 15 dB beside it a failure."""
     same = GOOD | {"reconstruction/psnr": 15.2, "reconstruction/pca_psnr": 58.92, "reconstruction/variance": 0.0}
     first, _, third = told(same)
     assert first == (
@@ -345,7 +345,7 @@ def test_rows_without_a_difference_are_compared_with_nothing():
 
 
 def test_less_than_the_average_row_is_nothing():
-    """A mean squared error of .0417 where the variance is .04: the average image is nearer, whatever PCA reaches."""
+    """A mean squared error of .0417 with a variance of .04: the average image is nearer, whatever PCA reaches."""
     nothing = GOOD | {"reconstruction/psnr": 13.8, "reconstruction/mse": 0.0417, "reconstruction/variance": 0.04}
     first, _, third = told(nothing)
     assert first.endswith(
@@ -369,7 +369,7 @@ def test_a_pca_that_loses_nothing_is_beaten_by_no_factor():
 
 
 def test_the_squared_error_is_that_of_all_rows_together():
-    """A mean PSNR of 6.5 dB more is 4.5 times less error in a typical image, but not in all of them."""
+    """A mean PSNR that is 6.5 dB higher is 4.5 times less error in a typical image, but not in all images."""
     errors = {"reconstruction/mse": 0.01, "reconstruction/pca_mse": 0.021}
     assert told(GOOD | errors)[0].endswith("25.1 dB against 18.6 dB, and PCA leaves 2.1 times the squared error.")
     trifle = told(GOOD | errors | {"reconstruction/pca_mse": 0.0101})[0]

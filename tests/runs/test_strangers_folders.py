@@ -1,4 +1,4 @@
-"""A folder from anyone: whatever a name in it stands for, each verb that reads it refuses by that name or answers.
+"""Folders from strangers: whatever an entry is, each verb that reads it either refuses it by name or succeeds.
 
 Every file in turn becomes a named pipe, a device that never ends, a folder, nothing at all, another of the files, JSON
 nested too deep, noise, and a file of a terabyte; once with hashes that are right, as a stranger can make them.
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("undrawn")
 ROWS = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8)
 LONGEST = 60  # seconds after which a verb hangs
 HUGE = 1 << 40
-OTHERWISE = ("sha256 is not in", "must have", "a quick look", "study it was started with")
+OTHERWISE = ("sha256 is not in", "must have", "a quick look", "continue the study")
 SKIPPED = {".lock", ".edits.lock"}  # which nobody reads
 
 
@@ -86,7 +86,7 @@ def huge(path, _):
 
 
 def another(path, content):
-    """The file of the same kind that comes next, else any: right in itself, and in the wrong place."""
+    """The next file of the same kind, or any other: valid in itself, but in the wrong place."""
     names = sorted(content, key=lambda name: (name.suffix != path.suffix, name.name <= path.name, name.name))
     path.write_bytes(next(content[name] for name in names if name.name != path.name))
 
@@ -96,7 +96,7 @@ PLAIN = (empty, another, deep, noise)
 
 
 def ask(*arguments):
-    """Run a verb as the command line does, with errors as they are."""
+    """Run a verb like the command line, but without catching errors."""
     with in_time():
         typer.main.get_command(app).main([str(argument) for argument in arguments], standalone_mode=False)
 
@@ -116,7 +116,7 @@ def verbs(place, out):
 
 
 def refusals(name, asked):
-    """Ask all there is to ask; return how many were refused, each by the name of the file."""
+    """Run everything that reads the folder; return how much was refused, each time with the name of the file."""
     refused = 0
     for ask_one in asked:
         said = None
@@ -132,7 +132,7 @@ def refusals(name, asked):
 
 @pytest.fixture
 def served(monkeypatch):
-    """``explore`` opens everything, and serves nothing."""
+    """``explore`` without its server: it opens everything."""
     monkeypatch.setattr(server, "serve", lambda opened, **_: [one.log.close() for one in opened])
     monkeypatch.setattr(explore, "_show", lambda *_: None)
 

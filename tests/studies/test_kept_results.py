@@ -1,4 +1,4 @@
-"""The results that the docs show are whole and explained, and the pages are built from them and from nothing else."""
+"""The results in the docs are complete and explained, and the pages are built from them alone."""
 
 import re
 from pathlib import Path

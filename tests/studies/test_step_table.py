@@ -1,4 +1,4 @@
-"""The table of step sizes on the page about neural k-means, held against its definition."""
+"""The table of step sizes on the page about neural k-means, compared with its definition."""
 
 import math
 from pathlib import Path

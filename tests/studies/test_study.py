@@ -145,7 +145,7 @@ bar = 0.0
 
 
 def beside(tmp_path, run, against, change=("", ""), **options):
-    """The lines of a figure of one run, or sweep, against another."""
+    """The lines of a figure that compares one run or sweep with another."""
     file = tmp_path / "against.toml"
     file.write_text(STUDY.replace(*change) + AGAINST.format(run=run, against=against))
     found = studies.run(studies.load(file), tmp_path / "out", **options)
@@ -248,7 +248,7 @@ def test_a_quick_look_says_so_in_everything_it_writes(counting, tmp_path):
     assert all(row["quick"] for row in csv.DictReader((out / "results.csv").open()))
     with pytest.raises(RunFolderError, match="quick look"):
         keep(counting, out, tmp_path / "kept")
-    with pytest.raises(RunFolderError, match="started with"):
+    with pytest.raises(RunFolderError, match="continue the study"):
         studies.run(counting, out, resume=True)
 
 
@@ -379,7 +379,7 @@ def test_what_did_not_change_keeps_its_figures_and_what_changed_does_not(countin
         "steeper[slope=5.0]": 1,
         "next": 2,
     }
-    with pytest.raises(RunFolderError, match="must find runs"):
+    with pytest.raises(RunFolderError, match="needs finished runs"):
         keep(counting, None, tmp_path / "nothing" / "counting")
 
 
@@ -534,12 +534,12 @@ def test_a_study_that_is_running_is_not_replaced_under_its_hands(counting, tmp_p
         (('label = "the value"', "labl = 1"), r"run\.1\.plot\.0\.labl is not a setting.*Did you mean 'label'"),
         (('against = "plain"', 'agains = "plain"'), r"figure\.\d\.agains is not a setting.*Did you mean 'against'"),
         (('job = "counting_jobs:follow"', 'job = "folow"'), "known entries"),
-        (('after = "plain"', 'after = "later"'), "stands before it"),
+        (('after = "plain"', 'after = "later"'), "must name an earlier run"),
         (('run = "next"', 'run = "nxt"'), r"figure\.run .* Did you mean 'next'"),
         (('against = "plain"', 'against = "plan"'), r"figure\.against .* Did you mean 'plain'"),
         (("seeds = 3", "seed = 3"), "seed"),
         (("seeds = 3", "seeds = 0"), "seeds"),
-        (('name = "next"', 'name = "plain"'), "name of its own"),
+        (('name = "next"', 'name = "plain"'), "unique name"),
         (("[[run]]", "[[run"), "valid TOML"),
     ],
 )

@@ -155,7 +155,7 @@ def test_divergence_is_caught_and_the_bad_state_is_not_saved(digits, tmp_path, c
 
 
 class Ruin:
-    """Turns a value of the state into infinity as a step is taken, where no loss sees it."""
+    """Turns values of the state into infinity in a step, without an effect on the loss."""
 
     def __init__(self, monkeypatch, step, which):
         self.steps = 0

@@ -1,4 +1,4 @@
-"""What is said about the time that is left."""
+"""The text about the time left."""
 
 import io
 

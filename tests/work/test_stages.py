@@ -1,4 +1,4 @@
-"""Steps: done once, while what they left is whole; what is stopped loses a step at most."""
+"""Steps are done once as long as their files are intact; a stop loses at most one step."""
 
 import contextlib
 import json
@@ -46,7 +46,7 @@ def quick():
 
 
 class Work:
-    """Steps that write one file each, and count how often they were done."""
+    """Steps that write one file each and count how often they were done."""
 
     def __init__(self, folder):
         self.folder, self.done = folder, []

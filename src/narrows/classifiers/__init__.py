@@ -1,6 +1,6 @@
 """Classifiers: networks that learn from labels. One file per network; each builds itself for an input shape.
 
-A classifier is an encoder to flat features and a linear head that gives each class a number, its logit.
+A classifier is an encoder to flat features and a linear head that computes a logit for each class.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class ClassifierNet(nn.Module, ABC):
     def __init__(self, input_shape: tuple[int, ...], n_classes: int) -> None:
         super().__init__()
         if n_classes < 2:
-            raise RecipeError("n_classes", "must be >= 2, or there is nothing to tell apart", value=n_classes)
+            raise RecipeError("n_classes", "must be >= 2, or there is nothing to learn", value=n_classes)
         self.input_shape = tuple(input_shape)
         self.n_classes = n_classes
         self.is_images = len(self.input_shape) == 3
 
     @property
     def code_size(self) -> int:
-        """F, the number of features: they are the code of a classifier."""
+        """F, the number of features, which are the code of a classifier."""
         return self.head.in_features
 
     def features(self, x: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class ClassifierNet(nn.Module, ABC):
         return features
 
     def encode(self, x: Tensor) -> Tensor:
-        """Return the code (N, F) of ``x`` (N, *input_shape), from which the head reads: its features."""
+        """Return the code (N, F) of ``x`` (N, *input_shape): its features, the input of the head."""
         return self.features(x)
 
     def forward(self, x: Tensor) -> Tensor:

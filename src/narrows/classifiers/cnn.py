@@ -1,4 +1,4 @@
-"""A convolutional classifier that builds itself for any channels and any sides from 4 to 256 pixels."""
+"""A convolutional classifier for images with any number of channels and sides from 4 to 256 pixels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ __all__ = ["CNN"]
 class CNN(ClassifierNet):
     """Stages of 3x3 convolutions, each followed by batch normalisation and a ReLU, that halve the sides by pooling.
 
-    The stem keeps the size; each stage doubles the channels, halves the sides, and adds what two more convolutions
-    find (He et al. 2016). The last map is pooled to its maximum, so the head does not depend on the image's size.
+    The stem keeps the size; each stage doubles the channels, halves the sides, and adds residual blocks of two
+    convolutions (He et al. 2016). The last feature map is pooled to its maximum, so the head does not depend on the
+    image's size.
 
     Parameters
     ----------
     input_shape : (C, H, W), sides from 4 to 256
     n_classes : how many classes there are
     width : channels of the stem
-    stages : how many times sides are halved, at most; a side below 4 is not halved any more
+    stages : how many times sides are halved at most; a side below 4 is not halved again
     blocks : residual blocks per stage
     dropout : share of the features set to zero in training, before the head
     """

@@ -1,4 +1,4 @@
-"""A linear layer on the code of an autoencoder's network: what a linear probe is, if the encoder may learn as well."""
+"""A linear layer on the code of an autoencoder's network: a linear probe whose encoder learns as well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["EncoderClassifier"]
 
 
 class EncoderClassifier(ClassifierNet):
-    """The encoder of a network of ``narrows.nets``, and one linear layer from its code to the classes.
+    """The encoder of a network from ``narrows.nets``, and one linear layer from its code to the classes.
 
     Nothing is frozen. The decoder is left out.
 
@@ -23,12 +23,12 @@ class EncoderClassifier(ClassifierNet):
     ----------
     input_shape : (C, H, W) for images, (D,) for vectors
     n_classes : how many classes there are
-    net : the network's name in ``narrows.nets`` and its arguments, ``code_size`` among them. A name from outside is
-        refused: it may come from a saved model
+    net : the network's name in ``narrows.nets`` and its arguments, including ``code_size``. A name of code outside
+        narrows is refused, since it may come from a saved model
 
     Raises
     ------
-    RecipeError : a network that is unknown, or cannot be built for that shape
+    RecipeError : an unknown network, or one that cannot be built for that shape
     """
 
     encoder: Any
@@ -40,7 +40,7 @@ class EncoderClassifier(ClassifierNet):
         if "code_size" in arguments_of(build):
             named.setdefault("code_size", min(32, *self.input_shape) if not self.is_images else 32)
         self.encoder = build(self.input_shape, **checked(build, named, "net.net.", given_by_us=("input_shape",)))
-        self.encoder.decoder = nn.Identity()  # it has no part in an answer, and would be counted
+        self.encoder.decoder = nn.Identity()  # it is not used, but its parameters would be counted
         self.head = nn.Linear(self.encoder.code_size, n_classes)
 
     def features(self, x: Tensor) -> Tensor:

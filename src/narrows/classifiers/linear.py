@@ -1,4 +1,4 @@
-"""One linear layer on the values as they are: softmax regression, the plainest probe of a code."""
+"""One linear layer on the values as they are: softmax regression, the simplest probe of a code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A multilayer perceptron that tells classes apart, for vectors and for images of any size (flattened)."""
+"""A multilayer perceptron that classifies vectors, and images of any size (flattened)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class MLP(ClassifierNet):
     hidden : widths of the hidden layers
     activation : "relu", "gelu", "sigmoid" or "tanh"
     dropout : share of the hidden values set to zero in training
-    init : "default" as torch draws weights, or "xavier" (Glorot & Bengio 2010, uniform) with zero biases
-    norm : normalise each hidden layer over the batch before its activation (Ioffe & Szegedy 2015)
+    init : "default" (torch's own initial weights) or "xavier" (Glorot & Bengio 2010, uniform) with zero biases
+    norm : apply batch normalisation to each hidden layer before its activation (Ioffe & Szegedy 2015)
     """
 
     def __init__(

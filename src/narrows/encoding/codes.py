@@ -1,4 +1,4 @@
-"""What is computed beside an encoder's own codes: features, logits, reconstructions, new codes, in bounded memory.
+"""What is computed besides an encoder's codes: features, logits, reconstructions and new codes, in bounded memory.
 
 Everything here runs in float32 whatever the precision of training, so that results do not depend on the machine's
 number formats. From here on nothing needs torch.
@@ -33,7 +33,7 @@ def embed(
     views: str | Sequence[str] = (),
     seed: int = 0,
 ) -> Array:
-    """Return codes (N, K), or the features (N, F) they are computed from, of rows as they are or randomly changed.
+    """Return the codes (N, K) or features (N, F) of rows, as they are or randomly changed.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def embed(
     generator = torch.Generator().manual_seed(seed)
 
     def read(net: Any, x: Tensor) -> Tensor:
-        if change is not None:  # drawn on the processor, so that the same seed draws the same everywhere
+        if change is not None:  # drawn on the CPU, so that a seed gives the same changes everywhere
             x = change(x.cpu(), generator).to(x.device)
         made: Tensor = net.encode(x) if space == "code" else net.features(x)
         return made
@@ -69,10 +69,10 @@ def reconstructions(encoder: Encoder, values: Array) -> Iterator[tuple[Array, Ar
 
 @dataclass(frozen=True, eq=False)
 class CodeDistribution:
-    """A Gaussian mixture fitted to codes, to draw new ones from.
+    """A Gaussian mixture fitted to codes, from which new codes are drawn.
 
-    A plain autoencoder's codes are not distributed as N(0, I), so decoding draws from N(0, I) shows places where no
-    image was ever put. Draws from the codes' own distribution stay where images are (Ghosh et al. 2020).
+    The codes of a plain autoencoder are not distributed as N(0, I), so draws from N(0, I) decode to regions without
+    images. Draws from the codes' own distribution stay where images are (Ghosh et al. 2020).
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class CodeDistribution:
 
     @classmethod
     def fit(cls, codes: Array, components: int = 10, seed: int = 0, max_rows: int = 20_000) -> CodeDistribution:
-        """Fit at most ``components`` Gaussians with full covariance to ``codes`` (N, K), or to ``max_rows`` of them."""
+        """Fit at most ``components`` Gaussians with full covariance to at most ``max_rows`` of ``codes`` (N, K)."""
         import warnings
 
         from sklearn import config_context
@@ -98,14 +98,14 @@ class CodeDistribution:
             codes = codes[np.sort(np.random.default_rng(seed).permutation(len(codes))[:max_rows])]
         codes = np.asarray(codes, dtype=np.float64)
         size = codes.shape[1]
-        # A full covariance wants several times as many rows as it has sides.
+        # A full covariance needs several times as many rows as it has dimensions.
         components = max(1, min(components, len(codes) // (5 * size)))
         if len(codes) == 1:
             return cls(np.ones(1), codes, np.zeros((1, size, size)))
         mixture = GaussianMixture(components, reg_covar=1e-6 * float(codes.var()) + 1e-12, random_state=seed)
-        # What a user set for other array libraries is not meant for our NumPy arrays.
+        # A user's setting for other array libraries does not apply to our NumPy arrays.
         with config_context(array_api_dispatch=False), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a good mixture is enough; nothing hangs on the best
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a good mixture is enough; it need not be the best
             mixture.fit(codes)
         return cls(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))
 
@@ -124,7 +124,7 @@ class CodeDistribution:
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array]) -> CodeDistribution:
-        """Build from what ``state`` returned.
+        """Build from the arrays that ``state`` returned.
 
         Raises
         ------
@@ -141,10 +141,10 @@ def draw_codes(encoder: Encoder, distribution: CodeDistribution, n: int, origin:
 
     Parameters
     ----------
-    distribution : that was fitted to the codes of training
-    origin : "codes" draws from it; "normal" from N(0, I), which is what losses with noise on the code ask for;
-        "doubled" from 2 N(0, I), which is what the literal Gaussian autoencoder draws. "auto" takes "normal" where
-        codes are made to be distributed so, and "codes" elsewhere
+    distribution : the distribution fitted to the training codes
+    origin : "codes" draws from that distribution; "normal" from N(0, I), as losses with noise on the code require;
+        "doubled" from 2 N(0, I), as the literal Gaussian autoencoder does. "auto" takes "normal" if codes are trained
+        towards N(0, I), otherwise "codes"
     """
     if origin == "auto":
         origin = "normal" if encoder.normal_codes else "codes"
@@ -156,5 +156,5 @@ def draw_codes(encoder: Encoder, distribution: CodeDistribution, n: int, origin:
 
 
 def normal_codes(n: int, code_size: int, seed: int = 0, scale: float = 1.0) -> Array:
-    """Draw ``n`` codes (n, K) float32 from ``scale`` N(0, I): the same draws, times ``scale``."""
+    """Draw ``n`` codes (n, K) float32 from ``scale`` N(0, I); every scale multiplies the same draws."""
     return np.float32(scale) * np.random.default_rng(seed).standard_normal((n, code_size), dtype=np.float32)

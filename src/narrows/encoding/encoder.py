@@ -1,6 +1,6 @@
-"""The contract of an encoder, which turns rows into codes; code that encodes, decodes or compares rows relies on it.
+"""The contract of encoders, which turn rows into codes; all code that encodes, decodes or compares rows relies on it.
 
-A trained network is an encoder (``model.py``); those that are not trained by gradients are in ``encoders/``.
+A trained network is an encoder (``model.py``); encoders that are not trained by gradients are in ``encoders/``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from narrows.errors import DataError, InputError, RunFolderError
 from narrows.registry import Registry, Trust
 from narrows.work.progress import Progress
 
-FORMAT = 1  # of config.json; raised when an older narrows could not read it
+FORMAT = 1  # of config.json; increased whenever older versions of narrows could not read it
 CONFIG = "config.json"  # names, arguments, shape and preprocessing of a saved encoder
-BLOCK_VALUES = 1 << 21  # of input in one block: 8 MiB of float32, and a small multiple of it in the network
+BLOCK_VALUES = 1 << 21  # in one block of input: 8 MiB of float32, and a small multiple of that in the network
 
 encoders = Registry("narrows.encoders", "encoder")
 
@@ -35,15 +35,15 @@ class Encoder(ABC):
 
     Attributes
     ----------
-    input_shape : (C, H, W) or (D,), of a row
-    preprocessing : how its rows were opened, so that new ones are too: what ``narrows.open`` takes as ``like``
+    input_shape : (C, H, W) or (D,), the shape of a row
+    preprocessing : how its rows were opened, for opening new rows in the same way: the ``like`` of ``narrows.open``
     """
 
-    #: Whether a run trains it by the training loop, as the sections net, objective and train say.
+    #: Whether a run trains it by the training loop, with the sections net, objective and train of the recipe.
     trains_network: ClassVar[bool] = False
     #: Whether it is the baseline that others are compared with.
     is_baseline: ClassVar[bool] = False
-    #: What a report calls it.
+    #: Its name in a report.
     title: ClassVar[str] = "encoder"
     #: The files that ``write`` writes.
     files: ClassVar[tuple[str, ...]]
@@ -65,17 +65,17 @@ class Encoder(ABC):
 
     @property
     def decodes(self) -> bool:
-        """Whether codes can be turned back into rows."""
+        """Whether codes can be decoded to rows."""
         return False
 
     @property
     def corrupts(self) -> bool:
-        """Whether it learned to encode corrupted rows as clean ones, so that decoding cleans them."""
+        """Whether it learned to encode corrupted rows like clean ones, so that decoding cleans them."""
         return False
 
     @property
     def normal_codes(self) -> bool:
-        """Whether codes are made to be distributed as N(0, I), so that new ones are drawn from it."""
+        """Whether codes are trained towards N(0, I), so that new codes are drawn from it."""
         return False
 
     def encode(self, values: Array, progress: Progress | None = None) -> Array:
@@ -88,11 +88,11 @@ class Encoder(ABC):
         return in_blocks(self, values, self._encode, progress, "encode")
 
     def decode(self, codes: Array) -> Array:
-        """Return what ``codes`` (N, K) stand for: images float32 (N, C, H, W) in [0, 1], or vectors (N, D).
+        """Decode ``codes`` (N, K) to images float32 (N, C, H, W) in [0, 1], or vectors (N, D).
 
         Raises
         ------
-        InputError : an encoder that cannot decode, or codes of another size
+        InputError : an encoder that cannot decode, or codes of the wrong size
         """
         self.require_decoder()
         self.require_fitted()
@@ -105,7 +105,7 @@ class Encoder(ABC):
         return outputs
 
     def reconstruct(self, values: Array) -> Array:
-        """Return the reconstructions of rows, as ``decode`` gives them; a denoising encoder cleans corrupted rows."""
+        """Return the reconstructions of rows, in the form of ``decode``; a denoising encoder cleans corrupted rows."""
         self.require_decoder()
         return in_blocks(self, values, lambda block: self._decode(self._encode(block)))
 
@@ -114,13 +114,13 @@ class Encoder(ABC):
 
         Raises
         ------
-        InputError : an encoder that did not learn to clean
+        InputError : an encoder that did not learn to denoise
         """
         self.require_denoiser()
         raise NotImplementedError(f"{type(self).__name__} corrupts but does not define denoised")
 
     def errors(self, values: Array) -> Array:
-        """Return each row's mean squared error (N,) float32, of values as ``prepared`` has them."""
+        """Return each row's mean squared reconstruction error (N,) float32, in the units of ``prepared``."""
         self.require_decoder()
         return in_blocks(self, values, lambda block: _squares(self._decode(self._encode(block)), self.prepared(block)))
 
@@ -130,17 +130,17 @@ class Encoder(ABC):
         return flat / 255 if values.dtype == np.uint8 else flat
 
     def require_decoder(self) -> None:
-        """Raise a clear InputError unless it can decode."""
+        """Raise InputError unless it can decode."""
         if not self.decodes:
             raise InputError(
                 "this encoder",
                 "must have a decoder to reconstruct, denoise or generate; it only encodes",
                 value=self.title,
-                remedy="Use another one, such as encoder.name=network or encoder.name=pca.",
+                remedy="Use another encoder, such as encoder.name=network or encoder.name=pca.",
             )
 
     def require_denoiser(self) -> None:
-        """Raise a clear InputError unless it learned to clean corrupted rows."""
+        """Raise InputError unless it learned to clean corrupted rows."""
         if not self.corrupts:
             otherwise = ", or reconstruct rows instead" if self.decodes else ""
             raise InputError(
@@ -151,7 +151,7 @@ class Encoder(ABC):
             )
 
     def require_fitted(self) -> None:
-        """Raise a clear InputError unless it has learned from rows."""
+        """Raise InputError unless it is fitted."""
         if not self.input_shape:
             raise InputError(
                 "this encoder",
@@ -165,7 +165,7 @@ class Encoder(ABC):
         return blocks(rows, self.input_shape)
 
     def to(self, device: Any) -> Self:
-        """Compute on ``device`` from now on, where it computes with torch."""
+        """Compute on ``device`` from now on, if it computes with torch."""
         return self
 
     def save(self, folder: str | Path) -> None:
@@ -177,7 +177,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def describe(self) -> str:
-        """Return what it is, as the start of a sentence in Markdown that continues "on images of ..."."""
+        """Return its description in Markdown, the start of a sentence that continues "on images of ..."."""
 
     @abstractmethod
     def write(self, folder: Path) -> None:
@@ -196,10 +196,10 @@ class Encoder(ABC):
 
     @abstractmethod
     def _encode(self, values: Array) -> Array:
-        """Return the codes (B, K) of a block of rows."""
+        """Return the codes (B, K) of one block of rows."""
 
     def _decode(self, codes: Array) -> Array:
-        """Return what a block of codes (B, K) float32 stands for; of those that decode."""
+        """Decode one block of codes (B, K) float32; only called on encoders that decode."""
         raise NotImplementedError(f"{type(self).__name__} decodes but does not define _decode")
 
 
@@ -209,14 +209,14 @@ encoders.contract = Encoder
 def in_blocks(
     encoder: Encoder, values: Array, what: Callable[[Array], Array], progress: Progress | None = None, doing: str = ""
 ) -> Array:
-    """Return ``what`` makes of each block of rows, one after the other, as one float32 array.
+    """Apply ``what`` to rows block by block, and return the results as one float32 array.
 
     Parameters
     ----------
-    encoder : has the shape that rows must be of
+    encoder : determines the shape that rows must have
     values : (N, ...), in memory or mapped from a file
-    what : from a block of rows (B, ...) to as many rows of whatever shape
-    progress, doing : shows how far it is, under that title
+    what : block of rows (B, ...) -> the same number of rows, of any shape
+    progress, doing : shows progress, under the title ``doing``
 
     Raises
     ------
@@ -234,19 +234,19 @@ def in_blocks(
     with (progress or Progress()).task(doing, len(values)) as task:
         for block in encoder.blocks(len(values)):
             part = what(values[block])
-            if len(part) == len(values):  # all at once: not held twice
+            if len(part) == len(values):  # one block: not kept in memory twice
                 made = np.ascontiguousarray(part, np.float32)
             else:
                 made = np.empty((len(values), *part.shape[1:]), np.float32) if made is None else made
                 made[block] = part
             task.advance(block.stop - block.start)
-    if made is None:  # of no rows, what a row of zeros says of the shape
+    if made is None:  # without rows, a row of zeros gives the shape
         made = np.asarray(what(np.zeros((1, *encoder.input_shape), values.dtype)), np.float32)[:0]
     return made
 
 
 def check_array(values: Any) -> None:
-    """Raise DataError unless ``values`` are an array, as the rows of an encoder are."""
+    """Raise DataError unless ``values``, the rows for an encoder, are an array."""
     if not isinstance(values, np.ndarray):
         raise DataError(
             "values",
@@ -257,46 +257,46 @@ def check_array(values: Any) -> None:
 
 
 def blocks(rows: int, shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield slices of at most 1024 rows and BLOCK_VALUES values that cover ``rows`` rows of ``shape``."""
+    """Yield slices that cover ``rows`` rows of ``shape``, each of at most 1024 rows and BLOCK_VALUES values."""
     size = max(1, min(1024, BLOCK_VALUES // math.prod(shape)))
     return (slice(start, min(start + size, rows)) for start in range(0, rows, size))
 
 
 def usual_code_size(shape: Sequence[int]) -> int:
-    """Return the default length of a code: 32, or a quarter of the values where there are fewer than 128."""
+    """Return the default length of a code: 32, or a quarter of the values if there are fewer than 128."""
     values = math.prod(shape)
     return 32 if values >= 128 else max(min(2, values), values // 4)
 
 
 def parts_of(place: str | Path | Parts, *names: str, what: str) -> Parts:
-    """Return the parts of a place that something was saved to.
+    """Return the parts of a saved object, after checking that all its files exist.
 
     Raises
     ------
-    RunFolderError : any of the files ``names`` is not there
+    RunFolderError : any of the files ``names`` is missing
     """
     parts = place if isinstance(place, Parts) else Parts.of(place)
     if not all(name in parts for name in names):
         raise RunFolderError(
             str(parts.place),
-            f"must hold {what} ({' and '.join(names)})",
+            f"must contain {what} ({' and '.join(names)})",
             remedy="If the run was not finished, continue it with `narrows run --resume`.",
         )
     return parts
 
 
 def checked_config(parts: Parts) -> Mapping[str, Any]:
-    """Return the config.json of a saved encoder, of which format and preprocessing are known to be ours.
+    """Return the config.json of a saved encoder after checking its format and preprocessing.
 
     Raises
     ------
-    RunFolderError : another format, or anything else for preprocessing than what ``narrows.open`` takes as ``like``
+    RunFolderError : another format, or preprocessing that is not a valid ``like`` of ``narrows.open``
     """
     config = parts.json(CONFIG)
     if config.get("format") != FORMAT:
         raise RunFolderError(
             parts.path(CONFIG),
-            f"must be of format {FORMAT}",
+            f"must have format {FORMAT}",
             value=config.get("format"),
             remedy="Open it with the version of narrows that wrote it.",
         )
@@ -312,15 +312,15 @@ def checked_config(parts: Parts) -> Mapping[str, Any]:
     except DataError as error:
         raise parts.damaged(CONFIG, error) from error
     shape = config.get("input_shape")
-    # Before data are opened: everything would be brought to that size first.
+    # Checked before data are opened, since everything would be resized to that size first.
     if size != "auto" and (not isinstance(shape, list) or shape[1:] != list(size)):
         raise parts.damaged(CONFIG, f"images of {size[0]}x{size[1]} do not fit an input of shape {shape}")
-    # A person does not type these two, so opening the data does not check them.
+    # A person never types these two, so they are not checked when data are opened.
     offsets, ends = kept.get("offsets") or {}, kept.get("range") or [0, 1]
     if not isinstance(offsets, dict) or not all(map(str.isdecimal, offsets)) or not _are_numbers(offsets.values()):
-        raise parts.damaged(CONFIG, f"offsets must be numbers of columns, not {offsets!r}")
+        raise parts.damaged(CONFIG, f"offsets must be numbers by column number, not {offsets!r}")
     if not isinstance(ends, list) or len(ends) != 2 or not _are_numbers(ends):
-        raise parts.damaged(CONFIG, f"a range must have two ends, not {ends!r}")
+        raise parts.damaged(CONFIG, f"range must be two numbers, not {ends!r}")
     return config
 
 

@@ -1,4 +1,4 @@
-"""A model: scaling, network and objective together, as they are trained, saved and loaded.
+"""A model: scaling, network and objective, which are trained, saved and loaded together.
 
 On disk a model is ``model.safetensors`` (numbers) and ``config.json`` (names and arguments), which cannot run code.
 """
@@ -36,13 +36,13 @@ class Model(nn.Module, Encoder):
     Parameters
     ----------
     input_shape : (C, H, W) for images, (D,) for vectors
-    net : the network: its name in ``narrows.nets`` and its arguments, ``code_size`` among them; for an objective that
-        learns classes a name in ``narrows.classifiers`` and its arguments, ``n_classes`` among them
+    net : the network: its name in ``narrows.nets`` and its arguments, including ``code_size``; for an objective that
+        learns classes, a name in ``narrows.classifiers`` and its arguments, including ``n_classes``
     objective : the objective: its name in ``narrows.objectives`` and its arguments
     seed : of the initial weights
-    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white or range), or the columns
-        that vectors were read from and their offsets, so that new ones are too
-    trusted : whether the names come from a person rather than from a file (see ``registry``)
+    preprocessing : how images were brought to ``input_shape`` (size, channels, fit, white or range), or the columns and
+        offsets of vectors, for reading new rows in the same way
+    trusted : whether the names were given by a person rather than read from a file (see ``registry``)
     """
 
     trains_network = True
@@ -77,12 +77,12 @@ class Model(nn.Module, Encoder):
             self.net: Any = _build(networks, net, tuple(input_shape), trusted=trusted)
             self.objective: Objective = _build(objectives, objective, self.net, trusted=trusted)
         self.input_shape, self.preprocessing = self.net.input_shape, dict(preprocessing or {})
-        # Images are divided by 255; vectors are standardised by what ``fit_scaling`` finds.
+        # Images are divided by 255; vectors are standardised by the statistics from ``fit_scaling``.
         size = (1,) if self.net.is_images else tuple(input_shape)
         self.register_buffer("shift", torch.zeros(size))
         self.register_buffer("scale", torch.full(size, 255.0 if self.net.is_images else 1.0))
         # The layout in which convolutions are fastest. Set here, so that a loaded model computes with the same kernels,
-        # and so the same bits, as the one that was trained.
+        # and thus to the same bits, as the trained one.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.eval()
 
@@ -98,7 +98,7 @@ class Model(nn.Module, Encoder):
 
     @property
     def corrupts(self) -> bool:
-        """Whether the objective corrupts what the network sees, so that it learns to clean."""
+        """Whether the objective corrupts the network's input, so that it learns to denoise."""
         return self.objective.corrupts
 
     @property
@@ -111,12 +111,12 @@ class Model(nn.Module, Encoder):
         return sum(parameter.numel() for parameter in self.net.parameters())
 
     def fit_scaling(self, values: Array, rows: Array | None = None) -> None:
-        """Learn the mean and standard deviation of ``rows`` (all by default) of vectors (N, D); nothing for images."""
+        """Learn the mean and standard deviation of ``rows`` (all by default) of vectors (N, D); images need no fit."""
         if self.is_images:
             return
         mean, variance, low, high = moments(values, rows)
         sd = np.sqrt(variance)
-        # A column that differs by rounding alone carries nothing, whatever its unit: it is brought to 0.
+        # A column that varies only by rounding carries no information, whatever its unit, so it is set to 0.
         away = np.maximum(np.abs(low), np.abs(high))
         constant = (high - low <= rounding_of(np.dtype(np.float32)) * away) | (sd.astype(np.float32) == 0)
         sd[constant] = np.maximum(1, away[constant])
@@ -124,43 +124,43 @@ class Model(nn.Module, Encoder):
         self.scale.copy_(torch.from_numpy(sd))
 
     def prepare(self, raw: Tensor) -> Tensor:
-        """Turn rows as they are stored (uint8 images, float32 vectors) into what the network sees (float32)."""
+        """Convert rows as they are stored (uint8 images, float32 vectors) to the network's input (float32)."""
         x = raw.float().sub_(self.shift) if raw.dtype == torch.uint8 else raw.float() - self.shift
         x.div_(self.scale)
         return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
 
     def restore(self, x: Tensor) -> Tensor:
-        """Turn network outputs back: images stay float32 in [0, 1], vectors return to their own units."""
+        """Convert network outputs back: images stay float32 in [0, 1], vectors return to their own units."""
         return x if self.is_images else x * self.scale + self.shift
 
     def compute(self, values: Array, what: Callable[[Any, Tensor], Tensor]) -> Array:
-        """Return ``what(net, x)`` as float32, x (B, *input_shape) a block of rows as the network sees it.
+        """Return ``what(net, x)`` as float32, where x (B, *input_shape) is a block of rows in the network's units.
 
-        Computed where the model is: the scaling goes wherever the network does.
+        Computed on the model's device, where the scaling is too.
         """
         return self._computed(values, lambda raw: what(self.net, self.prepare(raw)))
 
     def prepared(self, values: Array) -> Array:
-        """Return rows (N, D) float32 as the network sees them: images in [0, 1], vectors standardised."""
+        """Return rows (N, D) float32 in the network's units: images in [0, 1], vectors standardised."""
         return self.compute(values, lambda _, x: x.flatten(1))
 
     def errors(self, values: Array) -> Array:
-        """Return each row's mean squared error (N,) float32, as the network sees them."""
+        """Return each row's mean squared reconstruction error (N,) float32, in the network's units."""
         self.require_decoder()
         return apply(self, values, lambda net, x: (net(x) - x).square().flatten(1).mean(1))
 
     def denoised(self, values: Array, seed: int) -> Iterator[tuple[Array, Array, Array]]:
-        """Yield (rows, the same corrupted as in training, their reconstruction) block by block, images in [0, 1].
+        """Yield (rows, rows corrupted as in training, their reconstructions) block by block, images in [0, 1].
 
         Raises
         ------
-        InputError : an objective that corrupts nothing
+        InputError : an objective that does not corrupt its input
         """
         self.require_denoiser()
         generator = torch.Generator().manual_seed(seed)
 
         def clean(net: Any, x: Tensor) -> Tensor:
-            # Drawn on the processor, so that a seed draws the same wherever the model is.
+            # Drawn on the CPU, so that a seed gives the same noise wherever the model is.
             corrupted = self.objective.corrupt(x.cpu(), generator).to(x.device)
             return torch.stack([self.restore(shown) for shown in (x, corrupted, net(corrupted))], 1)
 
@@ -169,7 +169,7 @@ class Model(nn.Module, Encoder):
             yield made[:, 0], made[:, 1], made[:, 2]
 
     def require_decoder(self) -> None:
-        """Raise a clear InputError when there is no decoder, or the objective taught it nothing."""
+        """Raise InputError if there is no decoder, or the objective did not train it."""
         if self.decodes:
             return
         rule = "must have a trained decoder to reconstruct, denoise or generate; its"
@@ -189,7 +189,7 @@ class Model(nn.Module, Encoder):
         )
 
     def describe(self) -> str:
-        """Return the network, its code and its objective by their names."""
+        """Return a description of the network, its code and its objective."""
         return (
             f"A `{self.config['net']['name']}` network with a code of {plural(self.code_size, 'value')}, trained with "
             f"the\n`{self.config['objective']['name']}` objective"
@@ -202,11 +202,11 @@ class Model(nn.Module, Encoder):
 
     @classmethod
     def load(cls, place: str | Path | Parts, *, trust_code: Trust = False) -> Self:
-        """Read a saved model from its folder, that of a run, or the parts of something saved.
+        """Read a saved model from its folder, a run folder, or the parts of a saved object.
 
         Raises
         ------
-        RunFolderError : files missing, changed, damaged, or not fitting each other; weights that are not finite numbers
+        RunFolderError : files that are missing, changed, damaged or do not fit together; weights that are not finite
         RecipeError : the model names code outside narrows and ``trust_code`` is False
         """
         parts = parts_of(place, CONFIG, what="a saved encoder")
@@ -220,7 +220,7 @@ class Model(nn.Module, Encoder):
             )
         arrays, _ = parts_of(parts, *PARTS, what="a saved model").arrays("model.safetensors")
         try:
-            # Built without memory first: only weights that the file really holds are given any.
+            # Built without memory at first: memory is allocated only for weights that the file really contains.
             with torch.device("meta"):
                 model = cls(
                     tuple(config["input_shape"]),
@@ -248,7 +248,8 @@ class Model(nn.Module, Encoder):
     @torch.inference_mode()
     def _computed(self, rows: Array, what: Callable[[Tensor], Tensor]) -> Array:
         device = self.shift.device
-        # A GPU would take numbers of 19 bits for convolutions; what is computed must not depend on the machine's own.
+        # A GPU would use 19-bit numbers (TF32) for convolutions; results must not depend on the machine's number
+        # formats.
         exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
         with exact:
             # A copy: the rows may be read-only, and blocks are small.
@@ -263,13 +264,13 @@ def apply(
     progress: Progress | None = None,
     doing: str = "",
 ) -> Array:
-    """Return ``what(net, x)`` of all rows as one float32 array, block by block where the model is.
+    """Return ``what(net, x)`` of all rows as one float32 array, computed block by block on the model's device.
 
     Parameters
     ----------
     values : images uint8 (N, C, H, W) or vectors float32 (N, D), in memory or mapped from a file
-    what : from the network and rows as it sees them (B, *input_shape) to as many rows of whatever shape
-    progress, doing : shows how far it is, under that title
+    what : network, rows in its units (B, *input_shape) -> the same number of rows, of any shape
+    progress, doing : shows progress, under the title ``doing``
 
     Raises
     ------
@@ -292,7 +293,7 @@ def load_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> N
 
 
 def check_state(module: nn.Module, arrays: Mapping[str, Array], source: str) -> None:
-    """Raise RunFolderError unless ``arrays`` are those of a module, by names, shapes and types, and finite."""
+    """Raise RunFolderError unless ``arrays`` have a module's names, shapes and types, and finite values."""
     own = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in module.state_dict().items()}
     if own != {name: (array.shape, f"torch.{array.dtype}") for name, array in arrays.items()}:
         raise RunFolderError(source, "must contain exactly the weights that its config.json describes")

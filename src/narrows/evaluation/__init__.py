@@ -1,1 +1,1 @@
-"""Evaluation: how good are reconstructions, clusters, codes and maps? Arrays -> numbers, one file per question."""
+"""Evaluation: how good reconstructions, clusters, codes and maps are. Arrays -> numbers, one file per question."""

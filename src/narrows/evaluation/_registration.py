@@ -1,8 +1,8 @@
-"""Whether one picture is a window of another: how they lie on each other, and what is left then.
+"""Register one picture on another: find the window of one that matches the other best, and the residual.
 
-A window is what a light crop leaves: it is moved and scaled along both axes, (1 + scale) * x + shift in coordinates
-from -1/2 to 1/2. Pictures are grey or colour and smooth, float32 (..., side, side). What is left of one picture, in
-shares of its variance, is 1 minus the squared correlation: brightness and contrast may differ.
+A window is what remains after a light crop. It is shifted and scaled along both axes, (1 + scale) * x + shift in
+coordinates from -1/2 to 1/2. Pictures are grey or colour and smooth, float32 (..., side, side). The residual, as a
+share of a picture's variance, is 1 minus the squared correlation, so brightness and contrast may differ.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ import numpy as np
 from narrows.disk.files import Array
 
 STEPS = 5  # of Gauss-Newton
-LARGEST_STEP = 0.08  # in sides of a picture
-MOST = 0.25, 0.12  # of scale and shift
-MARGIN = 0.09  # of a side: what smoothing makes of a pixel depends on what was cut away beside it
+LARGEST_STEP = 0.08  # as a share of a picture's side
+MOST = 0.25, 0.12  # the largest scale and shift
+MARGIN = 0.09  # of a side, ignored at each edge: smoothing mixes these pixels with others that a crop may have removed
 PAIRS = 256  # registered at once
 
 
 @dataclass(frozen=True, eq=False)
 class Registered:
-    """How pictures lie on others.
+    """Pairs of registered pictures.
 
     Parameters
     ----------
-    left : what is left of each, in shares of its variance (P,)
-    window : scale and shift along x, then along y (P, 4)
-    difference : mean absolute difference of what both show, in their units (P,)
+    left : (P,), the residual of each pair, as a share of the picture's variance
+    window : (P, 4), scale and shift along x, then along y
+    difference : (P,), mean absolute difference where the pictures overlap, in their units
     """
 
     left: Array
@@ -37,10 +37,10 @@ class Registered:
 
 
 def left_by_tangents(pictures: Array, others: Array) -> Array:
-    """Return what is left of each of ``others`` (B, k, side, side) beside its picture (B, side, side): (B, k).
+    """Return the residuals (B, k) of ``others`` (B, k, side, side) against their pictures (B, side, side).
 
-    Every picture is moved, scaled, and changed in brightness and contrast by one linear step each, in closed form: the
-    tangent distance of Simard, LeCun and Denker (1993). One step finds small windows only, and takes microseconds.
+    Shift, scale, brightness and contrast are each fitted by one linear step, in closed form: the tangent distance of
+    Simard, LeCun and Denker (1993). One step finds only small windows, but takes microseconds.
     """
     at = _places(pictures.shape[-1])
     down, across = np.gradient(pictures, axis=(1, 2))
@@ -58,10 +58,10 @@ def left_by_tangents(pictures: Array, others: Array) -> Array:
 
 
 def register(pictures: Array, others: Array) -> Registered:
-    """Find the window of each of ``pictures`` (P, C, side, side) that shows most nearly the one of ``others``.
+    """Find the window of each of ``pictures`` (P, C, side, side) that best matches its counterpart in ``others``.
 
-    Gauss-Newton on the squared difference (Lucas and Kanade, 1981), from the whole picture on; places of the other that
-    lie outside or at an edge are left out.
+    Gauss-Newton on the squared difference (Lucas and Kanade, 1981), starting from the whole picture. Points of the
+    other picture that fall outside the picture or near an edge are left out.
     """
     windows = np.zeros((len(pictures), 4), np.float32)
     left, difference = np.full((2, len(pictures)), np.inf, np.float32)
@@ -89,7 +89,7 @@ def register(pictures: Array, others: Array) -> Registered:
 
 
 def edges(windows: Array) -> Array:
-    """Return where windows (P, 4) end: left, right, top and bottom, in sides of the picture beyond its own (P, 4)."""
+    """Return how far windows (P, 4) extend beyond the picture's left, right, top and bottom edges, in sides (P, 4)."""
     half_x, half_y = (1 + windows[:, 0]) / 2, (1 + windows[:, 2]) / 2
     ends = [windows[:, 1] - half_x, windows[:, 1] + half_x, windows[:, 3] - half_y, windows[:, 3] + half_y]
     beyond: Array = np.stack(ends, axis=1) - np.array([-0.5, 0.5, -0.5, 0.5])
@@ -101,14 +101,14 @@ def _places(side: int) -> Array:
 
 
 def _inside(at: Array, scale_shift: Array) -> Array:
-    """Whether places ``at`` (side,) of a window lie in the picture, and both away from the edges (P, side)."""
+    """Return which points ``at`` (side,) of a window lie in the picture, away from the edges of both (P, side)."""
     shown = (1 + scale_shift[:, :1]) * at + scale_shift[:, 1:]
     inside: Array = np.maximum(np.abs(shown), np.abs(at)) <= 0.5 - MARGIN
     return inside
 
 
 def _sampler(at: Array, scale_shift: Array) -> Array:
-    """Return matrices (P, side, side) that read a line of a picture at the places of its window, linearly."""
+    """Return matrices (P, side, side) that sample a line of a picture at the points of its window, linearly."""
     side = len(at)
     wanted = np.clip(((1 + scale_shift[:, :1]) * at + scale_shift[:, 1:] + 0.5) * side - 0.5, 0, side - 1)
     below = np.minimum(wanted.astype(np.int64), side - 2)
@@ -134,11 +134,11 @@ def _unexplained(moved: Array, other: Array, weights: Array) -> Array:
 def _next(
     window: Array, moved: Array, slopes_x: Array, slopes_y: Array, other: Array, weights: Array, at: Array
 ) -> Array:
-    """Return the windows (P, 4) after one step of least squares; contrast and brightness are solved for beside them."""
+    """Return the windows (P, 4) after one step of least squares, which also fits contrast and brightness."""
     columns = [slopes_x * at, slopes_x, slopes_y * at[:, None], slopes_y, moved, np.ones_like(moved)]
     spanned = np.stack([column.reshape(weights.shape) * weights for column in columns], axis=1)  # (P, 6, D)
     gram = (spanned @ spanned.transpose(0, 2, 1)).astype(np.float64)
-    # A little of a ridge: a picture without edges along one axis says nothing about where it lies on it.
+    # A small ridge term: a picture without edges along an axis does not determine its position on that axis.
     ridge = 1e-4 * np.trace(gram[:, :4, :4], axis1=1, axis2=2)[:, None, None] / 4
     gram += ridge * np.diag([1.0, 1, 1, 1, 0, 0]) + 1e-6 * np.eye(6)
     found = np.linalg.solve(gram, (spanned @ other[:, :, None]).astype(np.float64))[:, :, 0]

@@ -1,4 +1,4 @@
-"""Whole pictures of rows: those of files that were cut to the size of the others are decoded again, uncut."""
+"""Whole pictures of rows: files that were cropped to the common size are decoded again without cropping."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from narrows.disk.files import Array, naming, reserve, sha256
 from narrows.work.environment import usable_cores
 from narrows.work.progress import Progress
 
-SIDE = 64  # at which pictures are decoded again
-COARSE = 32  # stored rows with a shorter side than this are decoded again where their files have more
-FINE = 0.55  # of the highest frequency: a half is lost, and no filter is sharp
-CHROMA = 0.5  # how much of what makes a pixel no grey counts
+SIDE = 64  # of pictures that are decoded again, in pixels
+COARSE = 32  # stored rows whose shorter side is below this are decoded again if their files have more pixels
+FINE = 0.55  # of the highest frequency: halving the size removes those above one half, but no filter is sharp
+CHROMA = 0.5  # weight of colour relative to brightness
 BLOCK = 256  # files at a time
 
 
 class Wholes:
     """The whole picture of each row of a data set of images, and the file it came from.
 
-    Rows stand for themselves where they come from an array, where several come from one file, where the file is gone
-    or cannot be read, and where its picture has their aspect. The others are decoded again without cutting, and so are
-    files of which very little was kept.
+    The stored row is the picture if it comes from an array or from a file with several rows, if the file is gone or
+    cannot be read, or if its picture has the same aspect ratio. Other files are decoded again without cropping, and so
+    are those that were stored very small.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Wholes:
     def __init__(self, data: Dataset, progress: Progress) -> None:
         self.data = data
         self.native = np.tile(np.array(data.shape[1:], np.int64), (len(data), 1))  # (N, 2): height, width in the file
-        self._place = np.full(len(data), -1, np.int64)  # of a row among those decoded again
+        self._place = np.full(len(data), -1, np.int64)  # of each row among those decoded again
         self._again: Array = np.empty((0, data.shape[0], SIDE, SIDE), np.uint8)
         self._opened: dict[str, Any] = data.provenance.get("preprocessing", {})
         self._files = self._single_files()
@@ -58,8 +58,8 @@ class Wholes:
     def smooth(self, rows: Array, side: int, blur: float, *, grey: bool) -> Array:
         """Return pictures of ``rows`` in [0, 1], float32 (B, C or 1, side, side), smoothed by a Gaussian.
 
-        ``blur`` is its standard deviation in pixels of the result. Aspects are given up: all are square. Colour counts
-        less than light, since JPEG keeps less of it.
+        ``blur`` is the standard deviation of the Gaussian in pixels of the result. All pictures become square. Colour
+        counts less than brightness, since JPEG keeps less of it.
         """
         made = np.empty((len(rows), 1 if grey else self.data.shape[0], side, side), np.float32)
         places = self._place[rows]
@@ -73,7 +73,7 @@ class Wholes:
         return made
 
     def contents(self, row: int, *, mirrored: bool = False) -> bytes:
-        """Return a hash of the stored row and of its whole picture: equal contents are the same to the eye."""
+        """Return a hash of the stored row and of its whole picture: pictures with equal hashes look the same."""
         parts = [self.data.values[row], *([] if self._place[row] < 0 else [self._again[self._place[row]]])]
         digest = hashlib.blake2b(digest_size=16)
         for part in parts:
@@ -81,9 +81,9 @@ class Wholes:
         return digest.digest()
 
     def fine_detail(self, row: int) -> float:
-        """Return the share of a picture's variance in the frequencies that its half size would lose.
+        """Return the share of a picture's variance in the frequencies that halving its size would remove.
 
-        0 where the row does not hold the picture at its full size.
+        0 if the row does not contain the picture at full size.
         """
         from scipy.fft import dctn
 
@@ -96,9 +96,9 @@ class Wholes:
         return float(power[fine].sum() / max(power.sum() - power[0, 0], 1e-12))
 
     def pixels(self, row: int) -> bytes:
-        """Return a hash of the picture as its file holds it, decoded at full size; of rows without a file, of the row.
+        """Return a hash of the picture in the row's file, decoded at full size, or of the row if it has no file.
 
-        Files that hold the same bytes are decoded once.
+        Files with the same bytes are decoded once.
         """
         if row not in self._pixels:
             self._pixels[row] = self._hash_of_pixels(row)
@@ -120,7 +120,7 @@ class Wholes:
             return self.contents(row)
 
     def _single_files(self) -> dict[int, Path]:
-        """Return the file of each row that has one to itself, of data whose files were read in a way that is known."""
+        """Return the files of rows that do not share theirs, if it is known how the files of these data were read."""
         if self.data.paths is None or not {"size", "channels", "fit"} <= self._opened.keys():
             return {}
         rows_of = Counter(self.data.paths)
@@ -136,7 +136,7 @@ class Wholes:
                     del self._files[row]
                 else:
                     self.native[row] = size
-            # Half a pixel of the stored rows is rounding and no other aspect.
+            # A difference of half a pixel of the stored rows is rounding, not a different aspect ratio.
             cut = np.abs(self.native[:, 0] * width - self.native[:, 1] * height) * 2 > self.native.max(1)
             coarse = (min(height, width) < COARSE) & (self.native.min(1) > min(height, width))
             wanted = np.flatnonzero((cut & (not stretched)) | coarse)
@@ -167,7 +167,7 @@ class Wholes:
         return np.repeat(pixels, 3, axis=0) if len(pixels) < self.data.shape[0] else pixels
 
     def _how_whole(self, row: int, size: Size) -> How:
-        """Return how to read the whole picture of a row: black, white and channels as its data were read."""
+        """Return how to read the whole picture of a row: with the black, white and channels of its data."""
         return replace(how_of(self._opened), size=size, fit="stretch", page=self._page(row))
 
     def _page(self, row: int) -> int:
@@ -185,7 +185,7 @@ def _smoothed(values: Array, side: int, blur: float, *, grey: bool) -> Array:
 @cache
 def _gaussian(length: int, side: int, blur: float) -> Array:
     """Return the matrix (side, length) that samples a line of ``length`` pixels at ``side`` places, smoothed."""
-    width = np.hypot(blur / side, 0.5 / length)  # half a pixel of its own where those are larger
+    width = np.hypot(blur / side, 0.5 / length)  # at least half a pixel of the source
     places, pixels = ((np.arange(count) + 0.5) / count for count in (side, length))
     weights = np.exp(-(((pixels[None, :] - places[:, None]) / width) ** 2) / 2)
     matrix: Array = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -193,7 +193,7 @@ def _gaussian(length: int, side: int, blur: float) -> Array:
 
 
 def _on_disk(shape: Sequence[int]) -> Array:
-    """Return an array uint8 in a file that is gone when the array is, so that memory need not hold it."""
+    """Return a uint8 array in a temporary file that disappears with the array, so that it need not fit in memory."""
     size = int(np.prod(shape))
     with naming(Path(tempfile.gettempdir(), "narrows"), size):
         file = tempfile.TemporaryFile(prefix="narrows-")  # noqa: SIM115 (mapped for as long as the array lives)

@@ -1,7 +1,7 @@
-"""How well do clusters fit graphs of neighbours? Measured without labels.
+"""How well clusters fit graphs of neighbours, measured without labels.
 
-A good clustering puts neighbours into the same cluster although there are many clusters. One number measures both: the
-mutual information between the clusters of a row and its neighbour.
+A good clustering has many clusters and still puts neighbours into the same one. The mutual information between the
+clusters of a row and its neighbour measures both at once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ def neighbour_information(clusters: Array, graphs: Sequence[Array], n_clusters: 
 
         I = sum over c, c' of P(c, c') log(P(c, c') / (P(c) P(c'))).
 
-    It is what Ji, Henriques & Vedaldi (2019, equation 3) maximise over pairs of views. Merging two clusters lowers it,
-    and so does a border that separates neighbours. It compares clusterings of the same number of clusters.
+    Ji, Henriques & Vedaldi (2019, equation 3) maximise it over pairs of views. Merging two clusters lowers it, and so
+    does a border that separates neighbours. Only clusterings with the same number of clusters can be compared by it.
 
     Parameters
     ----------
     clusters : int (N,), from 0 to M - 1
-    graphs : neighbours (N, k) of each row in one or more graphs; the mean over them is returned
-    n_clusters : M, where some clusters may be empty
+    graphs : neighbours (N, k) of each row in one or more graphs; the mean over the graphs is returned
+    n_clusters : M; some clusters may be empty
     """
     clusters = np.asarray(clusters)
     count = int(clusters.max(initial=0)) + 1 if n_clusters is None else n_clusters
@@ -42,13 +42,13 @@ def neighbour_information(clusters: Array, graphs: Sequence[Array], n_clusters: 
 
 
 def neighbour_agreement(clusters: Array, indices: Array) -> Array:
-    """Return the share (N,) of each row's neighbours ``indices`` (N, k) that are in its own cluster."""
+    """Return the share (N,) of each row's neighbours ``indices`` (N, k) that are in the row's cluster."""
     agreement: Array = (clusters[indices] == clusters[:, None]).mean(axis=1)
     return agreement
 
 
 def joint(cells: Array, indices: Array, n_cells: int) -> Array:
-    """Return P(a, b) (M, M), how often a row of cluster a has a neighbour in cluster b, in both orders.
+    """Return P(a, b) (M, M), the share of pairs of a row in cluster a and a neighbour in b, counted in both orders.
 
     Parameters
     ----------
@@ -69,5 +69,5 @@ def information(joint: Array) -> float:
 
 
 def xlogx(values: Array) -> Array:
-    """Return x log x, which is 0 at 0."""
+    """Return x log x, with the value 0 at 0."""
     return values * np.log(np.where(values > 0, values, 1.0))

@@ -1,4 +1,4 @@
-"""How well do clusters agree with known classes, and how well are they separated?
+"""How well clusters agree with known classes, and how well they are separated.
 
 Clusters are int (N,) >= 0, labels int (N,) with -1 where unknown; rows of unknown label are left out.
 """
@@ -18,13 +18,13 @@ from narrows.errors import InputError
 Matching = Literal["optimal", "greedy", "majority"]
 
 HELD_VALUES = 1 << 26  # float64 values compared with each other: 512 MiB
-FEWEST_ROWS = 200  # below, a sampled mean says too little: long rows give up values instead
+FEWEST_ROWS = 200  # fewer rows give too rough a mean, so of long rows only some values are used
 
 
 def contingency(clusters: Array, labels: Array, n_classes: int | None = None) -> Array:
-    """Return how many rows of each cluster are of each class: (M, C) int64.
+    """Return how many rows of each cluster belong to each class: (M, C) int64.
 
-    M is the greatest cluster number plus one, and C that of the labels unless ``n_classes`` gives it.
+    M is the largest cluster number plus one, and C is ``n_classes`` or the largest label plus one.
     """
     clusters, labels = np.asarray(clusters), np.asarray(labels)
     if clusters.shape != labels.shape or clusters.ndim != 1:
@@ -45,14 +45,14 @@ def match(counts: Array, how: Matching = "optimal") -> Array:
 
     Parameters
     ----------
-    counts : how many rows of each cluster are of each class
-    how : "optimal", the one-to-one matching under which most rows are right (Kuhn 1955, the Hungarian method);
-        "greedy", one-to-one too: each class asks for the cluster that holds most of its rows, a class that agrees more
-        takes it from the one that held it, and that one looks again (Gale & Shapley 1962); or "majority", the commonest
-        class of each cluster, which several clusters may share
+    counts : how many rows of each cluster belong to each class
+    how : "optimal", the one-to-one matching with the most rows right (Kuhn 1955, the Hungarian method); "greedy", also
+        one-to-one: each class asks for the cluster with most of its rows, a class with more rows in a cluster takes it
+        from the class that had it, and that class asks again elsewhere (Gale & Shapley 1962); or "majority", the
+        commonest class of each cluster, which several clusters may share
 
-    With more clusters than classes, a one-to-one matching leaves some clusters unmatched, and also a cluster that has
-    no row of its class.
+    A one-to-one matching leaves some clusters unmatched if there are more clusters than classes, and any cluster
+    without rows of its class.
     """
     counts = np.asarray(counts)
     if how == "optimal":
@@ -78,7 +78,7 @@ def _optimal(counts: Array) -> Array:
 
 def _greedy(counts: Array) -> Array:
     matched = np.full(len(counts), -1, dtype=np.int64)
-    wishes = [list(np.argsort(-column, kind="stable")) for column in counts.T]  # of each class, its best cluster first
+    wishes = [list(np.argsort(-column, kind="stable")) for column in counts.T]  # for each class, its best cluster first
     looking = list(range(counts.shape[1]))
     while looking:
         label = looking.pop(0)
@@ -120,12 +120,12 @@ def ari(clusters: Array, labels: Array) -> float:
 def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0) -> float:
     """Return the mean silhouette (Rousseeuw 1987) of rows in their clusters: -1 to 1. nan for a single cluster.
 
-    At most 512 MiB of values are used, so fewer rows if they are long: 341 of 3 x 256 x 256. If fewer than 200 rows
-    would fit, they are compared by every second (third, ...) of their values.
+    At most 512 MiB of values are used, so fewer rows if they are long: 341 rows of 3 x 256 x 256. If fewer than 200
+    rows would fit, only every second (third, ...) of their values is used.
 
     Parameters
     ----------
-    values : (N, ...) in which distances are Euclidean; only the rows looked at are read
+    values : (N, ...), compared by Euclidean distance; only the rows used are read
     clusters : (N,)
     sample : the most rows to use, chosen at random
     """
@@ -138,7 +138,7 @@ def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0
     if found < 2:
         return math.nan
     if found == len(rows):
-        return 0.0  # that of a row alone in its cluster, by definition
+        return 0.0  # the silhouette of a row alone in its cluster, by definition
     step = -(-len(rows) * size // HELD_VALUES)
     held = np.stack([values[row].reshape(-1)[::step].astype(np.float64) for row in rows])  # (n, D)
     return float(silhouette_samples(held, clusters).mean())

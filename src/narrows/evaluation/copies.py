@@ -1,16 +1,16 @@
 """Duplicates in a data set: groups of rows that show the same picture, and blank pictures.
 
 Equal rows are found by a hash of their values. Mirrored, lightly cropped, resized and re-saved copies of images are
-found by comparing whole pictures, in three steps that each leave fewer pairs.
+found by comparing whole pictures, in three steps that narrow down the pairs.
 
-1. Neighbours by the lowest frequencies of each picture (discrete cosine transform, as in perceptual hashes), where
-   mirroring is a change of sign; exact, in blocks.
-2. What is left of a neighbour after one linear step of moving and scaling (tangent distance).
-3. What is left after registration.
+1. Nearest neighbours by the lowest frequencies of each picture (discrete cosine transform, as in perceptual hashes),
+   where mirroring only changes signs; exact, in blocks.
+2. The residual of each neighbour after one linear step of shifting and scaling (tangent distance).
+3. The residual after registration.
 
-Two pictures are copies if little is left *and* much less than for the nearest picture that is not similar. The second
-rule distinguishes a copy from a common shape: two slim handwritten ones may differ less than a photo does from its
-JPEG, but each differs as little from a hundred others.
+Two pictures are copies if the residual is small *and* much smaller than that of the nearest picture that is not
+similar. The second condition distinguishes a copy from a common shape: two slim handwritten ones may differ less than a
+photo does from its JPEG, but each differs as little from a hundred others.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ __all__ = ["NAME", "Copies", "Copy", "find", "write_csv"]
 
 NAME = "duplicates.csv"  # in a run's folder
 
-LOWEST = 8  # frequencies u + v below which describe a picture: 35 numbers
+LOWEST = 8  # a picture is described by the frequencies with u + v below this: 35 numbers
 NEIGHBOURS = 54
 SCREEN_SIDE, SCREEN_BLUR = 16, 1.0
-SIDE, BLUR = 32, 1.4  # halving a picture of this side does not change it then
-BEST = 5  # pairs of each row that are registered
-SCREENED = 0.25  # left after one step, at most
+SIDE, BLUR = 32, 1.4  # with this blur, halving a picture's size does not change it
+BEST = 5  # pairs registered for each row
+SCREENED = 0.25  # the largest residual after one step
 
-MOST_LEFT = 0.03  # of a copy
-#: How much of it in units of the square of what is left of the nearest other picture, and of a rather near one: that
-#: which is nearer than all but one in so many.
+MOST_LEFT = 0.03  # the largest residual of a copy
+#: Its largest multiple of the squared residual of the nearest other picture, and of a rather near one: the residual
+#: that all but one in this many other pictures exceed.
 OF_NEAREST, OF_NEAR, ONE_IN = 0.7, 0.13, 200
 
-SAMPLE, COMPACT = 64, 0.8  # of rows that hang together, compared with one of them; the share that must be alike to it
-BLANK = 2.0  # standard deviation of a picture in grey levels; more than that is never blank
+SAMPLE, COMPACT = 64, 0.8  # rows of a component compared with one of them; the share that must be similar to it
+BLANK = 2.0  # grey levels: a picture with a larger standard deviation is never blank
 BLANK_RANGE = 32  # grey levels from the darkest to the lightest pixel
 CROPPED = 0.02  # of a side
-RESIZED = 1.1  # times as many pixels along a side
-FINE_DETAIL = 6.0  # times as much of it in one as in the other: one was resized
-BLOCK_VALUES = 1 << 22  # worked on at once
+RESIZED = 1.1  # factor between the numbers of pixels along a side
+FINE_DETAIL = 6.0  # factor between the amounts of fine detail that shows that one picture was resized
+BLOCK_VALUES = 1 << 22  # processed at once
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ class Copy:
     Parameters
     ----------
     row : its index
-    kind : what it is to the first row of the group: "first", "exact", "re-saved" (the same frame, with other values),
-        or one or more of "mirrored", "cropped" and "resized", separated by commas. "Cropped" and "resized" say that one
-        is, of the two
-    difference : the mean absolute difference of both as they lie on each other, smoothed, on the scale from 0 to 1
+    kind : how it relates to the first row of the group: "first", "exact", "re-saved" (the same frame with other
+        values), or one or more of "mirrored", "cropped" and "resized", separated by commas. "Cropped" and "resized" do
+        not say which of the two was cropped or resized
+    difference : the mean absolute difference of the two after registration and smoothing, on a scale from 0 to 1
     """
 
     row: int
@@ -83,9 +83,10 @@ class Copies:
 
     Parameters
     ----------
-    groups : each with at least two rows, the largest group first. Every row was compared with the first of its group
+    groups : each with at least two rows, the largest group first. Every row was compared with the first row of its
+        group
     blank : rows of blank pictures, which are not counted as copies of each other
-    exact : how many rows are equal to an earlier row
+    exact : the number of rows that are equal to an earlier row
     """
 
     groups: list[list[Copy]]
@@ -94,7 +95,7 @@ class Copies:
 
     @property
     def rows(self) -> int:
-        """How many rows are in groups."""
+        """The number of rows in groups."""
         return sum(len(group) for group in self.groups)
 
     def results(self) -> dict[str, float | None]:
@@ -106,21 +107,21 @@ class Copies:
 def find(source: Any, progress: Progress | None = None) -> Copies:
     """Return the groups of copies in a data set.
 
-    Among vectors, only equal rows are copies, because there is no scale for a small difference.
+    Among vectors, only equal rows are copies, because there is no scale on which a difference is small.
 
     Parameters
     ----------
-    source : a ``Dataset``, or whatever ``narrows.open`` takes. Where rows come from files of images that are still
-        there, whole pictures are compared, and files with equal pixels are exact copies whatever their format
-    progress : shows what takes time; quiet by default
+    source : a ``Dataset``, or whatever ``narrows.open`` takes. If rows come from image files that still exist, whole
+        pictures are compared, and files with equal pixels are exact copies whatever their format
+    progress : shows the progress; quiet by default
 
     Notes
     -----
-    Time grows with the square of the number of images; memory with the number, by 2.5 KiB an image besides 30 MiB.
-    Pictures are compared at 32x32 pixels, in all of their channels. The less detail a picture has, the stricter the
-    comparison: cropped or resized copies of 28x28 digits are mostly not found. Copies that were rotated, cropped by
-    much more than 5 % of a side, or made grey are not searched for. Parts of one periodic texture may be mistaken for
-    copies. In a set of only two pictures, nothing stands out.
+    Time grows with the square of the number of images; memory is 30 MiB plus 2.5 KiB per image. Pictures are compared
+    at 32x32 pixels, in all their channels. The less detail a picture has, the stricter the comparison: cropped or
+    resized copies of 28x28 digits are mostly not found. Copies that were rotated, cropped by much more than 5 % of a
+    side, or made grey are not searched for. Parts of one periodic texture may be mistaken for copies. In a set of only
+    two pictures, nothing stands out.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def find(source: Any, progress: Progress | None = None) -> Copies:
 
 
 def write_csv(copies: Copies, data: Dataset, path: str | Path) -> None:
-    """Write a line for each row in a group, and for each blank one: group, id, row, path, kind, difference."""
+    """Write a line for each row in a group and each blank row: group, id, row, path, kind, difference."""
 
     def line(group: int | str, copy: Copy) -> list[Any]:
         path = "" if data.paths is None else data.paths[copy.row]
@@ -153,7 +154,7 @@ def write_csv(copies: Copies, data: Dataset, path: str | Path) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Relation:
-    """How one picture lies on another: turned over or not, as which window of it; what is left, how far it differs."""
+    """How two pictures match: whether one is mirrored, its window of the other, the residual and the difference."""
 
     mirrored: bool
     window: Array  # (4,)
@@ -162,19 +163,19 @@ class _Relation:
 
 
 class _Pictures:
-    """The pictures of some rows, of which no two are the same, and which of them are copies.
+    """The distinct pictures of some rows, and which of them are copies of each other.
 
     Parameters
     ----------
-    wholes : of all rows
-    rows : (n,), those looked at
-    advance : told how many rows are done
+    wholes : the whole pictures of all rows
+    rows : (n,), the rows to compare
+    advance : called with the number of rows done
     """
 
     def __init__(self, wholes: Wholes, rows: Array, advance: Callable[[float], None]) -> None:
         self.wholes, self.rows = wholes, rows
         self.relations: dict[tuple[int, int], _Relation] = {}
-        self.most = np.zeros(len(rows))  # (n,): how much may be left of a copy
+        self.most = np.zeros(len(rows))  # (n,): the largest residual of a copy
         if len(rows) < 2:
             return
         small = np.empty((len(rows), SCREEN_SIDE, SCREEN_SIDE), np.float32)
@@ -183,7 +184,7 @@ class _Pictures:
         near, mirrored = _neighbours(small, advance)  # (n, k) each
         left = _screened(small, near, mirrored)  # (n, k)
         alike = self.register(*_worth_registering(near, mirrored, left))
-        part = self._joined(alike, near, mirrored, left)  # (n,): rows that hang together by being alike
+        part = self._joined(alike, near, mirrored, left)  # (n,): connected components of similar rows
         compact = self._compact(part, alike)  # (n,)
         lonely = self._set_most(near, left, part, compact, alike)
         for alone in np.unique(part[lonely]):
@@ -191,7 +192,7 @@ class _Pictures:
         self.relations = {pair: relation for pair, relation in alike.items() if self._is_copy(pair, relation)}
 
     def register(self, pairs: Array, mirrored: Array) -> dict[tuple[int, int], _Relation]:
-        """Register ``pairs`` (P, 2), the second turned over where ``mirrored`` (P,); return those that are alike."""
+        """Register ``pairs`` (P, 2), the second picture mirrored if ``mirrored`` (P,); return the similar pairs."""
         alike: dict[tuple[int, int], _Relation] = {}
         for start in range(0, len(pairs), registration.PAIRS):
             block = slice(start, start + registration.PAIRS)
@@ -207,10 +208,11 @@ class _Pictures:
         return alike
 
     def _joined(self, alike: dict[tuple[int, int], _Relation], near: Array, mirrored: Array, left: Array) -> Array:
-        """Return which rows hang together, (n,) numbers, and add to ``alike`` what is found on the way.
+        """Return the connected component (n,) of each row, and add the similar pairs found on the way to ``alike``.
 
-        Only a few neighbours of each row were registered, and of many copies those may all be of one form. So whatever
-        hangs together is compared with its nearest neighbour outside, until no more is joined (Boruvka, 1926).
+        Only a few neighbours of each row were registered, and if there are many copies, those may all have one form. So
+        each component is compared with its nearest neighbour outside, until no more components are joined (Boruvka,
+        1926).
         """
         n, joined = len(near), True
         while joined:
@@ -219,7 +221,7 @@ class _Pictures:
             several = np.flatnonzero(np.bincount(part)[part] > 1)
             outside = np.where(part[near[several]] != part[several, None], left[several], np.inf)
             ways = np.argsort(outside.min(axis=1, initial=np.inf), kind="stable")
-            ways = ways[np.unique(part[several[ways]], return_index=True)[1]]  # the shortest out of each part
+            ways = ways[np.unique(part[several[ways]], return_index=True)[1]]  # the best of each component
             ways = ways[outside[ways].min(axis=1, initial=np.inf) <= SCREENED]
             at = outside[ways].argmin(axis=1)
             rows = several[ways]
@@ -230,10 +232,11 @@ class _Pictures:
         return np.asarray(part)
 
     def _compact(self, part: Array, alike: dict[tuple[int, int], _Relation]) -> Array:
-        """Return whether the rows that each row hangs together with are copies rather than a kind (n,).
+        """Return whether the component of each row consists of copies rather than of one kind of picture (n,).
 
-        Copies are all alike to one of them; of a kind, such as slim handwritten ones, each is alike to the next. So a
-        sample of each part is compared with the row that is alike to most; what is found is added to ``alike``.
+        Copies are all similar to one of them; within a kind, such as slim handwritten ones, each is only similar to the
+        next. So a sample of each component is compared with the row that is similar to most others, and the similar
+        pairs found are added to ``alike``.
         """
         links = np.bincount(np.array(list(alike), np.int64).ravel(), minlength=len(part))
         order = np.lexsort((np.arange(len(part)), -links, part))
@@ -245,12 +248,12 @@ class _Pictures:
         new = np.array([pair for pairs in sampled for pair in pairs if pair not in alike], np.int64).reshape(-1, 2)
         alike |= self.register(np.repeat(new, 2, axis=0), np.tile([False, True], len(new)))
         compact = np.array([sum(pair in alike for pair in pairs) >= COMPACT * len(pairs) for pairs in sampled])
-        return np.asarray(compact[part])  # parts are numbered from 0
+        return np.asarray(compact[part])  # components are numbered from 0
 
     def _set_most(
         self, near: Array, left: Array, part: Array, compact: Array, alike: dict[tuple[int, int], _Relation]
     ) -> Array:
-        """Say how much may be left of a copy of each row, by its neighbours that are none; return rows without any."""
+        """Set each row's largest residual of a copy from its other neighbours; return which rows have no others."""
         n = len(near)
         known = np.array([(n * i + j, n * j + i) for i, j in alike], np.int64).ravel()
         lonely = np.zeros(n, bool)
@@ -263,7 +266,7 @@ class _Pictures:
         return lonely
 
     def _look_beyond(self, members: Array, small: Array) -> None:
-        """Say how much may be left where all neighbours of a row are copies of it, by all that are none."""
+        """Set the largest residual of a copy, if all neighbours of the rows are copies, from all rows that are not."""
         first = int(members[0])
         outside = np.setdiff1d(np.arange(len(small)), members)
         if not len(outside):
@@ -278,7 +281,7 @@ class _Pictures:
         return relation.left <= float(self.most[list(pair)].min())
 
     def add_mirrored(self) -> None:
-        """Relate rows that are each other's mirror image to the last bit."""
+        """Relate rows that are exact mirror images of each other."""
         where = {self.wholes.contents(row): place for place, row in enumerate(self.rows)}
         for place, row in enumerate(self.rows):
             other = where.get(self.wholes.contents(row, mirrored=True), place)
@@ -286,10 +289,10 @@ class _Pictures:
                 self.relations[min(place, other), max(place, other)] = _Relation(True, np.zeros(4), 0.0, 0.0)
 
     def stars(self) -> list[dict[int, _Relation | None]]:
-        """Return groups: places among the rows, the first of which has no relation, and the others theirs to it.
+        """Return groups: positions among the rows, and the relation of each to the first, which has none.
 
-        A copy of a copy need not be one: a row belongs to a group only if it is a copy of its first. What a group
-        leaves of those that hang together makes groups of its own.
+        A copy of a copy need not be a copy: a row belongs to a group only if it is a copy of its first row. The rows of
+        a component that are left over form further groups.
         """
         linked: dict[int, set[int]] = {}
         for i, j in self.relations:
@@ -339,7 +342,7 @@ def _of_images(data: Dataset, progress: Progress) -> Copies:
 
 
 def _blank(wholes: Wholes) -> Array:
-    """Return the rows of pictures that show nothing: constant, or nearly so beside the others."""
+    """Return the rows of blank pictures: constant, or nearly so in comparison with the others."""
     data = wholes.data
     spread, reach = np.empty(len(data)), np.empty(len(data), np.int64)
     for block in _blocks(len(data), math.prod(data.shape)):
@@ -353,10 +356,10 @@ def _blank(wholes: Wholes) -> Array:
 
 
 def _neighbours(small: Array, advance: Callable[[float], None]) -> tuple[Array, Array]:
-    """Return the nearest other pictures of each (n, k) among ``small`` (n, side, side), and which are so turned over.
+    """Return the nearest other pictures (n, k) of each of ``small`` (n, side, side), and which are nearest mirrored.
 
-    Nearest by the cosine of their lowest frequencies, all but the mean. Turning a picture over changes the sign of the
-    odd frequencies along x, so that the cosine with the nearer of both is the even part plus the size of the odd one.
+    The measure is the cosine of their lowest frequencies, without the mean. Mirroring a picture changes the sign of the
+    odd frequencies along x, so the larger of the two cosines is the even part plus the absolute value of the odd part.
     """
     import torch
     from scipy.fft import dctn
@@ -381,9 +384,9 @@ def _neighbours(small: Array, advance: Callable[[float], None]) -> tuple[Array, 
 
 
 def _worth_registering(near: Array, mirrored: Array, left: Array) -> tuple[Array, Array]:
-    """Return pairs (P, 2), each once and in order, and which are turned over: a few of those that stand out.
+    """Return the pairs (P, 2) worth registering, each once and in order, and which of them are mirrored.
 
-    After one linear step a copy may have much left, but less than half of what the farthest neighbours have.
+    After one linear step a copy may still have a large residual, but less than half of that of the farthest neighbours.
     """
     farthest = left.max(axis=1, initial=0)  # (n,)
     chosen: list[tuple[Array, Array]] = []
@@ -400,12 +403,12 @@ def _worth_registering(near: Array, mirrored: Array, left: Array) -> tuple[Array
 
 
 def _most_left(others: Array, rows: int) -> Array:
-    """Return how much may be left of a copy of each row (n,), by what is left of others near it (n, k); inf for none.
+    """Return the largest residual (n,) of a copy of each row, from those of other rows near it (n, k); inf is no row.
 
-    ``rows`` is how many there are in all.
+    ``rows`` is the number of all rows.
 
-    The square is what makes the rule strict among pictures with little detail: there, all neighbours leave little.
-    A row that has no others among its neighbours has no copies, since nothing says what stands out.
+    Squaring makes the rule strict among pictures with little detail, where all residuals are small. A row without
+    others among its neighbours has no copies, since there is nothing to compare the residual of a copy with.
     """
     count = np.isfinite(others).sum(axis=1)
     ordered = np.where(count[:, None] > 0, np.sort(others, axis=1), 0)
@@ -415,7 +418,7 @@ def _most_left(others: Array, rows: int) -> Array:
 
 
 def _screened(small: Array, near: Array, mirrored: Array) -> Array:
-    """Return what is left of the neighbours ``near`` (n, k) of each of ``small`` after one linear step (n, k)."""
+    """Return the residuals (n, k) of the neighbours ``near`` (n, k) of each of ``small`` after one linear step."""
     left = np.empty(near.shape, np.float32)
     for block in _blocks(len(small), 8 * near.shape[1] * SCREEN_SIDE**2):
         others = small[near[block]]  # (B, k, side, side)
@@ -425,7 +428,7 @@ def _screened(small: Array, near: Array, mirrored: Array) -> Array:
 
 
 def _named(group: list[tuple[int, _Relation | None]], wholes: Wholes) -> list[Copy]:
-    """Return the rows of a group with what each is to the first of them."""
+    """Return the rows of a group, each with its relation to the first."""
     (first, _), *others = group
     copies = [Copy(first, "first", 0.0)]
     for row, relation in others:
@@ -444,7 +447,7 @@ def _named(group: list[tuple[int, _Relation | None]], wholes: Wholes) -> list[Co
 
 
 def _is_resized(first: int, row: int, window: Array, wholes: Wholes) -> bool:
-    """Whether two pictures have different numbers of pixels for what they show, or one was enlarged since."""
+    """Return whether two pictures show the same content with different numbers of pixels, or one was enlarged later."""
     one, other = wholes.native[[first, row]].astype(float)
     if (one != other).any():
         shown = one * (1 + window[[2, 0]])
@@ -455,7 +458,7 @@ def _is_resized(first: int, row: int, window: Array, wholes: Wholes) -> bool:
 
 
 def _classes(contents: Iterable[bytes], rows: Iterable[int]) -> list[list[int]]:
-    """Return the rows of each content, in their order."""
+    """Return the rows with each content, in order."""
     classes: dict[bytes, list[int]] = {}
     for content, row in zip(contents, rows, strict=True):
         classes.setdefault(content, []).append(int(row))

@@ -1,6 +1,6 @@
-"""Which rows to show of a cluster: one from each of the parts it falls into, with the share of each part.
+"""Which rows to show for a cluster: one from each part of it, with the share of that part.
 
-The rows nearest to a cluster's centre are all of its commonest kind, whatever else it holds.
+The rows nearest to a cluster's centre all show its commonest kind, whatever else it contains.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from narrows.disk.files import Array
 from narrows.errors import InputError
 
 SHOWN = 8  # examples of a cluster, wherever it is shown
-FITTED = 5_000, 1 << 21  # rows, and values, of a cluster at most that its parts are found from; all are then sorted
+FITTED = 5_000, 1 << 21  # the most rows and values that k-means is fitted to; all rows are then assigned
 STARTS = 4  # of k-means
-PAIRS = 1000  # pairs of rows that tell how far a cluster reaches
-ALIKE = 0.08  # of that reach: parts that together are no wider are one
-BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
+PAIRS = 1000  # pairs of rows that measure a cluster's extent
+ALIKE = 0.08  # of that extent: parts that together are no wider are merged
+BLOCK_VALUES = 1 << 22  # float64 values processed at once: 32 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +28,12 @@ class Examples:
 
     Parameters
     ----------
-    clusters : (P,) int64, the cluster of each part; rising, and of one cluster the largest part first
+    clusters : (P,) int64, the cluster of each part, in increasing order; the largest part of a cluster comes first
     rows : (P,) int64, the row that stands for each part: the one with the least sum of squared distances to its rows
-    shares : (P,) of its cluster that each part holds; those of a cluster add up to 1
+    shares : (P,), the share of its cluster in each part; the shares of a cluster add up to 1
     parts : (N,) int64, the part of each row
-    distances : (N,) from each row to the mean of its part
-    centres : (P, K) the mean of each part
+    distances : (N,), from each row to the mean of its part
+    centres : (P, K), the mean of each part
     """
 
     clusters: Array
@@ -44,24 +44,24 @@ class Examples:
     centres: Array
 
     def of(self, cluster: int) -> tuple[Array, Array]:
-        """Return the examples of a cluster and the shares they stand for, (n,) each; the largest share first."""
+        """Return the examples of a cluster and the shares they stand for, (n,) each, the largest share first."""
         held = slice(*np.searchsorted(self.clusters, [cluster, cluster + 1]))
         return self.rows[held], self.shares[held]
 
 
 def examples(codes: Array, clusters: Array, count: int = SHOWN, seed: int = 0) -> Examples:
-    """Divide each cluster into at most ``count`` parts by k-means (Lloyd 1982), and choose a row of each.
+    """Divide each cluster into at most ``count`` parts by k-means (Lloyd 1982), and choose a row from each.
 
-    A part is where k-means puts it, whether or not there is a gap between it and the next: an even cluster falls into
-    parts that look alike. There are fewer than ``count`` where a cluster has fewer distinct codes, and where parts lie
-    so close together that their pictures would show the same.
+    k-means divides a cluster whether or not there are gaps in it: a uniform cluster is divided into parts that look
+    alike. There are fewer than ``count`` parts if a cluster has fewer distinct codes, or if parts lie so close together
+    that their pictures would look the same.
 
     Parameters
     ----------
     codes : (N, K)
-    clusters : (N,) whole numbers >= 0; a number may be of no row
-    count : examples of a cluster at most
-    seed : of k-means, and of the rows it looks at where a cluster has very many
+    clusters : (N,) whole numbers >= 0; some numbers may have no rows
+    count : the most examples of a cluster
+    seed : of k-means, and of the sample of rows it uses if a cluster has very many
 
     Raises
     ------
@@ -88,7 +88,7 @@ def examples(codes: Array, clusters: Array, count: int = SHOWN, seed: int = 0) -
         distances[members], parts[members] = away, found + len(rows)
         for part, size in enumerate(held_by):
             held = np.flatnonzero(found == part)
-            # Of all rows the one nearest to the mean has the least sum of squared distances to all.
+            # The row nearest to the mean has the smallest sum of squared distances to all rows.
             rows.append(members[held[away[held].argmin()]])
             of.append(cluster)
             shares.append(size / len(members))
@@ -116,7 +116,7 @@ def _parts(codes: Array, members: Array, count: int, seed: int) -> Array:
     sample -= middle
     if len(sample) <= count:
         found = np.arange(len(sample))
-        joined = _joined(sample, found, rng)  # for each number in found, the part it is of
+        joined = _joined(sample, found, rng)  # for each number in found, its part
     else:
         kmeans = KMeans(count, seed, n_init=STARTS).fit(sample)
         found = kmeans.labels_
@@ -130,10 +130,11 @@ def _parts(codes: Array, members: Array, count: int, seed: int) -> Array:
 
 
 def _joined(x: Array, found: Array, rng: np.random.Generator) -> Array:
-    """Return, for each part of the rows ``x`` (n, K), the number of the part that it is one with.
+    """Return, for each part of the rows ``x`` (n, K), the number of the part it is merged into.
 
-    Two are one where their rows together deviate from their mean by less (root mean square) than a small share of the
-    cluster's reach: the distance that nine of ten pairs of rows do not exceed, which a few strange rows do not move.
+    Two parts are merged if their rows together deviate from their mean (root mean square) by less than a small share of
+    the cluster's extent. The extent is the distance that nine of ten pairs of rows do not exceed, so that a few
+    outliers do not change it.
     """
     first = rng.integers(0, len(x), PAIRS)
     second = (first + rng.integers(1, len(x), PAIRS)) % len(x)  # always another row

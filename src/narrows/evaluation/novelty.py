@@ -1,25 +1,25 @@
-"""How unlike the fitted rows a row is, which the confidence of its cluster does not say.
+"""Novelty: how unlike the fitted rows a row is, which its confidence in its cluster does not show.
 
-A clusterer is confident of anything far from its borders, noise included. So a row is judged by other evidence, which
-is compared with that of the fitted rows: five numbers, from its code, its reconstruction and its values.
+A clusterer is confident about anything far from its borders, including noise. So novelty uses other evidence: five
+numbers from a row's code, reconstruction and values, compared with those of the fitted rows.
 
 ========  ==============================================================================================
-distance  of its code to the ten nearest ones of fitted rows (Ramaswamy et al. 2000; Sun et al. 2022)
-excess    of its reconstruction error over that of those ten: what is rebuilt badly, or oddly well, there
+distance  of its code to the ten nearest codes of fitted rows (Ramaswamy et al. 2000; Sun et al. 2022)
+excess    of its reconstruction error over that of those ten rows: it is rebuilt oddly badly, or oddly well
 residual  of its values from the plane of the first principal components: noise fills all directions
-spread    the variance of its values: what is easy to rebuild may be so because nothing is in it
+spread    the variance of its values: an empty row is easy to rebuild
 level     the mean of its values
 ========  ==============================================================================================
 
-All but the level are logarithms. The five together are as unusual as their mean distance to the ten nearest fives of
-fitted rows, after whitening (a density of several statistics, as Morningstar et al. 2021 take it); it sees what is
-unusual either way, such as a blank image, which is rebuilt too well. Oddness is the sum of squares of what the
-logarithm of this distance, and the first three, exceed their medians by, in standard deviations over the fitted rows,
-each of which leaves itself out.
+All but the level are logarithms. How unusual the five are together is their mean distance, after whitening, to the ten
+nearest such vectors of fitted rows (a density of several statistics, like that of Morningstar et al. 2021). It detects
+rows that are unusual in either direction, such as a blank image, which is rebuilt too well. Oddness is computed from
+the logarithm of this distance and the first three numbers: the sum of the squares of how far each exceeds its median,
+in standard deviations over the fitted rows, none of which is compared with itself.
 
 Oddness depends on the fitted rows alone. The novelty of a row is its conformal p-value (Vovk, Gammerman & Shafer 2005;
-Bates et al. 2023): of n held-out rows those that are at least as odd, (1 + their number) / (n + 1). For a row drawn
-like them it is at most p with a probability of at most p, whatever the network is.
+Bates et al. 2023): (1 + m) / (n + 1), where m of n held-out rows are at least as odd. For a new row from the same
+distribution it is at most p with a probability of at most p, whatever the network is.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ ABSENT = "no novelty, because an earlier version of narrows made this run. Add i
 ODD = 0.05  # a row of at most this novelty is called odd
 
 NEAREST = 10
-REFERENCE, REFERENCE_VALUES = 5_000, 1 << 19  # rows that others are compared with at most, and values of their codes;
-FEWEST_COMPARED = 500  # but so many of them, however long a code is
-COUNTED = 10_000  # held-out rows at most
-AXES, AXES_VALUES = 32, 1 << 20  # principal components at most, and their values,
-EXPLAINED = 0.95  # or as many as hold this share of the variance
-PLANE_WORK, PLANE_VALUES = 1 << 33, 1 << 25  # multiply-adds for their covariance, about a second, and values held
+REFERENCE, REFERENCE_VALUES = 5_000, 1 << 19  # the most rows that others are compared with, and values of their codes,
+FEWEST_COMPARED = 500  # but at least this many rows, however long a code is
+COUNTED = 10_000  # the most held-out rows
+AXES, AXES_VALUES = 32, 1 << 20  # at most this many principal components, and values of them,
+EXPLAINED = 0.95  # or as many as explain this share of the variance
+PLANE_WORK, PLANE_VALUES = 1 << 33, 1 << 25  # multiply-adds for their covariance, about a second, and values in memory
 FEWEST_IN_PLANE = 1_000
-FEWEST = 20  # held-out rows from which on one in twenty can be told
-SPARED, MANY = 0.2, 100  # where fewer were: the share of fitted rows that is counted, and rows from which on it is
-TINY = 1e-3  # of what is usual: smaller differences mean nothing
+FEWEST = 20  # the fewest held-out rows that novelty is counted on
+SPARED, MANY = 0.2, 100  # with fewer: the share of fitted rows that is counted instead, if there are this many
+TINY = 1e-3  # of the usual size: smaller differences mean nothing
 ROUNDING = 1e-4  # of oddness
-HUGE = 1e6  # stands for what is beyond all numbers
+HUGE = 1e6  # stands for values too large to compute with
 
 Evidence = Callable[[Array], tuple[Array, Array | None]]
 Seen = tuple[Array, Array, Array]  # residual, spread and level, (N,) each
@@ -68,16 +68,16 @@ class Novelty(Learned):
 
     Attributes
     ----------
-    codes_ : (M, K) float32, of the rows that others are compared with, 5,000 at most
-    rows_ : (M,), which of the fitted rows they are
-    log_errors_ : (M,), of their reconstruction
-    mean_, axes_ : (D,) and (Q, D) float32, the plane of values, in the units of the network
-    units_ : (4,), what is usual of distance, error, residual and spread
+    codes_ : (M, K) float32, the codes of the rows that others are compared with, at most 5,000
+    rows_ : (M,), their numbers among the fitted rows
+    log_errors_ : (M,), logarithms of their reconstruction errors
+    mean_, axes_ : (D,) and (Q, D) float32, the plane of the principal components, in the units of the network
+    units_ : (4,), the usual size of distance, error, residual and spread
     evidence_ : (M, 5), whitened
-    centre_, whitening_ : (5,) and (5, 5), by which evidence is whitened
-    location_, scale_ : (4,) each, median and standard deviation of what oddness is the sum of
-    scores_ : (N,), the oddness of the rows that are counted, rising
-    held_out_ : (1,), 1 where these were held out from training; 0 where the network learned from them
+    centre_, whitening_ : (5,) and (5, 5), which whiten the evidence
+    location_, scale_ : (4,) each, median and standard deviation of the four terms of oddness
+    scores_ : (N,), the oddness of the rows that novelty is counted on, in increasing order
+    held_out_ : (1,), 1 if these rows were held out from training; 0 if the network learned from them
     """
 
     learned: ClassVar = {
@@ -111,22 +111,22 @@ class Novelty(Learned):
     held_out_: Array
 
     def __init__(self, seed: int = 0) -> None:
-        """Choose rows by ``seed``, where there are too many."""
+        """Set the ``seed`` by which rows are chosen if there are too many."""
         self.seed = seed
 
     def fit(self, encoder: Encoder, values: Array, evidence: Evidence, fitted: Array, held_out: Array) -> Self:
         """Learn what is usual from the rows ``fitted``, and calibrate oddness on the rows ``held_out``.
 
-        Fewer than 20 held-out rows are too few. Then a fifth of the fitted rows is held out of the comparison and used
-        for calibration instead; with fewer than 100 fitted rows, each is compared with all others, and all are used.
-        The network has learned from such rows, so they are slightly less odd than new ones.
+        With fewer than 20 held-out rows, a fifth of the fitted rows is held out of the comparison and used for
+        calibration instead; with fewer than 100 fitted rows, each is compared with all others, and all are used. The
+        network has learned from these rows, so they are slightly less odd than new ones.
 
         Parameters
         ----------
-        encoder : brings values to the units in which it sees them
+        encoder : converts values to its own units
         values : images uint8 (N, C, H, W) or vectors float32 (N, D)
-        evidence : from row numbers (n,) to the codes (n, K) of those rows, and to the errors (n,) of their
-            reconstruction; None where nothing is rebuilt, and the residual is taken for it
+        evidence : row numbers (n,) -> codes (n, K) of those rows, and their reconstruction errors (n,) or None if
+            nothing is reconstructed, in which case the residual is used instead
         fitted, held_out : row numbers
 
         Raises
@@ -178,9 +178,9 @@ class Novelty(Learned):
         ----------
         encoder, values : as in ``fit``
         codes : (N, K) of the rows
-        errors : (N,), of their reconstruction; None as in ``fit``
-        rows : (N,), where they are among the rows given to ``fit``, so that none is compared with itself; None for new
-            ones
+        errors : (N,), their reconstruction errors; None as in ``fit``
+        rows : (N,), their numbers among the rows given to ``fit``, so that none is compared with itself; None for new
+            rows
 
         Raises
         ------
@@ -198,21 +198,22 @@ class Novelty(Learned):
     def novelty(
         self, encoder: Encoder, values: Array, codes: Array, errors: Array | None, rows: Array | None = None
     ) -> Array:
-        """Return, from 0 to 1, the share (N,) float32 of held-out rows that are odder, as ``oddness`` is asked.
+        """Return the share (N,) float32, from 0 to 1, of held-out rows that are odder; parameters as for ``oddness``.
 
-        Near 0: unlike what was fitted. At most 0.05 for one in twenty rows like the held-out ones.
+        Near 0, a row is unlike the fitted ones. Of rows like the held-out ones, one in twenty has 0.05 or less.
         """
         return self.share_odder(self.oddness(encoder, values, codes, errors, rows))
 
     def share_odder(self, oddness: Array) -> Array:
         """Return (1 + number of held-out rows at least as odd) / (1 + number of held-out rows), (N,) float32."""
-        # The same row among others is odd to a few digits less; it must not depend on that whether it is as odd.
+        # The oddness of a row changes in its last digits with the rows computed beside it; comparisons must not depend
+        # on that.
         at_least = len(self.scores_) - np.searchsorted(self.scores_, oddness * (1 - ROUNDING), side="left")
         return ((1 + at_least) / (1 + len(self.scores_))).astype(np.float32)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about the limits of novelty here."""
+        """Sentences about the limits of this novelty."""
         count = len(self.scores_)
         notes: tuple[str, ...] = ()
         if not self.held_out_[0]:
@@ -256,7 +257,7 @@ class Novelty(Learned):
         return clipped
 
     def _parts(self, evidence: Array, rows: Array | None) -> Array:
-        """Return what oddness is the sum of, (N, 4): the distance of all evidence, and the first three as they are."""
+        """Return the terms of oddness (N, 4): the distance of all evidence, then distance, excess and residual."""
         whitened = (evidence - self.centre_) @ self.whitening_
         together = self._nearest(whitened, self.evidence_, rows)[1]
         return np.column_stack([np.log(together + TINY), evidence[:, :3]])
@@ -267,16 +268,16 @@ class Novelty(Learned):
         found = np.empty((3, count))
         for block in coding.blocks(count, encoder.input_shape):
             x = encoder.prepared(values[block if rows is None else rows[block]])  # (B, D)
-            with np.errstate(over="ignore", invalid="ignore"):  # beyond all numbers is as odd as can be
+            with np.errstate(over="ignore", invalid="ignore"):  # too large to compute with: as odd as possible
                 away = x - self.mean_
                 away -= (away @ self.axes_.T) @ self.axes_
                 found[:, block] = (away**2).mean(axis=1), x.var(axis=1), x.mean(axis=1)
         return found[0], found[1], found[2]
 
     def _nearest(self, queries: Array, reference: Array, rows: Array | None) -> tuple[Array, Array]:
-        """Return which ten of ``reference`` are nearest to each query (N, k), and their mean distance (N,).
+        """Return the ten rows of ``reference`` nearest to each query (N, k), and their mean distance (N,).
 
-        A query that is one of them, by its number in ``rows``, is left out.
+        If a query is itself in ``reference``, by its number in ``rows``, it is left out.
         """
         indices, distances = nearest_in(queries, reference, NEAREST + 1)
         if rows is not None:
@@ -287,29 +288,30 @@ class Novelty(Learned):
 
 
 def evidence_of(encoder: Encoder, values: Array) -> tuple[Array, Array | None]:
-    """Return what ``Novelty`` asks of rows: their codes (N, K), and errors (N,) if it rebuilds rows."""
+    """Return the evidence that ``Novelty`` needs: codes (N, K), and errors (N,) if the encoder decodes."""
     return encoder.encode(values), errors_of(encoder, values)
 
 
 def errors_of(encoder: Encoder, values: Array) -> Array | None:
-    """Return the reconstruction errors (N,) of rows; None where codes cannot be decoded."""
+    """Return the reconstruction errors (N,) of rows; None if codes cannot be decoded."""
     return encoder.errors(values) if encoder.decodes else None
 
 
 def count_odd(novelty: Array) -> int:
-    """Return how many rows are odd: of a novelty of at most 0.05."""
+    """Return how many rows are odd, that is, have a novelty of at most 0.05."""
     return int((novelty <= ODD).sum())
 
 
 def sentence(novelty: Array, counted: int | None = None) -> str:
-    """Say whether more of new rows are odd than chance explains of rows like the fitted ones, and how many those are.
+    """Return a sentence: how many new rows are odd, and whether that is more than chance explains.
 
     By chance, the number of odd rows exceeds ``most_odd`` once in forty times.
 
     Parameters
     ----------
     novelty : (N,), of new rows
-    counted : held-out rows that novelty was counted on; of fewer, chance explains more. By default as good as infinite
+    counted : number of held-out rows that novelty was counted on; with fewer, chance explains more. By default as good
+        as infinite
     """
     odd, rows = count_odd(novelty), len(novelty)
     if rows == 1:
@@ -325,11 +327,11 @@ def sentence(novelty: Array, counted: int | None = None) -> str:
 
 
 def most_odd(rows: int, counted: int | None = None) -> int:
-    """Return how many of ``rows`` rows like the fitted ones are odd at most, in 39 of 40 draws.
+    """Return the most of ``rows`` rows like the fitted ones that are odd in 39 of 40 draws.
 
-    Each is odd with a probability of 0.05, so their number is binomial. That probability is itself a draw where novelty
-    is ``counted`` on m rows: Beta(k, m + 1 - k) with k = floor(0.05 (m + 1)), as of any order statistic (Vovk 2012),
-    and the number is beta-binomial.
+    Each is odd with a probability of 0.05, so their number is binomial. If novelty is ``counted`` on m rows, that
+    probability is itself random, Beta(k, m + 1 - k) with k = floor(0.05 (m + 1)), as for any order statistic (Vovk
+    2012), and the number is beta-binomial.
     """
     from scipy.stats import betabinom, binom
 
@@ -348,7 +350,7 @@ def _in_blocks(encoder: Encoder, evidence: Evidence, rows: Array) -> tuple[Array
 
 
 def _plane(encoder: Encoder, values: Array, rows: Array, seed: int) -> tuple[Array, Array]:
-    """Return the mean (D,) and first principal components (Q, D) float32 of ``rows``, or of as many as are enough."""
+    """Return the mean (D,) and first principal components (Q, D) float32 of ``rows``, or of a large enough sample."""
     size = math.prod(encoder.input_shape)
     rows = rows[: max(FEWEST_IN_PLANE, PLANE_WORK // size**2)]
     rows = np.sort(rows[: max(AXES, PLANE_VALUES // size)])
@@ -363,10 +365,10 @@ def _plane(encoder: Encoder, values: Array, rows: Array, seed: int) -> tuple[Arr
 
 
 def _mean(rows: Array) -> Array:
-    """Return the mean (N,) of each row of (N, k), 0 of none."""
+    """Return the mean (N,) of each row of (N, k); 0 if k is 0."""
     return rows.mean(axis=1, dtype=np.float64) if rows.shape[1] else np.zeros(len(rows))
 
 
 def _usual(found: Array) -> float:
-    """Return a number that stands for the size of ``found`` (N,), above 0."""
+    """Return a typical size of ``found`` (N,), above 0."""
     return float(np.median(found)) or float(np.mean(found)) or 1.0

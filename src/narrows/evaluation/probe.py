@@ -1,7 +1,8 @@
-"""How much do codes tell about classes? Simple classifiers learn from training codes and are scored on held-out ones.
+"""How much codes say about classes: simple classifiers learn from training codes and are scored on held-out ones.
 
-Rows of label -1 (unknown) are left out. A test class that no training row has counts as errors. Each function returns
-the share of test rows classified right, or nan where there is nothing to learn (no rows, or one class only) or to test.
+Rows with label -1 (unknown) are left out. Rows of a test class that no training row has count as errors. Each function
+returns the share of test rows that are classified right, or nan if there is nothing to learn (no rows, or only one
+class) or to test.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ def linear(train_codes: Array, train_labels: Array, test_codes: Array, test_labe
     sd[sd == 0] = 1
     train, test = ((codes - mean) / sd for codes in (train_codes, test_codes))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits of the weights change no decision
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits of the weights do not change decisions
         probe = LogisticRegression(max_iter=300).fit(train, train_labels)
     return float((probe.predict(test) == test_labels).mean())
 
 
 def knn(train_codes: Array, train_labels: Array, test_codes: Array, test_labels: Array, n_neighbors: int = 5) -> float:
-    """Return the accuracy of the vote of the ``n_neighbors`` nearest training codes (Euclidean, codes as they are)."""
+    """Return the accuracy of a vote of the ``n_neighbors`` nearest training codes (Euclidean, codes unscaled)."""
     from sklearn.neighbors import KNeighborsClassifier
 
     train_codes, train_labels, test_codes, test_labels = _known(train_codes, train_labels, test_codes, test_labels)
@@ -53,7 +54,7 @@ def knn(train_codes: Array, train_labels: Array, test_codes: Array, test_labels:
 
 
 def majority(train_labels: Array, test_labels: Array) -> float:
-    """Return the accuracy of calling every test row the commonest class of training: what a probe must beat."""
+    """Return the accuracy of always answering the commonest training class: the baseline of every probe."""
     train_labels, test_labels = train_labels[train_labels >= 0], test_labels[test_labels >= 0]
     if not len(train_labels) or not len(test_labels):
         return math.nan

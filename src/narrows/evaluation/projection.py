@@ -1,4 +1,4 @@
-"""How far can the neighbourhoods of a map be trusted?"""
+"""How far the neighbourhoods of a map can be trusted."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 from narrows.data.splits import some_rows
 from narrows.disk.files import Array
 
-BLOCK_VALUES = 1 << 22  # distances worked on at once: 32 MiB of float64
+BLOCK_VALUES = 1 << 22  # distances computed at once: 32 MiB of float64
 
 
 def trustworthiness(codes: Array, points: Array, n_neighbors: int = 15, sample: int = 3000, seed: int = 0) -> float:
-    """Return how far neighbours on the map are neighbours in code space too: 0 to 1, 1 at best.
+    """Return the trustworthiness of a map, how far its neighbours are neighbours in code space too: 0 to 1 (best).
 
     Venna and Kaski (2001), "Neighborhood preservation in nonlinear projection methods": each of a row's nearest
-    neighbours on the map is fined by how far its rank in code space lies beyond ``n_neighbors``. Ranks are taken among
-    all rows, the mean over at most ``sample`` of them: the full figure up to sampling error, where a map of a sample
-    would be judged by coarser neighbourhoods.
+    neighbours on the map is penalised by how far its rank in code space exceeds ``n_neighbors``. Ranks are among all
+    rows, and the mean is over at most ``sample`` of them. So the result equals the full figure up to sampling error,
+    whereas a map of a sample would be judged by coarser neighbourhoods.
 
     Parameters
     ----------
     codes : (N, K)
-    points : (N, 2), where the map has them
-    n_neighbors : lowered to less than half the number of rows, as the figure's definition wants
+    points : (N, 2), their positions on the map
+    n_neighbors : lowered to less than half the number of rows, as the definition requires
     sample : the most rows to judge, chosen at random
 
     Returns
@@ -51,7 +51,7 @@ def trustworthiness(codes: Array, points: Array, n_neighbors: int = 15, sample: 
 
 
 def _squared_distances(codes: Array, rows: Array) -> Array:
-    """Return squared distances (B, N) from ``rows`` of ``codes`` (N, K) to all of them, to themselves infinite."""
+    """Return squared distances (B, N) from ``rows`` of ``codes`` (N, K) to all codes, infinite to themselves."""
     from sklearn.metrics.pairwise import euclidean_distances
 
     away: Array = euclidean_distances(codes[rows], codes, squared=True)

@@ -1,6 +1,6 @@
-"""How near are reconstructions to what they reconstruct?
+"""How near reconstructions are to their originals.
 
-Images are float32 (N, C, H, W) in [0, 1] and vectors (N, D), unless said otherwise. Everything is worked out in
+Images are float32 (N, C, H, W) in [0, 1] and vectors (N, D), unless stated otherwise. Everything is computed in
 float64, a block of rows at a time.
 """
 
@@ -16,7 +16,7 @@ from narrows.errors import InputError
 
 BLOCK_VALUES = 1 << 20  # of one array in one block: 8 MiB of float64
 
-#: The least mean squared error that counts: that of rounding to 8 bits, a step of 1/255 whose error is uniform.
+#: The smallest mean squared error that counts: that of rounding to 8 bits, with uniform errors in steps of 1/255.
 ROUNDING_ERROR = (1 / 255) ** 2 / 12
 #: The PSNR in dB of that error, at which ``psnr`` is capped.
 MOST_PSNR = 10 * math.log10(1 / ROUNDING_ERROR)
@@ -37,8 +37,8 @@ def mse(x: Array, y: Array) -> Array:
 def psnr(x: Array, y: Array, peak: float = 1.0) -> Array:
     """Return the peak signal-to-noise ratio (N,) of each image in dB: 10 log10(peak^2 / MSE).
 
-    Capped at 58.9 dB, the value of an error no larger than that of rounding to 8 bits: equal images would have an
-    infinite one, and a mean over images none.
+    Capped at 58.9 dB, the value for the error of rounding to 8 bits: equal images would have an infinite PSNR, and the
+    mean over images would be infinite too.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def psnr(x: Array, y: Array, peak: float = 1.0) -> Array:
 
 
 def psnr_pooled(error: float) -> float:
-    """Return the PSNR in dB of ``error``, the mean squared error of all images in [0, 1], capped as ``psnr`` is.
+    """Return the PSNR in dB of ``error``, the mean squared error of all images in [0, 1], capped like ``psnr``.
 
-    Never greater than the mean of ``psnr``, which easy images lift.
+    It never exceeds the mean of ``psnr``, which easy images raise.
     """
     return 10 * math.log10(1 / max(error, ROUNDING_ERROR))
 
@@ -91,7 +91,7 @@ def ssim(x: Array, y: Array) -> Array:
 def explained(error: float, x: Array) -> float:
     """Return the share of the variance of ``x`` (N, ...) left by a mean squared ``error``: 1 - error / variance.
 
-    1 for a perfect reconstruction, 0 for the mean of all rows, and nan where ``x`` does not vary.
+    1 for a perfect reconstruction, 0 for the mean of all rows, and nan if ``x`` does not vary.
     """
     spread = variance(x)
     return 1 - error / spread if spread > 0 else math.nan
@@ -100,7 +100,7 @@ def explained(error: float, x: Array) -> float:
 def variance(x: Array, scale: float = 1.0) -> float:
     """Return the mean squared difference of ``x`` (N, ...) / ``scale`` from the mean of all rows.
 
-    Values that differ between rows by no more than the rounding of float32 do not vary: 0.
+    Values that differ between rows by no more than the rounding of float32 count as constant: 0.
     """
     mean = x.mean(axis=0, dtype=np.float64)  # (...)
     spread = sum(((x[block] - mean) ** 2).sum(axis=0) for block in _blocks(x)) / len(x)  # (...)
@@ -121,7 +121,7 @@ def _check_same(x: Array, y: Array) -> None:
     if x.shape != y.shape or x.size == 0:
         raise InputError(
             "reconstructions",
-            f"must have the shape of what they reconstruct, {x.shape}, and not be empty",
+            f"must have the shape of their originals, {x.shape}, and not be empty",
             value=y.shape,
         )
 

@@ -1,8 +1,8 @@
-"""Honest signals: what went wrong, found in the numbers of a run and said in plain words.
+"""Honest signals: problems found in the numbers of a run, described in plain words.
 
-A score can look fine and mean nothing: 82 % right is no achievement where one answer for everything earns 82 %. Each
+A score can look fine and mean nothing: 82 % right is no achievement if always giving the same answer earns 82 %. Each
 function here looks for one such problem in arrays or numbers and returns a ``Signal``, or None if it finds none.
-``of_run`` puts together those that apply to a run.
+``of_run`` collects those that apply to a run.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ if TYPE_CHECKING:
 Severity = Literal["serious", "warning", "note"]
 Outcome = Literal["better", "same", "worse"]
 
-#: A classifier is as good as constant when all other classes together get less than this share of the answers due to
-#: them: with ten equal classes, when it answers the same for more than 95.5 % of the rows.
+#: A classifier is as good as constant if all classes but one together get less than this share of the answers due to
+#: them: with ten equal classes, if it gives the same answer for more than 95.5 % of the rows.
 ANSWERED = 0.05
-#: A group that holds this share of everything is a collapse, one above half (of three groups or more) is lopsided.
+#: A group with this share of all rows is a collapse; one with more than half (of three groups or more) is lopsided.
 COLLAPSED, LOPSIDED = 0.9, 0.5
-#: Where labels say that the data are lopsided themselves, a group may be as large as they are: the rest must fall short
-#: of half of what is due to it.
+#: If labels show that the data themselves are lopsided, a group may be that large: it counts only if the rest gets less
+#: than this share of its due.
 DUE = 0.5
-#: Samples to a group, at least, before a group that got none says anything: of n expected ones a share exp(-n) of all
-#: equal groups stays empty by chance, under 1 % for 5.
+#: The fewest samples per group for which an empty group says anything: with n expected samples, a share exp(-n) of
+#: equal groups stays empty by chance, under 1 % for n = 5.
 SAMPLES_PER_GROUP = 5
-#: A code dimension with less than this share of the mean variance carries nothing.
+#: A code dimension with less than this share of the mean variance carries no information.
 DEAD_SHARE = 0.01
-#: Codes whose variance is below this share of their mean square (a thousandth of their size) are one and the same.
+#: Codes whose variance is below this share of their mean square (a thousandth of their size) count as equal.
 SAME_CODE = 1e-6
 #: A dimension of a distributed code that tells less than this many nats (0.014 bits) about a row is ignored. Burda,
 #: Grosse & Salakhutdinov (2016) call a dimension inactive when its mean varies by less than 0.01, which is 0.005 nats.
 IGNORED_NATS = 0.01
-#: Validation loss so many times the training loss is learning by heart: well beyond what the draw of a few hundred
-#: validation rows, or an average over an epoch in which the loss was still falling, can make of equal losses.
+#: A validation loss of this many times the training loss is overfitting: equal losses differ by far less, even with
+#: only a few hundred validation rows, or a training loss averaged over an epoch in which it fell.
 OVERFIT = 1.5
-#: Validation loss that rose by this share above its best while training loss fell has turned.
+#: A validation loss that has risen by this share above its best, while the training loss fell, has turned.
 RISE = 0.1
-#: Accuracy in training so much above that in validation is learning by heart, where chance does not explain it.
+#: A training accuracy this far above the validation accuracy is overfitting, if chance does not explain it.
 ACCURACY_GAP = 0.1
-#: A loss within this share of its best has arrived; epochs that bring less than this did not help. A loss that fell by
-#: more in the last tenth of the epochs, and was best at the last, promises more.
+#: A loss within this share of its best has arrived; epochs that improve it by less did not help. A loss that fell by
+#: more in the last tenth of the epochs, and was lowest in the last one, is still falling.
 ARRIVED = 0.02
-#: Arriving before this share of the epochs is early; a best epoch before this other share is long before the end.
+#: Arriving before the first share of the epochs is early; a best epoch before the second is long before the end.
 EARLY, LONG_AGO = 1 / 3, 1 / 2
-#: Fewer epochs than this have no shape to speak of.
+#: With fewer epochs, nothing can be said about the shape of a loss.
 EPOCHS = 6
-#: Two shares that differ by less are about the same, however many rows there are.
+#: Two shares that differ by less count as about the same, however many rows there are.
 POINT = 0.01
 #: Two-sided 95 % of a normal distribution.
 Z = 1.96
@@ -66,14 +66,14 @@ Z = 1.96
 
 @dataclass(frozen=True)
 class Signal:
-    """A problem that was found.
+    """A problem found in the numbers of a run.
 
     Parameters
     ----------
     name : the field's term, such as "dead centres"
     severity : "serious" (the result should not be used as it is), "warning" (look before you use it) or "note"
     sentence : what was found, with numbers, and what it means, for a reader who does not know the term
-    numbers : those of the sentence, by name
+    numbers : the numbers in the sentence, by name
     """
 
     name: str
@@ -82,7 +82,7 @@ class Signal:
     numbers: dict[str, float]
 
 
-#: What a conclusion of a report rests on, and the signals that take it away.
+#: The signals that invalidate each conclusion of a report.
 DOUBTS: dict[str, frozenset[str]] = {
     "codes": frozenset({"collapsed codes", "posterior collapse"}),
     "clusters": frozenset({"mode collapse", "dead centres", "collapsed codes"}),
@@ -95,13 +95,13 @@ DOUBTS: dict[str, frozenset[str]] = {
 
 
 def constant_predictor(predicted: Array, labels: Array, names: Sequence[str] | None = None) -> Signal | None:
-    """Find a classifier that gives one answer to everything, or nearly.
+    """Find a classifier that gives the same answer for all rows, or nearly all.
 
     Parameters
     ----------
     predicted : int (N,), the answers
     labels : int (N,), the classes, -1 where unknown
-    names : of the classes; their numbers by default
+    names : names of the classes; their numbers by default
 
     Raises
     ------
@@ -128,7 +128,7 @@ def constant_predictor(predicted: Array, labels: Array, names: Sequence[str] | N
 
 
 def dead_centres(sizes: Array) -> Signal | None:
-    """Find clusters that have no members; ``sizes`` (M,) counts the rows of each."""
+    """Find clusters without members; ``sizes`` (M,) counts the rows of each."""
     dead, of = int((np.asarray(sizes) == 0).sum()), len(sizes)
     if not dead:
         return None
@@ -136,20 +136,19 @@ def dead_centres(sizes: Array) -> Signal | None:
     return Signal(
         "dead centres",
         "warning" if dead < of / 2 else "serious",
-        f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that no row "
-        "is nearest to gets nothing to learn from and stays dead; other starting centres, or moving dead ones to where "
-        "rows are, helps.",
+        f"{which[0].upper()}{which[1:]}: the grouping really has {plural(of - dead, 'cluster')}. A centre that is "
+        "nearest to no row learns nothing and stays dead. Start from other centres, or move dead centres onto rows.",
         {"dead": dead, "clusters": of},
     )
 
 
 def mode_collapse(sizes: Array, labels: Array | None = None) -> Signal | None:
-    """Find a cluster that holds nearly everything, or more than half of it.
+    """Find a cluster that contains nearly all rows, or more than half of them.
 
     Parameters
     ----------
     sizes : (M,), rows in each cluster
-    labels : int (N,), the classes, -1 where unknown: data may really be lopsided
+    labels : int (N,), the classes, -1 where unknown: the data themselves may be lopsided
     """
     sizes = np.asarray(sizes)
     largest = _largest(sizes)
@@ -177,9 +176,9 @@ def sample_collapse(samples: Array, sizes: Array, groups: str = "clusters") -> S
 
     Parameters
     ----------
-    samples : (M,), generated samples that fall into each class or cluster
-    sizes : (M,), real rows in each
-    groups : what the M are called
+    samples : (M,), the number of generated samples in each class or cluster
+    sizes : (M,), the number of real rows in each
+    groups : the plural noun for the M groups, such as "clusters"
     """
     samples, sizes = np.asarray(samples), np.asarray(sizes)
     if samples.sum() < SAMPLES_PER_GROUP or not sizes.sum() or len(sizes) < 2:
@@ -234,7 +233,7 @@ def dead_dimensions(codes: Array) -> Signal | None:
 
 
 def count_dead(codes: Array) -> int:
-    """Return how many dimensions of codes (N, K) hardly vary: all K where all codes are almost the same."""
+    """Return how many dimensions of codes (N, K) hardly vary: all K if all codes are almost the same."""
     mean, variance = codes.mean(axis=0, dtype=np.float64), codes.var(axis=0, dtype=np.float64)  # (K,) each
     if variance.sum() <= SAME_CODE * (variance + mean**2).sum():
         return len(variance)
@@ -246,7 +245,7 @@ def posterior_collapse(kl: Array) -> Signal | None:
 
     Parameters
     ----------
-    kl : (K,), mean Kullback-Leibler divergence from N(0, 1) of each dimension, in nats: what it tells about a row
+    kl : (K,), mean Kullback-Leibler divergence of each dimension from N(0, 1), in nats: its information about a row
     """
     ignored, size = int((np.asarray(kl) < IGNORED_NATS).sum()), len(kl)
     if not ignored:
@@ -261,14 +260,14 @@ def posterior_collapse(kl: Array) -> Signal | None:
         "posterior collapse",
         severity,
         f"{ignored} of {plural(size, 'number')} in a code {verb(ignored, 'tells', 'tell')} nothing about the row it "
-        f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. A smaller "
-        "beta makes the codes tell more.",
+        f"stands for (less than {IGNORED_NATS:g} nats, where 0.69 answer one yes-or-no question): {means}. With a "
+        "smaller beta, the codes carry more information.",
         {"ignored": ignored, "size": size},
     )
 
 
 def kl_per_dimension(model: Model, values: Array) -> Array | None:
-    """Return the mean divergence (K,) of the codes of ``values`` from N(0, 1), in nats; None where codes are points.
+    """Return the mean divergence (K,) of the codes of ``values`` from N(0, 1), in nats; None if codes are points.
 
     Kingma & Welling (2014), appendix B: KL_k = 1/2 (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1).
     """
@@ -294,7 +293,7 @@ def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "be
 
     Parameters
     ----------
-    train, valid : loss of each epoch on the rows trained on, and on rows kept aside; nan where unknown
+    train, valid : loss of each epoch on the training rows and on the validation rows; nan where unknown
     keep : whether the weights of the "best" epoch were kept or those of the "last"
 
     Raises
@@ -331,7 +330,7 @@ def overfitting(train: Sequence[float], valid: Sequence[float], keep: Keep = "be
 
 
 def accuracy_gap(train: float, valid: float, rows: float) -> Signal | None:
-    """Find a classifier that is right more often on what it was trained on than on the ``rows`` kept aside."""
+    """Find a classifier that is right more often on its training rows than on the ``rows`` kept aside."""
     if train - valid <= max(ACCURACY_GAP, Z * math.sqrt(_variance(valid, rows))):
         return None
     return Signal(
@@ -344,14 +343,14 @@ def accuracy_gap(train: float, valid: float, rows: float) -> Signal | None:
 
 
 def stopped_improving(losses: Sequence[float]) -> Signal | None:
-    """Find a loss, one value for each epoch, that never fell, arrived early, or was best long before the end."""
+    """Find a loss (one value per epoch) that never fell, arrived early, or was lowest long before the end."""
     found = _finite(losses)
     epochs = len(found)
     if epochs < EPOCHS:
         return None
     best, level = int(found.argmin()), _level(found)
     if found[0] == 0 == found[best]:
-        return None  # right from the start: there was nothing to learn
+        return None  # the loss is low from the start: there was nothing to learn
     if (found[0] - found[best]) / level < ARRIVED:
         first = figure(found[0])
         fell = f"fell only {change(found[0], found[best])}" if best else f"never fell below the {first} it began with"
@@ -384,7 +383,7 @@ def stopped_improving(losses: Sequence[float]) -> Signal | None:
 
 
 def still_improving(losses: Sequence[float]) -> Signal | None:
-    """Find a loss, one value for each epoch, that was still falling when training ended."""
+    """Find a loss (one value per epoch) that was still falling when training ended."""
     found = _finite(losses)
     epochs = len(found)
     if epochs < 2 or found.argmin() != epochs - 1:
@@ -408,11 +407,11 @@ def still_improving(losses: Sequence[float]) -> Signal | None:
 
 
 def nothing_to_see(results: Mapping[str, Any]) -> bool:
-    """Whether the rows that were rebuilt differ so little that there was nothing to learn, and no figure says anything.
+    """Return whether the reconstructed rows differ so little that there was nothing to learn and no figure has meaning.
 
     Parameters
     ----------
-    results : flat name -> number; where the variance of the rows is not among them, nothing is known
+    results : flat name -> number; without the variance of the rows, the answer is False
     """
     variance = _number(results, "reconstruction/variance")
     least = ROUNDING_ERROR if _number(results, "reconstruction/psnr") is not None else 0.0
@@ -423,24 +422,24 @@ def nothing_to_see(results: Mapping[str, Any]) -> bool:
 
 
 def chance_margin(accuracy: float, baseline: float, rows: float, *, fixed: bool = False) -> float:
-    """Return how far two shares of the same ``rows`` rows differ by chance: half of the 95 % interval.
+    """Return how far two shares of the same ``rows`` rows may differ by chance: half of the 95 % interval.
 
-    That of a difference of two shares, with one success and one failure added to each (Agresti & Caffo 2000); shares
-    measured on the same rows differ by less, so it is on the safe side. A ``fixed`` baseline is an exact rate of these
-    rows, such as that of the commonest class, and no measurement.
+    The interval is that of the difference of two independent shares, with one success and one failure added to each
+    (Agresti & Caffo 2000); shares measured on the same rows differ by less, so it is on the safe side. A ``fixed``
+    baseline is not measured but an exact rate of these rows, such as that of the commonest class.
     """
     return Z * math.sqrt(_variance(accuracy, rows) + (0 if fixed else _variance(baseline, rows)))
 
 
 def outcome(difference: float, margin: float) -> Outcome:
-    """Say whether a difference, greater is better, is one of at least ``margin``."""
+    """Return how a difference compares with ``margin``; greater is better."""
     if abs(difference) < margin - 1e-12:
         return "same"
     return "better" if difference > 0 else "worse"
 
 
 def compared(accuracy: float, baseline: float, rows: float, *, fixed: bool = False) -> tuple[Outcome, float]:
-    """Say whether a share of ``rows`` rows is better than a baseline's by more than chance or a point, and the margin.
+    """Return whether a share of ``rows`` rows beats a baseline by more than chance and a point, and that margin.
 
     Every comparison of two shares in a run uses this, so that its sentences never disagree.
     """
@@ -449,12 +448,12 @@ def compared(accuracy: float, baseline: float, rows: float, *, fixed: bool = Fal
 
 
 def rows_behind(results: Mapping[str, Any], name: str) -> float | None:
-    """Return how many rows a share in results.json is one of: those with a label, of all rows or of the held-out ones.
+    """Return how many rows a share in results.json is taken of: all labelled rows, or the labelled held-out ones.
 
     Parameters
     ----------
     results : flat name -> number
-    name : such as "clustering/accuracy"
+    name : name of the share, such as "clustering/accuracy"
     """
     clusters = name.startswith("clustering/")
     for key in ("data/labelled", "data/images") if clusters else ("probe/rows", "data/test"):
@@ -466,14 +465,14 @@ def rows_behind(results: Mapping[str, Any], name: str) -> float | None:
 def against_baseline(
     accuracy: float, baseline: float, rows: float, what: str, than: str, *, fixed: bool = False
 ) -> Signal | None:
-    """Find an accuracy on ``rows`` rows that is worse than a baseline, or not better by more than chance or a point.
+    """Find an accuracy on ``rows`` rows that is worse than a baseline, or not better by more than chance and a point.
 
     Parameters
     ----------
     accuracy, baseline : shares in [0, 1] of the same rows
-    rows : how many they are
-    what, than : names of the two, such as "the linear probe" and "the same on PCA codes"
-    fixed : whether the baseline is an exact rate of these rows, such as that of the commonest class, and no measurement
+    rows : the number of rows
+    what, than : names of the two accuracies, such as "the linear probe" and "the same on PCA codes"
+    fixed : whether the baseline is an exact rate of these rows, such as that of the commonest class, not a measurement
     """
     if not rows >= 1:
         raise InputError("rows", "must be at least 1", value=rows)
@@ -499,7 +498,7 @@ def against_baseline(
     )
 
 
-#: What of results.json is compared with what: names, words, whether the baseline is an exact rate.
+#: Comparisons within results.json: the two names, the two descriptions, and whether the baseline is an exact rate.
 COMPARED = [
     (
         "clustering/accuracy",
@@ -538,20 +537,20 @@ def of_run(
     class_names: Sequence[str] | None = None,
     keep: Keep = "best",
 ) -> list[Signal]:
-    """Return the signals of a run, the most serious first; what is not given is not looked at.
+    """Return the signals of a run, the most serious first; only what is given is examined.
 
     Parameters
     ----------
     results : flat name -> number, as in results.json
-    history : one row per epoch, with "train/loss" and, where known, "valid/loss" and accuracies; where targets were set
-        anew, their number as "targets": losses from different ones are not compared
-    sizes : (M,), rows in each cluster, those without any included
-    samples : (M,), generated samples that fall into each cluster
+    history : one row per epoch, with "train/loss" and, where known, "valid/loss" and accuracies; if training targets
+        were replaced, their number as "targets", since losses for different targets are not compared
+    sizes : (M,), rows in each cluster, including empty ones
+    samples : (M,), the number of generated samples in each cluster
     codes : (N, K)
-    kl : (K,), of a distributed code (see ``kl_per_dimension``)
+    kl : (K,), the divergences of a distributed code (see ``kl_per_dimension``)
     labels : int (N,), the classes, -1 where unknown
     predicted : int (N,), a classifier's answers for the same rows
-    class_names : of the classes
+    class_names : names of the classes
     keep : whether the weights of the "best" epoch were kept or those of the "last"
     """
     found: list[Signal | None] = []
@@ -566,7 +565,7 @@ def of_run(
     elif codes is not None:
         found.append(dead_dimensions(codes))
     if not nothing_to_see(results) and len({row.get("targets") for row in history}) <= 1:
-        # Of what cannot be seen no course of the loss is a bad one; losses from several targets have none.
+        # If rows do not vary, the course of the loss means nothing; losses for different targets have no common course.
         found += _of_training(results, history, keep)
     for name, base, what, than, fixed in COMPARED:
         ours, theirs, rows = _share_of(results, name), _share_of(results, base), rows_behind(results, name)
@@ -582,7 +581,7 @@ def _of_training(results: Mapping[str, Any], history: Sequence[Mapping[str, Any]
     aside = [math.nan if value is None else value for value in valid]
     gap = overfitting(losses, aside, keep)
     judged = aside if np.isfinite(aside).any() else losses
-    # Where validation turned, that it stopped improving goes without saying.
+    # If the validation loss turned, it goes without saying that it stopped improving.
     shape = stopped_improving(judged) if gap is None else None
     found = [gap, shape, still_improving(judged)]
     rows = [row for row in history if _share_of(row, "valid/accuracy") is not None]
@@ -618,7 +617,7 @@ def _known(predicted: Array, labels: Array) -> tuple[Array, Array]:
 
 
 def _pair(train: Sequence[float], valid: Sequence[float]) -> tuple[Array, Array]:
-    """Return the losses of the epochs of which both are known."""
+    """Return the losses of the epochs for which both are known."""
     seen, aside = np.asarray(train, np.float64), np.asarray(valid, np.float64)
     if len(seen) != len(aside):
         raise InputError("valid", f"must have one loss for each of the {len(seen)} epochs", value=len(aside))
@@ -632,7 +631,7 @@ def _finite(losses: Sequence[float]) -> Array:
 
 
 def _level(losses: Array) -> float:
-    """Return what changes of a loss are measured by: its lowest value, or its range where that is not above 0."""
+    """Return the unit for changes of a loss: its lowest value, or its range if that is not above 0."""
     lowest, highest = float(losses.min()), float(losses.max())
     return lowest if lowest > 0 else (highest - lowest) or 1.0
 

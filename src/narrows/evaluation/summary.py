@@ -15,11 +15,11 @@ Results = dict[str, float | None]
 
 
 def of_reconstruction(encoder: Encoder, baseline: Encoder | None, values: Array) -> Results:
-    """Compare reconstructions of held-out ``values`` with those of PCA at the same code size, where it is given.
+    """Compare reconstructions of held-out ``values`` with those of PCA at the same code size, if it is given.
 
     Images: mean squared error on values in [0, 1], PSNR in dB as the mean over images and pooled, SSIM. Vectors: mean
-    squared error in their own units, and the share of variance explained. Of both the variance, in the unit of the mean
-    squared error, which that of answering with the mean of these rows is; 0 where they are all the same.
+    squared error in their own units, and the share of variance explained. For both, the variance in the same unit,
+    which is the mean squared error of always answering with the mean of these rows; 0 if all rows are the same.
     """
     results: Results = {}
     for prefix, one in (("reconstruction/", encoder), ("reconstruction/pca_", baseline)):
@@ -35,7 +35,7 @@ def of_reconstruction(encoder: Encoder, baseline: Encoder | None, values: Array)
 
 
 def of_denoising(encoder: Encoder, values: Array, seed: int) -> Results:
-    """Say how near held-out ``values`` corrupted as in training are to clean ones, and what is made of them.
+    """Compare held-out ``values`` corrupted as in training, and their reconstructions, with the clean values.
 
     Images: PSNR in dB as the mean over images. Vectors: the share of the clean rows' variance that is explained.
     """
@@ -51,14 +51,14 @@ def of_denoising(encoder: Encoder, values: Array, seed: int) -> Results:
 
 
 def of_codes(codes: Array) -> Results:
-    """Return the code's size, and how many of its dimensions hardly vary."""
+    """Return the size of the code, and how many of its dimensions hardly vary."""
     return {"codes/size": codes.shape[1], "codes/dead": signals.count_dead(codes)}
 
 
 def of_clustering(clusters: Array, space: Array, labels: Array | None, seed: int, prefix: str = "") -> Results:
-    """Describe clusters (N,) found in ``space`` (N, ...): their separation, and their agreement with labels if any.
+    """Describe clusters (N,) found in ``space`` (N, ...): their separation, and their agreement with any labels.
 
-    Labels that are all the same agree with anything, and are not asked.
+    Labels that are all the same agree with anything, so they are not used.
     """
     results: Results = {f"clustering/{prefix}silhouette": clustering.silhouette(space, clusters, seed=seed)}
     if labels is not None and len(np.unique(labels[labels >= 0])) > 1:
@@ -72,11 +72,11 @@ def of_clustering(clusters: Array, space: Array, labels: Array | None, seed: int
 
 
 def of_probe(codes: Array, linear_codes: Array | None, labels: Array, train: Array, test: Array) -> Results:
-    """Classify held-out rows from their codes by the labels of the training rows, and likewise from PCA's codes.
+    """Classify held-out rows from their codes, and from PCA's codes, by classifiers fitted to the training rows.
 
     Parameters
     ----------
-    codes, linear_codes : (N, K), the run's and PCA's; None where there are none to compare with
+    codes, linear_codes : (N, K), those of the run and of PCA; None if there are none to compare with
     labels : (N,), -1 where unknown
     train, test : row indices
     """

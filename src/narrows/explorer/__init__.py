@@ -1,5 +1,6 @@
-"""The explorer: a map of every image, on which a person sees, selects, names, corrects and exports.
+"""The explorer: a map of all images, on which a person can look at, select, name, correct and export them.
 
-Two forms of one page. ``page`` puts everything into one HTML file that opens from the disk; ``server`` gives the same
-page what a file cannot do. The page's program is TypeScript in ``web/``; what it builds lies in ``built/``.
+One page in two forms: ``page`` puts everything into a single HTML file that opens from disk, and ``server`` serves the
+same page with the functions that a file cannot offer. The page's program is TypeScript in ``web/``, built into
+``built/``.
 """

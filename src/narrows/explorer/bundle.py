@@ -1,4 +1,4 @@
-"""What the explorer shows: one header, and blobs of typed arrays and sheets of thumbnails."""
+"""The data of the explorer: a header, and blobs of typed arrays and sheets of thumbnails."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ from narrows.runs import UNFINISHED, Run
 
 FORMAT = 1
 NEIGHBOURS = 10
-LARGEST = 1 << 30  # bytes of a blob: a hostile page must not fill the memory
-SHEET_SIDE = 1024  # pixels of a sheet of thumbnails: a browser holds it in 4 MiB
-#: The longest side of a thumbnail, by the number of rows up to which it is so long.
+LARGEST = 1 << 30  # bytes of a blob: a hostile page must not fill memory
+SHEET_SIDE = 1024  # pixels of a sheet of thumbnails, which takes a browser 4 MiB
+#: The longest side of a thumbnail, for each largest number of rows.
 THUMBNAILS = ((20_000, 64), (100_000, 32), (250_000, 24), (1_000_000_000, 16))
-REBUILT = 100_000  # rows up to which their reconstructions are put beside them
-AXES = 16  # principal ones on which the page knows the middles of the parts of clusters
-#: Words of a column that can be ticked one by one; above the fewer, at least two rows must have each, on average.
+REBUILT = 100_000  # with more rows, reconstructions are left out
+AXES = 16  # principal axes on which the page knows the centres of the parts of clusters
+#: A column with at most the first number of distinct words is a category; one with at most the second is, too, if there
+#: are at least two rows per word on average.
 FEW_CLASSES, MOST_CLASSES = 20, 1000
-QUALITY = 75  # of lossy WebP, where that is smaller than lossless
+QUALITY = 75  # of lossy WebP, which is used if it is smaller than lossless
 
-#: The columns of numbers, their titles, and what a title does not say.
+#: Columns of numbers: name, title and hint.
 NUMBERS = (
     ("confidence", "confidence", ""),
     ("novelty", "novelty", MEANING),
@@ -52,28 +53,28 @@ Block = tuple[slice, Array]
 
 @dataclass
 class Bundle:
-    """A header of plain values, and the blobs that it points to by their numbers."""
+    """A header of plain values, and the blobs that it refers to by number."""
 
     header: dict[str, Any]
     blobs: list[bytes] = field(default_factory=list)
 
     def add(self, array: Array) -> dict[str, Any]:
-        """Keep ``array``, compressed, and return where it is and of what type."""
+        """Add ``array``, compressed, and return its blob number and type."""
         plain = np.ascontiguousarray(array)
         self.blobs.append(zlib.compress(plain.astype(plain.dtype.newbyteorder("<")).tobytes(), 6))
         return {"blob": len(self.blobs) - 1, "type": str(plain.dtype)}
 
     def add_text(self, texts: list[str]) -> dict[str, Any]:
-        """Keep texts, and return where they are."""
+        """Add texts, and return their blob number."""
         self.blobs.append(zlib.compress(json.dumps(texts).encode(), 6))
         return {"blob": len(self.blobs) - 1, "type": "text"}
 
     def array(self, where: Mapping[str, Any]) -> Array:
-        """Return, flat, the array that ``add`` kept."""
+        """Return an array added by ``add``, flat."""
         return np.frombuffer(self._inflated(where), np.dtype(where["type"]).newbyteorder("<"))
 
     def texts(self, where: Mapping[str, Any]) -> list[str]:
-        """Return the texts that ``add_text`` kept."""
+        """Return texts added by ``add_text``."""
         texts: list[str] = json.loads(self._inflated(where))
         return texts
 
@@ -81,22 +82,22 @@ class Bundle:
         return zlib.decompressobj().decompress(self.blobs[where["blob"]], LARGEST)
 
     def add_image(self, image: bytes) -> int:
-        """Keep an image file, and return its number."""
+        """Add an image file, and return its blob number."""
         self.blobs.append(image)
         return len(self.blobs) - 1
 
 
 def gather(run: Run, data: Dataset | None) -> Bundle:
-    """Return what the explorer shows of a finished run.
+    """Gather the data that the explorer shows of a finished run.
 
     Parameters
     ----------
     run : the run
-    data : its rows, for thumbnails and reconstructions; None where they are gone
+    data : its rows, for thumbnails and reconstructions; None if they are gone
 
     Raises
     ------
-    RunFolderError : the run lacks its predictions
+    RunFolderError : the run has no predictions
     """
     table = _predictions(run)
     ids = table["id"]
@@ -128,7 +129,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
     header["verdict"] = [*verdict(run.results, tables), *signal_lines(tables)]
     header["columns"] = [*_columns(bundle, table), *_described(bundle, run)]
     add_examples(bundle, run)
-    # Thumbnails in the same order: those that are looked at together lie on the same sheets.
+    # Thumbnails are in the same order, so that those that are looked at together are on the same sheets.
     header["order"] = header["examples"]["order"]
     order = bundle.array(header["order"])
     header["pictures"] = _pictures(bundle, encoder, data, order) if data is not None and data.is_images else {}
@@ -136,7 +137,7 @@ def gather(run: Run, data: Dataset | None) -> Bundle:
 
 
 def add_copies(bundle: Bundle, run: Run) -> None:
-    """Put into the header which rows are copies of each other."""
+    """Add groups of copies to the header."""
     group_of, firsts = _copies(run, bundle.header["rows"])
     bundle.header["copies"] = {
         "groups": len(firsts),
@@ -147,10 +148,10 @@ def add_copies(bundle: Bundle, run: Run) -> None:
 
 
 def add_examples(bundle: Bundle, run: Run) -> None:
-    """Put into the header what a page needs to show examples of clusters, as they were found or as a person edits them.
+    """Add to the header what a page needs to show examples of clusters, both as found and as edited by a person.
 
-    ``order``: rows by cluster, by part of it (the largest first) and by nearness to the part's middle; ``parts``: the
-    part of each row; ``middles``: of each part, on a few principal axes.
+    ``order``: rows by cluster, then by part (the largest first), then by distance from the part's centre; ``parts``:
+    the part of each row; ``middles``: the centre of each part, on a few principal axes.
     """
     found = run.examples()
     middles, axes = found.centres, min(AXES, found.centres.shape[1])
@@ -167,7 +168,7 @@ def add_examples(bundle: Bundle, run: Run) -> None:
 
 
 def _identity(run: Run) -> str:
-    """Return a short name of what was found: another clustering or another map has another."""
+    """Return a short hash that identifies the codes, clusters and map of a run."""
     found = hashlib.sha256()
     for name in ("codes.npy", "clusters.npy", "map.npy"):
         found.update(run.parts.read(name))
@@ -182,7 +183,7 @@ def _predictions(run: Run) -> dict[str, Any]:
 
 
 def _columns_of(content: bytes) -> dict[str, Any]:
-    """Return the columns of a table of predictions: clusters int32 (N,), numbers float32 (N,), others as texts."""
+    """Return the columns of a table of predictions: clusters int32 (N,), numbers float32 (N,), others as text."""
     names, *rows = parse_csv(content)
     table: dict[str, Any] = dict(zip(names, (list(column) for column in zip(*rows, strict=True)), strict=True))
     table = {name: column if name == "id" else list(map(unguarded, column)) for name, column in table.items()}
@@ -191,7 +192,7 @@ def _columns_of(content: bytes) -> dict[str, Any]:
 
 
 def checked_codes(run: Run, rows: int, encoder: Encoder) -> Array:
-    """Return the codes (N, K) of so many rows; raise RunFolderError where they are none of the encoder's."""
+    """Return the codes (N, K) of ``rows`` rows; raise RunFolderError if their shape does not fit rows and encoder."""
     codes = run.array("codes")
     if codes.shape != (rows, encoder.code_size):
         raise run.parts.damaged("codes.npy", f"{codes.shape}, of {rows} rows with {encoder.code_size} values")
@@ -214,13 +215,13 @@ def _neighbours(run: Run, rows: int) -> tuple[Array, Array]:
 
 
 def _copies(run: Run, rows: int) -> tuple[Array, Array]:
-    """Return the group of copies of each row (N,) int32, -1 where it is in none, and the first row of each group."""
+    """Return the group of copies of each row (N,) int32, -1 for none, and the first row of each group."""
     if copies.NAME in run.parts:
         found: tuple[Array, Array] = run.parts.parsed(copies.NAME, lambda content: _copies_in(content, rows))
         return found
     groups = np.full(rows, -1, np.int32)
     firsts: list[int] = []
-    for number, group in enumerate(listed_copies(run.tables)):  # of a run made before that file was written
+    for number, group in enumerate(listed_copies(run.tables)):  # a run made before that file existed
         members = [copy["row"] for copy in group["rows"] if copy["row"] is not None]
         if not all(type(row) is int and 0 <= row < rows for row in members):
             raise run.parts.damaged("tables.json", f"copies {members}, of {rows} rows")
@@ -230,7 +231,7 @@ def _copies(run: Run, rows: int) -> tuple[Array, Array]:
 
 
 def _copies_in(content: bytes, rows: int) -> tuple[Array, Array]:
-    """Return what ``_copies`` does, from a table of copies among so many rows; groups are numbered from 0."""
+    """Return the same as ``_copies``, from a table of copies among ``rows`` rows; groups are numbered from 0."""
     groups = np.full(rows, -1, np.int32)
     firsts: list[int] = []
     names, *rows_of_copies = parse_csv(content)
@@ -264,7 +265,7 @@ def _columns(bundle: Bundle, table: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _described(bundle: Bundle, run: Run) -> Iterator[dict[str, Any]]:
-    """Yield each column of metadata; words of which there are many can be read and searched, but are not classes."""
+    """Yield each column of metadata; columns with many distinct words are text to read and search, not categories."""
     for name, column in read_metadata(run).items():
         if len(column) != bundle.header["rows"]:
             raise run.parts.damaged(METADATA, f"{len(column)} rows, of {bundle.header['rows']}")
@@ -283,7 +284,7 @@ def _described(bundle: Bundle, run: Run) -> Iterator[dict[str, Any]]:
 
 
 def in_square(points: Array, known: Array) -> Array:
-    """Return ``points`` (M, 2) moved and scaled as brings the map ``known`` (N, 2) between -1 and 1, undistorted."""
+    """Return ``points`` (M, 2) after the shift and scaling that fit the map ``known`` (N, 2) into [-1, 1]."""
     low, high = known.min(0), known.max(0)
     half = float((high - low).max()) / 2 or 1.0
     moved: Array = ((points - (low + high) / 2) / half).astype(np.float32)
@@ -291,7 +292,7 @@ def in_square(points: Array, known: Array) -> Array:
 
 
 def _pictures(bundle: Bundle, encoder: Encoder, data: Dataset, order: Array) -> dict[str, Any]:
-    """Return the sheets of the images themselves, and of what the decoder makes of them, in ``order`` (N,) of rows."""
+    """Return the sheets of the images and of their reconstructions, in ``order`` (N,) of rows."""
     rows, (_, height, width) = len(data), data.shape
     longest = next(side for most, side in THUMBNAILS if rows <= most)
     scale = min(1.0, longest / max(height, width))
@@ -300,7 +301,7 @@ def _pictures(bundle: Bundle, encoder: Encoder, data: Dataset, order: Array) -> 
     eye = Eye.of(data.values)
 
     def sheets(draw: Callable[[Array, int], Array]) -> dict[str, Any]:
-        """Return the sheets of what ``draw`` makes of rows, from the place of their first in ``order`` on."""
+        """Return the sheets of the images that ``draw`` returns for consecutive positions in ``order``."""
         made = ((block, draw(data.values[order[block]], block.start)) for block in coding.blocks(rows, data.shape))
         seen = ((b, eye.see(x if x.dtype == np.uint8 else np.rint(255 * x).astype(np.uint8))) for b, x in made)
         return _sheets(bundle, seen, rows, size)
@@ -314,7 +315,7 @@ def _pictures(bundle: Bundle, encoder: Encoder, data: Dataset, order: Array) -> 
 
 
 def _sheets(bundle: Bundle, images: Iterator[Block], rows: int, size: tuple[int, int]) -> dict[str, Any]:
-    """Put thumbnails of ``size`` side by side on sheets, and return where each of them is."""
+    """Put thumbnails of ``size`` side by side on sheets, and return the layout."""
     from PIL import Image
 
     height, width = size
@@ -323,7 +324,7 @@ def _sheets(bundle: Bundle, images: Iterator[Block], rows: int, size: tuple[int,
     numbers: list[int] = []
     for sheet in _filled(images, rows, (height, width), (down, across)):
         picture = Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
-        if encode is None:  # drawings are smaller without loss, photographs with it
+        if encode is None:  # drawings are smaller when lossless, photographs when lossy
             ways: list[dict[str, Any]] = [{"lossless": True, "quality": 50}, {"quality": QUALITY}]
             encode = min(ways, key=lambda way: len(_webp(picture, way)))
         numbers.append(bundle.add_image(_webp(picture, encode)))
@@ -337,7 +338,7 @@ def _webp(picture: Any, way: dict[str, Any]) -> bytes:
 
 
 def _filled(blocks: Iterator[Block], rows: int, size: tuple[int, int], grid: tuple[int, int]) -> Iterator[Array]:
-    """Yield sheets (H, W, C) uint8 of a grid of thumbnails, each full but the last."""
+    """Yield sheets (H, W, C) uint8 of a grid of thumbnails; all but the last are full."""
     (height, width), (down, across) = size, grid
     sheet: Array | None = None
     for block, images in blocks:
@@ -357,7 +358,7 @@ def _filled(blocks: Iterator[Block], rows: int, size: tuple[int, int], grid: tup
 
 
 def _shrunk(images: Array, size: tuple[int, int]) -> Array:
-    """Return images (B, C, H, W) uint8 as (B, height, width, C), each pixel the mean of those it stands for."""
+    """Resize images (B, C, H, W) uint8 to (B, height, width, C), averaging pixels."""
     import torch
     from torch.nn import functional
 

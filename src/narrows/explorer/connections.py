@@ -1,7 +1,8 @@
-"""How many may be connected to the explorer's server, and for how long without asking or taking anything.
+"""Limits on connections to the explorer's server: how many there may be, and how long each may stay idle.
 
-Whoever connects costs a descriptor, and a body or an answer memory besides. So each state of a connection has its time,
-all of it together: a letter now and then gains none. The server that is full lets go of whoever has waited longest.
+Each connection takes a file descriptor, and a request body or an answer takes memory as well. So there is a time limit
+for each state of a connection as a whole; sending a byte now and then does not extend it. A full server closes the
+connection that has been idle longest.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 @dataclass(frozen=True)
 class Limits:
-    """What a connection may take.
+    """The limits of connections.
 
     Parameters
     ----------
-    connections : at once
-    request : seconds until the head of a request has come, from connecting or the answer before on
-    body : seconds until a body has come
-    answer : seconds until an answer is taken
-    look : seconds between two looks at a connection
-    stop : seconds that what is being worked on has when the server is to stop
+    connections : the most open at once
+    request : seconds until the head of a request has arrived, counted from connecting or from the previous answer
+    body : seconds until a body has arrived
+    answer : seconds until the client has read an answer
+    look : seconds between two checks of a connection
+    stop : seconds that requests in progress may take when the server stops
     """
 
     connections: int = 128
@@ -37,19 +38,19 @@ class Limits:
 
 
 class Connection(H11Protocol):
-    """A connection that is looked at now and then, and cut where its state has lasted too long."""
+    """A connection that is checked regularly, and closed when it has been in one state for too long."""
 
     limits: ClassVar[Limits] = Limits()
 
     @classmethod
     def within(cls, limits: Limits) -> type[Connection]:
-        """Return connections that keep to other limits."""
+        """Return a class of connections with other limits."""
         return type(cls.__name__, (cls,), {"limits": limits})
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection; of too many one goes: who has waited longest for a request, or left an answer longest.
+        """Accept a connection. If there are too many, close the one that has waited longest for a request or answer.
 
-        Where all are worked on it is this one.
+        If all others are being worked on, close this one.
         """
         super().connection_made(transport)
         self._state, self._since = self._now_in(), self.loop.time()
@@ -63,7 +64,7 @@ class Connection(H11Protocol):
             longest.transport.abort()
 
     def shutdown(self) -> None:
-        """Let what is being worked on come to its end if it does soon, and wait for nobody's body."""
+        """Let requests in progress finish if they do so soon, but do not wait for bodies."""
         if self._now_in()[0] == "works" and self.cycle.more_body:
             self.transport.abort()
         else:
@@ -71,10 +72,10 @@ class Connection(H11Protocol):
             self.loop.call_later(0.8 * self.limits.stop, self.transport.abort)
 
     def _now_in(self) -> tuple[str, RequestResponseCycle | None]:
-        """Return whether the connection waits for a request, works on one, or answers it, and which it was."""
+        """Return the state ("waits" for a request, "works" on one, or "answers" it), and the request."""
         if self.cycle is None or self.cycle.response_complete or self.transport.is_closing():
             return "waits", self.cycle
-        answers = self.cycle.response_started or not self._all_taken()  # of the answer before
+        answers = self.cycle.response_started or not self._all_taken()  # of the previous answer
         return ("answers" if answers else "works"), self.cycle
 
     def _all_taken(self) -> bool:

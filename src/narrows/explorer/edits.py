@@ -1,4 +1,4 @@
-"""What a person changed: an append-only log in the run's folder, replayed on opening.
+"""A person's edits: an append-only log in the run's folder, replayed on opening.
 
 ::
 
@@ -6,7 +6,7 @@
     {"n": 1, "at": "2025-01-31T12:00:00+00:00", "edit": {"what": "...", "move": [{"to": 3, "rows": [17, 20]}]}}
     {"n": 2, "at": "...", "edit": {"undo": true}}
 
-A line is on the disk before it is acknowledged, so what a kill can tear is a last line that nobody was told of.
+A line is on disk before it is acknowledged, so a kill can only damage a last line that was never acknowledged.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from narrows.runs import EDITS, EDITS_LOCK
 
 FORMAT = 1
 MOST_CLUSTERS = 10_000
-LONGEST = 200  # letters of a name, or of what an edit says of itself
+LONGEST = 200  # characters of a name, or of the description of an edit
 KEYS = {"what", "move", "names", "confirm", "undo", "redo"}
 
 
 @dataclass(eq=False)
 class State:
-    """What the edits made of the clusters.
+    """The clusters after all edits.
 
     Parameters
     ----------
     clusters : (N,) int32
-    names : of clusters that were given one
-    confirmed : (N,) bool, whether a person said that a row is where it belongs
+    names : number of a cluster -> its name, for those that were named
+    confirmed : (N,) bool, whether a person confirmed that a row is in the right cluster
     """
 
     clusters: Array
@@ -50,23 +50,23 @@ class State:
     confirmed: Array = field(default_factory=lambda: np.zeros(0, bool))
 
     def name(self, cluster: int) -> str:
-        """Return what a cluster is called."""
+        """Return the name of a cluster."""
         return self.names.get(cluster) or f"cluster {cluster}"
 
 
 class EditLog:
-    """The log of one run, held by one process at a time.
+    """The log of one run, which one process at a time may write.
 
     Parameters
     ----------
-    folder : of the run
-    identity : of the clusters that are changed
+    folder : the run folder
+    identity : identifies the clusters that are edited
     clusters : (N,), as they were found
-    read_only : look at the edits there are, whoever holds the log
+    read_only : only read the existing edits, even if another process writes the log
 
     Raises
     ------
-    RunFolderError : a log of other clusters, a damaged one, or one that another process holds
+    RunFolderError : a log of other clusters, a damaged log, or one that another process writes
     """
 
     def __init__(self, folder: Path, identity: str, clusters: Array, *, read_only: bool = False) -> None:
@@ -84,18 +84,18 @@ class EditLog:
             lock.enter_context(locked(folder / EDITS_LOCK, refusal))
             sweep(folder)
             self.edits = self._read()
-            self._lock = lock.pop_all()  # from now on held until ``close``
+            self._lock = lock.pop_all()  # locked from now on until ``close``
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Release the log."""
         self._lock.close()
 
     def append(self, edit: Mapping[str, Any]) -> int:
-        """Check an edit, write it to the disk, and return its number.
+        """Check an edit, write it to disk, and return its number.
 
         Raises
         ------
-        InputError : an edit that cannot be
+        InputError : an invalid edit
         """
         checked = check(edit, len(self._found))
         line = {"n": len(self.edits) + 1, "at": now(), "edit": checked}
@@ -106,7 +106,7 @@ class EditLog:
         return len(self.edits)
 
     def state(self) -> State:
-        """Return what all edits together make of the clusters."""
+        """Return the clusters after all edits."""
         return replay(self._found, self.edits)
 
     def _read(self) -> list[dict[str, Any]]:
@@ -114,9 +114,9 @@ class EditLog:
             write_text(self.path, json.dumps({"format": FORMAT, "run": self._identity}) + "\n")
             return []
         content = self._content()
-        edits = self._parsed(content)  # before anything is cut off: it may be no log at all
+        edits = self._parsed(content)  # before anything is truncated, since it may not be a log at all
         size = content.rfind(b"\n") + 1
-        if size < len(content):  # torn by a kill before it was acknowledged
+        if size < len(content):  # cut short by a kill before it was acknowledged
             with naming(self.path), os.fdopen(os.open(self.path, os.O_RDWR | NO_LINK), "r+b") as file:
                 file.truncate(size)
                 os.fsync(file.fileno())
@@ -149,9 +149,9 @@ class EditLog:
 
 
 def require_own(path: Path) -> None:
-    """Raise RunFolderError where a person's part of a run folder is a link, a pipe or a device.
+    """Raise RunFolderError if an entry of a run folder that belongs to the person is a link, a pipe or a device.
 
-    Whoever made the folder would choose what is written to elsewhere.
+    Otherwise the maker of the folder could redirect what is written.
     """
     if path.is_symlink() or (path.exists() and not (path.is_file() or path.is_dir())):
         raise RunFolderError(
@@ -162,7 +162,7 @@ def require_own(path: Path) -> None:
 
 
 def replay(found: Array, edits: list[dict[str, Any]]) -> State:
-    """Return what ``edits`` make of clusters (N,), undone ones left out."""
+    """Return the clusters (N,) after ``edits``, without those that were undone."""
     done: list[dict[str, Any]] = []
     undone: list[dict[str, Any]] = []
     for edit in edits:
@@ -185,11 +185,11 @@ def replay(found: Array, edits: list[dict[str, Any]]) -> State:
 
 
 def check(edit: Any, rows: int) -> dict[str, Any]:
-    """Return ``edit`` if it is one that can be made to ``rows`` rows.
+    """Return ``edit`` if it is valid for ``rows`` rows.
 
     Raises
     ------
-    InputError : it cannot
+    InputError : an invalid edit
     """
 
     def refuse(rule: str, value: object) -> InputError:
@@ -199,7 +199,7 @@ def check(edit: Any, rows: int) -> dict[str, Any]:
         raise refuse(f"must be an object with some of {', '.join(sorted(KEYS))}", type(edit).__name__)
     if "undo" in edit or "redo" in edit:
         if edit not in ({"undo": True}, {"redo": True}):
-            raise refuse("must contain nothing else when it undoes or redoes", sorted(edit))
+            raise refuse("must contain nothing besides undo or redo", sorted(edit))
         return edit
     _check_text(edit.get("what", ""), "what", refuse)
     moves = edit.get("move", [])
@@ -223,8 +223,8 @@ def check(edit: Any, rows: int) -> dict[str, Any]:
 
 def _check_text(text: Any, where: str, refuse: Any) -> None:
     plain = isinstance(text, str) and len(text) <= LONGEST and not any(ord(letter) < 32 for letter in text)
-    if not plain or any(0xD800 <= ord(letter) < 0xE000 for letter in text):  # halves of letters cannot be sent
-        raise refuse(f"must have plain text of at most {LONGEST} letters in {where}", text)
+    if not plain or any(0xD800 <= ord(letter) < 0xE000 for letter in text):  # unpaired surrogates cannot be sent
+        raise refuse(f"must have plain text of at most {LONGEST} characters in {where}", text)
 
 
 def _check_numbers(numbers: Any, most: int, kind: str, refuse: Any) -> None:
@@ -239,7 +239,7 @@ def _append(path: Path, line: str) -> None:
     content = line.encode("utf-8")
     descriptor = os.open(
         path, os.O_WRONLY | os.O_APPEND | NO_LINK
-    )  # a log that is gone must not be begun in the middle
+    )  # if the log has disappeared, a new one must not start in the middle
     try:
         size = os.fstat(descriptor).st_size
         try:
@@ -248,7 +248,7 @@ def _append(path: Path, line: str) -> None:
                 written += os.write(descriptor, content[written:])
             os.fsync(descriptor)
         except OSError:
-            os.ftruncate(descriptor, size)  # a full disk leaves the log as it was
+            os.ftruncate(descriptor, size)  # if the disk is full, the log stays as it was
             raise
     finally:
         os.close(descriptor)

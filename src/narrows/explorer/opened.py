@@ -1,4 +1,4 @@
-"""A finished run, opened with its data: what a person can ask of it while looking at the map."""
+"""A finished run, opened with its data: everything that the explorer can be asked for."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from narrows.explorer.bundle import Bundle, add_copies, add_examples, checked_co
 from narrows.explorer.edits import EditLog, require_own
 from narrows.runs import EXPORTS, Run
 
-MOST_DRAWN = 64  # images in one answer
-MOST_SHOWN = 2048  # pixels on the longer side of a photo larger than may be decoded whole
+MOST_DRAWN = 64  # the most images in one answer
+MOST_SHOWN = 2048  # pixels on the longer side of a photo that is too large to be decoded in full
 WRITTEN = 2000  # rows of Parquet at a time
-NEAREST = 8  # points of the map whose codes a place between them is given
-PARTS = 2, 20  # into which a selection can be split
+NEAREST = 8  # points of the map whose codes are averaged for a place between them
+PARTS = 2, 20  # the fewest and most parts of a split
 
 
 class Opened:
-    """A run, its rows, its map as the page shows it, and the log of what a person changed.
+    """A run, its rows, its map as the page shows it, and the log of edits.
 
     Parameters
     ----------
     run : the run
-    data : its rows; None where they are gone, and what needs them is refused then
-    bundle : what the page shows
-    read_only : make no edits; another explorer may have it open
+    data : its rows; None if they are gone, and then requests that need them are refused
+    bundle : the data of the page
+    read_only : refuse edits; another explorer may have the run open
     """
 
     def __init__(self, run: Run, data: Dataset | None, bundle: Bundle, *, read_only: bool = False) -> None:
@@ -49,7 +49,7 @@ class Opened:
         self.encoder = run.encoder()
         self.eye = Eye.of(data.values) if data is not None and data.is_images else Eye(0, 255)
         self.codes = checked_codes(run, bundle.header["rows"], self.encoder)  # (N, K)
-        if "examples" not in bundle.header:  # of a page that an earlier version wrote
+        if "examples" not in bundle.header:  # a page that an earlier version wrote
             add_examples(bundle, run)
         if "copies" not in bundle.header:
             add_copies(bundle, run)
@@ -64,11 +64,11 @@ class Opened:
     # Pictures
 
     def picture(self, row: int) -> bytes:
-        """Return the image of a row, as large as there is one, as the bytes of a PNG.
+        """Return the image of a row, at the largest size available, as the bytes of a PNG.
 
         Raises
         ------
-        InputError : no such row, or no images
+        InputError : no such row, or no images are available
         """
         from narrows.data.images import Unreadable, decode, measure
         from narrows.data.reading import Channels, how_of, page_of
@@ -82,17 +82,17 @@ class Opened:
                 page = page_of(self.ids[row], self.encoder.preprocessing)
                 channels: Channels = own.channels if isinstance(own.channels, tuple) else "auto"
                 height, width = measure(path, page, own.max_pixels)
-                # A photo that is decoded only because it need not be whole is shown as large as it may be.
+                # A photo with more pixels than may be decoded is shown at a reduced size.
                 scale = min(1.0, MOST_SHOWN / max(height, width)) if height * width > own.max_pixels else 1.0
                 size = round(height * scale), round(width * scale)
                 whole = replace(own, size=size, fit="stretch", channels=channels, page=page)
                 return png(self.eye.see(decode(path, whole).pixels))  # upright, 8 bits, and no metadata
-            except Unreadable:  # since the run was made
+            except Unreadable:  # changed since the run was made
                 pass
         return png(self.eye.see(np.asarray(data.values[row])))
 
     def draw(self, asked: Mapping[str, Any]) -> tuple[Array, Array]:
-        """Return codes (n, K), and the images uint8 (n, C, H, W) or vectors (n, D) that the decoder makes of them.
+        """Return codes (n, K), and the images uint8 (n, C, H, W) or vectors (n, D) that they decode to.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class Opened:
         return codes, self._shown(self.encoder.decode(codes))
 
     def _shown(self, made: Array) -> Array:
-        """Return images as they are shown, and vectors in their units."""
+        """Return images as they are displayed, or vectors in their own units."""
         if not self.encoder.is_images:
             return with_offsets(made, self.encoder.preprocessing)
         return self.eye.see(np.rint(255 * made).astype(np.uint8))
@@ -134,13 +134,13 @@ class Opened:
         raise InputError("draw", "must give one of at, between, around and codes", value=sorted(asked))
 
     def place(self, image: bytes) -> dict[str, Any]:
-        """Return where a new image belongs: its cluster, its place on the map, and the rows nearest to it.
+        """Return the cluster of a new image, its place on the map, the rows nearest to it, and its novelty.
 
-        And its novelty, the share of held-out rows that are odder; None where an earlier narrows made the run.
+        Novelty is the share of held-out rows that are odder; None if an earlier version of narrows made the run.
 
         Raises
         ------
-        InputError, DataError : no images, or a file that cannot be read as one
+        InputError, DataError : a run of vectors, or a file that cannot be read as an image
         """
         from narrows.data.images import Unreadable, decode
         from narrows.data.reading import how_of
@@ -173,11 +173,11 @@ class Opened:
     # Clusters
 
     def split(self, rows: Sequence[int], parts: int, seed: int = 0) -> list[int]:
-        """Return which of ``parts`` each of ``rows`` belongs to, by k-means on their codes; the largest part is 0.
+        """Divide ``rows`` into ``parts`` by k-means on their codes, and return the part of each; part 0 is the largest.
 
         Raises
         ------
-        InputError : no such rows, fewer than two, or parts that are not 2 to 20
+        InputError : rows that do not exist, fewer than two rows, or a number of parts that is not from 2 to 20
         """
         chosen = self._check_rows(rows)
         if not isinstance(parts, int) or not PARTS[0] <= parts <= PARTS[1]:
@@ -190,14 +190,14 @@ class Opened:
     # Out of the explorer
 
     def export_folders(self, rows: Sequence[int] | None, how: Literal["copy", "link"]) -> str:
-        """Write a folder per cluster, with the image files of ``rows`` (all by default) in it, and return its name.
+        """Write a folder with a subfolder for each cluster of ``rows`` (all by default), and return its name.
 
-        Files are copied or linked where the run was made from files, else written as PNG. The folder appears under its
-        name when it is whole.
+        Image files are copied or linked if the run was made from files, otherwise images are written as PNG. The folder
+        gets its name only once it is complete.
 
         Raises
         ------
-        InputError : no such rows, no images, or another way than "copy" and "link"
+        InputError : rows that do not exist, no images, or ``how`` other than "copy" and "link"
         """
         data, state = self._images(), self.log.state()
         chosen = np.arange(len(self.ids)) if rows is None else np.array(self._check_rows(rows), np.int64)
@@ -207,7 +207,7 @@ class Opened:
         require_own(exports)
         with naming(exports):
             exports.mkdir(exist_ok=True)
-        with self._naming:  # two exports in one second
+        with self._naming:  # there may be two exports in one second
             stamp = datetime.now(UTC).strftime("%Y-%m-%d-%H%M%S")
             names = (f"{stamp}-{i}" if i else stamp for i in range(1000))
             name = next(name for name in names if name not in self._exported and not (exports / name).exists())
@@ -237,7 +237,7 @@ class Opened:
         return f"{EXPORTS}/{name}"
 
     def table(self, rows: Sequence[int] | None = None) -> dict[str, Any]:
-        """Return a column per thing known of each of ``rows`` (all by default), after all edits."""
+        """Return all that is known about ``rows`` (all by default), after all edits: name -> column."""
         chosen = np.arange(len(self.ids)) if rows is None else np.array(self._check_rows(rows), np.int64)
         state, header = self.log.state(), self.bundle.header
         columns: dict[str, Any] = {
@@ -262,8 +262,8 @@ class Opened:
     def write_parquet(self, path: Path, rows: Sequence[int] | None = None) -> None:
         """Write the table as Parquet, with the columns that embedding-atlas reads, a few thousand rows at a time.
 
-        ``x`` and ``y``; ``neighbors``, with the places in this table (``ids``) and the distances of those nearest rows
-        that are in it; ``image``, with the bytes of a PNG, of images.
+        These are ``x`` and ``y``; ``neighbors``, with the positions in this table (``ids``) and the distances of the
+        nearest rows that are in it; and, for images, ``image``, with the bytes of a PNG.
         """
         import pyarrow as pa
         from pyarrow import parquet
@@ -296,7 +296,7 @@ class Opened:
 
     def _images(self) -> Dataset:
         if self.data is None or not self.data.is_images:
-            why = "the run's images are no longer in their place" if self.data is None else "the run is of vectors"
+            why = "the run's images are no longer where they were" if self.data is None else "the run is of vectors"
             raise InputError("images", "are needed for this", value=why)
         return self.data
 
@@ -319,7 +319,7 @@ def png(pixels: Array) -> bytes:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file and, where the file system keeps them, its mode and times."""
+    """Copy a file and, if the file system supports them, its mode and times."""
     with opened(source) as found, open(target, "xb") as file:
         shutil.copyfileobj(found, file)
     with suppress(OSError):
@@ -327,7 +327,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """Return a name that differs from those ``taken`` where case is none, too."""
+    """Return a name that differs from those ``taken`` even if case is ignored."""
     lower = {other.casefold() for other in taken}
     return next(n for i in range(len(taken) + 1) if (n := f"{name} ({i + 1})" if i else name).casefold() not in lower)
 

@@ -1,4 +1,4 @@
-"""The page: one HTML file with its program, its style and all its data, which opens from the disk."""
+"""The page: one HTML file with its program, style and all data, which opens from disk."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write(run: Run, data: Dataset | None) -> Path:
     Parameters
     ----------
     run : the run
-    data : its rows, for thumbnails; None where they are gone, and the page has no pictures then
+    data : its rows, for thumbnails; None if they are gone, and then the page has no pictures
 
     Raises
     ------
@@ -54,7 +54,7 @@ def read(path: Path) -> Bundle:
 
     Raises
     ------
-    RunFolderError : no such page, or one that is not as it was written
+    RunFolderError : there is no page, or it was changed or damaged
     """
     parts = Parts.of(path.parent, remedy="`narrows explore RUN --rebuild` writes it again.")
     bundle: Bundle = parts.parsed(path.name, _data_in)
@@ -75,7 +75,7 @@ def _data_in(page: bytes) -> Bundle:
 
 
 def _check(part: Any, blobs: int) -> None:
-    """Raise ValueError unless all that a header says of blobs can be."""
+    """Raise ValueError unless the blobs that a header describes can exist."""
     if isinstance(part, list):
         for one in part:
             _check(one, blobs)
@@ -84,13 +84,13 @@ def _check(part: Any, blobs: int) -> None:
     if "blob" in part:
         known = part["blob"] in range(blobs) and isinstance(part["type"], str)
         if not known or (part["type"] != "text" and np.dtype(part["type"]).kind not in "fiu"):
-            raise ValueError(f"no array can be {part}")
+            raise ValueError(f"{part} cannot describe an array")
     for one in part.values():
         _check(one, blobs)
 
 
 def policy(*, served: bool) -> str:
-    """Return the content security policy: the page's own program and style, and nothing else."""
+    """Return the content security policy, which allows only the page's own program and style."""
     script, style = (_digest(asset(name)) for name in ("explorer.js", "explorer.css"))
     connect = "'self'" if served else "'none'"
     return (
@@ -100,7 +100,7 @@ def policy(*, served: bool) -> str:
 
 
 def shell(title: str, *, served: bool) -> tuple[str, str]:
-    """Return what stands before the data of a page, and what stands after them."""
+    """Return the parts of a page before and after its data."""
     mode = "served" if served else "file"
     before = (
         '<!doctype html>\n<html lang="en" data-form="' + mode + '">\n<head>\n<meta charset="utf-8">\n'
@@ -130,7 +130,7 @@ def _parts(bundle: Bundle) -> Iterator[str]:
 
 
 def _json(content: Any) -> str:
-    """Return JSON that no name in it can break out of: a script element ends at "</" only."""
+    """Return JSON that is safe inside a script element, which only "</" can end."""
     return json.dumps(content, ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
 
 

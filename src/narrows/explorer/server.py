@@ -1,15 +1,15 @@
-"""The explorer's server: the same page on this machine, and what a file cannot do.
+"""The explorer's server: the same page on this machine, with the functions that a file cannot offer.
 
-Who may ask: a program that was told the token, from a page that this server gave out. No path goes over the wire: rows
-are numbers, and what is exported gets its name here. Nothing is fetched from anywhere.
+Only clients that know the token may ask, and only from a page of this server. No paths go over the wire: rows are
+numbers, and exports are named by the server. Nothing is fetched from anywhere.
 
-- The ``Host`` of every request must be this machine's, so that no other name can be made to point here (DNS rebinding).
-- Everything under ``/api/`` wants the token, 256 random bits, in a header that a form or an image cannot send.
-- What changes anything wants JSON or an image as its type, and, where a browser says so, the same origin.
-- A body says how long it is, has at most 20 MB and comes in time, and only so many requests are worked on or wait at
-  once; those whose bodies are still to come take no place of others.
-- Whoever is connected asks in time and takes the answer in time (see ``connections``), or goes.
-- A signal ends the server within seconds, whoever is connected and whatever is being worked on.
+- The ``Host`` of every request must be this machine, so that no other name can be made to point to it (DNS rebinding).
+- Everything under ``/api/`` requires the token, 256 random bits, in a header that forms and images cannot send.
+- Requests that change anything must have JSON or an image as their type and, if a browser sends it, the same origin.
+- A body must state its length, have at most 20 MB and arrive in time. The number of requests that are worked on or wait
+  at once is limited; those whose bodies are still arriving do not block others.
+- A client that does not ask in time, or does not read its answer in time, is disconnected (see ``connections``).
+- A signal ends the server within seconds, whatever is connected or in progress.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ try:
     from fastapi.responses import FileResponse, JSONResponse
 
     from narrows.explorer.connections import Connection, Limits
-except ImportError as error:  # pragma: no cover - said by the verb
+except ImportError as error:  # pragma: no cover - the verb reports it
     raise InputError(
         "narrows explore", "needs FastAPI and uvicorn", remedy="Install them: pip install 'narrows[serve]'."
     ) from error
 
 LARGEST = 20_000_000  # bytes of a body
-AT_ONCE, WAITING = 4, 32  # requests worked on, and in all; so many more whose bodies are still to come
-LINE = 64  # connections that wait to be taken, so that they never take all descriptors at a stroke
+AT_ONCE, WAITING = 4, 32  # requests in progress, and in all; as many more may still send their bodies
+LINE = 64  # connections waiting to be accepted: few, so that they cannot take all file descriptors at once
 IMAGE_TYPES = {"image/png", "image/jpeg", "image/gif", "image/bmp", "image/tiff", "image/webp"}
 TOO_MANY = 429, "too many requests at once"
-SAME = {"same-origin", "none"}  # what Sec-Fetch-Site may say: the page itself, or a person who typed the address
+SAME = {"same-origin", "none"}  # allowed values of Sec-Fetch-Site: the page itself, or a person who typed the address
 
 T = TypeVar("T")
 Send = Callable[[Any], Awaitable[None]]
@@ -59,7 +59,7 @@ Receive = Callable[[], Awaitable[Any]]
 
 
 class _Passing(FileResponse):
-    """A file that goes with its folder once it is sent, or cannot be."""
+    """A file that is deleted with its folder once it is sent or sending fails."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
@@ -78,21 +78,21 @@ def build(opened: list[Opened], token: str, hosts: set[str], limits: Limits | No
 
     Parameters
     ----------
-    opened : the run, and perhaps another to compare it with
-    token : what a request must know
-    hosts : the values of ``Host`` that are answered, with their port
-    limits : of connections
+    opened : the run, and optionally another to compare it with
+    token : the secret that requests must contain
+    hosts : the accepted values of ``Host``, with their port
+    limits : limits on connections
 
     Notes
     -----
-    Every refusal is an answer: 400 (a wrong request), 401 (token), 403 (Host or origin), 404, 405, 408 (a body that
-    did not come), 409 (edits made since), 411 and 413 (length), 415 (type), 429 (too many at once), 507 (a full disk)
+    Every refusal is an answer: 400 (invalid request), 401 (token), 403 (Host or origin), 404, 405, 408 (a body that did
+    not arrive), 409 (newer edits), 411 and 413 (length), 415 (type), 429 (too many at once), 507 (full disk)
     """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(RunFolderError)
     async def broken(_: Request, error: RunFolderError) -> Response:
-        print(error, file=sys.stderr)  # with its path, which is not for the wire
+        print(error, file=sys.stderr)  # it contains a path, which must not be sent
         return JSONResponse({"error": "The run's folder cannot be read; see the terminal."}, status_code=500)
 
     @app.exception_handler(WriteError)
@@ -132,7 +132,7 @@ def build(opened: list[Opened], token: str, hosts: set[str], limits: Limits | No
     async def edit(request: Request) -> Response:
         asked = await _json(request, {"after", "edit"})
         log = opened[0].log
-        if asked["after"] != len(log.edits):  # made in another window, which this one has not seen
+        if asked["after"] != len(log.edits):  # made in another window, and not yet known to this one
             return JSONResponse({"error": "edits were made since", "edits": log.edits}, status_code=409)
         return JSONResponse({"n": log.append(asked["edit"])})
 
@@ -163,7 +163,7 @@ def build(opened: list[Opened], token: str, hosts: set[str], limits: Limits | No
     @app.post("/api/parquet")
     async def parquet(request: Request) -> Response:
         asked = await _json(request, {"rows"})
-        folder = Path(tempfile.mkdtemp(prefix="narrows-"))  # which no other user may look into
+        folder = Path(tempfile.mkdtemp(prefix="narrows-"))  # which no other user can read
         try:
             await _aside(opened[0].write_parquet, folder / "rows.parquet", asked["rows"])
         except BaseException:
@@ -175,7 +175,7 @@ def build(opened: list[Opened], token: str, hosts: set[str], limits: Limits | No
 
 
 class _Refused(Exception):
-    """A request that is answered so: a status, and why."""
+    """A request that is refused, with a status and a reason."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -183,7 +183,7 @@ class _Refused(Exception):
 
 
 class Guard:
-    """What every request must pass before anything looks at it."""
+    """The checks that every request must pass before it is handled."""
 
     def __init__(self, app: FastAPI, token: str, hosts: set[str], limits: Limits) -> None:
         self.app, self._token, self._hosts, self._limits = app, token, hosts, limits
@@ -196,7 +196,7 @@ class Guard:
         if scope["type"] != "http":
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
-            return  # no websockets
+            return  # websockets are not supported
         guarded = self._with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:
@@ -215,7 +215,7 @@ class Guard:
         async with AsyncExitStack() as place:
 
             async def answer(message: Any) -> None:
-                await place.aclose()  # the work is done; how long the answer takes is the other side's affair
+                await place.aclose()  # the work is done; sending the answer may take longer
                 await guarded(message)
 
             self._inside += 1
@@ -223,14 +223,14 @@ class Guard:
             try:
                 await place.enter_async_context(self._working)
                 await self.app(scope, _replayed(body, receive), answer)
-            except asyncio.CancelledError:  # the server stops, and this has taken too long
+            except asyncio.CancelledError:  # the server is stopping, and this took too long
                 await _say(answer, 503, "the server was stopped")
 
     def _leave(self) -> None:
         self._inside -= 1
 
     async def _body(self, receive: Receive) -> bytes:
-        """Return a body once all of it has come; raise _Refused where it is too long or does not come in time."""
+        """Return a body once all of it has arrived; raise _Refused if it is too long or does not arrive in time."""
         if self._reading >= WAITING:
             raise _Refused(*TOO_MANY)
         self._reading += 1
@@ -249,7 +249,7 @@ class Guard:
         names = [name.decode("latin-1").lower() for name, _ in scope["headers"]]
         headers = {n: v.decode("latin-1") for n, (_, v) in zip(names, scope["headers"], strict=True)}
         if names.count("host") != 1 or headers["host"] not in self._hosts:
-            return 403, "this server answers only to its own name"
+            return 403, "this server answers only under its own name"
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return 405, "only GET and POST are allowed"
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
@@ -271,7 +271,7 @@ class Guard:
         if kind not in allowed:
             return 415, "the body must be JSON, or an image for /api/place"
         length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit()):  # or it would have to be read to know that it is too long
+        if not (length.isascii() and length.isdigit()):  # or it would be read before it is known to be too long
             return 411, "the length of the body must be given"
         if len(length) > 20 or int(length) > LARGEST:
             return 413, f"the body may have at most {LARGEST:,} bytes"
@@ -297,14 +297,14 @@ class Guard:
 
 
 def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None], limits: Limits | None = None) -> None:
-    """Answer on 127.0.0.1 until a signal comes, and end within seconds then.
+    """Serve on 127.0.0.1 until a signal arrives, and then stop within seconds.
 
     Parameters
     ----------
-    opened : the run, and perhaps another to compare it with
-    port : 0 takes a free one
-    on_ready : given the address to open, with the token behind the "#", which no browser sends over the wire
-    limits : of connections
+    opened : the run, and optionally another to compare it with
+    port : the port; 0 takes a free one
+    on_ready : called with the address to open; the token follows "#", a part that browsers do not send
+    limits : limits on connections
 
     Raises
     ------
@@ -316,7 +316,7 @@ def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None], l
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind(("127.0.0.1", port))
-        listening.listen(LINE)  # so that a browser which is quick waits, and is not turned away
+        listening.listen(LINE)  # so that a browser that is too early waits rather than being refused
     except OSError as error:
         remedy = "Choose another, or leave it out to use a free one."
         raise InputError("--port", "must be free", value=port, remedy=remedy) from error
@@ -345,7 +345,7 @@ def serve(opened: list[Opened], *, port: int, on_ready: Callable[[str], None], l
 
 @contextmanager
 def _ending_tidily() -> Iterator[None]:
-    """Have SIGTERM, which the server raises again once it has ended, leave by the way of all that cleans up."""
+    """Turn SIGTERM, which the server raises again once it has ended, into SystemExit, so that cleanup runs."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -373,15 +373,15 @@ async def _json(request: Request, keys: set[str] | None = None) -> dict[str, Any
 
 
 async def _aside(work: Callable[..., T], *given: Any) -> T:
-    """Return what ``work`` returns, which is done in a thread that does not keep the process from ending.
+    """Run ``work`` in a thread that does not keep the process from ending, and return its result.
 
-    What such a thread writes is not there until it is whole.
+    Files that such a thread writes appear only when they are complete.
     """
     loop = asyncio.get_running_loop()
     made: asyncio.Future[T] = loop.create_future()
 
     def settle(found: T | None, error: BaseException | None) -> None:
-        if made.done():  # nobody waits any more
+        if made.done():  # the result is no longer awaited
             return
         if error is not None:
             made.set_exception(error)
@@ -402,7 +402,7 @@ async def _aside(work: Callable[..., T], *given: Any) -> T:
 
 
 async def _whole_body(receive: Receive) -> bytes | None:
-    """Return the body, or None as soon as it is too long."""
+    """Return the body; None as soon as it is too long."""
     parts, size, more = [], 0, True
     while more:
         message = await receive()
@@ -433,7 +433,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 async def _say(send: Send, status: int, error: str) -> None:
     body = json.dumps({"error": error}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status in (408, 411):  # nobody knows how much is to come, or when: none of it is read
+    if status in (408, 411):  # it is unknown how much will arrive, or when, so none of it is read
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -1,7 +1,7 @@
 """Arrays become matplotlib figures.
 
 Every function returns a ``matplotlib.figure.Figure`` and leaves pyplot's state alone, so figures can be drawn in any
-thread and without a display. Functions that draw one axes take ``ax=`` and then draw there.
+thread and without a display. Functions that draw on a single axes take ``ax=`` to draw on an existing one.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def save(figure: Figure, path: str | Path, *, dpi: int = DPI) -> None:
 
     Parameters
     ----------
-    figure : what to write
-    path : the file; one that ends in .pdf is a PDF, anything else a PNG
+    figure : the figure
+    path : the file to write: a PDF if its name ends in .pdf, otherwise a PNG
     dpi : dots per inch; image grids keep whole-number pixel scales at ``DPI`` and its multiples
     """
     suffix: Literal["png", "pdf"] = "pdf" if Path(path).suffix.lower() == ".pdf" else "png"

@@ -1,4 +1,4 @@
-"""The sketch of a network: a block for each stage, the encoder at the left, the decoder at the right."""
+"""The sketch of a network: a block for each stage, the encoder on the left, the decoder on the right."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from narrows.nets import Network
 
 Shape = tuple[int, ...]
 
-MOST_ROWS = 16  # blocks in a column that a person still reads; deeper networks are folded
-EQUAL, NEARLY = 3, 1.5  # what equal shapes count beside nearly equal ones, and the ratio of sides up to which they are
+MOST_ROWS = 16  # the most blocks a person can read in a column; deeper networks are folded
+EQUAL, NEARLY = 3, 1.5  # weight of equal shapes (1 for nearly equal ones), and the largest ratio of nearly equal sides
 PERIOD = 8  # stages in the longest pattern whose repetitions are folded
 
 # Lengths in CSS pixels (1/96 inch).
 BLOCK, STEP = 44, 58  # height of a block, and from one row to the next
-MARGIN, BETWEEN = 12, 96  # around the page, and between the columns
+MARGIN, BETWEEN = 12, 96  # margin of the page, and gap between the columns
 LETTER, SMALL = 6.6, 5.6  # average width of a letter of the two text sizes
 
-# What a layer is called and whether a stage begins with it. Longest prefix of the class name first: "ConvTranspose"
-# before "Conv". Layers that are not named here begin a stage when they have parameters, and otherwise join one.
+# The name of a layer and whether a stage begins with it. Longest prefix of the class name first: "ConvTranspose" before
+# "Conv". Layers that are not named here begin a stage when they have parameters, and otherwise join one.
 JOINS = {
     "BatchNorm": "BN",
     "LazyBatchNorm": "BN",
@@ -72,16 +72,16 @@ COLOURS = {"Conv": PALETTE[0], "ConvT": PALETTE[0], "Linear": PALETTE[1]}  # oth
 
 @dataclass(frozen=True)
 class Stage:
-    """A block of the sketch: a layer that computes, and the layers after it that only polish its output.
+    """A block of the sketch: a layer with parameters, and the activations, normalisations and the like that follow it.
 
     Parameters
     ----------
-    kind : what it does, such as "Conv 4×4 s2 p1": kernel, stride, padding
+    kind : the layer, such as "Conv 4×4 s2 p1": kernel, stride, padding
     extras : the layers after it, such as ("BN", "ReLU")
     inputs, outputs : shapes without the batch
-    parameters : how many numbers it learns, those of the extras included; those it shares with an earlier stage not
-    name : of the module in the network, such as "encoder.0"
-    count : how many equal stages in a row it stands for
+    parameters : how many numbers it learns, including those of the extras but not those shared with an earlier stage
+    name : the module's name in the network, such as "encoder.0"
+    count : how many consecutive equal stages it stands for
     """
 
     kind: str
@@ -94,9 +94,9 @@ class Stage:
 
 
 class Pair(NamedTuple):
-    """Stages of the encoder, and those of the decoder that take their output back to the shape of their input.
+    """Stages of the encoder, and the stages of the decoder that bring their output back to the shape of their input.
 
-    ``exact`` says whether to just that shape, and from just that output, or nearly.
+    ``exact`` says whether both shapes match exactly rather than nearly.
     """
 
     down: range
@@ -107,8 +107,8 @@ class Pair(NamedTuple):
 def trace(net: nn.Module, input_shape: Sequence[int]) -> list[Stage]:
     """Return the stages that an input of ``input_shape`` passes through, in order.
 
-    A batch of one row of zeros is sent through the network in evaluation mode, and every module that calls no other
-    notes the shapes it sees. So it works for any module; what is computed outside of modules does not show.
+    A batch of one row of zeros is sent through the network in evaluation mode, and the shapes seen by every module that
+    calls no other module are recorded. So it works for any module, but computations outside modules are not shown.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def trace(net: nn.Module, input_shape: Sequence[int]) -> list[Stage]:
     """
     seen: set[int] = set()
     stages: list[Stage] = []
-    flattened: Shape | None = None  # what a Flatten was given, until it is known where it belongs
+    flattened: Shape | None = None  # the input of a Flatten, until it is known which stage it belongs to
     for name, module, given, outputs in _calls(net, tuple(input_shape)):
         fresh = [parameter for parameter in module.parameters() if id(parameter) not in seen]
         seen |= {id(parameter) for parameter in fresh}
@@ -149,11 +149,11 @@ def _with(stage: Stage, extra: str, outputs: Shape, parameters: int) -> Stage:
 def sketch(net: nn.Module, input_shape: Sequence[int]) -> Figure:
     """Draw a network's stages: kind, shape of the output, number of parameters.
 
-    The encoder runs down at the left and the decoder up at the right, from the code at the bottom; brackets join
-    stages with those that take their output back to the shape of their input. A network without a decoder is one
-    column. The decoder is what lies in modules named "decoder" or, in a network that returns its input's shape, what
-    comes after its one narrowest place. In columns of more than 16 stages, patterns that repeat are drawn once with
-    their number, and what still does not fit is left out with a note.
+    The encoder runs down the left side to the code at the bottom, and the decoder up the right side; brackets join
+    stages with those that bring their output back to the shape of their input. A network without a decoder is one
+    column. The decoder consists of the modules named "decoder" or, in a network that returns its input's shape, of all
+    stages after its single narrowest point. In columns of more than 16 stages, repeated patterns are drawn once with
+    their count, and stages that still do not fit are left out with a note.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def sketch(net: nn.Module, input_shape: Sequence[int]) -> Figure:
 
     Raises
     ------
-    InputError : the network does not take that input, or gives no tensor back
+    InputError : the network does not take that input, or does not return a tensor
     """
     stages = trace(net, input_shape)
     if not stages:
@@ -181,11 +181,11 @@ def sketch(net: nn.Module, input_shape: Sequence[int]) -> Figure:
 
 
 def inverses(encoder: Sequence[Stage], decoder: Sequence[Stage]) -> list[Pair]:
-    """Return pairs of neighbouring stages, most often one each, of which the second takes back what the first does.
+    """Return pairs of runs of stages, mostly of one stage each, in which the second run undoes the first.
 
-    Pairs are nested around the code, and as many as possible: an alignment of the shapes that the encoder takes in with
-    those that the decoder, read backwards, puts out, in which equal shapes count more than those that are nearly equal
-    (Needleman & Wunsch 1970).
+    Pairs are nested around the code, and there are as many as possible: the input shapes of the encoder are aligned
+    with the output shapes of the decoder, read backwards, and equal shapes count more than nearly equal ones (Needleman
+    & Wunsch 1970).
     """
     taken, given = [stage.inputs for stage in encoder], [stage.outputs for stage in reversed(decoder)]
     n, m = len(taken), len(given)
@@ -205,7 +205,7 @@ def inverses(encoder: Sequence[Stage], decoder: Sequence[Stage]) -> list[Pair]:
             i += 1
         else:
             j += 1
-    ends = pairwise([*bounds, (n, m, True)])  # the code, which both have
+    ends = pairwise([*bounds, (n, m, True)])  # the code, which belongs to both
     return [
         Pair(range(i, next_i), range(m - next_j, m - j), exact and next_exact)
         for (i, j, exact), (next_i, next_j, next_exact) in ends
@@ -218,7 +218,7 @@ def inverses(encoder: Sequence[Stage], decoder: Sequence[Stage]) -> list[Pair]:
 def _calls(net: nn.Module, input_shape: Shape) -> list[tuple[str, nn.Module, Shape, Shape]]:
     """Return (name, module, input shape, output shape) of each call of a module that calls no other, in order."""
     found: list[tuple[str, nn.Module, Shape, Shape]] = []
-    open_calls: list[int] = []  # for each module being called, how many of ``found`` there were when it began
+    open_calls: list[int] = []  # for each module being called, the length of ``found`` when the call began
     names = {module: name for name, module in net.named_modules()}
 
     def before(_module: nn.Module, _inputs: Any) -> None:
@@ -259,7 +259,7 @@ def _first_tensor(values: Any) -> Tensor | None:
 
 
 def _describe(module: nn.Module) -> tuple[str, bool]:
-    """Return what a layer is called, and whether a stage begins with it."""
+    """Return the name of a layer, and whether a stage begins with it."""
     name = type(module).__name__
     prefix = max((prefix for prefix in JOINS | STARTS if name.startswith(prefix)), key=len, default="")
     if prefix in JOINS:
@@ -295,7 +295,7 @@ def _sides(value: Any, module: nn.Module, *, same: bool = False) -> str:
 
 
 def _first_of_decoder(stages: list[Stage], input_shape: Shape) -> int:
-    """Return the index of the decoder's first stage; the number of stages where there is no decoder."""
+    """Return the index of the decoder's first stage; the number of stages if there is no decoder."""
     for i, stage in enumerate(stages):
         if _in_decoder(stage.name):
             return i
@@ -311,7 +311,7 @@ def _in_decoder(name: str) -> bool:
 
 
 def _sigmoid_of(net: nn.Module) -> str:
-    """Return the output function that a network of ours applies after its last layer."""
+    """Return the output function that one of narrows' networks applies after its last layer."""
     is_ours = isinstance(net, Network) and type(net).decode is Network.decode
     return "Sigmoid" if is_ours and net.is_images else ""
 
@@ -329,7 +329,7 @@ def _likeness(a: Shape, b: Shape) -> int:
 
 
 def _folded(stages: list[Stage]) -> list[Stage]:
-    """Return at most ``MOST_ROWS`` stages: repetitions become one with a count, and the middle a note."""
+    """Return at most ``MOST_ROWS`` stages: repetitions become one stage with a count, and the middle becomes a note."""
     if len(stages) <= MOST_ROWS:
         return stages
     folded: list[Stage] = []
@@ -352,7 +352,7 @@ def _folded(stages: list[Stage]) -> list[Stage]:
 
 
 def _repetition(stages: list[Stage], start: int) -> tuple[int, int]:
-    """Return (length, times) of the pattern at ``start`` whose repetitions cover most; (1, 1) if none repeats."""
+    """Return (length, times) of the pattern at ``start`` that covers most stages by repeating; (1, 1) if none does."""
     best = (1, 1)
     keys = [(stage.kind, stage.extras, stage.inputs, stage.outputs) for stage in stages[start:]]
     for period in range(1, PERIOD + 1):
@@ -380,7 +380,7 @@ class _Page:
         self.last_row = max([*self.rows_left, *self.rows_right], default=0)
 
     def _rows(self) -> tuple[list[int], list[int]]:
-        """Return the row of each stage, from 1 at the top: those that take each other back begin on the same."""
+        """Return the row of each stage, from 1 at the top: stages that undo each other begin on the same row."""
         above = (len(self.encoder), 0) if not self.pairs else (self.pairs[0].down.start, self.pairs[0].up.stop)
         groups = [Pair(range(above[0]), range(above[1], len(self.decoder)), True), *self.pairs]
         left, right, row = [0] * len(self.encoder), [0] * len(self.decoder), 1
@@ -467,7 +467,7 @@ class _Page:
         ax.text(x + self.width - 9, y + 31, size, fontsize=7, ha="right", **inside)
 
     def _end(self, ax: Axes, x: float, y: float, title: str, shape: Shape, extra: str = "") -> None:
-        """Write where data come in or out, or the code: no box, since nothing is computed there."""
+        """Write the input, the output or the code, without a box, since nothing is computed there."""
         text = f"{title}{' · ' + extra if extra else ''}"
         ax.text(x, y + 15, text, fontsize=7, color=MUTED, ha="center", va="center")
         ax.text(x, y + 31, _shape(shape), fontsize=8.5, color=INK, weight="bold", ha="center", va="center")

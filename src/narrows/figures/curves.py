@@ -26,14 +26,14 @@ def loss_curves(history: Sequence[Mapping[str, Any]], ax: Axes | None = None, *,
     ----------
     history : one row per epoch with "epoch", "train/loss" and, where known, "valid/loss", "train/<term>", "lr";
         None and NaN leave a gap
-    loss : what the loss is, in words
+    loss : name of the loss, in words
 
     Raises
     ------
-    InputError : no epochs
+    InputError : there are no epochs
     """
     if not history:
-        raise InputError("history", "must hold at least one epoch", value="none")
+        raise InputError("history", "must contain at least one epoch", value="none")
     epochs = column(history, "epoch")
     names = {name for row in history for name in row}
     terms = sorted(n for n in names if n.startswith("train/") and n != "train/loss")
@@ -95,12 +95,12 @@ def _draw_rate(ax: Axes, epochs: Array, rate: Array) -> None:
 
 
 def line(ax: Axes, epochs: Array, values: Array, **look: Any) -> None:
-    """Draw values (E,) over epochs, gaps where they are nan: a single one as a dot, and nothing where there is none."""
+    """Draw values (E,) over epochs, with gaps where they are nan; a single value is a dot."""
     if known := np.isfinite(values).sum():
         ax.plot(epochs, values, marker="o" if known == 1 else "", markersize=4, **look)
 
 
 def column(history: Sequence[Mapping[str, Any]], name: str) -> Array:
-    """Return a number of each epoch (E,), nan where it is not there or not finite."""
+    """Return the number ``name`` of each epoch (E,), nan where it is missing or not finite."""
     found = [row.get(name) for row in history]
     return np.array([v if isinstance(v, int | float) and math.isfinite(v) else math.nan for v in found], np.float64)

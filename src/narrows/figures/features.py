@@ -1,4 +1,4 @@
-"""What the first layers of a network look at: the maps that a convolution makes of images, and weights as images."""
+"""Features that the first layers of a network detect: feature maps of a convolution, and weights drawn as images."""
 
 from __future__ import annotations
 
@@ -16,50 +16,51 @@ from narrows.figures.images import GAP, LETTER, LINE, Sheet, enlarge
 from narrows.figures.style import MUTED, breadth
 from narrows.wording import out_of
 
-MAPS = 12  # of one image: what a row holds
-FILTERS = 64  # what a page holds
-ROW_DOTS = 1800  # device pixels that a row may be wide, of which two make a CSS pixel
+MAPS = 12  # the most in a row, all of one image
+FILTERS = 64  # the most on a page
+ROW_DOTS = 1800  # greatest width of a row in device pixels, two to a CSS pixel
 COLUMNS = 14  # filters in a line
 BAR = 14  # height of the bar of colours
 
 
 def feature_maps(net: nn.Module, images: Array, layer: str | None = None) -> Figure:
-    """Draw what a convolution makes of images: a row for each, the image at the left and its maps beside it.
+    """Draw the feature maps of a convolution: a row for each image, the image on the left and its maps beside it.
 
-    A map is what one filter answers at each place of the image, before any activation: red where it is above 0, blue
-    where it is below, white at 0. A column is one filter in all rows, and has one scale, so that images compare; a bar
-    at the bottom shows it. At most 12 maps are drawn; a line at the bottom says of how many.
+    A map shows the response of one filter at each position of the image, before any activation: red above 0, blue
+    below, white at 0. A column is one filter in all rows and has one scale, so that images can be compared; a bar at
+    the bottom shows the scale. At most 12 maps are drawn; a line at the bottom says how many there are.
 
     Parameters
     ----------
     net : any module that takes images float32 (n, C, H, W) in [0, 1]
     images : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1]
-    layer : the name of a convolution in ``net`` ("encoder.3"); its first by default
+    layer : the name of a convolution in ``net``, such as "encoder.3"; by default the first one
 
     Raises
     ------
-    InputError : a network without convolutions, a layer that is none, or images that the network does not take
+    InputError : a network without convolutions, a layer that is not a convolution, or images that the network does not
+        take
     """
     return _map_rows({"": net}, images, layer)
 
 
 def compare_feature_maps(nets: Mapping[str, nn.Module], images: Array, layer: str | None = None) -> Figure:
-    """Draw the maps that several networks make of the same images, those of one image below each other.
+    """Draw the feature maps of several networks for the same images, those of one image below each other.
 
-    As ``feature_maps`` does, with the network's title at the left of each row. Every network has its own scale for each
-    filter, over all images.
+    Drawn as by ``feature_maps``, with the network's title on the left of each row. Every network has its own scale for
+    each filter, the same for all images.
 
     Parameters
     ----------
-    nets : title -> network, which are alike in the convolution that is drawn
+    nets : title -> network; the convolution that is drawn must be alike in all of them
     images, layer : as in ``feature_maps``
 
     Raises
     ------
-    InputError : no networks, maps of different shapes, or as ``feature_maps``
+    InputError : no networks, maps of different shapes, or any error of ``feature_maps``
     """
     if not nets:
-        raise InputError("nets", "must hold at least one network", value="none")
+        raise InputError("nets", "must contain at least one network", value="none")
     return _map_rows(nets, images, layer)
 
 
@@ -75,7 +76,7 @@ def _map_rows(nets: Mapping[str, nn.Module], images: Array, layer: str | None) -
             raise InputError("layer", "must be a convolution of images, with maps (n, K, H, W)", value=name)
     shapes = {found.shape for found in maps.values()}
     if len(shapes) > 1:
-        raise InputError("nets", "must make maps of one shape", value=sorted(shapes))
+        raise InputError("nets", "must have maps of the same shape", value=sorted(shapes))
     shape = shapes.pop()
     height, width = enlarge(np.zeros((1, 1, *shape[2:]), np.uint8), "maps").shape[1:3]
     left = GAP if list(maps) == [""] else 3 * GAP + round(1.25 * LETTER * max(map(breadth, maps)))
@@ -99,7 +100,7 @@ def _map_rows(nets: Mapping[str, nn.Module], images: Array, layer: str | None) -
 
 
 def _scale(sheet: Sheet, y: int, of: str) -> None:
-    """Put a bar of the signed colours on a page, and say what its ends are."""
+    """Put a bar of the signed colours on a page, and write what its ends mean."""
     values = np.linspace(-1, 1, 16 * BAR)[None, None, None, :].repeat(BAR, axis=2)  # (1, 1, BAR, w)
     bar = enlarge(_signed(values, values), "scale")
     x = GAP + round(1.5 * LETTER) + GAP
@@ -112,24 +113,24 @@ def _scale(sheet: Sheet, y: int, of: str) -> None:
 
 
 def first_filters(net: nn.Module, input_shape: Sequence[int]) -> Figure:
-    """Draw the weights of a network's first layer as images: what each unit looks for.
+    """Draw the weights of a network's first layer as images, which show what each unit responds to.
 
-    Of a convolution that sees one channel, or of a linear layer that sees grey images, red is a weight above 0, blue
-    one below, white 0. With three channels each weight has its own colour, and grey is 0. Each image has its own scale.
-    The 64 units with the largest weights are drawn, those first; a line at the bottom says of how many.
+    For a convolution with one input channel, or a linear layer on grey images, weights above 0 are red, those below 0
+    blue, and 0 is white. With three channels each weight has its own colour, and 0 is grey. Each image has its own
+    scale. The 64 units with the largest weights are drawn, largest first; a line at the bottom says how many there are.
 
     Parameters
     ----------
-    net : any module; its first layer in the order of its modules that is a convolution or linear
+    net : any module; its first convolution or linear layer, in the order of its modules, is drawn
     input_shape : (C, H, W), without the batch
 
     Raises
     ------
-    InputError : inputs that are not images, or a first layer that does not see them as they are
+    InputError : inputs that are not images, or a first layer whose inputs are not the images themselves
     """
     shape = tuple(input_shape)
     if len(shape) != 3 or shape[0] not in (1, 3):
-        raise InputError("input_shape", "must be that of images, (1, H, W) or (3, H, W)", value=shape)
+        raise InputError("input_shape", "must be (1, H, W) or (3, H, W), the shape of an image", value=shape)
     layers = ((name, module) for name, module in net.named_modules() if isinstance(module, nn.Conv2d | nn.Linear))
     name, layer = next(layers, ("", None))
     if layer is None:
@@ -138,7 +139,7 @@ def first_filters(net: nn.Module, input_shape: Sequence[int]) -> Figure:
     if weights.ndim == 2 and weights.shape[1] == math.prod(shape):
         weights = weights.reshape(len(weights), *shape)
     if weights.ndim != 4 or weights.shape[1] != shape[0]:
-        raise InputError("net", f"must have a first layer that sees images {shape}", value=f"{name}: {layer}")
+        raise InputError("net", f"must have a first layer that takes images {shape}", value=f"{name}: {layer}")
     size = np.linalg.norm(weights.reshape(len(weights), -1), axis=1)  # (K,)
     chosen = weights[np.argsort(-size, kind="stable")[:FILTERS]]
     sheet = Sheet()
@@ -170,7 +171,7 @@ def _convolution(net: nn.Module, layer: str | None) -> tuple[str, nn.Module]:
 
 
 def _output(net: nn.Module, layer: nn.Module, x: Tensor) -> Array:
-    """Return what ``layer`` puts out when ``net`` is given ``x``, in evaluation mode."""
+    """Return the output of ``layer`` when ``net`` is given ``x``, in evaluation mode."""
     seen: list[Tensor] = []
     was_training = {module: module.training for module in net.modules()}
     hook = layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
@@ -188,14 +189,14 @@ def _output(net: nn.Module, layer: nn.Module, x: Tensor) -> Array:
         for module, training in was_training.items():
             module.training = training
     if not seen:
-        raise InputError("layer", "must be one that the network uses", value=type(layer).__name__)
+        raise InputError("layer", "must be used when the network runs", value=type(layer).__name__)
     return seen[0].float().cpu().numpy()
 
 
 def _signed(values: Array, scaled_by: Array) -> Array:
-    """Return values (n, 1 or 3, h, w) as colours (n, 3, h, w) in [0, 1]; 0 is the middle, and the scale is symmetric.
+    """Return values (n, 1 or 3, h, w) as colours (n, 3, h, w) in [0, 1], on a symmetric scale with 0 in the middle.
 
-    One channel goes from blue through white to red; three are red, green and blue, with grey for 0.
+    A single channel goes from blue through white to red; three channels are red, green and blue, with grey for 0.
     """
     from matplotlib import colormaps
 

@@ -13,20 +13,20 @@ from narrows.errors import InputError
 from narrows.figures import DPI
 from narrows.figures.style import INK, MUTED, breadth, short, style
 
-# Lengths in device pixels, of which two make a CSS pixel.
-EDGE = 112  # what a tile's longer side comes close to
+# Lengths in device pixels, two to a CSS pixel.
+EDGE = 112  # approximate length of a tile's longer side
 GAP = 8
 LINE = 26  # a line of small text
 LETTER = 9.0  # its average width per letter
 IN_LINE = 6  # images of a group
 MORE = 180  # the room for "and 9,999 more"
-GALLERY = 400  # tiles on a page that a person still looks at
-PAGE_DOTS = 1 << 23  # of all tiles on a page: drawing takes over a hundred bytes for each
+GALLERY = 400  # the most tiles on a page that a person can look through
+PAGE_DOTS = 1 << 23  # the most on a page in all: drawing takes over a hundred bytes for each
 FRAME = round(255 * 0.85)  # a hairline, so that white pictures have an edge on white paper
 
 
 def comparison(rows: Mapping[str, Array]) -> Figure:
-    """Draw rows of images below each other, each with its title at the left.
+    """Draw rows of images below each other, each with its title on the left.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ def comparison(rows: Mapping[str, Array]) -> Figure:
 
     Raises
     ------
-    InputError : no rows, or something that is not images
+    InputError : no rows, or values that are not images
     """
     tiles = {title: enlarge(images, title) for title, images in rows.items()}
     if not tiles:
-        raise InputError("rows", "must hold at least one row of images", value="none")
+        raise InputError("rows", "must contain at least one row of images", value="none")
     sheet = Sheet()
     left = round(max(breadth(title) for title in tiles) * LETTER * 1.25) + 4 * GAP
     y = GAP
@@ -52,18 +52,18 @@ def comparison(rows: Mapping[str, Array]) -> Figure:
 def gallery(images: Array, columns: int = 10, captions: Sequence[str] | None = None) -> Figure:
     """Draw images in reading order, each with a caption below it if given (a line break starts a second line).
 
-    At most 400 images are drawn, and of ones wider than 144 pixels as many as fit on a page of 2^23 dots: evenly spaced
-    ones, with a line at the bottom that says how many of how many.
+    At most 400 images are drawn, or, if they are wider than 144 pixels, as many as fit on a page of 2^23 dots. They are
+    evenly spaced among all images, and a line at the bottom says how many of how many are shown.
 
     Parameters
     ----------
     images : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1]
     columns : images per line
-    captions : one for each image; None for none
+    captions : one for each image, or None
 
     Raises
     ------
-    InputError : not images, columns below 1, or captions of another length
+    InputError : values that are not images, columns below 1, or a different number of captions
     """
     if columns < 1:
         raise InputError("columns", "must be >= 1", value=columns)
@@ -83,15 +83,15 @@ def gallery(images: Array, columns: int = 10, captions: Sequence[str] | None = N
 
 
 def groups(members: Sequence[Array], captions: Sequence[Sequence[str]], sizes: Sequence[int]) -> Figure:
-    """Draw groups of images, such as copies of each other: a line for each, its first at the left.
+    """Draw groups of images, such as copies of each other: a line for each group, its first image on the left.
 
-    As many of a group as have room are drawn; where it has more, the line ends with "and 9 more".
+    A line shows as many images as fit; if the group has more, it ends with, for example, "and 9 more".
 
     Parameters
     ----------
-    members : of each group, images uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1], n >= 1
+    members : the images of each group, uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1], n >= 1
     captions : one for each image
-    sizes : how many images each group has, those that are not in ``members`` included
+    sizes : how many images each group has, including those that are not in ``members``
 
     Raises
     ------
@@ -121,14 +121,14 @@ def groups(members: Sequence[Array], captions: Sequence[Sequence[str]], sizes: S
 def enlarge(images: Array, name: str = "images") -> Array:
     """Return images as framed tiles for the screen, uint8 (n, k H + 2, k W + 2, 3), each pixel k x k dots.
 
-    Floats are clipped to [0, 1]: a picture has no other values.
+    Floats are clipped to [0, 1], the range of a picture.
     """
     images = np.asarray(images)
     if images.ndim != 4 or len(images) == 0 or images.shape[1] not in (1, 3):
         raise InputError(name, "must be images (n, C, H, W) with n >= 1 and C 1 or 3", value=f"shape {images.shape}")
     if np.issubdtype(images.dtype, np.floating):
         if not np.isfinite(images).all():
-            raise InputError(name, "must hold finite values", value="NaN or infinity")
+            raise InputError(name, "must be finite", value="NaN or infinity")
         images = np.rint(255 * np.clip(images, 0, 1)).astype(np.uint8)
     elif images.dtype != np.uint8:
         raise InputError(name, "must be uint8 or floats in [0, 1]", value=str(images.dtype))
@@ -140,7 +140,7 @@ def enlarge(images: Array, name: str = "images") -> Array:
 
 
 class Sheet:
-    """A page in device pixels, origin at the top left, that grows with what is put on it."""
+    """A page in device pixels, with its origin at the top left, that grows as content is added."""
 
     def __init__(self) -> None:
         self._tiles: list[tuple[int, int, Array]] = []
@@ -176,7 +176,7 @@ class Sheet:
         self._texts.append((text, x, y, size, colour, ha, va))
 
     def draw(self) -> Figure:
-        """Return the page as a figure whose size in dots, at ``DPI``, is the page's own."""
+        """Return the page as a figure with the same size in dots at ``DPI``."""
         page = np.full((self.height, self.width, 3), 255, np.uint8)
         for x, y, tile in self._tiles:
             page[y : y + tile.shape[0], x : x + tile.shape[1]] = tile

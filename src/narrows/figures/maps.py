@@ -1,4 +1,4 @@
-"""The map: every row a point of the plane, coloured by its class."""
+"""The map: every row as a point of the plane, coloured by its class."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.figures.style import INK, breadth, class_colours, class_names, new_axes, short, style
 
-LIMIT = 100_000  # more points than dots of the picture only cover each other
+LIMIT = 100_000  # with more points than dots in the picture, points only cover each other
 
 
 def scatter(points: Array, classes: Array, names: Sequence[str] | None = None, ax: Axes | None = None) -> Figure:
     """Draw points coloured by class, with each class's name at the median of its points.
 
-    Points are drawn in one shuffled order, so that no class hides another; above 100,000 points that many are drawn,
-    chosen at random. Both are seeded, so that the same points give the same picture. Up to 20 classes have a legend.
+    Points are drawn in shuffled order, so that no class hides another; of more than 100,000 points, 100,000 are chosen
+    at random. Both are seeded, so the same points give the same picture. Up to 20 classes have a legend.
 
     Parameters
     ----------
     points : float (N, 2)
     classes : integers (N,); -1 is unknown and grey
-    names : the name of class 0, 1, ...; their numbers by default
+    names : the names of classes 0, 1, ...; their numbers by default
 
     Raises
     ------
@@ -45,7 +45,7 @@ def scatter(points: Array, classes: Array, names: Sequence[str] | None = None, a
     order = np.random.default_rng(0).permutation(len(points))[:LIMIT]
     with style():
         figure, ax = new_axes(ax, 460, 480)
-        size = 16 * min(1.0, (500 / len(order)) ** 0.55)  # points squared: 16 up to 500 rows, 0.9 at 100,000
+        size = 16 * min(1.0, (500 / len(order)) ** 0.55)  # in square points: 16 up to 500 rows, 0.9 at 100,000
         alpha = 0.9 * min(1.0, (2000 / len(order)) ** 0.25)
         colours = class_colours(classes[order])
         x, y = points[order].T

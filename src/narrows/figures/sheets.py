@@ -18,13 +18,13 @@ def contact_sheet(examples: Array, shares: Sequence[float], atypical: Array, col
     Parameters
     ----------
     examples : uint8 (n, C, H, W) or float (n, C, H, W) in [0, 1], n >= 1
-    shares : of the cluster that each example stands for, (n,); written below it
-    atypical : (m, C, H, W), the same; may be empty, and the strip is left out then
+    shares : (n,), the share of the cluster that each example stands for; written below it
+    atypical : (m, C, H, W), in the same form; if it is empty, the second strip is left out
     columns : images per line
 
     Raises
     ------
-    InputError : something that is not images, or shares of another number
+    InputError : values that are not images, or a different number of shares
     """
     if len(shares) != len(examples):
         raise InputError("shares", f"must have one entry for each of the {len(examples)} examples", value=len(shares))
@@ -41,7 +41,7 @@ def contact_sheet(examples: Array, shares: Sequence[float], atypical: Array, col
 
 
 def percent(share: float) -> str:
-    """Return a share as whole per cent, in few letters; 0 % and 100 % are said of nothing and of all alone."""
+    """Return a share as whole per cent, in few letters; only nothing is 0 %, and only all is 100 %."""
     if 0 < share < 0.005:
         return "<1 %"
     if 0.995 <= share < 1:

@@ -1,4 +1,4 @@
-"""The look all figures share: quiet ink, no frame that carries no information, colours most eyes can tell apart."""
+"""The look that all figures share: quiet ink, no empty frames, and colours that most eyes can tell apart."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from narrows.figures import DPI
 INK, MUTED, FAINT = "#1f2328", "#666c75", "#d8dbdf"
 UNKNOWN = "#b4b8bd"
 
-# Okabe and Ito's first six (2008), then greedily the colour farthest from all before it, where "far" is the smallest
-# OKLab distance as seen with normal vision, protanopia and deuteranopia (Machado, Oliveira & Fernandes 2009).
+# Okabe and Ito's first six colours (2008), then greedily the colour farthest from all before it. The distance is the
+# smallest of the OKLab distances with normal vision, protanopia and deuteranopia (Machado, Oliveira & Fernandes 2009).
 PALETTE = (
     "#0072b2",
     "#d55e00",
@@ -70,7 +70,7 @@ _RC = {
 
 
 def style() -> AbstractContextManager[None]:
-    """Return a context in which matplotlib's defaults and ours hold, whatever the user's own settings are."""
+    """Return a context with matplotlib's defaults and narrows' own settings, whatever the user's settings are."""
     return matplotlib.style.context(["default", _RC])
 
 
@@ -86,7 +86,7 @@ def new_axes(ax: Axes | None, width: float, height: float) -> tuple[Figure, Axes
 
 
 def new_panels(size: tuple[float, float], rows: int, columns: int, **options: Any) -> tuple[Figure, Any]:
-    """Return a figure of ``size`` in inches, and its axes: one, or an array, as ``Figure.subplots`` has them."""
+    """Return a figure of ``size`` in inches, and its axes: one, or an array, as ``Figure.subplots`` returns them."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
 
@@ -94,8 +94,9 @@ def new_panels(size: tuple[float, float], rows: int, columns: int, **options: An
 def class_colours(classes: Array) -> Array:
     """Return a colour for each class number: RGB float (N, 3), grey for -1.
 
-    Twenty classes have colours of their own. The next twenty are the same ones lightened, the twenty after those
-    darkened, and then they repeat: past about twenty, colour alone cannot name a class, and the figures write names.
+    The first twenty classes have distinct colours. The next twenty have the same colours lightened, the twenty after
+    those darkened, and then colours repeat: beyond about twenty classes, colour alone cannot identify a class, and the
+    figures write names.
     """
     base = np.array([to_rgb(colour) for colour in PALETTE])  # (20, 3)
     table = np.concatenate([base, 0.5 + 0.5 * base, 0.6 * base, [to_rgb(UNKNOWN)]])  # (61, 3)
@@ -104,7 +105,7 @@ def class_colours(classes: Array) -> Array:
 
 
 def class_names(names: Sequence[str] | None, count: int) -> list[str]:
-    """Return printable names for classes 0 ... ``count`` - 1, their numbers where none are given."""
+    """Return printable names for classes 0 ... ``count`` - 1; their numbers if no names are given."""
     given = list(names) if names is not None else []
     if names is not None and len(given) < count:
         raise InputError("names", f"must name all {count} classes", value=f"{len(given)} names")
@@ -112,9 +113,9 @@ def class_names(names: Sequence[str] | None, count: int) -> list[str]:
 
 
 def ink_on(colour: Array) -> str:
-    """Return the colour of text that can be read on ``colour``, RGB or RGBA in [0, 1]: ours, or white on dark ones.
+    """Return a colour for text that can be read on ``colour``, RGB or RGBA in [0, 1]: dark ink or white.
 
-    The one of the higher contrast ratio (WCAG 2.2). A colour that lets light through lies on white.
+    It is the one with the higher contrast ratio (WCAG 2.2). A translucent colour is taken to lie on white.
     """
     rgb = np.asarray(colour[:3], np.float64)
     if len(colour) == 4:
@@ -130,7 +131,7 @@ def _luminance(rgb: Array) -> float:
 
 
 def scale_bar(image: AxesImage, ax: Axes, label: str, *, percent: bool = False) -> None:
-    """Say beside ``ax`` what the colours of ``image`` mean."""
+    """Draw a scale beside ``ax`` that says what the colours of ``image`` mean."""
     figure = ax.get_figure(root=True)
     if figure is None:
         raise InputError("ax", "must belong to a figure")
@@ -143,7 +144,7 @@ def scale_bar(image: AxesImage, ax: Axes, label: str, *, percent: bool = False) 
 
 
 def legend_above(ax: Axes, columns: int = 4) -> None:
-    """Put the legend of ``ax`` above it, where no curve can pass."""
+    """Put the legend of ``ax`` above it, where no curve can cross it."""
     if handles := ax.get_legend_handles_labels()[0]:
         title = ax.get_title(loc="left")
         ax.legend(
@@ -158,12 +159,12 @@ def legend_above(ax: Axes, columns: int = 4) -> None:
 
 
 def breadth(text: str) -> int:
-    """Return the width of ``text`` in letters; a letter of an East Asian script takes the room of two."""
+    """Return the width of ``text`` in letters; a letter of an East Asian script is as wide as two."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def short(text: object, limit: int) -> str:
-    """Return ``text`` on one line of at most ``limit`` characters, its beginning and end kept."""
+    """Return ``text`` on one line, shortened in the middle to at most ``limit`` characters."""
     line = "".join(letter if letter.isprintable() else " " for letter in str(text))
     line = " ".join(line.split())
     if len(line) <= limit:

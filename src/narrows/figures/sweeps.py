@@ -25,24 +25,24 @@ def sweep(
     reference: float | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw a number against one setting, with one standard deviation to either side.
+    """Draw a number against one setting, with one standard deviation on either side.
 
-    A setting that spans more than a factor of ten, all above zero, is drawn on a logarithmic axis. Texts that are no
-    numbers stand in their own order.
+    The axis is logarithmic if the settings are positive and span more than a factor of ten. Settings that are not
+    numbers keep their order.
 
     Parameters
     ----------
-    settings, means, sds : (n,) each; a spread of None is that of a single seed
-    setting, metric : the names at the axes, in words
+    settings, means, sds : (n,) each; a standard deviation is None where there is a single seed
+    setting, metric : names of the axes, in words
     percent : whether the number is a share, to be written as per cent
     reference : a level to compare with
 
     Raises
     ------
-    InputError : lengths that differ, or nothing to draw
+    InputError : different lengths, or nothing to draw
     """
     if not len(settings) == len(means) == len(sds) or len(settings) == 0:
-        raise InputError("settings, means and sds", "must be of one length, at least 1", value=len(settings))
+        raise InputError("settings, means and sds", "must have the same length, at least 1", value=len(settings))
     with style():
         figure, ax = new_axes(ax, 430, 290)
         numeric = all(isinstance(value, int | float) for value in settings)
@@ -87,7 +87,7 @@ def sweep_grid(
 
     Raises
     ------
-    InputError : ``means`` of another shape
+    InputError : ``means`` has another shape
     """
     means = np.asarray(means, float)
     if means.shape != (len(rows), len(columns)):

@@ -27,20 +27,21 @@ def contingency(
     line: str = "cluster",
     column: str = "label",
 ) -> Figure:
-    """Draw how many rows of the data fall into each cell, coloured by the cell's share of its line, as a scale says.
+    """Draw how many rows of the data fall into each cell, coloured by the cell's share of its line, with a scale.
 
-    With more than 60 lines or columns, the picture grows no further: colours alone, and a name here and there.
+    With more than 60 lines or columns, the picture does not grow further: it shows colours without numbers, and only
+    some names.
 
     Parameters
     ----------
     counts : integers >= 0 (K, C), such as clusters x labels
     row_names, column_names : K and C names
-    matched : for each line the column it is taken for, outlined; -1 for none
-    line, column : what a line and a column of the table is
+    matched : the column matched to each line, which is outlined; -1 for none
+    line, column : what a line and a column of the table stand for
 
     Raises
     ------
-    InputError : not a table of counts, or names or matches of another length
+    InputError : not a table of counts, or a different number of names or matches
     """
     counts = np.asarray(counts)
     if counts.ndim != 2 or 0 in counts.shape or not np.issubdtype(counts.dtype, np.integer) or counts.min() < 0:
@@ -83,7 +84,7 @@ def contingency(
 
 
 def write_cells(ax: Axes, counts: Array, colours: Array, matched: Sequence[int] = (), size: float = 7.5) -> None:
-    """Write the number of each cell that has one, outline the matched cells, and draw lines between cells."""
+    """Write the numbers above 0 into their cells, outline the matched cells, and draw lines between cells."""
     for (i, j), count in np.ndenumerate(counts):
         if count:
             ax.text(j, i, str(count), ha="center", va="center", fontsize=size, color=ink_on(colours[i, j]))

@@ -1,4 +1,4 @@
-"""Few coordinates for many codes, from the graph of their nearest neighbours (UMAP, McInnes et al. 2018)."""
+"""Low-dimensional layouts of codes, from the graph of their nearest neighbours (UMAP, McInnes et al. 2018)."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def layout(
     Parameters
     ----------
     codes : the rows
-    start : where the rows begin, (N, n_components) in a square of side 10; or "spectral"
-    n_components : coordinates of a row
+    start : initial positions of the rows, (N, n_components) in a square of side 10; or "spectral"
+    n_components : the number of coordinates, at least 2
     n_neighbors : the number of neighbours each row keeps, itself included; at most the number of rows
     min_dist : how near to each other rows may come, from 0 to 1
     seed : of all random numbers
-    neighbours : the nearest other rows (N, k) and their distances, where they are known
-    epochs : passes over the graph; 500 by default, and 200 of more than 10,000 rows
+    neighbours : the nearest other rows (N, k) and their distances, if they are known
+    epochs : passes over the graph; by default 500, or 200 for more than 10,000 rows
     """
     from threadpoolctl import threadpool_limits
 
-    # Numba sets the number of OpenMP threads of the whole process as it starts its own. Put back at the end, or a
-    # network trained afterwards would use more threads than it was told to, and come out with other bits.
+    # Numba sets the number of OpenMP threads of the whole process when it starts its own. It is restored at the end, or
+    # a network trained afterwards would use more threads than it should, and end with other bits.
     with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-        warnings.simplefilter("ignore")  # no search tree, which is not needed; one thread, which is wanted
+        warnings.simplefilter("ignore")  # no search tree (not needed), and one thread (intended)
         import umap
 
         _keep_compiled()
@@ -66,7 +66,7 @@ def layout(
 
 @cache
 def _keep_compiled() -> None:
-    """Have Numba keep umap-learn's machine code on disk, or every process spends 7 seconds of a core on making it."""
+    """Make Numba keep umap-learn's machine code on disk, or every process spends 7 seconds of a core compiling it."""
     from umap import layouts, umap_
 
     for module, name in (
@@ -74,6 +74,6 @@ def _keep_compiled() -> None:
         (umap_, "compute_membership_strengths"),
         (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
     ):
-        # Other versions of umap-learn may call it otherwise, and there may be nowhere to write: then it is made again.
+        # Other versions of umap-learn may name it differently, or no folder may be writable: then it is compiled again.
         with suppress(AttributeError, RuntimeError):
             getattr(module, name).enable_caching()

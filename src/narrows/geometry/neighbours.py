@@ -1,4 +1,4 @@
-"""Exact nearest neighbours in bounded memory, the same ones every time."""
+"""Exact nearest neighbours in bounded memory, the same every time."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from narrows.disk.files import Array
 
-BLOCK_VALUES = 1 << 22  # values worked on at once
+BLOCK_VALUES = 1 << 22  # values processed at once
 
 
 def nearest(codes: Array, k: int) -> tuple[Array, Array]:
     """Return the ``k`` nearest other rows of each row of ``codes`` (N, K), nearest first.
 
-    A row is left out of its own neighbours by its index, so that copies of it are neighbours at distance 0. Where there
-    are fewer than ``k`` other rows, all of them are returned. Equal distances come in the order of the rows.
+    A row is excluded from its own neighbours by its index, so copies of it are neighbours at distance 0. If there are
+    fewer than ``k`` other rows, all of them are returned. Rows at equal distances are in their own order.
 
     Returns
     -------
@@ -30,7 +30,7 @@ def nearest(codes: Array, k: int) -> tuple[Array, Array]:
 
 
 def nearest_in(queries: Array, codes: Array, k: int) -> tuple[Array, Array]:
-    """Return the ``k`` rows of ``codes`` (M, K) nearest to each of ``queries`` (N, K), as ``nearest`` does."""
+    """Return the ``k`` rows of ``codes`` (M, K) nearest to each of ``queries`` (N, K), in the form of ``nearest``."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=min(k, len(codes)), algorithm=_algorithm(codes)).fit(codes)
@@ -38,14 +38,14 @@ def nearest_in(queries: Array, codes: Array, k: int) -> tuple[Array, Array]:
 
 
 def _algorithm(codes: Array) -> str:
-    # A tree visits few leaves in few dimensions and nearly all of them in many.
+    # A tree visits few leaves in low dimensions, and nearly all leaves in high ones.
     return "kd_tree" if codes.shape[1] <= 8 else "brute"
 
 
 def _in_order(queries: Array, codes: Array, indices: Array) -> tuple[Array, Array]:
-    """Recompute distances from differences, and sort by them and then by index.
+    """Recompute distances from differences, and sort by distance, then index.
 
-    The search expands ||x - y||^2 into products, which leaves a distance between copies that is not quite 0.
+    The search expands ||x - y||^2 into products, so that the distance between copies is not quite 0.
     """
     n, k = indices.shape
     distances = np.empty((n, k), np.float32)

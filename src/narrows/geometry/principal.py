@@ -1,4 +1,4 @@
-"""Principal axes from a covariance that is added up block by block."""
+"""Principal axes from a covariance that is accumulated block by block."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from narrows.disk.files import Array
 
-LANCZOS_FROM = 512  # values of a row
+LANCZOS_FROM = 512  # values per row
 
 
 def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[Array, Array]:
     """Return the mean (D,) and the ``n_axes`` directions (n_axes, D) of greatest variance, greatest first.
 
-    Exact up to rounding, in float64, and in memory for one block and a D x D table. The value of greatest size in each
-    direction is positive, so that signs do not depend on the solver.
+    Exact up to rounding, in float64, with memory for one block and a D x D matrix. In each direction, the component of
+    largest magnitude is positive, so that signs do not depend on the solver.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[
         centred = block - mean
         scatter += centred.T @ centred
     if size >= LANCZOS_FROM and n_axes <= size // 8 and scatter.any():
-        # A few of many: Lanczos iterations find them to the same precision several times sooner.
+        # For few axes of many, Lanczos iterations reach the same precision several times faster.
         start = np.random.default_rng(0).standard_normal(size)
         values, vectors = eigsh(scatter, n_axes, v0=start, **_restarts(eigsh))
         axes = vectors[:, np.argsort(-values)].T  # (n_axes, D)
@@ -47,11 +47,11 @@ def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[
 
 
 def _restarts(solver: Callable[..., object]) -> dict[str, Any]:
-    """Return what makes a SciPy ``solver`` go on alike, each time, where a table has few directions (from 1.17 on)."""
+    """Return the argument (SciPy >= 1.17) that makes ``solver`` restart reproducibly for matrices of low rank."""
     return {"rng": np.random.default_rng(0)} if "rng" in signature(solver).parameters else {}
 
 
 def with_fixed_signs(axes: Array) -> Array:
-    """Flip those of ``axes`` (n, D) whose value of greatest size is negative."""
+    """Flip those of ``axes`` (n, D) whose component of largest magnitude is negative."""
     largest = axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)]
     return axes * np.where(largest < 0, -1.0, 1.0)[:, None]

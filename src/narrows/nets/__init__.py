@@ -1,7 +1,7 @@
-"""Networks: what shape a code has. One file per network; each builds itself for an input shape.
+"""Networks, which determine the shape of a code. One file per network; each builds itself for an input shape.
 
 A network is an encoder to features, a linear layer from features to the code, and a decoder back to the input's shape.
-Objectives that need more than the code (a variance, a projection) read the features.
+Objectives that need more than the code (a variance, a projection) compute it from the features.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Network(nn.Module, ABC):
     """An autoencoder's network: x (N, *input_shape) -> features (N, F) -> code (N, K) -> x (N, *input_shape).
 
     A subclass builds ``encoder`` (to flat features), ``to_code`` (linear) and ``decoder`` (to values before the output
-    function) in its constructor and leaves the rest to this class. Images live in [0, 1], so their output passes a
-    sigmoid; vectors are standardised, so theirs is linear.
+    function) in its constructor and inherits the rest. Images have values in [0, 1], so their output passes through a
+    sigmoid; vectors are standardised, so their output is linear.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Network(nn.Module, ABC):
     RecipeError : a shape the network cannot be built for, or a code larger than the input
     """
 
-    #: Whether a code may not be larger than the input. There may be more centres than values, so theirs may.
+    #: Whether a code may not be larger than the input. A code of centres may be: there may be more centres than values.
     compresses: ClassVar[bool] = True
 
     encoder: nn.Module
@@ -58,7 +58,7 @@ class Network(nn.Module, ABC):
 
     @property
     def feature_size(self) -> int:
-        """F, the number of features the code is read from."""
+        """F, the number of features that the code is computed from."""
         return self.to_code.in_features
 
     def features(self, x: Tensor) -> Tensor:
@@ -73,7 +73,7 @@ class Network(nn.Module, ABC):
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the outputs (N, *input_shape), float32, of codes ``z`` (N, K)."""
-        # The sigmoid is taken in float32: in bfloat16 it is exactly 1 from 6 on, and the gradient is gone.
+        # The sigmoid is computed in float32: in bfloat16 it is exactly 1 from 6 on, and its gradient vanishes.
         raw: Tensor = self.decoder(z).float()
         return raw.sigmoid() if self.is_images else raw
 
@@ -83,7 +83,7 @@ class Network(nn.Module, ABC):
 
 
 class TanhNetwork(Network):
-    """A network that sees images in [-1, 1] and ends with a tanh; from outside they are in [0, 1], as always."""
+    """A network that works on images in [-1, 1] and ends with a tanh; its inputs and outputs are in [0, 1] as usual."""
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features (N, F) of ``x`` (N, *input_shape) in [0, 1]."""
@@ -99,7 +99,7 @@ nets.contract = Network
 
 
 def require_images(network: str, input_shape: tuple[int, ...], smallest: int, largest: int) -> None:
-    """Raise a clear error unless ``input_shape`` is that of images with sides from ``smallest`` to ``largest``."""
+    """Raise RecipeError unless ``input_shape`` is that of images with sides from ``smallest`` to ``largest``."""
     if len(input_shape) != 3:
         raise RecipeError(
             "net.name",

@@ -1,4 +1,4 @@
-"""A convolutional autoencoder that builds itself for any channels and any sides from 8 to 256 pixels."""
+"""A convolutional autoencoder for images with any number of channels and sides from 8 to 256 pixels."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Conv(Network):
     input_shape : (C, H, W), sides from 8 to 256
     code_size : K
     width : channels of the first stage; each later stage has twice as many, up to 8 times ``width``
-    blocks : residual blocks (He et al. 2016) after each stage, of two 3x3 convolutions each
-    shrink : the encoder sees means of squares of so many pixels a side, which must leave it 8 of each side, and what
-        the decoder draws is enlarged bilinearly
+    blocks : number of residual blocks (He et al. 2016) of two 3x3 convolutions after each stage
+    shrink : the encoder's input is averaged over squares of ``shrink`` pixels a side, which must leave at least 8 a
+        side, and the decoder's output is enlarged bilinearly
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Conv(Network):
 
 
 class Residual(nn.Module):
-    """ReLU(x + two 3x3 convolutions of x); the last normalisation starts at 0, so that the block starts as identity."""
+    """ReLU(x + two 3x3 convolutions of x); the last normalisation starts at 0, so the block starts as the identity."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ __all__ = ["DenoisingDigits"]
 
 
 class DenoisingDigits(Network):
-    """28 -> 14 -> 7 -> 3 by strided convolutions, 288 -> 128 -> code; the decoder takes the same way back.
+    """28 -> 14 -> 7 -> 3 by strided convolutions, 288 -> 128 -> code; the decoder mirrors this.
 
     43,428 parameters in the encoder and 43,697 in the decoder at a code size of 4.
 

@@ -15,13 +15,13 @@ __all__ = ["Dense"]
 
 
 class Dense(Network):
-    """Fully connected layers, the decoder mirroring the encoder.
+    """Fully connected layers; the decoder mirrors the encoder.
 
     Parameters
     ----------
     input_shape : (D,) or (C, H, W)
     code_size : K
-    hidden : the widths of the encoder's hidden layers; the decoder has them in reverse
+    hidden : the widths of the encoder's hidden layers; the decoder has them in reverse order
     """
 
     def __init__(self, input_shape: tuple[int, ...], code_size: int = 32, hidden: Sequence[int] = (512, 256)) -> None:

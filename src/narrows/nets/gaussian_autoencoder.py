@@ -24,8 +24,8 @@ class GaussianAutoencoder(Network):
 
     Notes
     -----
-    The padding of the last transposed convolution is a correction: without it, as the network was first written down,
-    the decoder ends at 30x30, which no loss can compare with an image of 28x28.
+    The padding of the last transposed convolution is a correction: without it, as in the original network, the output
+    would be 30x30, which cannot be compared with an image of 28x28.
     """
 
     def __init__(self, input_shape: tuple[int, ...], code_size: int = 10, dropout: float = 0.1) -> None:

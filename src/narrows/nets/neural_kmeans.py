@@ -15,21 +15,22 @@ __all__ = ["NeuralKMeans"]
 
 
 class NeuralKMeans(Network):
-    """x -> similarities to K centres -> softmax -> the centres, mixed by it.
+    """x -> similarities to K centres -> softmax -> mixture of the centres.
 
     code = softmax(beta (x C^T - |C_i|^2 / 2)) and output = code C. As |x - C_i|^2 = |x|^2 - 2 (x C_i - |C_i|^2 / 2),
-    the code is the softmax of -beta/2 |x - C_i|^2: where beta is large it names the nearest centre, the output is that
-    centre, and the reconstruction error is what k-means minimises (Bottou & Bengio 1995 on k-means as descent).
+    the code is the softmax of -beta/2 |x - C_i|^2. For large beta it selects the nearest centre, the output is that
+    centre, and the reconstruction error is what k-means minimises (Bottou & Bengio 1995 on k-means as gradient
+    descent).
 
     Parameters
     ----------
     input_shape : (C, H, W) or (D,)
     code_size : K, the number of centres
     beta : sharpness of the softmax; "auto" is 20 for images, and 1 for vectors, which makes the code the posterior of
-        a mixture of Gaussians of unit variance, the scale that vectors are brought to
-    spread : centres start uniform in [0, spread], those of vectors in [-spread, spread]; "auto" is 0.1 for images, so
-        that at first every centre has a part in every image, and 1 for vectors. Whoever has data can start from them
-        by setting ``centers``, as ``narrows.NeuralKMeans`` does
+        a mixture of Gaussians of unit variance, the variance of standardised vectors
+    spread : centres start uniform in [0, spread], or [-spread, spread] for vectors; "auto" is 0.1 for images, so that
+        at first every centre contributes to every image, and 1 for vectors. To start from data instead, set
+        ``centers``, as ``narrows.NeuralKMeans`` does
     """
 
     compresses: ClassVar[bool] = False
@@ -58,11 +59,11 @@ class NeuralKMeans(Network):
 
     @property
     def feature_size(self) -> int:
-        """D, the number of values of an input, from which the code is read."""
+        """D, the number of values of an input; the code is computed from the input itself."""
         return self.to_code.centers.shape[1]
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return the mixtures (N, *input_shape) of centres, float32, whose weights are ``z`` (N, K).
+        """Return the mixtures (N, *input_shape) of centres, float32, with weights ``z`` (N, K).
 
         There is no sigmoid: a mixture of images is an image.
         """
@@ -73,7 +74,7 @@ class NeuralKMeans(Network):
 class Assignment(nn.Module):
     """x (N, D) -> softmax(beta (x C^T - |C_i|^2 / 2)) (N, K).
 
-    Always in float32: in bfloat16 a similarity is off by more than those of two neighbouring centres differ.
+    Always in float32: in bfloat16 the error of a similarity exceeds the difference between two neighbouring centres.
     """
 
     def __init__(self, centers: Tensor, beta: float) -> None:
@@ -82,22 +83,22 @@ class Assignment(nn.Module):
         self.beta = beta
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the share (N, K) of each centre in each of ``x`` (N, D)."""
+        """Return the share (N, K) of each centre in each row of ``x`` (N, D)."""
         with torch.autocast(x.device.type, enabled=False):
             half_squares = self.centers.square().sum(1) / 2  # (K,)
             return (self.beta * (x.float() @ self.centers.T - half_squares)).softmax(1)
 
     def extra_repr(self) -> str:
-        """Return what torch prints of it."""
+        """Return the description that torch prints."""
         return f"{self.centers.shape[1]}, {self.centers.shape[0]}, beta={self.beta:g}"
 
 
 class Mixture(nn.Module):
-    """Weights (N, K) -> the sum (N, D) of the centres of an assignment, so weighted, in float32."""
+    """Weights (N, K) -> the weighted sum (N, D) of the centres of an assignment, in float32."""
 
     def __init__(self, assignment: Assignment) -> None:
         super().__init__()
-        # In a tuple, where torch does not look for modules: the centres belong to the assignment and are saved once.
+        # In a tuple, which torch does not search for modules: the centres belong to the assignment and are saved once.
         self.source = (assignment,)
 
     def forward(self, z: Tensor) -> Tensor:

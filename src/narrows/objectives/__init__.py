@@ -1,7 +1,8 @@
-"""Objectives: what makes a code good. One file per objective: (net, batch, generator) -> named loss terms per sample.
+"""Objectives, which determine what makes a code good. A file for each: (net, batch, generator) -> loss terms by name.
 
-The training loop adds the terms up. A term already carries its weight, so that the logged terms add up to the logged
-loss. Every term is a mean over the values of one sample, so that losses compare across image sizes.
+Terms are given per sample, and the training loop adds them up. They include their weights, so that the logged terms add
+up to the logged loss. Every term is a mean over the values of a sample, so that losses can be compared across image
+sizes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PixelLoss = Literal["mse", "l1", "bce"]
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a training step sees.
+    """The input of a training step.
 
     Parameters
     ----------
@@ -38,53 +39,53 @@ class Batch:
 
 
 class Objective(nn.Module, ABC):
-    """A loss made of named terms. Layers that only training needs (a variance, a projection) belong to the objective.
+    """A loss made of named terms, with the layers that only training needs (a variance, a projection).
 
     A subclass's constructor takes the network first, then its own arguments, and keeps no reference to the network.
     """
 
-    #: The networks it trains.
+    #: The registry of the networks it trains.
     networks: ClassVar[Registry] = nets
-    #: Terms that are logged beside the loss and are no part of it, such as an accuracy.
+    #: Values that are logged beside the loss without being part of it, such as an accuracy.
     watched: ClassVar[frozenset[str]] = frozenset()
-    #: Whether the decoder learns. Without it there is nothing to reconstruct or generate with.
+    #: Whether the decoder learns; otherwise the model can neither reconstruct nor generate.
     trains_decoder: bool = True
-    #: Whether what the decoder makes of a code shapes the code.
+    #: Whether codes are trained through the decoder.
     shaped_by_decoder: ClassVar[bool] = True
-    #: Whether codes are made to tell clusters apart, so that they are apart to some degree whatever the rows are.
+    #: Whether codes are trained to separate clusters, so that they are separated to some degree whatever the rows are.
     parts_clusters: ClassVar[bool] = False
-    #: Whether ``corrupt`` changes anything, so that the model learns to denoise.
+    #: Whether ``corrupt`` changes the input, so that the model learns to denoise.
     corrupts: bool = False
-    #: Whether it learns from what a method makes on the way, such as targets (N, C), and so only inside that method.
+    #: Whether it needs values that only a method can compute, such as targets (N, C), so that it works only inside one.
     only_in_methods: ClassVar[bool] = False
-    #: Whether codes are distributions, whose spread ``log_variance`` says.
+    #: Whether codes are distributions, with their spread given by ``log_variance``.
     distributes: ClassVar[bool] = False
-    #: Whether codes are trained towards N(0, I), so that samples are drawn from it.
+    #: Whether codes are trained towards N(0, I), so that new codes are drawn from it.
     normal_codes: ClassVar[bool] = False
 
     @abstractmethod
     def terms(self, net: Any, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return the loss terms of each sample, name -> (N,), and what is ``watched``.
+        """Return the loss terms of each sample, name -> (N,), including those that are ``watched``.
 
         ``net`` is one of ``networks``.
         """
 
     def loss(self, terms: dict[str, Tensor]) -> Tensor:
-        """Return the loss () of what ``terms`` returned: the mean over samples of the sum of the terms."""
+        """Return the loss () from the result of ``terms``: the mean over samples of the sum of the terms."""
         return torch.stack([term for name, term in terms.items() if name not in self.watched]).sum(0).mean()
 
     def log_variance(self, features: Tensor) -> Tensor:
-        """Return the log-variance (N, K) of codes that are distributions, from features (N, F)."""
+        """Return the log-variance (N, K) of codes that are distributions, computed from features (N, F)."""
         raise TypeError(f"codes of {type(self).__name__} are points")
 
     def corrupt(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the input as the encoder sees it in training (N, *input_shape): the same, unless it is corrupted."""
+        """Return the encoder's input in training (N, *input_shape): ``x``, corrupted if the objective corrupts."""
         return x
 
     def decoding(self) -> dict[str, Any]:
-        """Return the objective by which a decoder learns once codes are finished: its name, and its arguments.
+        """Return the name and arguments of the objective that trains a decoder once the codes are finished.
 
-        It takes from this one what it has under the same name.
+        That objective copies the parameters that have the same names in this one.
         """
         return {"name": "decoding"}
 
@@ -93,13 +94,13 @@ objectives.contract = Objective
 
 
 def check_loss(net: Network, loss: str) -> None:
-    """Raise a clear error unless ``loss`` is one that fits the network's outputs."""
+    """Raise RecipeError unless ``loss`` is known and fits the network's outputs."""
     if loss not in ("mse", "l1", "bce"):
         raise RecipeError("objective.loss", "must be mse, l1 or bce", value=loss)
     if loss == "bce" and not net.is_images:
         raise RecipeError(
             "objective.loss",
-            "'bce' needs images, whose values live in [0, 1]",
+            "'bce' needs images, with values in [0, 1]",
             value="vectors",
             remedy="Use mse or l1.",
         )
@@ -112,7 +113,7 @@ def pixel_loss(loss: str, output: Tensor, target: Tensor) -> Tensor:
     elif loss == "l1":
         values = functional.l1_loss(output, target, reduction="none")
     else:
-        # Cross-entropy of probabilities is refused under autocast, which cannot know that ours are float32.
+        # Autocast refuses the cross-entropy of probabilities, since it cannot know that ours are float32.
         with torch.autocast(output.device.type, enabled=False):
             values = functional.binary_cross_entropy(output, target, reduction="none")
     return values.flatten(1).mean(1)  # (N,)

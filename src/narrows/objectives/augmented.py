@@ -1,4 +1,4 @@
-"""Reconstruct randomly changed inputs, each from itself: more data than there are, where there are few."""
+"""Reconstruct randomly changed inputs from themselves: augmentation for small data sets."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ __all__ = ["Augmented"]
 class Augmented(Reconstruction):
     """Reconstruct a random view of the input from that same view; outside training, the input from itself.
 
-    Nothing is cleaned or undone: a view that a new input could have looked like is one input more to learn from.
+    The change is not undone: a view that could have been a new input is one more input to learn from.
 
     Parameters
     ----------
     net : the network
-    views : the changes, such as ``["affine:0.4"]``; None takes "affine:0.4" for images and "jitter:0.1" for vectors.
-        No new input has an erased part, so nothing is erased unless asked for
-    loss, noise, weight : as of ``Reconstruction``; noise comes on top, and the view without it is the target
+    views : the changes, such as ``["affine:0.4"]``; None takes "affine:0.4" for images and "jitter:0.1" for vectors. By
+        default nothing is erased, since new inputs have no erased parts
+    loss, noise, weight : as for ``Reconstruction``; noise is added to the view, and the view without noise is the
+        target
     """
 
     def __init__(

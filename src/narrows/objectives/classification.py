@@ -19,16 +19,17 @@ __all__ = ["Classification"]
 
 
 class Classification(Objective):
-    """Cross-entropy between the softmax of the logits and the class, in nats; the accuracy is watched beside it.
+    """Cross-entropy between the softmax of the logits and the class, in nats; the accuracy is logged beside it.
 
-    The target is a class, or the shares a row has in the classes; the accuracy then is about the greatest share.
+    The target is a class or a row's shares in the classes; the accuracy then refers to the class with the greatest
+    share.
 
     Parameters
     ----------
     net : the classifier
     smoothing : share of the target spread evenly over all classes (Szegedy et al. 2016), in training only
     views : random changes of the inputs in training that leave the class as it is, such as ``["flip:1"]``
-    loss : "cross-entropy", or "mse" between the sigmoids of the logits and the class written as 0s and a 1
+    loss : "cross-entropy", or "mse" between the sigmoids of the logits and the one-hot class
     """
 
     networks: ClassVar[Registry] = classifiers
@@ -61,7 +62,7 @@ class Classification(Objective):
     def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"cross_entropy" or "squared_error": (N,), "accuracy": (N,)}."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'classification' needs labels, and there are none")
+            raise RecipeError("objective.name", "'classification' needs labels, but none were given")
         logits = net(self.corrupt(batch.x, generator)).float()  # (N, C)
         soft = batch.y.ndim == 2
         accuracy = (logits.argmax(1) == (batch.y.argmax(1) if soft else batch.y)).float()

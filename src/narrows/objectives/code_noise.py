@@ -1,4 +1,4 @@
-"""Noise on the code, and a pull of the code towards zero, so that the space between codes is used too."""
+"""Noise on the code and a penalty on its length, so that the space between codes is used too."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["CodeNoise"]
 
 
 class CodeNoise(Objective):
-    """Decode z + sd * N(0, I), and keep z small: a stand-in for the negative ELBO with a fixed variance.
+    """Decode z + sd * N(0, I) and keep z small, which approximates the negative ELBO with a fixed variance.
 
-    With ``penalty`` 1 and squared error the loss is (|x - f(z + noise)|^2 + |z|^2) / D, up to its constant the negative
-    evidence lower bound of a Gaussian autoencoder whose posterior variance is ``sd`` squared everywhere
-    (Kingma & Welling 2014, with the variance held). For D values of input and K of code, ``mean_over`` "all" divides by
-    D + K instead: the mean square of code and error put together, concat(z, f - x).
+    With ``penalty`` 1 and squared error the loss is (|x - f(z + noise)|^2 + |z|^2) / D. Up to a constant, this is the
+    negative evidence lower bound of a Gaussian autoencoder with posterior variance ``sd`` squared everywhere (Kingma &
+    Welling 2014, with fixed variance). For D input values and K code values, ``mean_over`` "all" divides by D + K
+    instead: the mean square of code and error together, concat(z, f - x).
 
     Parameters
     ----------

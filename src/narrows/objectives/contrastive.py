@@ -1,4 +1,4 @@
-"""Two views of one image should have codes that agree, and those of different images should not."""
+"""Make the codes of two views of one image agree, and those of different images differ."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = ["Contrastive"]
 class Contrastive(Objective):
     """NT-Xent over two random views of each sample (Chen et al. 2020, equation 1), alone or added to reconstruction.
 
-    The agreement is measured behind a small projection head on the code, which only training uses.
+    Agreement is measured after a small projection head on the code, which is used only in training.
 
     Parameters
     ----------
     net : the network
     temperature : of the softmax over similarities
     views : the random changes a code should ignore, such as ``["affine:1", "erase:0.4"]``; None for the default
-    reconstruction : weight of a reconstruction term added to it; 0 trains the encoder alone, and then the decoder
-        learns nothing and the model can neither reconstruct nor generate
+    reconstruction : weight of an added reconstruction term; 0 trains only the encoder, so that the model can neither
+        reconstruct nor generate
     projection : width of the projection head's output
-    loss : of the reconstruction: "mse", "l1" or "bce"
+    loss : loss of the reconstruction: "mse", "l1" or "bce"
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class Contrastive(Objective):
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:
     """Return the normalised temperature-scaled cross-entropy of each pair (N,), for two views (N, P) each.
 
-    For view i with partner j: -log(exp(s_ij / t) / sum over k != i of exp(s_ik / t)), s the cosine similarity; a pair's
-    loss is the mean over its two views.
+    For view i with partner j: -log(exp(s_ij / t) / sum over k != i of exp(s_ik / t)), where s is the cosine similarity.
+    A pair's loss is the mean over its two views.
     """
     n = len(first)
     both = functional.normalize(torch.cat([first, second]), dim=1)  # (2N, P)

@@ -1,4 +1,4 @@
-"""Teach a decoder what the codes of a finished network come from, and leave the codes as they are."""
+"""Train a decoder to reconstruct inputs from the codes of a finished network, without changing the codes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Decoding"]
 
 
 class Decoding(Objective):
-    """Mean squared error of what the decoder makes of codes that do not change.
+    """Mean squared error of reconstructions from fixed codes.
 
     Parameters
     ----------
-    net : the network, whose encoder is finished
-    n_clusters : M, of the linear layer that reads clusters from the code, which is kept; None where there is none
+    net : the network, with a finished encoder
+    n_clusters : M, if the network is kept with a linear layer from code to clusters; otherwise None
     """
 
     only_in_methods = True
@@ -30,7 +30,7 @@ class Decoding(Objective):
 
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"reconstruction": (N,)}."""
-        # In training, batch normalisation would take its statistics from the batch and forget the finished ones.
+        # In training mode, batch normalisation would use the batch's statistics and overwrite the finished ones.
         net.encoder.eval()
         with torch.no_grad():
             code = net.encode(batch.x)

@@ -1,4 +1,4 @@
-"""Denoising by its name: reconstruction with noise on the input."""
+"""Denoising under its own name: reconstruction with noise on the input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clusters of even size that do not change when an input is changed a little in the worst direction."""
+"""Clusters of even size that are robust to small changes of an input in the worst direction."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["IMSAT"]
 class IMSAT(Objective):
     """Information maximising self-augmented training (Hu et al. 2017, equations 4, 8 and 10).
 
-    R + weight (H(Y | X) - mu H(Y)): outputs are to stay under virtual adversarial changes (R; Miyato et al. 2016), to
-    be certain of each row, and to use all clusters of the batch evenly. A change is as long as a share ``reach`` of the
-    distance from a row to its tenth neighbour, which the target of the row says.
+    R + weight (H(Y | X) - mu H(Y)): outputs should be robust to virtual adversarial changes (R; Miyato et al. 2016), be
+    certain for each row, and use all clusters evenly within a batch. The length of a change is ``reach`` times the
+    distance from a row to its tenth neighbour, which is given as the row's target.
 
     Parameters
     ----------
     net : a classifier
-    weight : of the information, 0.1 in the paper
-    mu : of the entropy of the clusters' shares, 4 in the paper
-    reach : 0.25 in the paper
+    weight : weight of the information term, 0.1 in the paper
+    mu : weight of the entropy of the clusters' shares, 4 in the paper
+    reach : length of a change relative to the distance to the tenth neighbour, 0.25 in the paper
     """
 
     networks: ClassVar[Registry] = classifiers
@@ -49,14 +49,14 @@ class IMSAT(Objective):
         self.weight, self.mu, self.reach = weight, mu, reach
 
     def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is one number of the batch."""
+        """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is the same for the whole batch."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'imsat' needs distances to neighbours, and there are none")
+            raise RecipeError("objective.name", "'imsat' needs distances to neighbours, but none were given")
         logits = net(batch.x)  # (N, M)
         log = logits.log_softmax(1)
         shares = log.exp().mean(0)  # (M,)
         evenness = -(shares * shares.clamp(min=1e-12).log()).sum()
-        with _without_statistics(net):  # what new rows are normalised by is learned from rows as they are
+        with _without_statistics(net):  # running statistics are learned from unchanged rows only
             changed = batch.x + self._worst(net, batch.x, self.reach * batch.y[:, 0], generator)
             moved = net(changed).log_softmax(1)
         return {
@@ -66,9 +66,9 @@ class IMSAT(Objective):
         }
 
     def _worst(self, net: ClassifierNet, x: Tensor, length: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the change (N, ...) of each row, of its ``length`` (N,), that moves the output most: one power step.
+        """Return the changes (N, ...) of ``length`` (N,) that move the output most, by one step of power iteration.
 
-        The divergence is 0 and flat where nothing is changed, so its slope is taken at a random change as long.
+        The divergence is 0 and flat at the row itself, so its gradient is taken at a random change of the same length.
         """
         length = length.view(-1, *[1] * (x.ndim - 1))
         step = (_unit(torch.randn(x.shape, generator=generator, device=x.device)) * length).requires_grad_()
@@ -81,7 +81,7 @@ class IMSAT(Objective):
 
 @contextmanager
 def _without_statistics(net: ClassifierNet) -> Iterator[None]:
-    """Let batch normalisation use a batch's own statistics without adding them to its running ones."""
+    """Let batch normalisation use a batch's statistics without adding them to the running ones."""
     layers = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
     before = [layer.momentum for layer in layers]
     for layer in layers:
@@ -94,5 +94,5 @@ def _without_statistics(net: ClassifierNet) -> Iterator[None]:
 
 
 def _unit(x: Tensor) -> Tensor:
-    """Bring each row to length 1; a row of zeros stays one."""
+    """Scale each row to length 1; a row of zeros is unchanged."""
     return functional.normalize(x.flatten(1), dim=1).view(x.shape)

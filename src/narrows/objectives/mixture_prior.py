@@ -16,17 +16,17 @@ __all__ = ["MixturePrior"]
 
 
 class MixturePrior(Variational):
-    """Minus the evidence lower bound of VaDE (Jiang et al. 2017, equation 12), one draw of the code per row.
+    """The negative evidence lower bound of VaDE (Jiang et al. 2017, equation 12), with one draw of the code per row.
 
-    The prior is a mixture of M Gaussians with diagonal covariance, learned along with the network. A row's shares in
-    the components are those of its code, p(c | z) (equation 16). The terms are divided by the number D of values of an
+    The prior is a mixture of M Gaussians with diagonal covariance, learned together with the network. A row's shares in
+    the components are those of its code, p(c | z) (equation 16). The terms are divided by D, the number of values in an
     input; with "mse" the decoder's variance is 1/2.
 
     Parameters
     ----------
     net : the network; its code is the mean of q(z | x), and a head of the objective gives the log-variance
     n_clusters : M
-    loss : of the reconstruction: "bce", "mse" or "l1"
+    loss : loss of the reconstruction: "bce", "mse" or "l1"
     """
 
     parts_clusters = True
@@ -51,9 +51,10 @@ class MixturePrior(Variational):
         return self.logits.log_softmax(0) + log_density
 
     def divergence(self, mean: Tensor, log_variance: Tensor, code: Tensor) -> Tensor:
-        """Return KL(q(z, c | x) || p(z, c)) in nats (N,), where q(c | x) is p(c | z) of the drawn ``code`` (N, K).
+        """Return KL(q(z, c | x) || p(z, c)) in nats (N,), where q(c | x) is p(c | z) for the drawn ``code`` (N, K).
 
-        The sum over c of q(c) (KL(q(z | x) || p(z | c)) + log q(c) - log p(c)); between Gaussians it has a closed form.
+        It is the sum over c of q(c) (KL(q(z | x) || p(z | c)) + log q(c) - log p(c)), with the closed form for
+        Gaussians.
         """
         shares = self.assign(code)  # (N, M)
         away = (mean[:, None] - self.means).square() + log_variance.exp()[:, None]  # (N, M, K)

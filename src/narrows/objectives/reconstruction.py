@@ -1,4 +1,4 @@
-"""Draw the input again from its code; with noise, draw the clean input from a corrupted one."""
+"""Reconstruct the input from its code; with noise, reconstruct the clean input from a corrupted one."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Reconstruction(Objective):
     net : the network
     loss : "mse" (mean squared error), "l1" (mean absolute error) or "bce" (binary cross-entropy, images only)
     noise : corruptions of the input, such as ``["gaussian:0.3"]``; none by default
-    weight : what the loss is multiplied by: 4 makes the squared error of values in [0, 1] that of values in [-1, 1],
-        and "sum" makes the mean over the values of one input their sum
+    weight : factor of the loss: 4 turns the squared error of values in [0, 1] into that of values in [-1, 1], and "sum"
+        turns the mean over the values of an input into their sum
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Codes gather around centres: deep embedded clustering."""
+"""Deep embedded clustering: codes gather around centres."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["StudentT"]
 
 
 class StudentT(Objective):
-    """KL(p || q) of soft assignments q to the targets p of the batch, which ``target`` sharpens from q of all rows.
+    """KL(p || q) of soft assignments q to targets p, which ``target`` sharpens from the assignments of all rows.
 
     Xie, Girshick & Farhadi 2016, equations 1 and 2: q is Student's t with one degree of freedom between code and
-    centre, normalised over the centres. With a weight on the reconstruction it is the loss of Guo et al. 2017,
+    centre, normalised over the centres. With a weight on the reconstruction, this is the loss of Guo et al. 2017,
     equation 10.
 
     Parameters
     ----------
     net : the network
-    n_clusters : M, the number of centres; they are learned along with the network
-    weight : of the divergence
-    reconstruction : weight of the mean squared reconstruction error; 0 trains the encoder alone
+    n_clusters : M, the number of centres, which are learned together with the network
+    weight : weight of the divergence
+    reconstruction : weight of the mean squared reconstruction error; 0 trains only the encoder
     """
 
     only_in_methods = True
@@ -45,7 +45,7 @@ class StudentT(Objective):
     def assign(self, codes: Tensor) -> Tensor:
         """Return the shares q (N, M) that ``codes`` (N, K) have in the clusters."""
         with torch.autocast(codes.device.type, enabled=False):
-            # By differences: products would cancel digits, and as many as there are rows would decide which is taken.
+            # By differences: products would lose digits, and torch would choose between the two by the number of rows.
             away = torch.cdist(codes.float(), self.centers, compute_mode="donot_use_mm_for_euclid_dist")
             squares = away.square()  # (N, M)
         shares = 1 / (1 + squares)
@@ -54,7 +54,7 @@ class StudentT(Objective):
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"divergence": (N,)}, and "reconstruction" if it has a weight."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'student-t' needs targets, and there are none")
+            raise RecipeError("objective.name", "'student-t' needs targets, but none were given")
         codes = net.encode(batch.x)
         q = self.assign(codes)
         divergence = (batch.y * (batch.y.clamp(min=1e-12).log() - q.clamp(min=1e-12).log())).sum(1)  # (N,)
@@ -67,8 +67,8 @@ class StudentT(Objective):
 def target(shares: Tensor) -> Tensor:
     """Return the targets p (N, M) of the shares q of *all* rows: equation 3 of Xie, Girshick & Farhadi 2016.
 
-    p_ij is q_ij^2 / f_j normalised over j, with f_j the sum of q_ij over i: what is likely becomes more so, and a large
-    cluster is worth less. Of one batch f_j would be a guess.
+    p_ij is q_ij^2 / f_j normalised over j, with f_j the sum of q_ij over i: likely assignments become likelier, and
+    large clusters count less. From a single batch, f_j would only be an estimate.
     """
     sharpened = shares.square() / shares.sum(0).clamp(min=1e-12)
     return sharpened / sharpened.sum(1, keepdim=True)

@@ -24,7 +24,7 @@ class Taught(Objective):
     ----------
     net : the network
     n_clusters : M
-    views : random changes that leave the cluster as it is, such as ``["affine:1"]``; none by default
+    views : random changes that do not change the cluster, such as ``["affine:1"]``; none by default
     smoothing : share of the target spread evenly over all clusters (Szegedy et al. 2016), in training only
     """
 
@@ -61,7 +61,7 @@ class Taught(Objective):
     def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Return {"cross_entropy": (N,), "accuracy": (N,)}."""
         if batch.y is None:
-            raise RecipeError("objective.name", "'taught' needs pseudo-labels, and there are none")
+            raise RecipeError("objective.name", "'taught' needs pseudo-labels, but none were given")
         logits = self.head(net.encode(self.corrupt(batch.x, generator))).float()  # (N, M)
         smoothing = self.smoothing if self.training else 0.0
         loss = functional.cross_entropy(logits, batch.y, reduction="none", label_smoothing=smoothing)

@@ -17,10 +17,10 @@ __all__ = ["Variational"]
 class Variational(Objective):
     """Reconstruction plus beta times the analytic Kullback-Leibler divergence to N(0, I).
 
-    The encoder's code is the mean; a head of the objective gives the log-variance. Kingma & Welling 2014, appendix B:
-    KL = 1/2 sum_k (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1). beta as in Higgins et al. 2017. Both terms are divided by
-    the number D of values in one input. With "bce" and beta 1 the loss is the negative evidence lower bound in nats,
-    divided by D; with "mse" it is that of a Gaussian with variance 1/2.
+    The encoder's code is the mean; a head in the objective computes the log-variance. Kingma & Welling 2014, appendix
+    B: KL = 1/2 sum_k (mu_k^2 + sigma_k^2 - log sigma_k^2 - 1). beta as in Higgins et al. 2017. Both terms are divided
+    by D, the number of values in an input. With "bce" and beta 1, the loss is the negative evidence lower bound in
+    nats, divided by D; with "mse", it is that of a Gaussian with variance 1/2.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Variational(Objective):
 
     def log_variance(self, features: Tensor) -> Tensor:
         """Return the log-variance (N, K) of the codes, from the features (N, F)."""
-        # Beyond +-10 a variance is as good as 0 or infinite, and exp would overflow on the way there.
+        # Beyond +-10 a variance is practically 0 or infinite, and exp could overflow.
         log_variance: Tensor = self.to_log_variance(features).float().clamp(-10, 10)
         return log_variance
 
@@ -60,7 +60,7 @@ class Variational(Objective):
         }
 
     def divergence(self, mean: Tensor, log_variance: Tensor, code: Tensor) -> Tensor:
-        """Return the divergence (N,) in nats of the codes' distributions, of which ``code`` (N, K) is a draw."""
+        """Return the divergence (N,) in nats of the codes' distributions; ``code`` (N, K) is a draw from them."""
         return self.beta * kl_to_standard_normal(mean, log_variance)
 
 

@@ -1,4 +1,4 @@
-"""Projections: codes to points of a plane. One file per method; each can place new codes on the map it made."""
+"""Projections: codes -> points in a plane. One file per method; each can place new codes on its map."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ methods = Registry("narrows.projection", "projection")
 class Projection(Learned, ABC):
     """A map of codes.
 
-    A subclass's constructor takes ``seed`` and its own arguments, all with defaults. It names its learned arrays and
-    their shapes in ``learned``, with K for the values of a code, learns them in ``_fit`` and places codes by them in
+    A subclass's constructor takes ``seed`` and its own arguments, all with defaults. The subclass names its learned
+    arrays and their shapes in ``learned``, with K for the size of a code, learns them in ``_fit`` and uses them in
     ``_place``.
 
     Parameters
@@ -45,8 +45,8 @@ class Projection(Learned, ABC):
 
         Parameters
         ----------
-        neighbours : indices and distances, (N, k) each, of the other codes nearest to each, where they are known
-            already; a method that needs others searches itself
+        neighbours : indices and distances, (N, k) each, of the other codes nearest to each code, if they are known; a
+            method that needs more searches for them
 
         Raises
         ------
@@ -61,16 +61,16 @@ class Projection(Learned, ABC):
         return self
 
     def transform(self, codes: Array) -> Array:
-        """Return the points (N, 2) float32 of ``codes`` (N, K); fitted codes land where ``map_`` has them."""
+        """Return the points (N, 2) float32 of ``codes`` (N, K); fitted codes get their points in ``map_``."""
         return self._place(_checked(codes, self.length("K")))
 
     @classmethod
     def from_state(cls, arrays: Mapping[str, Array], **arguments: Any) -> Self:
-        """Build from what ``state`` returned and the arguments of the constructor. ``map_`` is not kept.
+        """Build from the arrays that ``state`` returned and the arguments of the constructor. ``map_`` is not saved.
 
         Raises
         ------
-        RunFolderError : arrays that are not those of this method
+        RunFolderError : arrays that this method cannot have learned
         """
         projection = cls(**arguments)
         projection.take_state("projection", arrays)
@@ -86,7 +86,7 @@ class Projection(Learned, ABC):
 
 
 def _checked(codes: Array, size: int | None = None) -> Array:
-    # Minus zero becomes zero, so that rows are equal exactly when their bytes are.
+    # Turns -0 into 0, so that rows are equal exactly if their bytes are.
     return np.ascontiguousarray(checked_codes(codes, size), dtype=np.float32) + np.float32(0)
 
 

@@ -1,4 +1,4 @@
-"""Maps that know where they put some codes, and place all others by their neighbours among them."""
+"""Maps that lay out some codes, and place all others by their neighbours among these."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from narrows.wording import distinct
 
 
 class NeighbourMap(Projection):
-    """A map made from neighbours: laid out for distinct codes, at most ``max_points`` of them.
+    """A map laid out by nearest neighbours, for at most ``max_points`` distinct codes.
 
-    All other codes, and all new ones, are placed between their neighbours; see ``place``. Copies of a code thus share
-    one point. Fewer than 8 distinct codes are shown by PCA, with a note. A subclass makes the layout.
+    All other codes, and new ones, are placed between their neighbours; see ``place``. So copies of a code share a
+    point. Fewer than 8 distinct codes are mapped by PCA, with a note. A subclass computes the layout.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class NeighbourMap(Projection):
 
     @abstractmethod
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
-        """Return points (M, 2) for ``codes`` (M, K), all different; ``neighbours`` as ``fit`` takes them."""
+        """Return points (M, 2) for ``codes`` (M, K), all different; ``neighbours`` as in ``fit``."""
 
     def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
         rows = first_rows(codes)

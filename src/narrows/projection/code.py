@@ -1,4 +1,4 @@
-"""The code itself, where it is a place on a plane already."""
+"""The code itself, for codes that are already points in a plane."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Code"]
 
 
 class Code(Projection):
-    """The first two values of each code as they are: all of a code of two values, with 0 beside one of a single value.
+    """The first two values of each code, unchanged; a code of a single value gets 0 as its second coordinate.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Code(Projection):
     """
 
     learned: ClassVar = {"axes": "2K"}
-    axes_: Array  # (2, K): which value is drawn along which axis
+    axes_: Array  # (2, K): which value is shown on which axis
 
     def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
         self.axes_ = np.eye(2, codes.shape[1])

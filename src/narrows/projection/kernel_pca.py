@@ -17,21 +17,21 @@ from narrows.wording import plural
 
 __all__ = ["KernelPCA"]
 
-BLOCK_VALUES = 1 << 22  # kernel values worked on at once: 32 MiB
-EXACT_UP_TO = 1000  # codes for which all eigenvectors are worked out and the first are kept
+BLOCK_VALUES = 1 << 22  # kernel values computed at once: 32 MiB
+EXACT_UP_TO = 1000  # up to this many codes, the exact eigenvectors are computed
 
 
 class KernelPCA(Projection):
     """Principal components in the feature space of a Gaussian kernel (Scholkopf, Smola & Mueller 1998).
 
-    The kernel is k(x, y) = exp(-|x - y|^2 / (2 s)), with the sum s of the variances of the code's values, so that a
+    The kernel is k(x, y) = exp(-|x - y|^2 / (2 s)), where s is the sum of the variances of the code's values. So a
     typical pair, whose squared distance is 2 s, has the value exp(-1), whatever the unit and the number of values.
     Codes that occur several times count once.
 
     Parameters
     ----------
     seed : of the choice of codes and of the randomised decomposition
-    max_points : the most codes the kernel is made of, chosen at random; it takes 4 bytes for each pair of them
+    max_points : the most codes the kernel is computed for, chosen at random; it takes 4 bytes for each pair of them
     """
 
     learned: ClassVar = {"codes": "MK", "coefficients": "M2", "means": "M", "spread": "1"}
@@ -58,7 +58,7 @@ class KernelPCA(Projection):
         n = min(2, len(rows))
         values, vectors, self.means_ = _eigen(self.codes_, n, self.seed)
         self.coefficients_ = np.zeros((len(rows), 2))
-        some = values > 1e-6 * max(values[0], 1e-12)  # directions in which nothing varies have no scale
+        some = values > 1e-6 * max(values[0], 1e-12)  # directions without variance have no scale
         self.coefficients_[:, :n][:, some] = vectors[:, some] / np.sqrt(values[some])
 
     @classmethod
@@ -70,7 +70,7 @@ class KernelPCA(Projection):
         return projection
 
     def _place(self, codes: Array) -> Array:
-        # Each distinct code once, so that equal codes get equal bits wherever they stand.
+        # Each distinct code once, so that equal codes get the same bits wherever they occur.
         distinct, where = np.unique(codes, axis=0, return_inverse=True)
         points = np.empty((len(distinct), 2), np.float32)
         total = self.means_.mean()
@@ -86,11 +86,11 @@ class KernelPCA(Projection):
 def kernel_components(codes: Array, n_components: int, seed: int = 0) -> Array:
     """Return the first ``n_components`` kernel principal components (N, n_components) float32 of ``codes`` (N, K).
 
-    As ``KernelPCA`` finds two, of all codes. The kernel takes 4 N^2 bytes.
+    The same components as those of ``KernelPCA``, computed from all codes. The kernel takes 4 N^2 bytes.
 
     Raises
     ------
-    InputError : more components than codes, or none
+    InputError : more components than codes, or fewer than one
     """
     if not 1 <= n_components <= len(codes):
         raise InputError("n_components", f"must be from 1 to the {len(codes)} codes", value=n_components)
@@ -113,7 +113,7 @@ def _eigen(codes: Array, n: int, seed: int) -> tuple[Array, Array, Array]:
         from sklearn.utils.extmath import randomized_svd
 
         vectors, values, _ = randomized_svd(kernel, n, n_iter=5, random_state=seed)
-    # A kernel is positive semidefinite; what rounding leaves below zero is zero.
+    # A kernel is positive semidefinite; values below zero are rounding errors.
     values = np.maximum(values, 0)
     return values, with_fixed_signs(vectors.T).T, means
 
@@ -122,9 +122,9 @@ def _kernel(x: Array, y: Array, spread: float) -> Array:
     """Return the kernel (B, M) float32 of ``x`` (B, K) with ``y`` (M, K); 1 everywhere where codes do not vary."""
     if spread == 0:
         return np.ones((len(x), len(y)), np.float32)
-    middle = y.mean(axis=0)  # taken off, or a common offset would eat the digits of the differences
+    middle = y.mean(axis=0)  # subtracted, or a common offset would cost digits of the differences
     x, y = x - middle, y - middle
-    kernel: Array = x @ y.T  # (B, M), in which everything is worked out in place
+    kernel: Array = x @ y.T  # (B, M), on which the steps below work in place
     kernel -= (x**2).sum(axis=1)[:, None] / 2
     kernel -= (y**2).sum(axis=1) / 2  # -|x - y|^2 / 2
     kernel /= np.float32(spread)
@@ -132,5 +132,5 @@ def _kernel(x: Array, y: Array, spread: float) -> Array:
 
 
 def _spread(codes: Array) -> float:
-    """Return the sum of the variances of the values of ``codes`` (N, K)."""
+    """Return the sum of the variances of the K values of ``codes`` (N, K)."""
     return float(codes.var(axis=0, dtype=np.float64).sum())

@@ -17,7 +17,7 @@ BLOCK_ROWS = 8192
 
 
 class PCA(Projection):
-    """The two directions in which codes vary most (Pearson 1901): linear, exact, and without any randomness.
+    """The two directions in which codes vary most (Pearson 1901): linear, exact and deterministic.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class PCA(Projection):
 
     learned: ClassVar = {"mean": "K", "axes": "2K"}
     mean_: Array  # (K,)
-    axes_: Array  # (2, K), orthonormal; zeros where codes have one value only
+    axes_: Array  # (2, K), orthonormal; zeros if codes have only one value
 
     def _fit(self, codes: Array, neighbours: tuple[Array, Array] | None) -> None:
         def blocks() -> Iterator[Array]:

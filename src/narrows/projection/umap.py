@@ -16,15 +16,15 @@ __all__ = ["UMAP"]
 class UMAP(NeighbourMap):
     """UMAP (McInnes et al. 2018; umap-learn's implementation), from exact neighbours.
 
-    Started from PCA, which works as well as the spectral start (Kobak and Linderman 2021) and needs no solver that may
-    fail on a graph in pieces. The first call in a process compiles for some seconds.
+    It starts from PCA, which works as well as the spectral start (Kobak and Linderman 2021) and needs no solver that
+    could fail on a disconnected graph. The first call in a process compiles for some seconds.
 
     Parameters
     ----------
     seed : of all random numbers
     n_neighbors : the number of neighbours each code keeps, itself included; at most the number of codes
-    min_dist : how near to each other points may come on the map, from 0 to 1
-    max_points : the most codes that are laid out; the others are placed by their neighbours
+    min_dist : the smallest distance between points on the map, from 0 to 1
+    max_points : the most codes that are laid out; the others are placed between their neighbours
     """
 
     def __init__(self, seed: int = 0, n_neighbors: int = 15, min_dist: float = 0.1, max_points: int = 20_000) -> None:
@@ -50,9 +50,9 @@ class UMAP(NeighbourMap):
 
 
 def _start(codes: Array, seed: int) -> Array:
-    """Return PCA's map (M, 2) float32 in the 10 x 10 square in which UMAP begins."""
+    """Return PCA's map (M, 2) float32, scaled to the 10 x 10 square in which UMAP starts."""
     points = PCA().fit(codes).map_.astype(np.float64)
     points *= 5 / np.abs(points).max()
-    # A little noise, without which codes on a line could never leave it.
+    # A little noise, or codes on a line could never leave it.
     points += 0.01 * np.random.default_rng(seed).standard_normal(points.shape)
     return points.astype(np.float32)

@@ -1,14 +1,14 @@
-"""The studies' wing: runs beside the figures of others, one TOML file each, and all that only studies need.
+"""The studies' wing: runs compared with published figures, one TOML file each, and all code that only studies need.
 
-A file imports only from files above it in this list, and from the house outside; of the house only ``cli/`` imports
-from the wing. Registries of the house list the wing's networks and classifiers by name.
+A file imports only from files above it in this list and from the house; of the house, only ``cli/`` imports from the
+wing. The house's registries list the wing's networks and classifiers by name.
 
 ===================  ===================================================================================================
 ``nets/``            networks that one study is about
 ``classifiers/``     classifiers that one study is about
 ``evaluation/``      arrays -> numbers: how well classes are told apart, how good new samples are
 ``figures/``         arrays -> matplotlib figures of learning, centres, embeddings and regions
-``reference/``       a network written by hand in NumPy, to read beside a textbook; tests hold torch against it
+``reference/``       a network written by hand in NumPy, to read beside a textbook; tests compare torch with it
 ``worked/``          one file per page of arithmetic: functions that compute, and the text around their numbers
 ``polygons.py``      threshold networks for convex polygons, their data, and the same network trained
 ``jobs/``            one file per kind of run that a study can ask for: plain arguments -> numbers, pictures, tables

@@ -1,8 +1,8 @@
-"""Keeping: a study's tables, the pictures that its page shows, and the page itself, from what was measured and when.
+"""Keeping: the results of a study in the docs: its tables, the pictures on its page, and the page itself.
 
-What is kept of a study lies in a folder of its name, with a template of its page, ``page.md``; the page is written
-beside the folder. A run that asks what it asked before keeps its figures, whatever else in the study changed, with
-the version and the machine that made them; and runs that two studies share are kept once.
+They are in a folder with the study's name, beside which the page is written; the folder also contains the template of
+the page, ``page.md``. A run with unchanged questions keeps its figures, with the version and the machine that made
+them, whatever else changes in the study. Runs that two studies share are kept once.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ TEMPLATE = "page.md"
 
 
 def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, Any]:
-    """Renew what is kept of a study in ``target`` from the runs in ``out``, and its page; return what results.json has.
+    """Update the kept results of a study in ``target`` from the runs in ``out``, and its page; return results.json.
 
-    Of runs that are both in ``out`` and kept, those with more seeds count, and the newer ones if they have as many.
-    No models and no data are kept, of pictures only those that the page shows (all, where there is no page): a run's
-    of its first seed as RUN-NAME.png, of another as RUN-NAME-seed-N.png.
+    If a run is both in ``out`` and kept, the one with more seeds is used, or the newer one if the numbers are equal.
+    Models and data are not kept, and only pictures that the page shows (all pictures if there is no page): those of a
+    run's first seed as RUN-NAME.png, those of other seeds as RUN-NAME-seed-N.png.
 
     Parameters
     ----------
-    out : folder of the study; None for the page and the tables alone, from what is kept
+    out : folder of the study; None to rebuild only the page and the tables from what is kept
     target : folder to keep it in
 
     Raises
     ------
-    RunFolderError : nothing to keep; a quick look, or runs on other data; a folder of something else; a page that shows
-        pictures that are not kept, after everything else was
+    RunFolderError : nothing to keep; a quick look, or runs on other data; a folder with something else; or, after
+        everything else was kept, a page that shows pictures that are not kept
     """
     from narrows.studies.page import render
     from narrows.studies.report import sweep_pictures
@@ -61,7 +61,7 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
         if fresh is not None and out is not None:
             pictures |= _pictures(Path(out), row, fresh)
     if not entries:
-        raise RunFolderError("--keep", "must find runs that are done", value=str(out or target))
+        raise RunFolderError("--keep", "needs finished runs", value=str(out or target))
     content = content_of(study, entries, quick=False)
     (target / "figures").mkdir(parents=True, exist_ok=True)
     template = target / TEMPLATE
@@ -90,31 +90,31 @@ def keep(study: Study, out: str | Path | None, target: str | Path) -> dict[str, 
 
 
 def _kept_beside(target: Path) -> list[Entry]:
-    """Return the runs that are kept, those of this study first, then those of others in the same place.
+    """Return the kept runs, those of this study first, then those of other studies in the same folder.
 
     Raises
     ------
-    RunFolderError : the folder holds something else, or what an older version kept
+    RunFolderError : the folder contains something else, or results kept by an older version
     """
     own = target / "results.json"
     entries = _kept(own) if own.is_file() else []
     if entries is None:
         raise RunFolderError(
-            "--keep", "must be a new folder, or one that this version of narrows kept a study in", value=str(target)
+            "--keep", "must be a new folder, or one in which this version of narrows kept a study", value=str(target)
         )
     others = sorted(path for path in target.parent.glob("*/results.json") if path.parent != target)
     return [*entries, *(entry for path in others for entry in _kept(path) or [])]
 
 
 def _kept(path: Path) -> list[Entry] | None:
-    """Return the runs in a results.json; None if it is not of a study, or does not say what its runs ask."""
+    """Return the runs in a results.json; None if it is not that of a study, or does not say what its runs ask."""
     runs = Parts(path.parent, None).json(path.name).get("runs")
     is_kept = isinstance(runs, list) and all(isinstance(entry, dict) and "asks" in entry for entry in runs)
     return runs if is_kept else None
 
 
 def _same(entries: Sequence[Entry], study: Study, row: Row) -> Entry | None:
-    """Return the run that asked the same."""
+    """Return the run that asked the same question."""
     asked = question(study, row)
     return next((entry for entry in entries if entry["asks"] == asked), None)
 
@@ -126,9 +126,10 @@ def _better(fresh: Entry | None, kept: Entry | None) -> Entry | None:
 
 
 def _pictures(out: Path, row: Row, entry: Entry) -> dict[str, bytes]:
-    """Return the pictures that the seeds of a run left, by their name when kept.
+    """Return the pictures of all seeds of a run, by the names under which they are kept.
 
-    Those of a run of which older figures with more seeds are kept too: what was asked is the same, and so its seeds'.
+    Pictures are returned even if older figures with more seeds are kept for the run: with the same question, the same
+    seed gives the same pictures.
     """
     found = {}
     for seed in entry["seed_numbers"]:

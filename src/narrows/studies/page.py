@@ -1,6 +1,6 @@
-"""The page of a study in the docs: a template whose figures are filled in from what was measured.
+"""The page of a study in the docs: a template that is filled in with measured figures.
 
-A template is Markdown with Jinja expressions between double braces. No measured figure is typed:
+A template is Markdown with Jinja expressions between double braces. No measured figure is typed by hand:
 
     {{ ours("literal", "test/accuracy", "share") }}        mean ± sd over the seeds, or the one value
     {{ mean("a", "seconds") | number }}                    a number to compute with: mean, sd, least, most, median, n
@@ -31,7 +31,7 @@ UNIT = re.compile(
     r"(?<![\w.,])(?:\d[\d.,]*\s?(?:%|per cent\b|percent\b|dB\b)|\d[\d.,]*\s(?:m?s|seconds?|minutes?|hours?)\b"
     r"|\d{1,2}(?:\.\d+)?\s(?:percentage )?points?\b)"
 )
-#: What is no prose: code, mathematics, comments, expressions, links and pictures.
+#: Parts that are not prose: code, mathematics, comments, expressions, links and pictures.
 NO_PROSE = re.compile(
     r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]+\$|<!--.*?-->|\{\{.*?\}\}|\{%.*?%\}|\]\([^)\s]*\)", re.DOTALL
 )
@@ -42,13 +42,13 @@ def render(template: str, content: Mapping[str, Any], beside: Mapping[str, Any] 
 
     Parameters
     ----------
-    template : Markdown with expressions, as this module's docstring has them
-    content : what is in the study's results.json
-    beside : name -> content of other JSON files that are kept with it, for ``beside``
+    template : Markdown with expressions as in this module's docstring
+    content : content of the study's results.json
+    beside : name -> content of other JSON files kept with the study, for ``beside``
 
     Raises
     ------
-    InputError : an expression that names an unknown run or number, or is none
+    InputError : an expression that is invalid or names an unknown run or number
     """
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, keep_trailing_newline=True, comment_start_string="{##"
@@ -61,13 +61,15 @@ def render(template: str, content: Mapping[str, Any], beside: Mapping[str, Any] 
     }
     try:
         page: str = environment.from_string(template).render(**_names(content), beside=beside or {})
-    except Exception as error:  # whatever a template's author got wrong
-        raise InputError("the page's template", "must be filled from what was measured", value=str(error)) from error
+    except Exception as error:  # whatever mistake a template contains
+        raise InputError(
+            "the page's template", "must contain only valid expressions on the kept results", value=str(error)
+        ) from error
     return page
 
 
 def bare_figures(template: str) -> list[str]:
-    """Return the figures with a unit that stand in a template's prose and tables as typed."""
+    """Return the figures with a unit that are typed in a template's prose and tables."""
     return UNIT.findall(NO_PROSE.sub(" ", template))
 
 
@@ -95,7 +97,7 @@ def _names(content: Mapping[str, Any]) -> dict[str, Any]:
             is_meant = line["run"] == run and line["metric"] == metric and label in (None, line["label"])
             if is_meant and line["reported"] is not None:
                 return compared(line["reported"], line["kind"])
-        raise InputError("elsewhere", "must name a figure with something to compare with", value=(run, metric))
+        raise InputError("elsewhere", "must name a figure that has another to compare with", value=(run, metric))
 
     reduced: dict[str, Callable[[str, str], Any]] = {
         "mean": lambda run, metric: found(run, metric)["mean"],
@@ -108,10 +110,10 @@ def _names(content: Mapping[str, Any]) -> dict[str, Any]:
 
     def at_seed(run: str, metric: str, seed: int) -> float:
         numbers, seeds = found(run, metric)["values"], runs[run]["seed_numbers"]
-        if len(numbers) == 1 and seed == seeds[0]:  # a number that only the first seed has
+        if len(numbers) == 1 and seed == seeds[0]:  # for a number that only the first seed has
             return float(numbers[0])
         if len(numbers) != len(seeds) or seed not in seeds:
-            raise InputError("seed", f"must be one of which {metric} of {run} is known", value=seed)
+            raise InputError("seed", f"must be a seed for which {metric} of {run} is known", value=seed)
         return float(numbers[seeds.index(seed)])
 
     def spread(numbers: Mapping[str, Any], kind: Kind = "share") -> str:
@@ -130,7 +132,7 @@ def _names(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def made(content: Mapping[str, Any]) -> str:
-    """Say when and on what the runs were made, those of one day and machine together."""
+    """Write when and on which machine the runs were made, grouped by day and machine."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for entry in content["runs"]:
         for one in entry["made"]:

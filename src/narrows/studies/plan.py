@@ -1,7 +1,7 @@
-"""What a study asks: a table of runs over seeds and sweeps, and the figures to report of them.
+"""The plan of a study: a table of runs over seeds and sweeps, and the figures to report.
 
-A study file names its runs (a job and its arguments, perhaps a sweep over some of them) and the figures: which number
-of which run, what somebody else found and where, and the bar that we set ourselves.
+A study file lists its runs (a job and its arguments, perhaps a sweep over some of them) and its figures: which number
+of which run, a published value with its source, and the bar that we set ourselves.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Attribution = Literal["as reported", "computed from what was reported", "publish
 
 
 class Plot(_Section):
-    """A number to draw over a sweep: its name in the results, what it is called, and how it is written."""
+    """A number to draw over a sweep: its name in the results, its label, and its format."""
 
     metric: str
     label: str
@@ -43,16 +43,16 @@ class Row(_Section):
 
     Parameters
     ----------
-    name : of the run
-    job : its name in ``narrows.studies.jobs``
-    title : what a reader calls it; the name by default
-    arguments : of the job (``with`` in the file)
+    name : the run's name
+    job : the job's name in ``narrows.studies.jobs``
+    title : the run's name for readers; the name by default
+    arguments : arguments of the job (``with`` in the file)
     sweep : argument -> values; the run is done for each combination, under the name "NAME[argument=value]"
-    seeds : how many seeds, where it is another number than the study's
-    after : the run that this one goes on from, or a list of several
-    plot : the numbers whose course over the sweep is drawn, each with what to call it
-    own_data : whether the run is about data that it draws itself, so that it has no place among runs on other data
-    at : where in a sweep it stands; filled in
+    seeds : number of seeds, if it differs from the study's
+    after : the run that this one continues from, or a list of several
+    plot : the numbers to draw over the sweep, each with a label
+    own_data : whether the run uses data that it draws itself, so that it is left out when the study runs on other data
+    at : its values in the sweep; filled in
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -68,7 +68,7 @@ class Row(_Section):
 
     @property
     def follows(self) -> list[str]:
-        """The runs that this one goes on from."""
+        """The runs that this one continues from."""
         return [self.after] if isinstance(self.after, str) else self.after
 
 
@@ -77,21 +77,21 @@ class Figure(_Section):
 
     Parameters
     ----------
-    run, metric : which number of which run; a run with a sweep stands for all its combinations, and in a file a list
-        of runs stands for a figure of each
-    label : what it is called
+    run, metric : the run, and the name of its number; a run with a sweep stands for all its combinations, and in a file
+        a list of runs stands for one figure for each
+    label : its name for readers
     against, against_metric, how : compare it, seed by seed, with a number of another run: their "difference" or
-        "ratio". A sweep is compared with another sweep over the same values run by run
-    statistic : "mean" over the seeds, or their "median", where a few of them are of another kind
-    reported : a figure of somebody else to compare with; two are the ends of a range
-    attribution, source : whether that figure stands "as reported" by who did this first, was "computed from what was
-        reported", or was "published elsewhere"; and where
-    better : whether "higher" or "lower" is better, or what is "near" the bar
-    bar : what it must reach
-    tolerance : how far from the reported one (or from the bar that it should be "near") it may lie
-    why : the explanation where it lies further from what was reported
-    kind : how it is written: a "share" as percent, a "number", a whole "count", or a "flag", 1 or 0 for each seed, as
-        the number of seeds that have it
+        "ratio". A sweep is compared run by run with another sweep over the same values
+    statistic : "mean" over the seeds, or their "median" if a few of them are exceptional
+    reported : a published figure to compare with; two numbers are the ends of a range
+    attribution, source : whether that figure is "as reported" by the original authors, was "computed from what was
+        reported", or was "published elsewhere"; and its source
+    better : whether "higher" or "lower" values are better, or values "near" the bar
+    bar : the value it must reach
+    tolerance : how far it may be from the reported value (or from the bar that it should be "near")
+    why : the explanation if it is further from the reported value
+    kind : its format: a "share" as per cent, a "number", a whole "count", or a "flag", which is 1 or 0 for each seed
+        and written as the number of seeds with 1
     """
 
     run: str
@@ -112,7 +112,7 @@ class Figure(_Section):
 
 
 class Study(_Section):
-    """A study as its file says it."""
+    """A study, as described by its file."""
 
     name: str
     title: str
@@ -133,7 +133,7 @@ def builtin() -> list[str]:
 
 
 def load(name: str | Path) -> Study:
-    """Read a study that ships with narrows (by its name) or a TOML file.
+    """Read a study: one that ships with narrows (by its name), or a TOML file.
 
     Raises
     ------
@@ -162,9 +162,9 @@ def load(name: str | Path) -> Study:
 
 
 def question(study: Study, row: Row) -> str:
-    """Return what a run asks, as a hash: its job and arguments, and what the runs ask that it goes on from.
+    """Return a hash of a run's question: its job and arguments, and the questions of the runs it continues from.
 
-    Two runs of one question have the same answer, whatever they are called and whichever study they are in.
+    Two runs with the same question have the same results, whatever their names and studies.
     """
     rows = {other.name: other for other in study.run}
     asked = [row.job, row.arguments, [question(study, rows[name]) for name in row.follows]]
@@ -172,15 +172,15 @@ def question(study: Study, row: Row) -> str:
 
 
 def resolved(source: str) -> str:
-    """Return a path made absolute, so that it is the same one from any folder; and anything else as it is."""
+    """Return a path made absolute, so that it is valid from any folder; anything else is returned unchanged."""
     return str(Path(source).resolve()) if Path(source).exists() else source
 
 
 def on(study: Study, source: str) -> Study:
     """Return a study with ``source`` for the data of each of its runs.
 
-    Runs about data that they draw themselves are left out, and so is what was reported of other data, or set as a bar
-    for them.
+    Runs on data that they draw themselves are left out, and so are reported figures and bars, which apply to other
+    data.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ def on(study: Study, source: str) -> Study:
 
     Raises
     ------
-    RecipeError : a run that neither takes data nor goes on from one that does
+    RecipeError : a run that neither takes data nor continues from one that does
     """
     given = resolved(source)
     rows: list[Row] = []
@@ -198,7 +198,9 @@ def on(study: Study, source: str) -> Study:
         if "source" in arguments_of(jobs.get(row.job), given_by_us=("work",)):
             row = row.model_copy(update={"arguments": row.arguments | {"source": given}})  # noqa: PLW2901
         elif not row.follows:
-            raise RecipeError("--data", "must have a place in every run", value=source, remedy=f"{row.name} has none.")
+            raise RecipeError(
+                "--data", "must be usable in every run", value=source, remedy=f"{row.name} takes no data."
+            )
         rows.append(row)
     names = {row.name for row in rows} | {row.name.partition("[")[0] for row in rows}
     bare = {"reported": None, "attribution": None, "source": "", "bar": None, "why": ""}
@@ -212,7 +214,7 @@ def on(study: Study, source: str) -> Study:
 
 
 def _one_run_each(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a study's content with a figure of several runs written out as one figure for each."""
+    """Return a study's content with each figure of several runs replaced by one figure for each run."""
     if not isinstance(content.get("figure"), list):
         return content
     figures: list[Any] = []
@@ -223,18 +225,16 @@ def _one_run_each(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(study: Study) -> list[Row]:
-    """Return the runs with their sweeps spread out; every name and argument is known."""
+    """Return the runs with their sweeps expanded, after checking every name and argument."""
     spread = [row for written in study.run for row in _spread(written)]
     names = [row.name for row in spread]
-    folders = [name.casefold() for name in names]  # which are one where case is none
+    folders = [name.casefold() for name in names]  # names that differ only in case are the same on some file systems
     for row in spread:
         if folders.count(row.name.casefold()) > 1:
-            raise RecipeError(f"study {study.name}: run", "must have a name of its own", value=row.name)
+            raise RecipeError(f"study {study.name}: run", "must have a unique name", value=row.name)
         for before in row.follows:
             if before not in names[: names.index(row.name)]:
-                raise RecipeError(
-                    f"study {study.name}: {row.name}.after", "must name a run that stands before it", value=before
-                )
+                raise RecipeError(f"study {study.name}: {row.name}.after", "must name an earlier run", value=before)
         checked(jobs.get(row.job), row.arguments, f"study {study.name}: {row.name}.with.", given_by_us=("work",))
     for figure in study.figure:
         _check_source(study.name, figure)
@@ -243,18 +243,18 @@ def _check(study: Study) -> list[Row]:
 
 
 def named(runs: Sequence[Row], name: str) -> list[Row]:
-    """Return the runs that a name stands for: the one that has it, or all of the sweep that has it."""
+    """Return the runs that a name stands for: one run, or all runs of a sweep."""
     return [row for row in runs if row.name == name or row.name.startswith(f"{name}[")]
 
 
 def opponent(runs: Sequence[Row], figure: Figure, row: Row) -> Row | None:
-    """Return the run that a figure compares ``row`` with: the one it names, or the one of a sweep at the same place."""
+    """Return the run that a figure compares ``row`` with: the one it names, or that of a sweep at the same values."""
     found = [] if figure.against is None else named(runs, figure.against)
     return next((other for other in found if other.name == figure.against or other.at == row.at), None)
 
 
 def _check_runs(study: str, figure: Figure, runs: Sequence[Row]) -> None:
-    """A figure is of runs that there are, and each of them has one to be compared with, if that is asked for."""
+    """Check that the runs of a figure exist, and that each has a run to be compared with if required."""
     for key, name in (("run", figure.run), ("against", figure.against)):
         if name is not None and not named(runs, name):
             every = {one for row in runs for one in (row.name, row.name.partition("[")[0])}
@@ -268,7 +268,7 @@ def _check_runs(study: str, figure: Figure, runs: Sequence[Row]) -> None:
                     f"{where}.{idle}",
                     "needs a run to compare with",
                     value=getattr(figure, idle),
-                    remedy="Name it (against), or leave this out.",
+                    remedy="Name the run (against), or leave this out.",
                 )
         return
     alone = [row.name for row in named(runs, figure.run) if opponent(runs, figure, row) is None]
@@ -277,13 +277,13 @@ def _check_runs(study: str, figure: Figure, runs: Sequence[Row]) -> None:
             f"{where}.against",
             "must name one run, or a sweep over the same values",
             value=figure.against,
-            remedy=f"It has no run beside {alone[0]}; one of: "
+            remedy=f"It has no run to compare with {alone[0]}; choose one of: "
             f"{', '.join(row.name for row in named(runs, figure.against))}.",
         )
 
 
 def _check_source(study: str, figure: Figure) -> None:
-    """A figure of somebody else says whose it is."""
+    """Check that a reported figure has an attribution and a source."""
     where = f"study {study}: figure of {figure.run}"
     if isinstance(figure.reported, list) and not (
         len(figure.reported) == 2 and figure.reported[0] < figure.reported[1]
@@ -292,7 +292,7 @@ def _check_source(study: str, figure: Figure) -> None:
     if figure.reported is not None and not (figure.attribution and figure.source):
         raise RecipeError(
             f"{where}.attribution",
-            "must stand beside a reported figure, with its source",
+            "must accompany a reported figure, with its source",
             value=figure.attribution,
             remedy=f"One of: {', '.join(get_args(Attribution))}.",
         )
@@ -305,7 +305,7 @@ def _spread(row: Row) -> list[Row]:
     for values in itertools.product(*row.sweep.values()):
         chosen = dict(zip(row.sweep, values, strict=True))
         text = ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in chosen.items())
-        arguments = json.loads(json.dumps(row.arguments))  # a copy all the way down
+        arguments = json.loads(json.dumps(row.arguments))  # a deep copy
         for key, value in chosen.items():
             _set(arguments, key, value)
         rows.append(

@@ -1,8 +1,8 @@
-"""Inside or outside: networks of thresholds built from the vertices of convex polygons, and points to try them on.
+"""Inside or outside: threshold networks built from the vertices of convex polygons, and points to test them on.
 
-A convex polygon is where all of its half-planes meet, one for each edge. So a network of three layers of thresholds is
-right without any training: a unit for each edge (which side?), a unit for each polygon (inside of all its edges: AND),
-and one for their union (in any of them: OR). Lippmann (1987).
+A convex polygon is the intersection of half-planes, one for each edge. So a network with three layers of thresholds is
+right without any training: a unit for each edge (which side?), a unit for each polygon (inside all its edges: AND), and
+a unit for their union (in any polygon: OR). Lippmann (1987).
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from narrows.data.formats.npy import Npy
 from narrows.disk.files import Array
 from narrows.errors import DataError, InputError
 
-Polygons = Sequence[Any]  # each a list of (x, y), or an array (V, 2)
+Polygons = Sequence[Any]  # each polygon a list of (x, y), or an array (V, 2)
 Sampling = Literal["uniform", "sparse"]
 
 #: The two pentagons of the study. They touch in the point (500, 600), and cover 30 % of the square.
 UPPER = ((500, 1000), (300, 800), (400, 600), (600, 600), (700, 800))
 LOWER = ((500, 600), (100, 400), (300, 200), (700, 200), (900, 400))
 PENTAGONS = (UPPER, LOWER)
-SIDE = 1000.0  # of the square that points are drawn from: 0 <= x, y <= SIDE
+SIDE = 1000.0  # points are drawn from the square 0 <= x, y <= SIDE
 
-#: Share of the points that are inside, in the training and in the test part of the study's data.
+#: Shares of points inside, in the training and the test part of the study's data.
 SPARSE_SHARES = (0.17718, 0.3008)
 
-LARGEST = 1e300  # of a coordinate, so that the sums of a unit stay finite
+LARGEST = 1e300  # the largest coordinate for which the sums of a unit stay finite
 EXACT = 1 << 53  # whole numbers up to this one are exact in float64
-BLOCK_VALUES = 1 << 22  # of a layer's output held at once: 32 MiB
+BLOCK_VALUES = 1 << 22  # of a layer's output in memory at once: 32 MiB
 
 Ints = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, eq=False)
 class ThresholdNetwork:
-    """Three layers of units that answer whether their weighted sum is > 0.
+    """Three layers of units that return whether their weighted sum is > 0.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class ThresholdNetwork:
     def predict(self, points: Array) -> Array:
         """Return whether each of ``points`` (N, 2) lies inside one of the polygons: bool (N,).
 
-        A point on an edge is outside, as its sum there is 0: exactly so where vertices and points are whole numbers,
-        otherwise as far as float64 can tell. So are points on an edge that two polygons share.
+        A point on an edge is outside, because its sum there is 0: exactly if vertices and points are whole numbers,
+        otherwise up to the precision of float64. This includes points on an edge that two polygons share.
 
         Raises
         ------
-        InputError : not finite numbers (N, 2)
+        InputError : points that are not finite numbers (N, 2)
         """
         points = _points(points)
         answers = np.empty(len(points), dtype=bool)
@@ -69,7 +69,7 @@ class ThresholdNetwork:
         for start in range(0, len(points), rows):
             x = points[start : start + rows]  # (B, 2)
             for weights, biases in self.layers:
-                with np.errstate(over="ignore", invalid="ignore"):  # of points so far away that their side is plain
+                with np.errstate(over="ignore", invalid="ignore"):  # for points so far away that their side is clear
                     x = (x @ weights.T + biases > 0).astype(np.float64)  # (B, E), (B, P), (B, 1)
             answers[start : start + rows] = x[:, 0] > 0
         return answers
@@ -80,10 +80,10 @@ class ThresholdNetwork:
 
 
 def threshold_network(polygons: Polygons) -> ThresholdNetwork:
-    """Build the network that answers whether a point lies in one of ``polygons``.
+    """Build the network that decides whether a point lies in one of ``polygons``.
 
-    The half-planes stand in the order of the edges, the first from vertex 0 to vertex 1. Each is > 0 inside, and its
-    numbers are the smallest whole ones that describe it; where these are too large to be exact in float64, as for
+    The half-planes are in the order of the edges, the first from vertex 0 to vertex 1. Each is > 0 inside, and its
+    coefficients are the smallest whole numbers that describe it. If these are too large to be exact in float64, as for
     vertices like 0.1, they are scaled so that the larger of the two weights is 1. Polygons may overlap.
 
     Parameters
@@ -97,7 +97,7 @@ def threshold_network(polygons: Polygons) -> ThresholdNetwork:
         between its neighbours, no area); fewer than three vertices; coordinates that are not finite
     """
     planes: list[tuple[float, float, float]] = []
-    edges = []  # of each polygon, how many
+    edges = []  # number of edges of each polygon
     for name, vertices in _parse(polygons):
         scaled, denominator = _whole(vertices)
         _check_convex(name, scaled)
@@ -117,9 +117,9 @@ def threshold_network(polygons: Polygons) -> ThresholdNetwork:
 def inside(points: Array, polygons: Polygons) -> Array:
     """Return whether each of ``points`` (N, 2) lies inside one of ``polygons``: bool (N,).
 
-    Counts how often a ray to the right crosses a polygon's edges: an odd number is inside (Shimrat 1962). Nothing of
-    this is shared with ``threshold_network``, and it holds for concave polygons too. Points exactly on an edge are on
-    one side or the other; ``on_edge`` finds them.
+    Counts how often a ray to the right crosses a polygon's edges: an odd number means inside (Shimrat 1962). This
+    shares no code with ``threshold_network``, and is valid for concave polygons too. Points exactly on an edge may be
+    on either side; ``on_edge`` finds them.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def inside(points: Array, polygons: Polygons) -> Array:
 
 
 def on_edge(points: Array, polygons: Polygons) -> Array:
-    """Return whether each of ``points`` (N, 2) lies on an edge of one of ``polygons``, as far as float64 can tell.
+    """Return whether each of ``points`` (N, 2) lies on an edge of one of ``polygons``, up to float64 precision.
 
     Raises
     ------
@@ -155,17 +155,17 @@ def on_edge(points: Array, polygons: Polygons) -> Array:
 
 
 def draw(n: int = 60_000, sampling: Sampling = "uniform", seed: int = 0) -> Dataset:
-    """Draw points of the square, labelled by whether they lie inside one of the two pentagons.
+    """Draw points in the square, labelled by whether they lie inside one of the two pentagons.
 
     Points exactly on an edge are drawn again. The first five sixths are training rows, the others test rows.
 
     Parameters
     ----------
-    n : how many
-    sampling : "uniform": all from the whole square, so that 30 % are inside. "sparse": as the study's own data look,
-        whose training part has 17.718 % inside and whose test part 30.08 %. Both parts hold exactly these shares, and
-        within a class points are uniform. That is how uniform data look when inside points are kept half as often in
-        training (expected: 0.15 of 0.85, or 17.65 %) and all are kept in the test (30 %)
+    n : the number of points
+    sampling : "uniform": from the whole square, so that 30 % are inside. "sparse": like the study's own data, with
+        17.718 % inside in the training part and 30.08 % in the test part. Both parts have exactly these shares, and
+        points are uniform within a class. Uniform data look like this if only half of the inside points are kept in
+        training (expected: 0.15 of 0.85, or 17.65 %) and all in the test (30 %)
     seed : of the draw
 
     Returns
@@ -177,7 +177,7 @@ def draw(n: int = 60_000, sampling: Sampling = "uniform", seed: int = 0) -> Data
     InputError : fewer than two points, or an unknown sampling
     """
     if not isinstance(n, int | np.integer) or n < 2:
-        raise InputError("n", "must be a whole number of at least 2: one row to train on, one to test", value=n)
+        raise InputError("n", "must be a whole number >= 2: one row for training, one for testing", value=n)
     if sampling not in ("uniform", "sparse"):
         raise InputError("sampling", "must be uniform or sparse", value=sampling)
     rng = np.random.default_rng(seed)
@@ -197,7 +197,7 @@ def draw(n: int = 60_000, sampling: Sampling = "uniform", seed: int = 0) -> Data
 def load(path: str | Path) -> Dataset:
     """Read points and their labels from a .npy of shape (N, 3): x, y, and 0 for outside or 1 for inside.
 
-    The first five sixths (50,000 of 60,000) are training rows, the others test rows.
+    The first five sixths (50,000 of 60,000) are training rows, the rest test rows.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def load(path: str | Path) -> Dataset:
     if table.ndim != 2 or table.shape[1] != 3 or len(table) < 2 or table.dtype.kind not in "iuf":
         raise DataError(
             str(path),
-            "must hold numbers (N, 3), a line of x, y, label for each of at least two points",
+            "must contain numbers (N, 3): x, y and label for each of at least two points",
             value=f"{table.dtype} {table.shape}",
         )
     strange = np.flatnonzero((table[:, 2] != 0) & (table[:, 2] != 1))
@@ -220,7 +220,7 @@ def load(path: str | Path) -> Dataset:
             "must have 0 (outside) or 1 (inside) in its third column",
             value=f"{table[strange[0], 2]} in line {strange[0]}",
         )
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as such
+    with np.errstate(over="ignore"):  # numbers too large for float32 become infinite, and are refused as such
         points = table[:, :2].astype(np.float32)
     return _dataset(points, table[:, 2].astype(np.int64), {"source": str(path)})
 
@@ -235,7 +235,7 @@ def _n_train(n: int) -> int:
 
 
 def _draw(rng: np.random.Generator, n: int, within: bool | None = None) -> Array:
-    """Draw ``n`` points of the square: float32 (n, 2), on no edge, all inside or all outside if that is asked for."""
+    """Draw ``n`` points in the square, float32 (n, 2), not on an edge, and if requested all inside or all outside."""
     kept = [np.empty((0, 2), dtype=np.float32)]
     while (missing := n - sum(map(len, kept))) > 0:
         points = np.float32(SIDE) * rng.random((missing, 2), dtype=np.float32)
@@ -285,7 +285,7 @@ def _parse(polygons: Polygons) -> Iterable[tuple[str, Array]]:
             raise InputError(name, "must have at least three vertices", value=len(vertices))
         parsed.append((name, np.array(vertices)))
     if not parsed:
-        raise InputError("polygons", "must hold at least one polygon", value="none")
+        raise InputError("polygons", "must contain at least one polygon", value="none")
     return parsed
 
 
@@ -297,7 +297,7 @@ def _pair(vertex: Any) -> tuple[float, float] | None:
         x, y = float(x), float(y)
     except (TypeError, ValueError, OverflowError):
         return None
-    return (x, y) if abs(x) <= LARGEST and abs(y) <= LARGEST else None  # NaN is at most nothing
+    return (x, y) if abs(x) <= LARGEST and abs(y) <= LARGEST else None  # also refuses NaN
 
 
 def _edges(vertices: Array) -> Iterable[tuple[Array, Array]]:
@@ -308,31 +308,31 @@ def _edges(vertices: Array) -> Iterable[tuple[Array, Array]]:
 
 
 def _whole(vertices: Array) -> tuple[Ints, int]:
-    """Return the vertices times their common denominator as whole numbers, and the denominator."""
+    """Return the vertices multiplied by their common denominator, as whole numbers, and the denominator."""
     ratios = [[value.as_integer_ratio() for value in vertex] for vertex in vertices.tolist()]
     common = max(denominator for vertex in ratios for _, denominator in vertex)
     return [(x * (common // dx), y * (common // dy)) for (x, dx), (y, dy) in ratios], common
 
 
 def _turn(p: tuple[int, int], q: tuple[int, int], r: tuple[int, int]) -> int:
-    """Return twice the signed area of a triangle: > 0 where the way p, q, r turns left."""
+    """Return twice the signed area of a triangle: > 0 if p, q, r turn left."""
     return (q[0] - p[0]) * (r[1] - q[1]) - (q[1] - p[1]) * (r[0] - q[0])
 
 
 def _area(vertices: Ints) -> int:
-    """Return twice the signed area: > 0 where the vertices run anticlockwise."""
+    """Return twice the signed area: > 0 if the vertices are in anticlockwise order."""
     return sum(p[0] * q[1] - p[1] * q[0] for p, q in pairwise([*vertices, vertices[0]]))
 
 
 def _check_convex(name: str, vertices: Ints) -> None:
-    """Raise InputError, with the reason, unless the vertices are those of a strictly convex polygon in their order."""
+    """Raise InputError, with the reason, unless the vertices in this order form a strictly convex polygon."""
     seen: dict[tuple[int, int], int] = {}
     for place, vertex in enumerate(vertices):
         if vertex in seen:
             raise InputError(
                 f"{name}, vertex {place}",
                 f"must differ from vertex {seen[vertex]}",
-                remedy="A polygon closes by itself. Leave the repeated vertex out.",
+                remedy="A polygon is closed automatically. Leave the repeated vertex out.",
             )
         seen[vertex] = place
     count = len(vertices)
@@ -343,7 +343,7 @@ def _check_convex(name: str, vertices: Ints) -> None:
         raise InputError(
             f"{name}, vertex {turns.index(0)}",
             "must not lie on the line through its neighbours",
-            remedy="It is no corner. Leave it out.",
+            remedy="It is not a corner. Leave it out.",
         )
     left = [turn > 0 for turn in turns]
     if (all(left) or not any(left)) and _revolutions(vertices) == 1:
@@ -354,7 +354,7 @@ def _check_convex(name: str, vertices: Ints) -> None:
         raise InputError(
             name,
             f"must not cross itself; its edges {first} and {second} (numbers of vertices) meet",
-            remedy="List the vertices in the order in which they lie around the polygon.",
+            remedy="List the vertices in their order around the polygon.",
         )
     dent = left.index(_area(vertices) < 0)
     raise InputError(
@@ -365,16 +365,16 @@ def _check_convex(name: str, vertices: Ints) -> None:
 
 
 def _revolutions(vertices: Ints) -> int:
-    """Return how often the edges' direction goes around, where all turns are to the same side: twice in a pentagram."""
+    """Return how many full turns the edges' direction makes if all turns go the same way; a pentagram makes two."""
     steps = [(q[0] - p[0], q[1] - p[1]) for p, q in pairwise([*vertices, vertices[0]])]
     upward = [dy > 0 or (dy == 0 and dx > 0) for dx, dy in steps]
     return sum(after and not before for before, after in pairwise([*upward, upward[0]]))
 
 
 def _crossing(vertices: Ints) -> tuple[int, int] | None:
-    """Return the first two edges that meet without being neighbours, if there are any."""
+    """Return the first two edges that meet without being neighbours, or None."""
     axes = [(min(axis), max(axis)) for axis in zip(*vertices, strict=True)]
-    # From 0 to 1 along each axis, which changes nothing about what meets what.
+    # Scaled to [0, 1] along each axis, which does not change which edges meet.
     p = np.array([[(value - low) / (high - low) for value, (low, high) in zip(v, axes, strict=True)] for v in vertices])
     q = np.roll(p, -1, axis=0)
     low, high = np.minimum(p, q), np.maximum(p, q)  # (V, 2), the edges' bounding boxes
@@ -397,7 +397,7 @@ def _side(p: Array, q: Array, r: Array) -> Array:
 
 
 def _half_planes(vertices: Ints, denominator: int) -> list[tuple[float, float, float]]:
-    """Return (a, b, c) with a x + b y + c > 0 inside for each edge of a convex polygon."""
+    """Return (a, b, c) for each edge of a convex polygon, with a x + b y + c > 0 inside."""
     way = 1 if _area(vertices) > 0 else -1
     planes = []
     for p, q in pairwise([*vertices, vertices[0]]):

@@ -30,13 +30,13 @@ ATTRIBUTIONS = {
     "computed from what was reported": "computed",
     "published elsewhere": "published",
 }
-SETTINGS = {"lr": "learning rate", "train.epochs": "epochs", "name": "method"}  # what a swept argument is called
-SHARED = 6  # runs that have a figure in common, and nothing to compare it with: then it is a column of a grid
+SETTINGS = {"lr": "learning rate", "train.epochs": "epochs", "name": "method"}  # names of swept arguments for readers
+SHARED = 6  # a figure that this many runs have, with nothing to compare it with, is a column of a grid
 QUICK = "A quick look: a few steps on a few rows, to see that everything works. No figure here means anything."
 
 
 def build(folder: str | Path) -> Path:
-    """Write ``report.html`` into a study's folder from what else is in it, and return its path.
+    """Write ``report.html`` into a study's folder from the folder's other content, and return its path.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def build(folder: str | Path) -> Path:
 
 
 def summary(content: Mapping[str, Any]) -> str:
-    """Say in one sentence how many bars are met and how many reported figures were reproduced."""
+    """Return a sentence that says how many bars are met and how many reported figures were reproduced."""
     bars = [figure for figure in content["figures"] if figure["bar"] is not None]
     reported = [figure for figure in content["figures"] if figure["reported"] is not None]
     parts = []
@@ -101,7 +101,7 @@ def as_text(content: Mapping[str, Any]) -> str:
 
 
 def as_markdown(content: Mapping[str, Any]) -> str:
-    """Return the figures as Markdown tables: those with something to compare with, then a line for each run."""
+    """Return the figures as Markdown tables: figures with something to compare with, then a line for each run."""
     figures, grid = _parted(content["figures"])
     tables = []
     if figures:
@@ -125,17 +125,18 @@ def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 class Grid(NamedTuple):
-    """Figures of runs that have the same ones: each row is a run, its number of seeds, and a cell for each column."""
+    """Figures that many runs share: each row is a run, its number of seeds, and a cell for each column."""
 
     columns: list[str]
     rows: list[list[str]]
 
 
 def _parted(figures: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], Grid]:
-    """Return the figures that need a line of their own, and a grid of the others.
+    """Return the figures that need a separate line, and a grid of the others.
 
-    A figure goes into the grid if nothing was reported and no bar set, ``SHARED`` runs have it, and its run has at
-    least half of the grid's columns. What else is known of such a run by the same names stands in its row as well.
+    A figure goes into the grid if nothing was reported and no bar was set, at least ``SHARED`` runs have it, and its
+    run has at least half of the grid's columns. Other numbers of such a run with the same names are shown in its row
+    too.
     """
     free = [figure for figure in figures if figure["reported"] is None and figure["bar"] is None]
     columns = [label for label, runs in Counter(figure["label"] for figure in free).items() if runs >= SHARED]
@@ -160,7 +161,7 @@ def _in_row(figure: Mapping[str, Any] | None, n: int) -> str:
 
 
 def _line(figure: Mapping[str, Any], *, quick: bool) -> dict[str, str]:
-    """Return a figure's line of the table, every cell as text; of a quick look nothing is judged."""
+    """Return a figure's line of the table, every cell as text; a quick look is not judged."""
     sign = {"higher": "≥ ", "lower": "≤ ", "near": "≈ "}[figure["better"]]
     verdict, outcome = "", "same"
     if quick:
@@ -195,7 +196,7 @@ def _compared(figure: Mapping[str, Any], mark: str) -> str:
 
 
 def _unit(figure: Mapping[str, Any], text: str) -> str:
-    """Return a share as it is written; the difference of two is one of percentage points."""
+    """Return a share as text; the difference of two shares is in percentage points."""
     is_difference = figure["kind"] == "share" and figure["against"] is not None and figure["how"] == "difference"
     return text.replace(" %", " points") if is_difference else text
 
@@ -228,7 +229,7 @@ def _seconds(found: Mapping[str, Any]) -> str:
 
 
 def _run(folder: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the report shows of a run: the pictures, tables and notes of its first seed, and all its numbers."""
+    """Return what the report shows of a run: pictures, tables and notes of its first seed, and all its numbers."""
     places = sorted((folder / entry["folder"]).glob("seed-*/outcome.json"), key=_seed_of)
     outcome = Parts(places[0].parent, None).json(places[0].name)
     picture = pictures_in(places[0].parent / "figures")
@@ -270,7 +271,7 @@ def _cell(value: Any) -> tuple[str, bool]:
 
 
 def _sweeps(folder: Path, content: Mapping[str, Any]) -> list[tuple[str, Picture]]:
-    """Write what each sweep asks for into ``folder``/figures; return (title, picture)."""
+    """Write the requested pictures of each sweep into ``folder``/figures; return (title, picture)."""
     drawn = []
     for name, figure, title in _sweep_figures(content):
         (folder / "figures").mkdir(exist_ok=True)
@@ -287,7 +288,7 @@ def sweep_pictures(content: Mapping[str, Any]) -> dict[str, bytes]:
 
 
 def _sweep_figures(content: Mapping[str, Any]) -> Iterator[tuple[str, Figure, str]]:
-    """Yield (file name, figure, title) of each number that is drawn over a sweep of one or two settings."""
+    """Yield (file name, figure, title) for each number that is drawn over a sweep of one or two settings."""
     from narrows.figures.sweeps import sweep, sweep_grid
 
     groups: dict[str, list[Mapping[str, Any]]] = {}

@@ -1,6 +1,6 @@
-"""A study's runs: each is done once with each seed, and what it found is kept in its own folder as soon as it is done.
+"""A study's runs: each is done once with each seed, and its results are saved in its own folder as soon as it is done.
 
-A study that was stopped goes on where it was::
+A study that was stopped resumes where it was::
 
     OUT/RUN/seed-N/outcome.json   results, captions, tables, notes, seconds
     OUT/RUN/seed-N/figures/*.png  and whatever else the job leaves
@@ -31,8 +31,8 @@ from narrows.work.stages import Stages
 
 __all__ = ["builtin", "do", "load", "on", "run"]
 
-MARKER = "study.json"  # in a study's folder: which study it is
-KEPT = ("figures/*.png", "**/*.safetensors", "**/*.npy", "**/*.npz")  # what is shown of a run, or gone on from
+MARKER = "study.json"  # identifies the study in its folder
+KEPT = ("figures/*.png", "**/*.safetensors", "**/*.npy", "**/*.npz")  # shown, or needed by later runs
 
 
 def run(
@@ -48,21 +48,21 @@ def run(
     progress: Progress | None = None,
     interrupt: Interrupt | None = None,
 ) -> dict[str, Any]:
-    """Do the runs that are not done yet, sum them up, and write the report; return what is in results.json.
+    """Do the runs that are not done yet, summarise all runs, and write the report; return the content of results.json.
 
     Parameters
     ----------
     study : the table of runs
-    out : folder of the study; must not exist, unless ``resume`` (go on with it) or ``overwrite`` (replace it)
-    seeds : do at most so many seeds of each run; a quick look does one by default
-    only : do these runs (and those they go on from) and no others
+    out : folder of the study; must not exist, unless ``resume`` (continue it) or ``overwrite`` (replace it)
+    seeds : the most seeds of each run; a quick look does one by default
+    only : do only these runs and those they continue from
     quick : a few steps on a few rows
-    data : what the runs are done on (see ``plan.on``), where it is not the study's own
+    data : data for the runs (see ``plan.on``), if not the study's own
 
     Raises
     ------
-    RecipeError, RunFolderError : the user's mistakes
-    Interrupted : stopped by a signal; ``resume`` goes on
+    RecipeError, RunFolderError : invalid arguments, or a folder that cannot be used
+    Interrupted : stopped by a signal; ``resume`` continues
     """
     from narrows.studies import report
 
@@ -81,7 +81,7 @@ def run(
         steps = steps_of(out, progress)
         most = seeds or (1 if quick else None)
         counts = {row.name: min(count, most or count) for row in rows for count in (row.seeds or study.seeds,)}
-        # Seed by seed, so that a study that is stopped early has something of every run.
+        # Seed by seed, so that a study that is stopped early has results of every run.
         asked = [(row, seed) for seed in range(max(counts.values())) for row in rows if seed < counts[row.name]]
         taken: dict[str, list[float]] = {}
         for number, (row, seed) in enumerate(asked):
@@ -94,7 +94,7 @@ def run(
 
 
 def _left(taken: Mapping[str, Sequence[float]], ahead: Sequence[str]) -> str:
-    """Return about how long the runs ``ahead`` take, by the seconds that those done have ``taken``; "" at first."""
+    """Return about how long the runs ``ahead`` will take, from the seconds ``taken`` so far; "" at first."""
     if not taken:
         return ""
     means = {name: sum(seconds) / len(seconds) for name, seconds in taken.items()}
@@ -103,7 +103,7 @@ def _left(taken: Mapping[str, Sequence[float]], ahead: Sequence[str]) -> str:
 
 
 def _chosen(study: Study, only: Sequence[str]) -> list[Row]:
-    """Return the runs to do: all of them, or those named and the ones they go on from."""
+    """Return the runs to do: all of them, or those in ``only`` and the ones they continue from."""
     if not only:
         return study.run
     known = {row.name: row for row in study.run}
@@ -120,9 +120,9 @@ def _chosen(study: Study, only: Sequence[str]) -> list[Row]:
 
 
 def _go_on(out: Path, wanted: Mapping[str, Any], *, clear: bool) -> None:
-    """Clear what is there of a study, or find it to be the same study."""
+    """Remove the results of a study, or check that they are of the same study."""
     if clear:
-        for name in contents(out) - {MARKER}:  # by which it is known when a clearing was broken off
+        for name in contents(out) - {MARKER}:  # stays until the end, so that an interrupted removal is recognised
             path = out / name
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return
@@ -130,14 +130,14 @@ def _go_on(out: Path, wanted: Mapping[str, Any], *, clear: bool) -> None:
     if before != wanted:
         raise RunFolderError(
             "--resume",
-            "must find the study it was started with",
+            "must continue the study that was started in the folder",
             value=f"{before} before, {wanted} now",
             remedy="Choose another folder (--out), or start again (--overwrite).",
         )
 
 
 def do(steps: Stages, row: Row, seed: int, *, quick: bool, interrupt: Interrupt) -> float:
-    """Do one run with one seed, unless it is done already with these very arguments; return the seconds it took."""
+    """Do one run with one seed, unless it is already done with the same arguments; return the seconds it took."""
     name = step_name(row.name, seed)
     folder = steps.path(name).parent
     after = before(steps, row, seed)

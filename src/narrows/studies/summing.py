@@ -1,4 +1,4 @@
-"""Summing up: what the seeds of each run came to, and the figures that a study reports of them."""
+"""Summaries: the results of each run over its seeds, and the figures that a study reports."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from narrows.work import environment
 from narrows.work.progress import Progress
 from narrows.work.stages import Record, Stages
 
-POINTS = 0.03  # how far a share may lie from a reported one before the difference needs an explanation
-TINY = 1e-13  # the spread of a number that rounding alone moves
-RELATIVE = 0.10  # and any other number, as a part of the reported one
+POINTS = 0.03  # how far a share may be from a reported one before the difference needs an explanation
+TINY = 1e-13  # the spread of a number that varies only by rounding
+RELATIVE = 0.10  # the same for other numbers, relative to the reported one
 DO_AGAIN = "Delete this folder: the run is done again with --resume."
 
-Entry = dict[str, Any]  # what is known of a run: its arguments, and each number over its seeds
+Entry = dict[str, Any]  # the content of results.json for a run: its arguments, and each number over its seeds
 
 
 def summarise(study: Study, out: Path, *, quick: bool) -> dict[str, Any]:
-    """Write results.json and results.csv from the runs that are done, and return the former's content."""
+    """Write results.json and results.csv from the finished runs, and return the content of results.json."""
     entries = [entry for row in study.run if (entry := entry_of(study, out, row, quick=quick))]
     content = content_of(study, entries, quick=quick)
     write(out, content)
@@ -37,7 +37,7 @@ def summarise(study: Study, out: Path, *, quick: bool) -> dict[str, Any]:
 
 
 def content_of(study: Study, entries: Sequence[Entry], *, quick: bool) -> dict[str, Any]:
-    """Return what results.json holds, of the runs that are done."""
+    """Return the content of results.json for the finished runs."""
     figures = [line for figure in study.figure for line in _figure_lines(study, figure, entries)]
     hardware = list(dict.fromkeys(name for entry in entries for made in entry["made"] for name in made["hardware"]))
     return {
@@ -59,7 +59,7 @@ def write(folder: Path, content: Mapping[str, Any]) -> None:
 
 
 def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
-    """Return what the seeds of a run came to that are done; None if none is."""
+    """Return the results of a run over its finished seeds; None if there are none."""
     records = _done_of(study, out, row, quick=quick)
     if not records:
         return None
@@ -81,7 +81,7 @@ def entry_of(study: Study, out: Path, row: Row, *, quick: bool) -> Entry | None:
 
 
 def described(study: Study, row: Row) -> Entry:
-    """Return what the study's file says of a run."""
+    """Return the description of a run in the study's file."""
     return {
         "run": row.name,
         "title": row.title or row.name,
@@ -95,7 +95,7 @@ def described(study: Study, row: Row) -> Entry:
 
 
 def run_folder(out: Path, name: str, seed: int) -> Path:
-    """Return the folder of a run of a study with a seed; long names of sweeps are cut and told apart by a hash."""
+    """Return the folder of a run with a seed; long names of sweeps are shortened, with a hash to make them unique."""
     safe = "".join(c if c.isalnum() or c in "-._=" else "_" for c in name).strip("_")
     if len(safe) > 80:
         safe = f"{safe[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
@@ -103,27 +103,27 @@ def run_folder(out: Path, name: str, seed: int) -> Path:
 
 
 def step_name(run: str, seed: int) -> str:
-    """Return the name of the step of a study that does a run with a seed: its folder, from that of the study on."""
+    """Return the name of the step that does a run with a seed: its folder, relative to that of the study."""
     return run_folder(Path(), run, seed).as_posix()
 
 
 def steps_of(out: Path, progress: Progress | None = None) -> Stages:
-    """Return the steps of a study: each run with each seed, whose record is its outcome."""
+    """Return the steps of a study: one for each run and seed, with its outcome as the record."""
     return Stages(out, progress, records="{}/outcome.json")
 
 
 def asked_of(row: Row, seed: int, *, quick: bool) -> dict[str, Any]:
-    """Return what a run is asked for."""
+    """Return the settings of a run that its record must match."""
     return {"job": row.job, "arguments": row.arguments, "seed": seed, "quick": quick}
 
 
 def outcome_of(folder: Path) -> dict[str, Any]:
-    """Return what a run left in ``folder``."""
+    """Return the outcome that a run saved in ``folder``."""
     return Parts(folder, None, remedy=DO_AGAIN).json("outcome.json")
 
 
 def _done_of(study: Study, out: Path, row: Row, *, quick: bool) -> dict[int, Record]:
-    """Return what the seeds of a run left that are done, in their order; what was asked otherwise is left out.
+    """Return the outcomes of the finished seeds of a run, in order, without those from other settings.
 
     Raises
     ------
@@ -133,14 +133,14 @@ def _done_of(study: Study, out: Path, row: Row, *, quick: bool) -> dict[int, Rec
     for path in run_folder(out, row.name, 0).parent.glob("seed-*/outcome.json"):
         number = path.parent.name.removeprefix("seed-")
         if steps.record(path.parent.relative_to(out).as_posix()) is None:
-            raise RunFolderError(str(path), "must be whole, as it was saved", remedy=DO_AGAIN)
+            raise RunFolderError(str(path), "must be complete and unchanged", remedy=DO_AGAIN)
         if number.isdigit() and (record := _answering(steps, rows, row, int(number), quick=quick)) is not None:
             found[int(number)] = record
     return dict(sorted(found.items()))
 
 
 def _answering(steps: Stages, rows: Mapping[str, Row], row: Row, seed: int, *, quick: bool) -> Record | None:
-    """Return what a run left that answers what is asked today, as must all those that it goes on from."""
+    """Return the outcome of a run if it and all runs it continues from were made with the current settings."""
     ahead = before(steps, row, seed)
     for name, step in zip(row.follows, ahead, strict=True):
         other = seed if step == step_name(name, seed) else 0
@@ -150,14 +150,14 @@ def _answering(steps: Stages, rows: Mapping[str, Row], row: Row, seed: int, *, q
 
 
 def before(steps: Stages, row: Row, seed: int) -> list[str]:
-    """Return the steps that a run goes on from: of its own seed or, where that was not done, of the first."""
+    """Return the steps that a run continues from: of its own seed or, if that was not done, of the first."""
     return [own if steps.digest(own := step_name(name, seed)) else step_name(name, 0) for name in row.follows]
 
 
 def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
-    """Return mean, median, sample standard deviation (none of one value) and number of the values that are known.
+    """Return mean, median, sample standard deviation (None for a single value) and number of the known values.
 
-    Among the values, in the order of the seeds, what is not known is None.
+    The values are in the order of the seeds; unknown ones are None.
     """
     known = [float(value) for value in values if value is not None]
     return {
@@ -170,7 +170,7 @@ def _spread_of(values: Sequence[float | None]) -> dict[str, Any]:
 
 
 def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """Return a line of results for each run that a figure speaks of and that is done, with what it is compared with."""
+    """Return a line of results for each finished run of a figure, with the values it is compared with."""
     known = {entry["run"]: entry for entry in entries}
     lines = []
     for row in named(study.run, figure.run):
@@ -182,7 +182,7 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
             if other is None or other.name not in known:
                 continue
             others = _by_seed(known[other.name], figure.against_metric or figure.metric)
-            if (other.seeds or study.seeds) == 1 and 0 in others:  # its one seed stands for all
+            if (other.seeds or study.seeds) == 1 and 0 in others:  # its only seed stands for all
                 others = dict.fromkeys(values, others[0])
             both = [seed for seed in values if seed in others]
             if not both:
@@ -216,9 +216,9 @@ def _figure_lines(study: Study, figure: Figure, entries: Sequence[Entry]) -> lis
 
 
 def _by_seed(entry: Entry, metric: str) -> dict[int, float | None]:
-    """Return the number of each seed, None where it has none.
+    """Return the number of each seed; None if it has none.
 
-    Where it is not known which seeds the numbers are of, they stand under numbers that no seed has.
+    If the seeds of the numbers are unknown, they are listed under numbers that no seed has.
     """
     values = entry["metrics"].get(metric, {"values": []})["values"]
     if len(values) != len(entry["seed_numbers"]):
@@ -247,12 +247,12 @@ def _met(figure: Figure, ours: float | None) -> bool | None:
 
 
 def is_contest(figure: Figure) -> bool:
-    """Whether a figure asks which of two is better, so that equal is a tie and not enough."""
+    """Return whether a figure asks which of two is better, so that equality is a tie and not enough."""
     return figure.against is not None and figure.bar == 0 and figure.better != "near"
 
 
 def _verdict(figure: Figure, found: Mapping[str, Any]) -> str:
-    """Say how a bar was met: by each seed, on the mean alone, or not; a difference of 0 in every seed is a tie."""
+    """Return how a bar was met: by each seed, only on the mean, or not; a difference of 0 for every seed is a tie."""
     if figure.bar is None:
         return ""
     values = found["values"]
@@ -267,7 +267,7 @@ def _verdict(figure: Figure, found: Mapping[str, Any]) -> str:
 
 
 def _is_far(figure: Figure, ours: float | None) -> bool:
-    """Whether a figure lies further from the reported one than a reproduction may without an explanation."""
+    """Return whether a figure is further from the reported one than a reproduction may be without an explanation."""
     if figure.reported is None or ours is None:
         return False
     ends = figure.reported if isinstance(figure.reported, list) else [figure.reported]
@@ -281,7 +281,7 @@ def _is_far(figure: Figure, ours: float | None) -> bool:
 
 
 def _table(figures: Sequence[Mapping[str, Any]], runs: Sequence[Entry], *, quick: bool) -> Iterator[list[Any]]:
-    """Yield a line per reported figure, below names; then one per run for its time and its number of parameters."""
+    """Yield a header, a line for each figure, then lines for each run's time and number of parameters."""
     columns = (
         "run",
         "metric",

@@ -1,7 +1,7 @@
-"""Numbers as people write them: a spread with two digits, and the mean to the same place.
+"""Numbers as people write them: a spread with two digits, and the mean to the same decimal place.
 
-Kinds: a "share" is written as per cent, a "count" whole and with thousands parted, a "number" as it is. A "flag" is 1
-or 0 for each seed, and written as the number of seeds that have it.
+Kinds: a "share" is written as per cent, a "count" as a whole number with thousands separators, a "number" as it is. A
+"flag" is 1 or 0 for each seed, and written as the number of seeds with 1.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from narrows.wording import SUPERSCRIPT
 
 Kind = Literal["share", "number", "count", "flag"]
 
-DIGITS = 4  # of a number whose spread is not known
-SMALL, LARGE = 1e-3, 1e6  # outside of these a number is written with a power of ten
+DIGITS = 4  # of a number with unknown spread
+SMALL, LARGE = 1e-3, 1e6  # outside this range, numbers are written with a power of ten
 
 
 def measured(mean: float | None, sd: float | None, kind: Kind = "number") -> str:
-    """Return "mean ± sd" with two digits of the spread, "mean ± 0" where nothing varied, or the mean alone.
+    """Return "mean ± sd" with two digits of the spread, "mean ± 0" if nothing varied, or the mean alone.
 
-    A spread below a billionth of the mean is one of rounding, and 0.
+    A spread below a billionth of the mean is rounding, and counts as 0.
     """
     if mean is None:
         return "–"
@@ -48,7 +48,7 @@ def ranged(middle: float | None, low: float, high: float, kind: Kind = "number")
 
 
 def compared(value: float | Sequence[float] | None, kind: Kind = "number") -> str:
-    """Return a figure from elsewhere with the digits it was given with; two are the ends of a range."""
+    """Return a published figure with its original digits; two numbers are the ends of a range."""
     if value is None:
         return ""
     values = [value] if isinstance(value, int | float) else list(value)
@@ -60,7 +60,7 @@ def compared(value: float | Sequence[float] | None, kind: Kind = "number") -> st
 
 
 def exact(value: float, kind: Kind = "number", *, given: bool = False) -> str:
-    """Return a number of four digits, whole ones whole; ``given`` says that a share is in per cent already."""
+    """Return a number with four digits, whole numbers whole; ``given`` says that a share is already in per cent."""
     if kind == "share" and not given:
         return f"{exact(100 * value, kind, given=True)} %"
     if kind == "share" and value:
@@ -77,17 +77,17 @@ def exact(value: float, kind: Kind = "number", *, given: bool = False) -> str:
 
 
 def _power(size: float) -> int:
-    """Return the power of ten that a number is written with; 0 for none."""
+    """Return the power of ten with which a number is written; 0 for none."""
     return math.floor(math.log10(size)) if size and not SMALL <= size < LARGE else 0
 
 
 def _place(sd: float) -> int:
-    """Return the power of ten of the second digit of a spread, as it is after rounding: -2 of 0.099, which is 0.10."""
+    """Return the power of ten of the second digit of a rounded spread: -2 for 0.099, which rounds to 0.10."""
     return math.floor(math.log10(float(f"{sd:.1e}"))) - 1
 
 
 def _to(value: float, place: int) -> str:
-    """Return a value rounded to a power of ten, thousands parted."""
+    """Return a value rounded to a power of ten, with thousands separators."""
     rounded = round(value, -place)
     text = f"{rounded:,.{max(0, -place)}f}"
     return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text

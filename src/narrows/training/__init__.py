@@ -1,1 +1,1 @@
-"""Everything that trains, trains in ``loop.py``."""
+"""Training: all of it happens in ``loop.py``."""

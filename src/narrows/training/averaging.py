@@ -10,7 +10,7 @@ from torch import nn
 def update_average(averaged: nn.Module, module: nn.Module, decay: float, step: int) -> None:
     """Move ``averaged`` towards ``module``: a <- d a + (1 - d) w, with d = min(decay, (1 + step) / (10 + step)).
 
-    The smaller decay of the first steps keeps the initial weights from lingering in the average.
+    The smaller decay of the first steps lets the initial weights fade from the average.
     """
     decay = min(decay, (1 + step) / (10 + step))
     for mean, value in zip(averaged.state_dict().values(), module.state_dict().values(), strict=True):

@@ -1,4 +1,4 @@
-"""Batches by indexing: the data stay in memory as they are stored, and a batch is one indexing operation."""
+"""Batches by indexing: the data stay in their stored form, and a batch is one indexing operation."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from narrows.errors import InputError
 class Batches:
     """Rows of an array (uint8 images or float32 vectors), drawn in batches.
 
-    An array that is memory-mapped is read into memory when it takes less than half of what is free; otherwise batches
-    are read from the disk, one ahead of training.
+    A memory-mapped array is read into memory if it takes less than half of the free memory; otherwise batches are read
+    from disk, one ahead of training.
 
     Parameters
     ----------
     values : (M, ...)
-    rows : int64 (N,), the rows of ``values`` that count
-    labels : for each row of ``values`` its class, int64 (M,), or the share it has in each class, float (M, C); or None
+    rows : int64 (N,), the rows of ``values`` to use
+    labels : the class of each row of ``values``, int64 (M,), or its shares in the classes, float (M, C); or None
 
     Raises
     ------
-    InputError : a row that counts has no known label
+    InputError : one of ``rows`` has no known label
     """
 
     def __init__(self, values: Array, rows: Array, labels: Array | None = None) -> None:
@@ -53,11 +53,11 @@ class Batches:
         return len(self.rows)
 
     def read(self, index: Array) -> Tensor:
-        """Return the rows ``index`` (B,) of the N as stored (B, ...)."""
+        """Return the rows ``index`` (B,) of the N rows, as stored (B, ...)."""
         rows = self.rows[index]
         if self._tensor is not None:
             return self._tensor[torch.from_numpy(rows)]
-        order = np.argsort(rows)  # the disk is read forwards; the batch keeps its order
+        order = np.argsort(rows)  # reads the disk in order, and keeps the order of the batch
         batch = np.empty((len(rows), *self.values.shape[1:]), self.values.dtype)
         batch[order] = self.values[rows[order]]
         return torch.from_numpy(batch)
@@ -82,13 +82,13 @@ class Batches:
 def partition(order: Array, batch_size: int) -> list[Array]:
     """Cut ``order`` (N,) into ceil(N / batch_size) parts whose sizes differ by at most one.
 
-    No row is left out, and no small rest disturbs batch statistics.
+    So no row is left out, and no small last batch disturbs batch statistics.
     """
     return np.array_split(order, max(1, -(-len(order) // batch_size)))
 
 
 def free_memory() -> int:
-    """Return the bytes of memory that are free, as far as the system tells; 4 GiB where it does not."""
+    """Return the free memory in bytes, or 4 GiB if the system does not report it."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
@@ -102,5 +102,5 @@ def _as_labels(labels: Array) -> Array:
 
 def _as_tensor(values: Array) -> Tensor:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # we only ever read
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")  # it is only read
         return torch.from_numpy(np.ascontiguousarray(values))

@@ -1,6 +1,7 @@
-"""Checkpoints: the whole state of training in one file, which is either whole or not there.
+"""Checkpoints: the whole state of training in one file, which is either complete or absent.
 
-``last`` is the newest, ``previous`` the one before it, and ``best`` the weights with the lowest validation loss.
+``last`` is the newest, ``previous`` the one before it, and ``best`` contains the weights with the lowest validation
+loss.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ from narrows.errors import RunFolderError, TrainingError
 
 
 def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Write the state of training; ``last`` becomes ``previous`` first, so that one of the two is always whole.
+    """Write the state of training; ``last`` becomes ``previous`` first, so that one of the two is always complete.
 
     Parameters
     ----------
-    folder : of the checkpoints; made if it does not exist
-    modules : name -> module whose parameters and buffers are kept
-    optimizer : whose state is kept
-    state : JSON-ready: where in training this is
+    folder : the folder of the checkpoints, created if it does not exist
+    modules : name -> module whose parameters and buffers are saved
+    optimizer : the optimiser whose state is saved
+    state : the position in training, ready for JSON
 
     Raises
     ------
-    TrainingError : the disk does not return what was written; the former checkpoints are untouched
+    TrainingError : the disk does not return what was written; the earlier checkpoints are unchanged
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{name}/{key}": value for name, m in modules.items() for key, value in state_arrays(m).items()}
@@ -53,11 +54,11 @@ def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, stat
 
 
 def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> dict[str, Any] | None:
-    """Restore the newest whole checkpoint and return its ``state``; None if there is no checkpoint.
+    """Restore the newest complete checkpoint and return its ``state``; None if there is no checkpoint.
 
     Raises
     ------
-    RunFolderError : there are checkpoints, but none is whole or fits the model
+    RunFolderError : there are checkpoints, but none is complete and fits the model
     """
     candidates = [p for p in (folder / "last.safetensors", folder / "previous.safetensors") if p.exists()]
     problems = []
@@ -67,7 +68,7 @@ def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> d
             for name, module in modules.items():
                 load_state(module, _below(arrays, f"{name}/"), str(path))
             _load_optimizer(optimizer, _below(arrays, "optimizer/"))
-        except Exception as error:  # whatever is wrong with this one, the other may be whole
+        except Exception as error:  # whatever is wrong with this one, the other may be complete
             problems.append(f"{path.name}: {error}")
         else:
             return state
@@ -82,13 +83,13 @@ def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> d
 
 
 def save_weights(path: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    """Write a module's ``state_dict`` alone."""
+    """Write only a module's ``state_dict``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_arrays(path, {name: tensor.detach().cpu().numpy() for name, tensor in weights.items()})
 
 
 def load_weights(path: Path, module: nn.Module) -> None:
-    """Read what ``save_weights`` wrote."""
+    """Read a file that ``save_weights`` wrote."""
     try:
         arrays, _ = read_arrays(path)
     except Exception as error:  # whatever is wrong with the file
@@ -115,7 +116,7 @@ def _load_optimizer(optimizer: Optimizer, arrays: dict[str, Array]) -> None:
     for name, array in arrays.items():
         index, _, key = name.partition("/")
         parameter, value = parameters[int(index)], torch.from_numpy(array)
-        # Laid out in memory as the parameter is: the fused optimisers go through both without looking at their strides.
+        # In the same memory layout as the parameter, since the fused optimisers ignore strides.
         kept = torch.empty_like(parameter, device="cpu") if value.shape == parameter.shape else torch.empty_like(value)
         state.setdefault(int(index), {})[key] = kept.detach().copy_(value)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -25,8 +25,8 @@ class Engine:
     Parameters
     ----------
     device : "auto" (a GPU if there is one), or a name torch knows, such as "cpu" or "cuda:1"
-    precision : "auto" takes bfloat16 for the network's arithmetic where the hardware has it; weights, losses and
-        optimiser stay float32
+    precision : "auto" uses bfloat16 for the network's arithmetic if the hardware supports it; weights, losses and
+        optimiser stay in float32
     compile : pass the network through torch.compile
     """
 
@@ -35,7 +35,7 @@ class Engine:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             self.device = torch.device(device)
-            torch.zeros(1, device=self.device).item()  # a device that holds numbers
+            torch.zeros(1, device=self.device).item()  # fails unless the device exists
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             raise RecipeError(
                 "train.device", "must be a device that this machine has", value=device, remedy="Use auto or cpu."
@@ -47,18 +47,18 @@ class Engine:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process writes files and shows progress."""
+        """Whether this is the process that writes files and shows progress."""
         return True
 
     def prepare(self, module: nn.Module, compiled: Iterable[nn.Module] = ()) -> None:
-        """Move a module to the device, in place, and compile its parts ``compiled`` if that was asked for."""
+        """Move a module to the device in place, and compile its parts ``compiled`` if compilation was requested."""
         module.to(self.device)
         if self.compile:
             for part in compiled:
                 part.compile()
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return the context in which the network's arithmetic runs at the chosen precision."""
+        """Return a context in which the network computes at the chosen precision."""
         return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
 
     def backward(self, loss: Tensor) -> None:
@@ -66,13 +66,13 @@ class Engine:
         loss.backward()  # type: ignore[no-untyped-call]
 
     def generator(self, *keys: int) -> torch.Generator:
-        """Return random numbers that depend on ``keys`` alone, and seed the global ones (dropout) likewise.
+        """Return a generator whose numbers depend on ``keys`` alone, and seed the global one (dropout) with them too.
 
         Because every step's randomness follows from (seed, step), a resumed run needs no saved random state.
         """
         state = int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> np.uint64(1))
         if self.device.type == "cpu":
-            # ``torch.manual_seed`` would write down its whole call stack, each time, for a GPU that may be used later.
+            # ``torch.manual_seed`` would record its whole call stack on every call, for a GPU that may be used later.
             torch.default_generator.manual_seed(state)
         else:
             torch.manual_seed(state)
@@ -80,13 +80,13 @@ class Engine:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware, so that it is faster than float32."""
+    """Return whether the device multiplies bfloat16 in hardware, which makes it faster than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
     try:
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:  # not Linux: no way to know, and float32 is always right
+    except OSError:  # not Linux: there is no way to know, and float32 is always safe
         return False
     return "avx512_bf16" in flags or "amx_bf16" in flags

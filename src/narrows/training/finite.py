@@ -1,4 +1,4 @@
-"""Where in a state NaN or infinity stands."""
+"""Find NaN or infinity in a training state."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import torch
 
 
 def first_not_finite(state: Mapping[str, torch.Tensor]) -> str | None:
-    """Return the name of the first tensor that holds NaN or infinity; None where all are finite."""
+    """Return the name of the first tensor that contains NaN or infinity; None if all are finite."""
     floating = {name: tensor for name, tensor in state.items() if tensor.is_floating_point() and tensor.numel()}
     if not floating:
         return None
-    # The greatest magnitude is NaN or infinite where any value is. One answer per device: a GPU is waited for once.
+    # The greatest magnitude is NaN or infinite if any value is. One result per device, so a GPU is waited for only
+    # once.
     largest = {name: tensor.detach().abs().max() for name, tensor in floating.items()}
     by_device: dict[torch.device, list[str]] = {}
     for name, value in largest.items():

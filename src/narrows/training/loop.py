@@ -1,4 +1,4 @@
-"""The training loop. Everything that learns by gradients learns here."""
+"""The training loop, used for everything that learns by gradients."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from narrows.training.schedule import rate
 from narrows.training.settings import Settings
 from narrows.work.progress import Progress
 
-SAVE_SECONDS = 2.0  # short epochs are not each saved: what a kill can cost stays below this
+SAVE_SECONDS = 2.0  # after short epochs, save only this often: a kill costs no more than this
 
-ORDER, STEP, VALID = 1, 2, 3  # what a random number is for, beside the seed
+ORDER, STEP, VALID = 1, 2, 3  # the purposes of random numbers, used with the seed
 
 
 def train(
@@ -49,30 +49,30 @@ def train(
 ) -> list[dict[str, float]]:
     """Train ``model`` in place and return its history, one row per epoch.
 
-    The order of the rows and all noise follow from ``seed`` and the step's number alone, so a run that was killed and
-    goes on from its checkpoint ends with the same bits as one that was not. Which weights are kept at the end,
-    ``settings.keep`` says.
+    The order of the rows and all noise depend only on ``seed`` and the step's number, so a run that was killed and
+    resumed from its checkpoint ends with the same bits as an uninterrupted one. ``settings.keep`` determines which
+    weights are kept at the end.
 
     Parameters
     ----------
     model : what to train; its scaling must be fitted
     values : uint8 images or float32 vectors (M, ...)
-    rows, valid_rows : int64, which rows to train on and which to validate on (may be empty)
-    settings : how
-    labels : classes int64 (M,), or shares in them float (M, C), for objectives that learn from them; those of the rows
-        used must be known (>= 0)
-    seed : of order and noise
-    folder : where checkpoints go, and where training goes on from if there is one; None keeps nothing
+    rows, valid_rows : int64, the rows to train on and the rows to validate on (may be empty)
+    settings : how to train
+    labels : classes, int64 (M,), or shares in them float (M, C), for objectives that learn from them; labels of rows in
+        use must be known (>= 0)
+    seed : of the order of rows and of noise
+    folder : where checkpoints are saved; training resumes from one that is there. None saves nothing
     progress : shows loss, images/s and time left
-    stop : asked before every step; a non-zero answer is a signal's number: save, and raise Interrupted
-    on_save : given the history after every checkpoint
+    stop : called before every step; if it returns a signal's number rather than 0, save and raise Interrupted
+    on_save : called with the history after every checkpoint
 
     Raises
     ------
     RecipeError : patience without validation rows
-    TrainingError : the loss, the gradient, or anything of the state (weights, statistics, averages, what the optimiser
-        keeps) is no longer finite; the last good checkpoint stays
-    Interrupted : ``stop`` said so; the state is saved if there is a folder
+    TrainingError : the loss, the gradient, or part of the state (weights, statistics, averages, the optimiser's state)
+        is no longer finite; the last good checkpoint is kept
+    Interrupted : ``stop`` returned a signal's number; the state is saved if there is a folder
     """
     settings.require_valid(len(valid_rows))
     data, valid = Batches(values, rows, labels), Batches(values, valid_rows, labels)
@@ -106,19 +106,19 @@ class _Training:
         self.epochs, self.batch_size = settings.resolve(len(data))
         self.epoch_steps = len(self._parts(0))
         self.steps = self.epochs * self.epoch_steps
-        # What a checkpoint holds beside weights and optimiser:
+        # What a checkpoint contains besides weights and optimiser state:
         self.step = 0
         self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
         self.seconds = 0.0  # spent on this epoch so far
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1
-        self._last: Batch | None = None  # the newest batch, to look at the state by
+        self._last: Batch | None = None  # the newest batch, to check the state with
         self._best_weights: dict[str, torch.Tensor] = {}
         self._best_is_saved = True
         self._saved_at, self._saved_step = -math.inf, 0
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Resume from the checkpoint, if there is one."""
         if self.folder is None:
             return
         state = checkpoint.load(self.folder, self._modules(), self.optimizer)
@@ -159,7 +159,7 @@ class _Training:
             speed = rows / (time.perf_counter() - start)
             advance(len(raw), f"epoch {epoch + 1}/{self.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
             every = self.settings.checkpoint_steps
-            # At the end of the epoch its row of the history belongs into the checkpoint too.
+            # At the end of an epoch, the checkpoint must also contain the epoch's row of the history.
             if every and self.step % every == 0 and self.step % self.epoch_steps:
                 self.seconds = time.perf_counter() - start
                 self._check_state()
@@ -174,7 +174,7 @@ class _Training:
         return partition(np.random.default_rng([self.seed, ORDER, epoch]).permutation(rows), self.batch_size)
 
     def _batch(self, model: Model, raw: torch.Tensor, labels: torch.Tensor | None) -> Batch:
-        """Return a batch as the network sees it, of rows as they are stored."""
+        """Return a batch in the network's units, from rows as they are stored."""
         device = self.engine.device
         x = model.prepare(raw.to(device, non_blocking=True))
         return Batch(x, None if labels is None else labels.to(device, non_blocking=True))
@@ -199,7 +199,7 @@ class _Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.engine.backward(loss)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf)
-        # A GPU is waited for here, and nowhere else in a step: for all its numbers at once.
+        # The only point in a step that waits for a GPU, for all its numbers at once.
         value, steepness, *totals = _numbers([loss, norm, *(term.sum() for term in terms.values())])
         if not math.isfinite(value):
             self._diverged(f"the loss became {value}")
@@ -215,7 +215,7 @@ class _Training:
 
     def _end_epoch(self, epoch: int, seconds: float) -> None:
         """Validate, note the epoch in the history, and save."""
-        self._check_state()  # first, as it names what the losses below would only suffer from
+        self._check_state()  # first, since it names the cause of a loss that is not finite below
         row: dict[str, float] = {"epoch": epoch + 1, "step": self.step}
         row |= means("train", self.sums, len(self.data), self.model.objective.watched)
         self.sums, self.seconds = {}, 0.0
@@ -243,7 +243,7 @@ class _Training:
         model = (self.averaged or self.model).eval()
         names: list[str] = []
         totals: list[Tensor] = []
-        # The same noise in every epoch, so that epochs compare.
+        # The same noise in every epoch, so that epochs can be compared.
         generator = self.engine.generator(self.seed, VALID)
         for raw, labels in self.valid.iterate(partition(np.arange(len(self.valid)), self.batch_size)):
             batch = self._batch(model, raw, labels)
@@ -257,7 +257,7 @@ class _Training:
 
     @torch.no_grad()
     def _check_state(self) -> None:
-        """Look at the whole state, and at the loss once more: what a step has ruined shows only after it was taken."""
+        """Check the whole state, and the loss once more: damage from a step shows only after it was taken."""
         if self._last is None:  # nothing was done since the checkpoint
             return
         if (name := first_not_finite(self._state())) is not None:
@@ -296,7 +296,7 @@ class _Training:
                 "best": None if self.best == math.inf else self.best,
                 "best_epoch": self.best_epoch,
             }
-            if not self._best_is_saved:  # before the state that speaks of it
+            if not self._best_is_saved:  # before the state that refers to it
                 checkpoint.save_weights(self.folder / "best.safetensors", self._best_weights)
                 self._best_is_saved = True
             checkpoint.save(self.folder, self._modules(), self.optimizer, state)
@@ -308,7 +308,7 @@ class _Training:
         return modules if self.averaged is None else modules | {"averaged": self.averaged}
 
     def _state(self) -> dict[str, torch.Tensor]:
-        """Return all that a checkpoint keeps, under the names that a message uses."""
+        """Return everything that a checkpoint saves, under the names used in messages."""
         state = {
             f"{name} {key}": tensor for name, m in self._modules().items() for key, tensor in m.state_dict().items()
         }
@@ -336,11 +336,11 @@ class _Training:
 
 @torch.no_grad()
 def _numbers(scalars: Sequence[Tensor]) -> list[float]:
-    """Return the numbers of tensors () of one device, which is asked once."""
+    """Return the numbers in tensors () on one device, in a single transfer."""
     return torch.stack(list(scalars)).tolist()
 
 
 def _add(sums: dict[str, float], names: Sequence[str], numbers: Sequence[float]) -> None:
-    """Add to each of ``sums`` the numbers that stand at its name."""
+    """Add ``numbers`` to the ``sums`` of the same names."""
     for name, number in zip(names, numbers, strict=True):
         sums[name] = sums.get(name, 0.0) + number

@@ -1,4 +1,4 @@
-"""The optimisers, as torch has them."""
+"""The optimisers, all of them torch's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from narrows.training.settings import Settings
 
 
 def make_optimizer(module: nn.Module, settings: Settings) -> Optimizer:
-    """Return the optimiser for a module's parameters, in its fused form where the device has one."""
+    """Return the optimiser for a module's parameters, in its fused form if the device has one."""
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     fused = parameters[0].device.type in ("cpu", "cuda")
     common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": fused}

@@ -13,11 +13,11 @@ def rate(step: int, steps: int, *, schedule: Schedule, warmup: int, every: int =
 
     Parameters
     ----------
-    step, steps : this step, and how many there are in all
+    step, steps : the current step, and the number of all steps
     schedule : after the warm-up: "constant"; "cosine", to 0 (Loshchilov & Hutter 2017, without restarts); "linear", to
-        0; or "step", times ``factor`` after each ``every`` steps
+        0; or "step", multiplied by ``factor`` after every ``every`` steps
     warmup : steps of the linear warm-up
-    every : steps from one fall of "step" to the next; 0 for half of all steps
+    every : number of steps between reductions of "step"; 0 for half of all steps
     """
     if step < warmup:
         return (step + 1) / (warmup + 1)

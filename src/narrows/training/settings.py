@@ -1,4 +1,4 @@
-"""How to train: every setting that a person may choose, checked as it is made."""
+"""How to train: every setting that a person may choose, checked on creation."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ class Settings:
 
     Parameters
     ----------
-    epochs : passes over the training rows; "auto" takes as many as make 2,000 steps, from 10 to 300
-    batch_size : rows per step, at most; "auto" takes a power of two near a twentieth of the rows, from 16 to 256
+    epochs : passes over the training rows; "auto" takes as many as are needed for 2,000 steps, from 10 to 300
+    batch_size : the most rows per step; "auto" takes a power of two near a twentieth of the rows, from 16 to 256
     optimizer : "adamw" (Loshchilov & Hutter 2019), "adam" (Kingma & Ba 2015) or "sgd"
     lr : peak learning rate
     weight_decay : decoupled for adamw, as an L2 term for the others
-    momentum, nesterov : of sgd: its decay, and whether the gradient is looked at ahead (Sutskever et al. 2013)
+    momentum, nesterov : for sgd: the decay of the momentum, and whether it is Nesterov's (Sutskever et al. 2013)
     schedule : "cosine", "linear", "step" or "constant", after the warm-up
-    step_epochs, step_factor : the "step" schedule multiplies the learning rate by ``step_factor`` after each
-        ``step_epochs``; 0 is half of all epochs
+    step_epochs, step_factor : the "step" schedule multiplies the learning rate by ``step_factor`` after every
+        ``step_epochs`` epochs; 0 stands for half of all epochs
     warmup : share of all steps over which the learning rate rises
-    average : decay of an exponential moving average of the weights, which then is what is evaluated and kept; 0: none
+    average : decay of an exponential moving average of the weights, which is then evaluated and kept; 0 for none
     clip : largest norm of the gradient; 0 for none
-    patience : stop after so many epochs without a better validation loss, whichever weights are kept; 0 trains all
-        epochs
-    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last one; without
-        rows to validate on "best" is the last one too
-    shuffle : draw a new order of the rows for each epoch, in batches of equal size. Without it batches are consecutive
-        rows in their own order, and the last one of an epoch is what is left
-    precision : "auto" (bfloat16 where the hardware has it), "float32" or "bfloat16"
+    patience : stop after this many epochs without a better validation loss, whichever weights are kept; 0 trains for
+        all epochs
+    keep : "best" keeps the weights of the epoch with the lowest validation loss, "last" those of the last epoch;
+        without validation rows, "best" is the last epoch too
+    shuffle : draw a new order of the rows for each epoch, in batches of equal size. Otherwise batches are consecutive
+        rows in their own order, and the last batch of an epoch may be smaller
+    precision : "auto" (bfloat16 if the hardware supports it), "float32" or "bfloat16"
     compile : use torch.compile
     device : "auto", "cpu", "cuda", ...
-    checkpoint_steps : save every so many steps as well as after each epoch; 0 for epochs only. Of epochs shorter than
-        two seconds not every one is saved
+    checkpoint_steps : save after this many steps as well as after each epoch; 0 for epochs only. Epochs shorter than
+        two seconds are not all saved
 
     Raises
     ------
-    RecipeError : a value of the wrong kind or out of range, or a setting of what was not chosen (``momentum`` and
-        ``nesterov`` belong to sgd, ``step_epochs`` and ``step_factor`` to the schedule "step")
+    RecipeError : a value of the wrong type or out of range, or a setting of an option that was not chosen (``momentum``
+        and ``nesterov`` belong to sgd, ``step_epochs`` and ``step_factor`` to the schedule "step")
     """
 
     epochs: int | Literal["auto"] = "auto"
@@ -72,7 +72,7 @@ class Settings:
     checkpoint_steps: int = 0
 
     def __post_init__(self) -> None:
-        """Check kinds, ranges, and that every setting has an effect."""
+        """Check types and ranges, and that every setting has an effect."""
         for name, value in checked(type(self), vars(self), "train.").items():
             object.__setattr__(self, name, value)
         rules = {
@@ -107,11 +107,11 @@ class Settings:
 
     @classmethod
     def of(cls, options: Mapping[str, Any], parameter: str = "train") -> Settings:
-        """Return the settings that ``options`` name; ``parameter`` is what a message calls them.
+        """Return settings with the values in ``options``; messages call them ``parameter``.
 
         Raises
         ------
-        RecipeError : one that is none; and as the settings themselves
+        RecipeError : an unknown setting, or any error of the settings themselves
         """
         return cls(**checked(cls, options, f"{parameter}."))
 
@@ -120,14 +120,15 @@ class Settings:
         if self.patience and not count:
             raise RecipeError(
                 "train.patience",
-                "needs validation rows, and there are none",
+                "needs validation rows, but there are none",
                 value=self.patience,
                 remedy="Hold some out (data.valid above 0 with at least 20 rows; valid in Python), or leave it out.",
             )
 
     def resolve(self, rows: int) -> tuple[int, int]:
         """Return (epochs, batch_size) for ``rows`` training rows, "auto" replaced by numbers."""
-        # Few rows need small batches, or there would be hardly any steps; many rows keep the cores busy.
+        # With few rows, batches must be small, or there would be hardly any steps; with many, large ones keep the cores
+        # busy.
         fitting = min(256, max(16, 2 ** int(math.log2(max(1, rows / 20)))))
         batch_size = fitting if self.batch_size == "auto" else self.batch_size
         steps_per_epoch = -(-rows // batch_size)

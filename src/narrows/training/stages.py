@@ -1,4 +1,4 @@
-"""Training as a step among others: done once, and resumed after a stop."""
+"""Training as one of several steps: done once, and resumed after a stop."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["Stages"]
 
 
 class Stages(stages.Stages):
-    """Steps of which some train a network.
+    """Steps some of which train a network.
 
     Parameters
     ----------
     folder, progress, stop : see ``narrows.work.stages.Stages``
-    rows : the fingerprint of the rows, where it is known
+    rows : the fingerprint of the rows, if it is known
 
     Attributes
     ----------
-    histories : of each training, by the name of its step: one row per epoch
+    histories : name of a step -> the history of its training, one row per epoch
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class Stages(stages.Stages):
         rows: Array | None = None,
         valid: Array | None = None,
     ) -> Model:
-        """Train ``model`` on all ``values`` (N, ...), or on ``rows`` of them, or return it as it came out before.
+        """Train ``model`` on ``values`` (N, ...), or on some ``rows`` of them, unless that is done; return the result.
 
-        On the rows ``valid``, if there are any, the epoch is chosen.
+        If there are rows ``valid``, the epoch to keep is chosen on them.
         """
         folder = None if self.folder is None else self.folder / name
         trained: Model | None = None

@@ -1,7 +1,7 @@
 """Random views that keep what an image shows: (x, generator) -> x, as tensor operations on a whole batch.
 
-Composed by a list such as ``["affine:1", "erase:0.3"]``. The number is a strength; 1 is a sensible full dose and 0
-changes nothing. Vectors have two views of their own (``jitter`` and ``drop``).
+A list such as ``["affine:1", "erase:0.3"]`` composes them. The number is a strength: 1 is a sensible full strength, and
+0 changes nothing. Vectors have two views of their own (``jitter`` and ``drop``).
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ def light(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
 
 
 def stroke(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Thicken or thin what is bright: go a share, uniform up to ``strength``, of the way to a dilation or an erosion.
+    """Thicken or thin bright parts: blend in a dilation or an erosion by a share, uniform up to ``strength``.
 
-    They are the greatest and the least value around each pixel, of 3x3 (Serra 1982).
+    These are the largest and the smallest of the 3x3 values around each pixel (Serra 1982).
     """
     share = (2 * torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) - 1) * strength
     thick = functional.max_pool2d(x, 3, stride=1, padding=1)
@@ -65,7 +65,7 @@ def stroke(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
 
 
 def erase(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Fill one rectangle per image with its mean, its sides up to ``strength`` of the image's (Zhong et al. 2020)."""
+    """Fill a rectangle in each image with the mean, with sides up to ``strength`` of its own (Zhong et al. 2020)."""
     n, _, height, width = x.shape
     u = torch.rand(4, n, 1, generator=generator, device=x.device)
     rows = torch.arange(height, device=x.device)[None]  # (1, H)
@@ -84,7 +84,7 @@ def jitter(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
 
 
 def drop(x: Tensor, generator: torch.Generator, strength: float) -> Tensor:
-    """Set a share ``strength`` of a vector's values to zero, their mean."""
+    """Set a share ``strength`` of a vector's values to zero, which is their mean."""
     return x * (torch.rand(x.shape, generator=generator, device=x.device) >= strength)
 
 
@@ -102,11 +102,11 @@ DEFAULT_VECTOR_VIEWS = ("jitter:0.2", "drop:0.2")
 
 
 class Views:
-    """Draws views of a batch.
+    """Draws random views of a batch.
 
     Parameters
     ----------
-    steps : the steps in order, each ``"name:strength"``; None takes a default for the kind of data
+    steps : the steps in order, each ``"name:strength"``; None takes the default for the kind of data
     images : whether rows are images (affine, flip, light, erase, stroke) or vectors (jitter, drop)
     """
 
@@ -119,7 +119,7 @@ class Views:
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Return a random view of each row of ``x`` (N, ...)."""
-        # Autocast would turn the matrix products that place the pixels into bfloat16, half a pixel off.
+        # Autocast would compute the matrix products that place the pixels in bfloat16, with errors of half a pixel.
         with torch.autocast(x.device.type, enabled=False):
             for step, strength in self.steps:
                 x = step(x, generator, strength)

@@ -1,7 +1,7 @@
 """Corruptions: (x, generator) -> x, composed by a list such as ``["gaussian:0.3", "masking:0.2"]``.
 
-Images live in [0, 1] and stay there; vectors are standardised and unbounded. The number after the colon is the one
-strength each corruption has. All randomness comes from the generator, so a corruption can be drawn again.
+Images have values in [0, 1] and keep that range; vectors are standardised and unbounded. The number after the colon is
+the strength. All randomness comes from the generator, so a corruption can be repeated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def gaussian(x: Tensor, generator: torch.Generator, sd: float) -> Tensor:
 
 
 def salt_and_pepper(x: Tensor, generator: torch.Generator, amount: float) -> Tensor:
-    """Set a share ``amount`` of the values to the batch's smallest or largest value, half of them each."""
+    """Set a share ``amount`` of the values to the batch's smallest or largest value, half of them to each."""
     u = torch.rand(x.shape, generator=generator, device=x.device)
     x = torch.where(u < amount / 2, x.amin(), x)
     return torch.where(u > 1 - amount / 2, x.amax(), x)
@@ -45,11 +45,11 @@ CORRUPTIONS: dict[str, tuple[Step, float]] = {  # name: (function, largest sensi
 def parse(
     parameter: str, texts: str | Sequence[str], table: Mapping[str, tuple[Step, float]]
 ) -> list[tuple[Step, float]]:
-    """Read ``["name:strength", ...]`` against a table of functions.
+    """Parse ``["name:strength", ...]`` with a table of functions.
 
     Raises
     ------
-    RecipeError : unknown name, or a strength that is missing, no number, or out of range
+    RecipeError : an unknown name, or a strength that is missing, not a number, or out of range
     """
     steps = []
     for text in [texts] if isinstance(texts, str) else texts:
@@ -73,13 +73,13 @@ def parse(
 
 
 class Noise:
-    """A corruption made of steps applied in order.
+    """A corruption made of steps that are applied in order.
 
     Parameters
     ----------
     steps : a step or a list of steps, each ``"name:strength"``: gaussian (standard deviation), salt-and-pepper (share
         of values), masking (share of values)
-    bounded : whether values live in [0, 1] (images), so that the corrupted ones are clamped to it
+    bounded : whether values are in [0, 1] (images), so that corrupted values are clamped to that range
     """
 
     def __init__(self, steps: str | Sequence[str], *, bounded: bool) -> None:
@@ -87,7 +87,7 @@ class Noise:
         self.bounded = bounded
 
     def __bool__(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether there are any steps."""
         return bool(self.steps)
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""Files deeper than bytes: TIFFs of microscopes, 16-bit PNGs, floats; several pages and channels."""
+"""Files with more than 8 bits per value: TIFFs of microscopes, 16-bit PNGs, floats; several pages and channels."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ def photo(path, size=(16, 16), grey=False, **save):
 
 
 def spoil(folder):
-    """Write ten files that look like images and are not; return their names and a word of each reason."""
+    """Write ten files that look like images but are not; return their names and a word of each reason."""
     photo(folder / "cut.jpg", (200, 300))
     (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:4000])
     photo(folder / "cut.png", (100, 100))
@@ -256,7 +256,7 @@ def test_a_link_beside_its_folder_doubles_nothing_and_takes_no_name(tmp_path):
 
 
 def odd_files(folder):
-    """Make what is neither file nor folder; return how each is listed."""
+    """Make entries that are neither files nor folders; return how each is listed."""
     photo(folder / "a.png")
     os.mkfifo(folder / "pipe")
     os.mkfifo(folder / "pipe.jpg")
@@ -298,7 +298,7 @@ def test_pipes_devices_sockets_and_loops_are_listed_at_every_way_in(tmp_path):
 
 
 def with_systems_own(folder):
-    """Make photos of two kinds among what a NAS, a camera's card and three systems add to them."""
+    """Make photos of two kinds, among files that a NAS, a camera's card and three operating systems add."""
     for kind in ("cat", "dog"):
         for i in range(3):
             photo(folder / kind / f"{i}.jpg")

@@ -1,4 +1,4 @@
-"""Data sets that nobody may download: found in $NARROWS_DATA, or a clear word about it."""
+"""Data sets that may not be downloaded: they are found in $NARROWS_DATA, or a clear error says so."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The pictures of embeddings hold what they are given."""
+"""The pictures of embeddings contain the values they are given."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_each_checkpoint_is_a_point_with_its_epoch(tmp_path):
 
 
 def test_what_cannot_be_drawn_is_named():
-    with pytest.raises(InputError, match="one length"):
+    with pytest.raises(InputError, match="the same length"):
         loss_against_accuracy([1, 2], [0.3], [0.5])
     with pytest.raises(InputError, match="points"):
         labelled_over_all(np.zeros((3, 3)), np.zeros(3, int), np.zeros(3, int))

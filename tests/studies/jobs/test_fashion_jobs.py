@@ -1,4 +1,4 @@
-"""The jobs of the classifier and autoencoder studies, on the digits that need no download."""
+"""The jobs of the classifier and autoencoder studies, on digits that need no download."""
 
 import numpy as np
 import pytest
@@ -74,7 +74,7 @@ def test_an_encoder_is_frozen_kept_and_probed(tmp_path):
 
 @pytest.mark.parametrize("encoder", ["pca", "patches", "pixels"])
 def test_features_of_what_is_no_network_are_refused(tmp_path, encoder):
-    with pytest.raises(RecipeError, match=f"space must be code where the encoder is '{encoder}'"):
+    with pytest.raises(RecipeError, match=f"space must be code with the encoder '{encoder}'"):
         probe(work(tmp_path, "probe"), source="digits", encoder=encoder, space="features")
 
 

@@ -1,4 +1,4 @@
-"""The main job as a run of a study, and what goes on from it, on the digits that need no download."""
+"""The main job as a run of a study, and the jobs that continue from it, on digits that need no download."""
 
 import json
 

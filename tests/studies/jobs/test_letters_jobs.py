@@ -1,4 +1,4 @@
-"""The jobs of the letters studies, on the digits that need no download."""
+"""The jobs of the letters studies, on digits that need no download."""
 
 import dataclasses
 

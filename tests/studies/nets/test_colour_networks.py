@@ -1,4 +1,4 @@
-"""The networks of the colour-embedding study are those that were written down."""
+"""The networks of the colour-embedding study are the original ones."""
 
 import pytest
 import torch

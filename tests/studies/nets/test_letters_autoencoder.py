@@ -1,4 +1,4 @@
-"""The autoencoder of the letters study is the one that was written down, and trains like the one written by hand."""
+"""The autoencoder of the letters study is the original one, and trains like the one written by hand."""
 
 import numpy as np
 import pytest

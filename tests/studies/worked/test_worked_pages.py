@@ -1,4 +1,4 @@
-"""Every worked page: complete, and what the program computes is what docs/worked says."""
+"""Every worked page is complete, and docs/worked contains what the program computes."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""The small convolutional classifier of the Fashion-MNIST study, as it was and with its two improvements."""
+"""The small convolutional classifier of the Fashion-MNIST study, in its original form or with two improvements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FashionCNN(ClassifierNet):
     n_classes : how many classes there are
     norm : batch normalisation after each convolution
     dropout : share of the last map's values set to zero in training
-    dropout_before : the last "pool", of 16 maps of 9x9, as the study's original has it; or the "head", after it
+    dropout_before : the last "pool", on 16 maps of 9x9, as in the original; or the "head", after it
 
     Raises
     ------

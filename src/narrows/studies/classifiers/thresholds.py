@@ -1,4 +1,4 @@
-"""Layers of soft thresholds: a classifier of the size of a network built by hand from half-planes, AND and OR."""
+"""Layers of soft thresholds: a classifier as large as a network built by hand from half-planes, AND and OR."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Thresholds"]
 
 
 class SteepSigmoid(nn.Module):
-    """sigmoid(slope z), whose slope may change over the steps of training by equal factors.
+    """sigmoid(slope z) with a slope that may change over the steps of training by equal factors.
 
     Parameters
     ----------
-    slope : at the start
-    slope_end : after ``anneal`` steps of training, and from then on
+    slope : the slope at the start
+    slope_end : the slope after ``anneal`` steps of training
     anneal : number of steps over which it changes; 0 keeps the first slope
     """
 
@@ -30,15 +30,15 @@ class SteepSigmoid(nn.Module):
     def __init__(self, slope: float, slope_end: float, anneal: int) -> None:
         super().__init__()
         self.slope, self.slope_end, self.anneal = slope, slope_end, anneal
-        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # steps of training so far
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))  # training steps so far
 
     def slope_now(self) -> float:
-        """Return the slope after the steps that were trained."""
+        """Return the slope after the training steps so far."""
         done = min(1.0, int(self.seen) / self.anneal) if self.anneal else 0.0
         return float(self.slope * (self.slope_end / self.slope) ** done)
 
     def forward(self, z: Tensor) -> Tensor:
-        """Return values from 0 to 1 of the shape of ``z``. In training this is a step."""
+        """Return values from 0 to 1 with the shape of ``z``. In training, each call counts as a step."""
         values = torch.sigmoid(self.slope_now() * z)
         if self.training:
             self.seen += 1
@@ -46,23 +46,23 @@ class SteepSigmoid(nn.Module):
 
 
 class Thresholds(ClassifierNet):
-    """Fully connected layers of sigmoids, and logits that are measured from class 0.
+    """Fully connected layers of sigmoids, and logits relative to class 0.
 
-    With two classes this is a network of a single output, whose sigmoid is the probability of class 1: softmax over the
-    logits (0, z) is sigmoid(z). The sigmoids are sigmoid(slope (w x + b)); the steeper, the nearer they are to
-    thresholds. The first layer's slope may rise during training, so that lines far from where they belong still feel a
-    gradient at first, and the answers are sharp in the end.
+    With two classes this is a network with a single output whose sigmoid is the probability of class 1, since the
+    softmax of the logits (0, z) is sigmoid(z). The hidden units are sigmoid(slope (w x + b)), which approach thresholds
+    as the slope grows. The first layer's slope may rise during training, so that misplaced lines still get a gradient
+    at first, while the final answers are sharp.
 
     Parameters
     ----------
     input_shape : (D,)
     n_classes : how many classes there are
-    widths : of the hidden layers
-    low, high : weights and biases are drawn uniformly between these; both 0 for torch's own init
-    slope : of the first layer's sigmoids
+    widths : widths of the hidden layers
+    low, high : weights and biases are drawn uniformly between these; both 0 for torch's own initialisation
+    slope : slope of the first layer's sigmoids
     slope_end : the slope after ``anneal`` steps of training, reached by equal factors; 0 keeps ``slope``
     anneal : steps over which the slope changes
-    gain : slope of all later layers, the output among them
+    gain : slope of all later layers, including the output
     """
 
     encoder: nn.Sequential
@@ -92,7 +92,7 @@ class Thresholds(ClassifierNet):
         if not 0 <= slope_end < math.inf or anneal < 0 or (slope_end > 0 and anneal == 0):
             raise RecipeError(
                 "net.slope_end and net.anneal",
-                "must be >= 0, and a slope to end at needs steps to get there",
+                "must be >= 0, and a final slope needs steps to reach it",
                 value=(slope_end, anneal),
             )
         self.gain = gain
@@ -107,11 +107,11 @@ class Thresholds(ClassifierNet):
                 nn.init.uniform_(parameter, low, high)
 
     def linear(self) -> list[nn.Linear]:
-        """Return the linear layers, the head last."""
+        """Return the linear layers, with the head last."""
         return [layer for layer in [*self.encoder, self.head] if isinstance(layer, nn.Linear)]
 
     def restart_slope(self) -> None:
-        """Let the slope rise anew, from ``slope`` on."""
+        """Restart the rise of the slope from ``slope``."""
         for layer in self.encoder:
             if isinstance(layer, SteepSigmoid):
                 layer.seen.zero_()
@@ -123,30 +123,31 @@ class Thresholds(ClassifierNet):
 
     @torch.no_grad()
     def surround(self, centres: Tensor, radius: float, generator: torch.Generator) -> None:
-        """Start as a soft network of thresholds whose polygons are regular, of random rotation, around ``centres``.
+        """Set the weights of soft thresholds for regular polygons with random rotation around ``centres``.
 
-        Each unit of the second layer is the AND of its own share of the first layer's half-planes, and each logit their
-        OR. All weights stay free to learn.
+        Each unit of the second layer is the AND of an equal number of the first layer's half-planes, and each logit is
+        the OR of these units. All weights can still learn.
 
         Parameters
         ----------
-        centres : (P, 2), one for each unit of the second layer, in the units of the input as the network sees it
+        centres : (P, 2), one for each unit of the second layer, in the units of the network's input
         radius : distance of the edges from their centre
 
         Raises
         ------
-        RecipeError : not two hidden layers for points of a plane, or edges that cannot be shared evenly
+        RecipeError : a network without exactly two hidden layers for points in a plane, or edges that cannot be divided
+            evenly
         """
         layers = self.linear()
         if self.input_shape != (2,) or len(layers) != 3:
-            raise RecipeError("net.widths", "must be two layers, for points of a plane", value=len(layers) - 1)
+            raise RecipeError("net.widths", "must be two layers, for points in a plane", value=len(layers) - 1)
         edges, conjunction, union = layers
         units = conjunction.out_features
         each, rest = divmod(edges.out_features, units)
         if rest or each < 3 or centres.shape != (units, 2):
             raise RecipeError(
                 "net.widths",
-                f"must give each of {len(centres)} polygons at least three edges, and all as many",
+                f"must give each of {len(centres)} polygons the same number of edges, at least three",
                 value=(edges.out_features, units),
             )
         turns = torch.rand(units, 1, generator=generator) + torch.arange(each) / each  # (P, V)

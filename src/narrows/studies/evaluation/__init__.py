@@ -1,1 +1,1 @@
-"""Arrays -> numbers that studies alone report: how well classes are told apart, how good new samples are."""
+"""Arrays -> numbers that only studies report: how well classes are recognised, and how good new samples are."""

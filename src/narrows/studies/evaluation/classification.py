@@ -1,7 +1,7 @@
-"""How often is a classifier right, and which classes does it confuse?
+"""How often a classifier is right, and which classes it confuses.
 
-Labels are int (N,) with -1 where unknown; rows of unknown label are left out. Predictions are int (N,) from 0. A table
-of counts is (C, C): rows are the true classes, columns the predicted ones.
+Labels are int (N,), -1 where unknown; rows without a known label are left out. Predictions are int (N,) >= 0. A table
+of counts is (C, C): rows are true classes, columns predicted ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from narrows.errors import InputError
 
 
 def accuracy(predicted: Array, labels: Array) -> float:
-    """Return the share of rows that are predicted right; nan where no label is known."""
+    """Return the share of rows that are predicted right; nan if no label is known."""
     predicted, labels = _known(predicted, labels)
     return float((predicted == labels).mean()) if len(labels) else math.nan
 
@@ -26,7 +26,7 @@ def confusion(labels: Array, predicted: Array, n_classes: int) -> Array:
 
     Raises
     ------
-    InputError : lengths that differ, or a class number of ``n_classes`` or more
+    InputError : different lengths, or a class number of ``n_classes`` or more
     """
     predicted, labels = _known(predicted, labels)
     for name, numbers in [("labels", labels), ("predicted", predicted)]:
@@ -40,7 +40,7 @@ def confusion(labels: Array, predicted: Array, n_classes: int) -> Array:
 def most_confused(counts: Array, names: Sequence[str], most: int = 10) -> list[tuple[str, str, int]]:
     """Return the commonest mistakes as (true class, predicted class, how many rows), commonest first.
 
-    At most ``most`` of them, and only ones that happened; equal ones in the order of the table.
+    At most ``most`` mistakes, and only those that happened; equally common ones are in the order of the table.
     """
     counts = _table(counts)
     if len(names) != len(counts):

@@ -1,7 +1,7 @@
-"""How good are generated images? Are they like real ones, and are they as different from each other as real ones are?
+"""How good generated images are: how similar to real ones, and whether as different from each other.
 
-Images are compared by what a classifier sees in them: its features (N, F), before the last layer. Pixels would not do:
-two draws of the same digit differ by more of them than a digit from a smudge in its place.
+Images are compared by the features (N, F) of a classifier, the input of its last layer. Pixels are unsuitable: two
+drawings of the same digit differ in more pixels than a digit and a smudge in its place.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from narrows.disk.files import Array
 from narrows.errors import InputError
 from narrows.geometry.neighbours import nearest
 
-BLOCK_VALUES = 1 << 22  # distances worked on at once
+BLOCK_VALUES = 1 << 22  # distances computed at once
 
-#: What rounding leaves of the squared distance of two equal rows, as a part of their squared lengths.
+#: The rounding error of the squared distance between equal rows, relative to their squared lengths.
 ROUNDING = 1e-12
 
 
@@ -25,9 +25,9 @@ class Diversity(NamedTuple):
 
     Parameters
     ----------
-    classes : how many classes occur
-    entropy : of the shares of the classes, as a part of the greatest there can be: 1 where all are equally frequent,
-        0 where all images are of one class
+    classes : the number of classes that occur
+    entropy : entropy of the shares of the classes, relative to the greatest possible: 1 if all are equally frequent, 0
+        if all images are of one class
     largest : the share of the commonest class
     """
 
@@ -37,11 +37,11 @@ class Diversity(NamedTuple):
 
 
 def frechet_distance(real: Array, generated: Array) -> float:
-    """Return the Fréchet distance of two Gaussians fitted to features; 0 for equal ones, in squared units of features.
+    """Return the Fréchet distance of Gaussians fitted to two sets of features, in squared units; 0 for equal ones.
 
-    d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^1/2) (Heusel et al. 2017, equation 6; Dowson & Landau 1982). On the
-    features of another network the figure has another scale, and it falls with the number of rows: compare figures only
-    of the same features and as many rows.
+    d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^1/2) (Heusel et al. 2017, equation 6; Dowson & Landau 1982). Its scale
+    depends on the network that computes the features, and it falls with the number of rows. So compare figures only for
+    the same features and the same number of rows.
 
     Parameters
     ----------
@@ -50,14 +50,14 @@ def frechet_distance(real: Array, generated: Array) -> float:
 
     Raises
     ------
-    InputError : fewer than two rows, another number of features, or features that are not finite
+    InputError : fewer than two rows, different numbers of features, or features that are not finite
     """
     real, generated = _checked(real, generated, 2)
     away = real.mean(axis=0) - generated.mean(axis=0)  # (F,)
     first, second = np.cov(real, rowvar=False), np.cov(generated, rowvar=False)
     first, second = np.atleast_2d(first), np.atleast_2d(second)  # (F, F) each
-    # S1 S2 is similar to the symmetric R S2 R with R = S1^1/2, whose eigenvalues are real and >= 0: where a covariance
-    # is singular, the root of the product itself would be lost in rounding.
+    # S1 S2 is similar to the symmetric R S2 R with R = S1^1/2, whose eigenvalues are real and >= 0. If a covariance is
+    # singular, the root of the product itself would be inaccurate.
     root = _root(first)
     product = root @ second @ root
     values = np.linalg.eigvalsh((product + product.T) / 2)
@@ -66,12 +66,12 @@ def frechet_distance(real: Array, generated: Array) -> float:
 
 
 def precision_recall(real: Array, generated: Array, k: int = 3) -> tuple[float, float]:
-    """Return which share of the generated images look real, and which share of the real ones can be generated.
+    """Return the share of generated images that look real, and the share of real ones that can be generated.
 
     Kynkäänniemi et al. (2019), equations 1 and 2. The manifold of a set is the union of the balls around its rows, each
     with the distance to the row's k-th nearest neighbour in the set as its radius. Precision is the share of generated
     rows on the manifold of the real ones, recall the share of real rows on that of the generated ones. Both depend on
-    how many rows there are: compare figures of as many.
+    the number of rows, so compare figures only for the same number.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def precision_recall(real: Array, generated: Array, k: int = 3) -> tuple[float, 
 
     Raises
     ------
-    InputError : no more than ``k`` rows, another number of features, or features that are not finite
+    InputError : at most ``k`` rows, different numbers of features, or features that are not finite
     """
     if k < 1:
         raise InputError("k", "must be >= 1", value=k)
@@ -90,7 +90,7 @@ def precision_recall(real: Array, generated: Array, k: int = 3) -> tuple[float, 
 
 
 def diversity(predicted: Array, n_classes: int) -> Diversity:
-    """Return how the classes (N,) that a classifier gives to generated images are spread.
+    """Return the spread of the classes (N,) that a classifier predicts for generated images.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def diversity(predicted: Array, n_classes: int) -> Diversity:
 
 def _share_on_manifold(rows: Array, others: Array, k: int) -> float:
     """Return the share of ``rows`` (N, F) that lie in the ball of at least one of ``others`` (M, F)."""
-    centre = others.mean(axis=0)  # lengths are taken from here, which keeps rounding small
+    centre = others.mean(axis=0)  # lengths are measured from here, which keeps rounding errors small
     rows, others = rows - centre, others - centre
     farthest = nearest(others, k)[0][:, -1]  # (M,)
     radii = ((others - others[farthest]) ** 2).sum(axis=1)  # (M,), squared
@@ -124,7 +124,7 @@ def _share_on_manifold(rows: Array, others: Array, k: int) -> float:
 
 
 def _root(matrix: Array) -> Array:
-    """Return the symmetric root of a symmetric matrix without negative eigenvalues."""
+    """Return the symmetric square root of a positive semidefinite matrix."""
     values, vectors = np.linalg.eigh(matrix)
     root: Array = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root

@@ -1,1 +1,1 @@
-"""Arrays -> matplotlib figures that studies alone draw."""
+"""Arrays -> matplotlib figures that only studies draw."""

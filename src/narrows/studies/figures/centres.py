@@ -1,4 +1,4 @@
-"""Centres of k-means: as images, and how far mini-batches leave them from where they should be."""
+"""Centres of k-means, drawn as images, and the errors that mini-batches leave in them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from narrows.figures.style import FAINT, INK, MUTED, PALETTE, ink_on, new_panels
 
 
 def centres(stages: Mapping[str, Array], counts: Array, columns: int = 10) -> Figure:
-    """Draw the centres at several stages, a grid of them for each, those of the last with the rows they have.
+    """Draw a grid of the centres at each of several stages; the last grid shows their numbers of rows.
 
     Parameters
     ----------
-    stages : title -> images (K, C, H, W) in [0, 1]; what lies outside is cut off
-    counts : rows (K,) of each centre at the last stage; 0 is a dead one
+    stages : title -> images (K, C, H, W); values are clipped to [0, 1]
+    counts : rows (K,) of each centre at the last stage; 0 is a dead centre
     columns : centres per line
 
     Raises
     ------
-    InputError : nothing to draw, or something that is not images of as many centres as ``counts``
+    InputError : nothing to draw, or values that are not images with one centre for each of ``counts``
     """
     if not stages or any(len(images) != len(counts) for images in stages.values()):
-        raise InputError("stages", f"must hold {len(counts)} images each", value={k: len(v) for k, v in stages.items()})
+        raise InputError(
+            "stages", f"must contain {len(counts)} images each", value={k: len(v) for k, v in stages.items()}
+        )
     sheet, y = Sheet(), GAP
     for number, (title, images) in enumerate(stages.items(), start=1):
         captions = [f"{count:,}" if count else "dead" for count in counts] if number == len(stages) else None
@@ -40,14 +42,14 @@ def centres(stages: Mapping[str, Array], counts: Array, columns: int = 10) -> Fi
 
 @dataclass(frozen=True, eq=False)
 class Balance:
-    """Squared errors of centres over learning rates, (E,) each, per value: measured, and as the theory has them.
+    """Measured and predicted squared errors of centres for several learning rates, (E,) each, per value.
 
     Parameters
     ----------
-    title : such as the batch size
-    etas : learning rates, rising
-    bias, variance : measured; nan where a training diverged
-    theory_bias, theory_variance : predicted; nan where the theory has no answer
+    title : title of the panel, such as the batch size
+    etas : learning rates, in increasing order
+    bias, variance : measured values; nan where a training diverged
+    theory_bias, theory_variance : predicted values; nan where the theory makes no prediction
     """
 
     title: str
@@ -59,14 +61,14 @@ class Balance:
 
 
 def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
-    """Draw bias squared and variance against the learning rate, measured as dots and predicted as lines.
+    """Draw squared bias and variance against the learning rate: measured values as dots, predictions as lines.
 
     Raises
     ------
     InputError : no panels
     """
     if not panels:
-        raise InputError("panels", "must hold at least one", value="none")
+        raise InputError("panels", "must contain at least one panel", value="none")
     lines = -(-len(panels) // columns)
     with style():
         figure, grid = new_panels(
@@ -100,17 +102,17 @@ def balances(panels: Sequence[Balance], columns: int = 2) -> Figure:
 def errors_grid(
     etas: Sequence[float], sizes: Sequence[int], errors: Array, predicted: Array, *, names: tuple[str, str]
 ) -> Figure:
-    """Draw a number over learning rate and batch size twice, with shared logarithmic shades: measured and predicted.
+    """Draw a number over learning rate and batch size, measured and predicted, with the same logarithmic shades.
 
     Parameters
     ----------
     etas, sizes : (E,) and (S,)
-    errors, predicted : (E, S) above 0; nan where there is none, such as after a divergence
-    names : titles of the two
+    errors, predicted : (E, S) above 0; nan where there is no value, such as after a divergence
+    names : titles of the two panels
 
     Raises
     ------
-    InputError : tables of another shape
+    InputError : tables of the wrong shape
     """
     both = [np.asarray(errors, np.float64), np.asarray(predicted, np.float64)]
     if any(table.shape != (len(etas), len(sizes)) for table in both):

@@ -1,4 +1,4 @@
-"""Pictures of an embedding: the few labelled points over the many others, and what training does to clusters."""
+"""Pictures of an embedding: few labelled points over many others, and the effect of training on clusters."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from narrows.figures.style import FAINT, INK, MUTED, PALETTE, UNKNOWN, class_col
 
 
 def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequence[str] | None = None) -> Figure:
-    """Draw one map twice: points of known label by their class over all others in grey, and all by their cluster.
+    """Draw a map twice: labelled points coloured by class over all others in grey, and all points coloured by cluster.
 
     Parameters
     ----------
     points : float (N, 2)
     labels : integers (N,); -1 is unknown and grey
-    clusters : integers (N,), the class each point's cluster is matched to; -1 for a cluster without one
-    names : the name of class 0, 1, ...; their numbers by default
+    clusters : integers (N,), the class matched to each point's cluster; -1 for none
+    names : the names of classes 0, 1, ...; their numbers by default
 
     Raises
     ------
@@ -38,7 +38,7 @@ def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequ
             raise InputError(name, f"must be {len(points)} integers", value=f"{given.dtype} {given.shape}")
     titles = class_names(names, max(int(labels.max()), int(clusters.max())) + 1)
     order = np.random.default_rng(0).permutation(len(points))  # so that no class hides another
-    size = 12 * min(1.0, (500 / len(points)) ** 0.55)  # points squared
+    size = 12 * min(1.0, (500 / len(points)) ** 0.55)  # in square points
     with style():
         figure, (left, right) = new_panels((760 / 96, 360 / 96), 1, 2)
         x, y = points[order].T
@@ -60,19 +60,19 @@ def labelled_over_all(points: Array, labels: Array, clusters: Array, names: Sequ
 def loss_against_accuracy(
     epochs: Sequence[int], losses: Sequence[float], accuracies: Sequence[float], *, reference: float | None = None
 ) -> Figure:
-    """Draw what the checkpoints of one training have: loss and accuracy over the epochs, and one against the other.
+    """Draw loss and accuracy of the checkpoints of a training: over the epochs, and against each other.
 
     Parameters
     ----------
     epochs, losses, accuracies : (n,) each, in the order of the epochs
-    reference : an accuracy to compare with, such as that of always the commonest class
+    reference : an accuracy to compare with, such as that of always answering the commonest class
 
     Raises
     ------
-    InputError : lengths that differ, or no checkpoints
+    InputError : different lengths, or no checkpoints
     """
     if not len(epochs) == len(losses) == len(accuracies) or len(epochs) == 0:
-        raise InputError("epochs, losses and accuracies", "must be of one length, at least 1", value=len(epochs))
+        raise InputError("epochs, losses and accuracies", "must have the same length, at least 1", value=len(epochs))
     with style():
         figure, (left, right) = new_panels((760 / 96, 330 / 96), 1, 2)
         figure.get_layout_engine().set(wspace=0.06)  # type: ignore[union-attr, call-arg]
@@ -123,7 +123,7 @@ def loss_against_accuracy(
 
 
 def _name_points(ax: Axes, epochs: Sequence[int], x: Sequence[float], y: Sequence[float]) -> None:
-    """Write its epoch at each point, where the neighbours' are not: of near points one above and the next below."""
+    """Write its epoch at each point without overlaps: of points close together, one above and the next below."""
     across = np.ptp(x) or 1.0
     above, last = True, math.inf
     for i in np.argsort(x):

@@ -1,4 +1,4 @@
-"""Pictures of a classifier's learning: its curves, its first weights, its signals layer by layer, and its mistakes."""
+"""Pictures of how a classifier learns: its curves, its first weights, its signals layer by layer, its mistakes."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ History = Sequence[Mapping[str, Any]]
 def weights_grid(
     weights: Mapping[str, Array], shape: tuple[int, int], *, order: Literal["C", "F"] = "C", columns: int = 16
 ) -> Figure:
-    """Draw the weights into each hidden unit as an image, such as before and after training.
+    """Draw the weights into each hidden unit as an image, for example before and after training.
 
-    Grey is 0, white positive, black negative. Each set has its own scale, which its title states: of its weights, the
-    half per cent largest in size are cut off, so that a few do not turn all others grey.
+    Grey is 0, white positive, black negative. Each set has its own scale, stated in its title: the half per cent of
+    largest magnitudes is clipped, so that a few large weights do not make all others grey.
 
     Parameters
     ----------
     weights : title -> first-layer weights (D, K), a column for each hidden unit
     shape : (H, W) with H W = D
-    order : how a row of the data holds its image: "C" line by line, "F" column by column, as MATLAB does
+    order : how an image is stored in a row of the data: "C" line by line, "F" column by column, as in MATLAB
     columns : images per line
 
     Raises
     ------
-    InputError : no weights, or weights that are not of images of that shape
+    InputError : no weights, or weights that do not fit images of that shape
     """
     if not weights:
-        raise InputError("weights", "must hold at least one set", value="none")
+        raise InputError("weights", "must contain at least one set", value="none")
     sheet, y = Sheet(), GAP
     for title, given in weights.items():
         array = np.asarray(given, np.float64)
@@ -67,9 +67,9 @@ def weights_grid(
 
 
 def curves_by_rate(histories: Mapping[str, History]) -> Figure:
-    """Draw loss and accuracy side by side, training and validation, in one line of plots for each history.
+    """Draw training and validation loss and accuracy side by side, one line of plots for each history.
 
-    All plots of a column share their axes, so that learning rates compare.
+    All plots of a column share their axes, so that learning rates can be compared.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def compare_losses(histories: Mapping[str, History], ax: Axes | None = None, *, 
     Parameters
     ----------
     histories : title, such as the method -> rows as in ``curves_by_rate``
-    loss : what the loss is, in words
+    loss : name of the loss, in words
 
     Raises
     ------
@@ -140,14 +140,14 @@ def compare_losses(histories: Mapping[str, History], ax: Axes | None = None, *, 
 
 
 def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, Array]) -> Figure:
-    """Draw the variance of activations and of gradients layer by layer, on logarithmic axes, a line for each init.
+    """Draw the variance of activations and of gradients by layer, on logarithmic axes, with a line for each init.
 
-    A variance of exactly 0 has no place on such an axis: it is a triangle at the lower edge.
+    A variance of exactly 0, which is not on such an axis, is a triangle at the lower edge.
 
     Parameters
     ----------
     activations : init -> variance of the input and of the outputs of the L hidden layers (L + 1,)
-    gradients : init -> variance of the loss's gradient by each of them (L + 1,)
+    gradients : init -> variance of the loss's gradient with respect to each of them (L + 1,)
 
     Raises
     ------
@@ -160,7 +160,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
             (right, "gradients", "gradient of the loss by them", gradients),
         ]:
             if not variances:
-                raise InputError(name, "must hold at least one line", value="none")
+                raise InputError(name, "must contain at least one line", value="none")
             lines = {init: np.asarray(values, np.float64) for init, values in variances.items()}
             for init, values in lines.items():
                 if values.ndim != 1 or not np.isfinite(values).all() or (values < 0).any():
@@ -172,7 +172,7 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
                 above = np.where(values > 0, values, np.nan)
                 ax.plot(layers, above, color=colour, linewidth=1.4, marker="o", markersize=3.5, label=init)
                 none = layers[values == 0]
-                if len(none):  # the box of an empty line that is not clipped would upset the layout
+                if len(none):  # the box of an empty line without clipping would disturb the layout
                     ax.plot(none, np.full(len(none), floor), "v", color=colour, markersize=5, clip_on=False, zorder=4)
             _log_axis(ax, floor, float(positive.max(initial=floor)))
             ax.set_ylim(bottom=floor)
@@ -187,17 +187,17 @@ def variance_by_layer(activations: Mapping[str, Array], gradients: Mapping[str, 
 def confusion(
     counts: Array, names: Sequence[str] | None = None, *, diagonal: bool = True, ax: Axes | None = None
 ) -> Figure:
-    """Draw which classes (lines) are taken for which (columns), coloured by the share of the line's rows.
+    """Draw true classes (lines) x predicted ones (columns), coloured by the share of each line's rows.
 
     Parameters
     ----------
     counts : integers >= 0 (C, C), true classes x predicted ones
-    names : of the C classes; None for their numbers
-    diagonal : False leaves the right ones out, and the colours span the mistakes alone
+    names : names of the C classes; None for their numbers
+    diagonal : False leaves out right predictions, so that the colours show only mistakes
 
     Raises
     ------
-    InputError : not a square table of counts, or names of another length
+    InputError : not a square table of counts, or a different number of names
     """
     counts = np.asarray(counts)
     is_table = counts.ndim == 2 and counts.shape[0] == counts.shape[1] > 0
@@ -212,7 +212,7 @@ def confusion(
     if not diagonal:
         share = np.where(right, np.nan, share)
         top = float(np.nanmax(share, initial=0)) or 1.0
-    cell = max(21.0, 6.0 * len(str(counts.max())) + 7)  # CSS pixels, room for the longest number
+    cell = max(21.0, 6.0 * len(str(counts.max())) + 7)  # in CSS pixels, wide enough for the longest number
     side = min(len(counts), CELLS) * cell
     longest = max(map(breadth, classes))
     with style():
@@ -238,14 +238,14 @@ def confusion(
 
 
 def _log_if_wide(ax: Axes, values: Array) -> None:
-    """Make the axis logarithmic where the values span more than a factor of 20."""
+    """Make the axis logarithmic if the values span more than a factor of 20."""
     values = values[np.isfinite(values)]
     if len(values) and values.min() > 0 and values.max() > 20 * values.min():
         _log_axis(ax, float(values.min()), float(values.max()))
 
 
 def _log_axis(ax: Axes, low: float, high: float) -> None:
-    """Make the axis logarithmic, with plain numbers; over few decades 2 and 5 are written too."""
+    """Make the axis logarithmic, with plain numbers; over few decades, multiples of 2 and 5 are written too."""
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 1e3 * low else (1,), numticks=10))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -254,7 +254,7 @@ def _log_axis(ax: Axes, low: float, high: float) -> None:
 
 def _check_histories(histories: Mapping[str, History]) -> None:
     if not histories:
-        raise InputError("histories", "must hold at least one training", value="none")
+        raise InputError("histories", "must contain at least one training", value="none")
     for title, history in histories.items():
         if not history:
-            raise InputError(f"histories[{title!r}]", "must hold at least one epoch", value="none")
+            raise InputError(f"histories[{title!r}]", "must contain at least one epoch", value="none")

@@ -1,4 +1,4 @@
-"""Pictures of what a predictor of points calls inside: its regions beside the true polygons, and how it got there."""
+"""Pictures of the regions that a predictor calls inside, beside the true polygons, and of how it learned them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Box = tuple[float, float, float, float]
 
 LEARNED = PALETTE[0]
 TRUE = PALETTE[1]
-MISTAKES = 2000  # points drawn at most
+MISTAKES = 2000  # the most points drawn
 
 
 def region(
@@ -47,19 +47,19 @@ def region(
     resolution: int = 500,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw what a predictor calls inside, with the boundary it drew, and the edges of the true polygons dashed.
+    """Draw the region that a predictor calls inside, with its boundary, and the edges of the true polygons dashed.
 
     Parameters
     ----------
     predict : points (N, 2) -> (N,), bool or the probability of being inside; the boundary is at one half
     polygons : vertices (V, 2) of each
-    box : (left, right, bottom, top) of the plane
-    points, labels : to mark those (at most 2,000) that are called wrong: (N, 2), and bool or 0 and 1 (N,)
-    resolution : points to a side at which the predictor is asked
+    box : (left, right, bottom, top), the part of the plane to draw
+    points, labels : (N, 2), and bool or 0 and 1 (N,); at most 2,000 of those that are predicted wrong are marked
+    resolution : number of points per side at which the predictor is evaluated
 
     Raises
     ------
-    InputError : an empty box, answers of another shape or no probabilities, or points without labels
+    InputError : an empty box, predictions that have another shape or are not probabilities, or points without labels
     """
     left, right, bottom, top = box
     if not (left < right and bottom < top):
@@ -74,7 +74,7 @@ def region(
         figure, ax = new_axes(ax, 360, 360 * (top - bottom) / (right - left))
         paint = LinearSegmentedColormap.from_list("inside", ["#ffffff", "#d5e5f3", "#8fbfe0"])
         ax.imshow(answers, origin="lower", extent=box, cmap=paint, vmin=0, vmax=1, interpolation="nearest")
-        if answers.min() < 0.5 < answers.max():  # there is a boundary
+        if answers.min() < 0.5 < answers.max():  # a boundary exists
             ax.contour(x, y, answers, levels=[0.5], colors=[LEARNED], linewidths=1.3)
         _outline(ax, polygons)
         if len(wrong):
@@ -93,23 +93,23 @@ def regions(
     resolution: int = 400,
     columns: int = 3,
 ) -> Figure:
-    """Draw several predictors side by side, each as ``region`` does, and say under each title how much it calls inside.
+    """Draw several predictors side by side, each as in ``region``; a line under each title gives its share inside.
 
     Parameters
     ----------
     predictors : title -> predictor
     polygons, box, points, labels, resolution : as in ``region``
-    columns : panels to a line
+    columns : panels per line
 
     Raises
     ------
-    InputError : no predictors, or as in ``region``
+    InputError : no predictors, or any error of ``region``
     """
     if not predictors:
-        raise InputError("predictors", "must hold at least one", value="none")
+        raise InputError("predictors", "must contain at least one predictor", value="none")
     across = min(columns, len(predictors))
     down = -(-len(predictors) // across)
-    side = 250 if across > 1 else 380  # CSS pixels
+    side = 250 if across > 1 else 380  # in CSS pixels
     tall = side * (box[3] - box[2]) / (box[1] - box[0])
     with style():
         figure, grid = new_panels((across * side / 96, (down * (tall + 8) + 24) / 96), down, across, squeeze=False)
@@ -129,7 +129,7 @@ def regions(
 def probabilities(
     predictors: Mapping[str, Predict], polygons: Sequence[Any], *, box: Box, resolution: int = 300
 ) -> Figure:
-    """Draw the probability of being inside over the plane, a panel for each predictor, under one scale from 0 to 1.
+    """Draw the probability of being inside over the plane, a panel for each predictor, on one scale from 0 to 1.
 
     Parameters
     ----------
@@ -138,10 +138,10 @@ def probabilities(
 
     Raises
     ------
-    InputError : no predictors, or answers of another shape or no probabilities
+    InputError : no predictors, or predictions that have another shape or are not probabilities
     """
     if not predictors:
-        raise InputError("predictors", "must hold at least one", value="none")
+        raise InputError("predictors", "must contain at least one predictor", value="none")
     left, right, bottom, top = box
     x, y = np.linspace(left, right, resolution), np.linspace(bottom, top, resolution)
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)  # (R R, 2)
@@ -163,7 +163,7 @@ def probabilities(
 
 
 def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes | None = None) -> Figure:
-    """Draw which share of the plane each training called inside, epoch by epoch, beside the true share.
+    """Draw the share of the plane that each training calls inside, epoch by epoch, beside the true share.
 
     Parameters
     ----------
@@ -172,10 +172,10 @@ def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes |
 
     Raises
     ------
-    InputError : no trainings, one without epochs, or shares outside 0 to 1
+    InputError : no trainings, a training without epochs, or shares outside 0 to 1
     """
     if not shares:
-        raise InputError("shares", "must hold at least one training", value="none")
+        raise InputError("shares", "must contain at least one training", value="none")
     with style():
         figure, ax = new_axes(ax, 560, 260)
         for i, (title, values) in enumerate(shares.items()):
@@ -196,9 +196,9 @@ def share_inside(shares: Mapping[str, Sequence[float]], truth: float, ax: Axes |
 def half_planes(
     layers: Mapping[str, tuple[Array, Array]], polygons: Sequence[Any], *, box: Box, columns: int = 3
 ) -> Figure:
-    """Draw the lines on which first-layer units change sides, over the true polygons, a panel for each set.
+    """Draw the decision lines of first-layer units over the true polygons, a panel for each set.
 
-    The title says how many of the lines cross the box at all.
+    The title gives the number of lines that cross the box.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def half_planes(
     InputError : nothing to draw, or shapes that are not half-planes
     """
     if not layers:
-        raise InputError("layers", "must hold at least one set", value="none")
+        raise InputError("layers", "must contain at least one set", value="none")
     left, right, bottom, top = box
     across = min(columns, len(layers))
     down = -(-len(layers) // across)
@@ -227,7 +227,7 @@ def half_planes(
             crossing = (corners.min(axis=0) < 0) & (corners.max(axis=0) > 0)
             _outline(ax, polygons)
             for (p, q), offset in zip(w[crossing], b[crossing], strict=True):
-                foot = -offset * np.array([p, q]) / (p * p + q * q)  # the point of the line next to the origin
+                foot = -offset * np.array([p, q]) / (p * p + q * q)  # the point of the line nearest to the origin
                 ax.axline(tuple(foot), tuple(foot + [-q, p] / np.hypot(p, q) * (right - left)), color=LEARNED, lw=1)
             ax.set_title(f"{short(title, 30)}: {crossing.sum()} of {len(w)} lines", fontsize=8.5)
             _frame(ax, box)
@@ -237,9 +237,10 @@ def half_planes(
 
 
 def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure:
-    """Draw how large the arguments of sigmoids are, over the range in which sigmoids still learn.
+    """Draw the magnitudes of the arguments of sigmoids, with the range in which sigmoids still learn.
 
-    A sigmoid passes sigmoid'(z) = s (1 - s) of a gradient on: a quarter at 0, 1 % at |z| = 4.6, which is marked.
+    A sigmoid passes on the share sigmoid'(z) = s (1 - s) of a gradient: a quarter at 0, and 1 % at |z| = 4.6, which
+    is marked.
 
     Parameters
     ----------
@@ -250,12 +251,12 @@ def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure
     InputError : nothing to draw, or values that are not finite
     """
     if not arguments:
-        raise InputError("arguments", "must hold at least one set", value="none")
+        raise InputError("arguments", "must contain at least one set", value="none")
     sets = {title: np.abs(np.asarray(values, np.float64)).ravel() for title, values in arguments.items()}
     for title, sizes in sets.items():
         if not len(sizes) or not np.isfinite(sizes).all():
             raise InputError(f"arguments[{title!r}]", "must be finite values, at least one", value=len(sizes))
-    edge = math.log(99)  # about where a percent of the gradient passes
+    edge = math.log(99)  # where about 1 % of the gradient passes
     top = max(10.0, *(float(sizes.max()) for sizes in sets.values()))
     bins = np.geomspace(1e-2, 1.2 * top, 60).tolist()
     with style():
@@ -275,22 +276,22 @@ def saturation(arguments: Mapping[str, Array], ax: Axes | None = None) -> Figure
 
 
 def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax: Axes | None = None) -> Figure:
-    """Draw which share of the points in each direction, as seen from the origin, is inside.
+    """Draw the share of points inside in each direction from the origin.
 
-    Lines through the origin divide the plane by direction alone. Where no direction has more than half of its points
-    inside, no better answer than "outside" can be built from them.
+    Lines through the origin divide the plane by direction only. If no direction has more than half of its points
+    inside, such lines cannot give a better answer than "outside".
 
     Parameters
     ----------
     points : title -> (points (N, 2), labels 0 and 1 (N,)), in the quarter with x, y >= 0
-    bins : how many directions of equal width the quarter is divided into
+    bins : number of directions of equal width in the quarter
 
     Raises
     ------
     InputError : nothing to draw
     """
     if not points:
-        raise InputError("points", "must hold at least one set", value="none")
+        raise InputError("points", "must contain at least one set", value="none")
     edges = np.linspace(0, 90, bins + 1)
     with style():
         figure, ax = new_axes(ax, 460, 260)
@@ -307,10 +308,10 @@ def share_by_angle(points: Mapping[str, tuple[Array, Array]], bins: int = 60, ax
 
 
 def _answers(predict: Predict, points: Array) -> Array:
-    """Return a predictor's answers as float64 (N,), from 0 (outside) to 1 (inside)."""
+    """Return a predictor's outputs as float64 (N,), from 0 (outside) to 1 (inside)."""
     answers = np.asarray(predict(points))
     if answers.shape != (len(points),):
-        raise InputError("predict", "must return one answer for each point, (N,)", value=f"shape {answers.shape}")
+        raise InputError("predict", "must return one value for each point, (N,)", value=f"shape {answers.shape}")
     answers = answers.astype(np.float64)
     if not ((answers >= 0) & (answers <= 1)).all():
         raise InputError("predict", "must return bool, or probabilities from 0 to 1", value="others")
@@ -318,7 +319,7 @@ def _answers(predict: Predict, points: Array) -> Array:
 
 
 def _mistakes(predict: Predict, points: Array | None, labels: Array | None) -> Array:
-    """Return the points that are called wrong, at most ``MISTAKES`` of them, evenly chosen."""
+    """Return at most ``MISTAKES`` of the points that are predicted wrong, evenly chosen."""
     if points is None or labels is None:
         if (points is None) != (labels is None):
             raise InputError("points and labels", "must be given together")
@@ -332,7 +333,7 @@ def _mistakes(predict: Predict, points: Array | None, labels: Array | None) -> A
 
 
 def _frame(ax: Axes, box: Box) -> None:
-    """Show ``box`` and nothing else, a unit as long upwards as to the right, with a thin frame."""
+    """Show exactly ``box`` with a thin frame, with units of equal length on both axes."""
     left, right, bottom, top = box
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
     ax.spines[:].set_color(FAINT)

@@ -1,7 +1,7 @@
 """Jobs: what one run of a study does. One file per job: plain arguments -> numbers, pictures and tables.
 
-A job is a function whose first argument is the ``Work`` it is given: the folder it may write to, its seed, whether
-only a quick look is wanted. What it returns is flat name -> number, as in a run's results.json.
+A job is a function whose first argument is a ``Work``: the folder it may write to, its seed, and whether only a quick
+look is wanted. It returns flat name -> number, as in a run's results.json.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ jobs = Registry("narrows.studies.jobs", "job")
 
 Results = dict[str, float | None]
 
-QUICK_ROWS = 150  # of each part of the data (train, valid, test) that a quick look is given
-QUICK_STEPS = 4  # of training
+QUICK_ROWS = 150  # of each part of the data (train, valid, test) in a quick look
+QUICK_STEPS = 4  # of training in a quick look
 
 
 @dataclass
 class Work:
-    """What a job is given beside its arguments, and what it leaves for the report.
+    """What a job is given besides its arguments, and what it keeps for the report.
 
     Parameters
     ----------
-    folder : the job's own; it exists
-    seed : of everything random
-    quick : a few steps on a few rows: every part runs, and no figure means anything
+    folder : the job's folder, which exists
+    seed : of all random numbers
+    quick : use a few steps on a few rows, so that every part runs but no figure means anything
     progress, interrupt : as in a run
-    after : the folders of the runs that this one goes on from, in the order in which the study names them
-    figures : name -> caption, of the pictures in ``folder``/figures
+    after : the folders of the runs that this one continues from, in the order in which the study names them
+    figures : name -> caption of the pictures in ``folder``/figures
     tables : title -> rows, each a mapping of column -> value
     notes : sentences
     """
@@ -72,7 +72,7 @@ class Work:
         return open_source(source, progress=self.progress, seed=self.seed, **options)
 
     def settings(self, train: Mapping[str, Any], rows: int) -> Settings:
-        """Return how to train on ``rows`` rows: as ``train`` says, or a few steps for a quick look."""
+        """Return the settings for training on ``rows`` rows: those in ``train``, or a few steps for a quick look."""
         settings = Settings.of(train)
         epochs, batch_size = settings.resolve(rows)
         if self.quick:
@@ -91,9 +91,9 @@ class Work:
         *,
         checkpoints: bool = True,
     ) -> list[dict[str, float]]:
-        """Train ``model`` on some rows of ``values`` (N, ...), watching others, and return its history.
+        """Train ``model`` on some rows of ``values`` (N, ...), validate it on others, and return its history.
 
-        The model ends on the processor. With ``checkpoints``, training that was stopped goes on where it was.
+        Afterwards the model is on the CPU. With ``checkpoints``, a stopped training resumes where it was.
         """
         with self.interrupt.deferred():
             history = train(
@@ -114,26 +114,26 @@ class Work:
     def learn(
         self, model: Model, data: Dataset, rows: Split, train: Mapping[str, Any], labels: Array | None = None
     ) -> list[dict[str, float]]:
-        """Train ``model`` on the training rows of ``data`` as ``train`` says, save it, and return its history."""
+        """Train ``model`` on the training rows of ``data`` with settings ``train``, save it, return its history."""
         settings = self.settings(train, len(rows.train))
         history = self.train(model, data.values, rows.train, rows.valid, settings, labels)
         model.save(self.folder)
         return history
 
     def earlier(self, number: int = 0) -> Path:
-        """Return the folder of the run that this one goes on from, of several the one with that number.
+        """Return the folder of the run that this one continues from; of several, the one with this number.
 
         Raises
         ------
         RecipeError : the study names too few
         """
         if number >= len(self.after):
-            rule = f"must name {'the run' if not number else f'{number + 1} runs'} that this job goes on from"
+            rule = f"must name {'the run' if not number else f'{number + 1} runs'} that this job continues from"
             raise RecipeError("run.after", rule, value=len(self.after))
         return self.after[number]
 
     def figure(self, name: str, figure: Figure, caption: str) -> None:
-        """Keep a picture: ``figures/NAME.png``, with its caption."""
+        """Draw and keep a picture, ``figures/NAME.png``, with its caption."""
         from narrows.figures import save
 
         (self.folder / "figures").mkdir(exist_ok=True)
@@ -141,7 +141,7 @@ class Work:
         self.figures[name] = caption
 
     def copy_figure(self, path: Path, name: str, caption: str) -> None:
-        """Keep a picture that is drawn already."""
+        """Keep a picture that is already drawn."""
         (self.folder / "figures").mkdir(exist_ok=True)
         target = self.folder / "figures" / f"{name}.png"
         if target != path:
@@ -153,12 +153,12 @@ class Work:
         self.tables[title] = [dict(row) for row in rows]
 
     def note(self, *sentences: str) -> None:
-        """Keep sentences for the reader, each once."""
+        """Keep sentences for the reader, without repetition."""
         self.notes = list(dict.fromkeys([*self.notes, *sentences]))
 
 
 def of_training(model: Model, history: Sequence[Mapping[str, float]]) -> Results:
-    """Return what a training came to: parameters, epochs, seconds, and the loss of its last epoch."""
+    """Return the results of a training: parameters, epochs, seconds, and the loss of its last epoch."""
     return {
         "train/parameters": model.n_parameters(),
         "train/epochs": len(history),
@@ -169,14 +169,14 @@ def of_training(model: Model, history: Sequence[Mapping[str, float]]) -> Results
 
 @lru_cache(maxsize=8)
 def _few_of(source: str, options: str) -> Dataset:
-    """Return a few rows of a source; kept, since a quick look at a study asks for the same ones again and again."""
+    """Return a few rows of a source; cached, since the runs of a quick look ask for the same ones repeatedly."""
     return few(open_source(source, **json.loads(options)))
 
 
 def few(data: Dataset) -> Dataset:
     """Return at most ``QUICK_ROWS`` rows of each part of ``data``, evenly spaced.
 
-    Evenly spaced rows of data sorted by class still hold every class.
+    Evenly spaced rows of data that are sorted by class contain every class.
     """
     parts = np.full(len(data), "all") if data.split is None else data.split
     rows = []

@@ -1,4 +1,4 @@
-"""What jobs on k-means share: where centres start, and what is measured and drawn of where they end."""
+"""Shared by jobs on k-means: the initial centres, and the measurements and pictures of the final ones."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from narrows.studies.evaluation import classification
 from narrows.studies.figures.centres import centres as draw_centres
 from narrows.studies.jobs import Results, Work
 
-BLOCK = 4096  # rows worked on at once
+BLOCK = 4096  # rows processed at once
 
 
 class Parts(NamedTuple):
-    """The rows that are clustered, and rows that are not; both with labels, to score."""
+    """The rows that are clustered, and other rows; both with labels for scoring."""
 
     train: Dataset
     test: Dataset
 
 
 def parts(work: Work, source: str) -> Parts:
-    """Return the training and the test rows of a source that has labels for all rows.
+    """Return the training and test rows of a source in which all rows have labels.
 
     Raises
     ------
-    DataError : there are rows without a label
+    DataError : some rows have no label
     """
     data = work.open(source)
     if data.labels is None or (data.labels < 0).any():
@@ -45,13 +45,13 @@ def parts(work: Work, source: str) -> Parts:
 
 
 def start(work: Work, data: Dataset, n_clusters: int, init: str, row: int | None, nudge: float = 0.0) -> Array:
-    """Return where the centres start (K, D).
+    """Return the initial centres (K, D).
 
     Parameters
     ----------
-    init : as of ``narrows.NeuralKMeans``
-    row : "labels" takes the row number ``row`` (from 0) of each class; None takes that of the run's seed
-    nudge : every value is moved by up to so much, at random
+    init : as for ``narrows.NeuralKMeans``
+    row : "labels" takes row number ``row`` (from 0) of each class; None stands for the run's seed
+    nudge : the largest random change of every value
     """
     nth = work.seed if row is None else row
     centers = initial_centers(data, n_clusters, init, seed=work.seed, labels=data.labels, nth=nth)
@@ -70,9 +70,9 @@ def nearest(data: Dataset, centers: Array) -> tuple[Array, Array]:
 
 
 def cell_means(data: Dataset, centers: Array) -> tuple[Array, Array, Array]:
-    """Return of each centre's cell the mean (K, D), the variance about it per value (K,), and the rows (K,).
+    """Return the mean (K, D), the variance per value (K,) and the number of rows (K,) of each centre's cell.
 
-    Of an empty cell the mean is the centre and the variance 0.
+    For an empty cell, the mean is the centre and the variance is 0.
     """
     sums, squares, counts = np.zeros(centers.shape), np.zeros(len(centers)), np.zeros(len(centers), np.int64)
     for _, x in blocks(data):
@@ -96,7 +96,7 @@ def blocks(data: Dataset) -> Iterator[tuple[slice, Array]]:
 
 
 def measure(work: Work, found: Parts, begun: Array, centers: Array) -> Results:
-    """Measure where centres (K, D) ended that began at ``begun``, and draw them.
+    """Measure the final centres (K, D) of a training that began at ``begun``, and draw them.
 
     Returns
     -------
@@ -142,7 +142,7 @@ def _moments(data: Dataset) -> Results:
 
 
 def _show(work: Work, data: Dataset, stages: dict[str, Array], counts: Array, matched: Array) -> None:
-    """Draw the centres and the table class x centre, and list what is confused."""
+    """Draw the centres and the table class x centre, and list the most confused classes."""
     names = list(data.class_names)
     if data.is_images:
         pictures = {title: np.clip(c, 0, 1).reshape(-1, *data.shape) for title, c in stages.items()}

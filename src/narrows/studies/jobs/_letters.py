@@ -1,4 +1,4 @@
-"""How near autoencoders of images come, beside PCA at the same code size: what two jobs of this study measure alike."""
+"""The quality of autoencoders of images beside PCA at the same code size, measured alike by two jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from narrows.evaluation import reconstruction
 from narrows.figures.images import comparison
 from narrows.studies.jobs import Results, Work
 
-CLASSES, EACH = 5, 2  # drawn: so many classes, and so many images of each
+CLASSES, EACH = 5, 2  # number of classes drawn, and of images of each
 
 
 def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], code_size: int) -> Results:
@@ -21,13 +21,13 @@ def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], c
 
     Parameters
     ----------
-    rebuilt : title -> reconstructions (V, C, H, W) of the validation rows, in [0, 1]; the first is the one in question
+    rebuilt : title -> reconstructions (V, C, H, W) of the validation rows, in [0, 1]; the first is the one to measure
     code_size : of the autoencoder and of PCA
 
     Returns
     -------
-    results : "valid/psnr", the mean over images in dB, "valid/psnr_pooled" from the mean squared error of all images,
-        the same of PCA ("valid/pca_psnr"), clipped to [0, 1] and "valid/pca_psnr_unclipped", and "valid/gain", in dB
+    results : "valid/psnr", the mean over images in dB; "valid/psnr_pooled", from the mean squared error of all images;
+        the same for PCA clipped to [0, 1] ("valid/pca_psnr"), and "valid/pca_psnr_unclipped"; and "valid/gain", in dB
     """
     baseline = PCACodes(code_size, seed=work.seed).fit(data.values[rows.train])
     truth = images_of(data, rows.valid)
@@ -45,7 +45,7 @@ def measure(work: Work, data: Dataset, rows: Split, rebuilt: dict[str, Array], c
     work.figure(
         "reconstruction",
         comparison({title: images[shown] for title, images in lines.items()}),
-        f"Two validation images each of {CLASSES} classes, and what is rebuilt from {code_size} values.",
+        f"Two validation images each of {CLASSES} classes, and their reconstructions from {code_size} values.",
     )
     return results
 
@@ -55,17 +55,17 @@ def images_of(data: Dataset, rows: Array) -> Array:
 
     Raises
     ------
-    DataError : vectors, which have no PSNR; or no rows to measure on
+    DataError : vectors, which have no PSNR, or no rows to measure on
     """
     if not data.is_images:
-        raise DataError("data", "must be images, of which a PSNR can be told", value="vectors")
+        raise DataError("data", "must be images, for which a PSNR is defined", value="vectors")
     if not len(rows):
-        raise DataError("valid", "must leave validation rows to measure on", value="none")
+        raise DataError("valid", "must leave validation rows for measuring", value="none")
     return data.values[rows].astype(np.float32) / np.float32(255)
 
 
 def _some_of_each(data: Dataset, rows: Array) -> Array:
-    """Return places in ``rows`` of the first images of a few classes, evenly spaced; without labels, of any images."""
+    """Return positions in ``rows`` of the first images of a few evenly spaced classes; of any images without labels."""
     if data.labels is None:
         return np.arange(min(len(rows), CLASSES * EACH))
     labels = data.labels[rows]

@@ -19,9 +19,9 @@ from narrows.studies.jobs import Results, Work, few
 __all__ = ["autoencoder"]
 
 CAPTIONS = {
-    "architecture": "The network: the encoder at the left, the decoder at the right, brackets around inverse stages.",
+    "architecture": "The network: the encoder on the left, the decoder on the right, brackets around inverse stages.",
     "curves": "Loss per epoch, on training and on held-out rows.",
-    "reconstruction": "Held-out images, and what the autoencoder and PCA make of as many values.",
+    "reconstruction": "Held-out images, and their reconstructions from equally many values by the autoencoder and PCA.",
     "denoising": "Held-out images, corrupted as in training, and cleaned.",
     "samples-normal": "Decoded draws from N(0, I).",
     "samples-fitted": "Decoded draws from the distribution fitted to the training codes.",
@@ -29,10 +29,10 @@ CAPTIONS = {
     "map-labels": "Map of all codes, coloured by class, which the program did not see.",
     "contingency": "Rows of each class in each cluster.",
     "filters": "The weights of the first layer as images.",
-    "feature-maps": "Images, and what each filter of the first layer answers at each place.",
+    "feature-maps": "Images, and the response of each filter of the first layer at each position.",
     "outliers": "The rows whose codes have the farthest neighbours.",
-    "duplicates": "Groups of images that show the same.",
-}  # a run's other pictures, such as those of single clusters, are in its own report
+    "duplicates": "Groups of images that show the same picture.",
+}  # other pictures, such as those of single clusters, are only in the run's report
 
 
 def autoencoder(
@@ -47,20 +47,21 @@ def autoencoder(
     """Do the main job (see ``narrows.pipeline``) in ``work.folder``/run, with the run's seed.
 
     A run of the study that names this one in ``after`` finds the run folder as ``work.earlier() / "run"``: ``run_of``
-    opens it, ``data_of`` its data, and ``split_of`` says how its rows are divided. What a study does not need is made
-    cheap by the recipe: ``projection.name=pca`` spares the map of 70,000 codes.
+    opens it, ``data_of`` opens its data, and ``split_of`` returns the division of its rows. Let the recipe make cheap
+    what a study does not need: ``projection.name=pca`` avoids a costly map of 70,000 codes.
 
     Parameters
     ----------
     recipe : one that ships with narrows, or a TOML file
-    source : the data, where they are not the recipe's
-    set : overrides of it, such as ``"train.epochs=5"``
-    settings : overrides of it as sections, such as {"train": {"lr": 0.1}}: what a sweep over "settings.train.lr" sets
-    pictures : those of the run to keep with the study, by their names without .png; all that have a caption by default
+    source : the data, if not the recipe's
+    set : overrides of the recipe, such as ``"train.epochs=5"``
+    settings : overrides of the recipe as sections, such as {"train": {"lr": 0.1}}, which a sweep over
+        "settings.train.lr" sets
+    pictures : names without .png of the run's pictures to keep with the study; by default all that have a caption
 
     Returns
     -------
-    results : all numbers of the run, and "net/encoder_parameters" and "net/decoder_parameters"
+    results : all numbers of the run, "net/encoder_parameters" and "net/decoder_parameters"
     """
     wanted = list(CAPTIONS) if pictures is None else list(pictures)
     for name in wanted:
@@ -87,23 +88,23 @@ def autoencoder(
 
 
 def run_of(work: Work) -> Run:
-    """Return the run of this job that ``work`` goes on from."""
+    """Return the run of this job that ``work`` continues from."""
     return Run(work.earlier() / "run")
 
 
 def data_of(work: Work, run: Run) -> Dataset:
-    """Return the data that a run of this job was made on: row i is row i of its codes.npy."""
+    """Return the data of a run of this job; row i is row i of its codes.npy."""
     return _open(work, recipe_of(run))
 
 
 def split_of(run: Run, data: Dataset) -> Split:
-    """Return which of the rows of ``data_of`` a run trained, validated and measured on."""
+    """Return which rows of ``data_of`` a run used for training, validation and measurement."""
     recipe = recipe_of(run)
     return split(data, valid=recipe.data.valid, test=recipe.data.test, seed=recipe.seed)
 
 
 def recipe_of(run: Run) -> Recipe:
-    """Return the recipe of a run, every default written out."""
+    """Return the recipe of a run, with all defaults."""
     return load(run.folder / "recipe.toml")
 
 

@@ -1,4 +1,4 @@
-"""Train a classifier, and measure it on rows it has not seen."""
+"""Train a classifier, and measure it on new rows."""
 
 from __future__ import annotations
 
@@ -38,32 +38,33 @@ def classifier(
 
     Parameters
     ----------
-    source : the data, which have labels
-    net : its name and arguments
+    source : data with labels
+    net : the network's name and arguments
     objective : arguments of the classification objective
     train : settings of training
-    valid : share of the training rows held out, where the source has no validation rows of its own
-    judge : "valid" leaves the test rows unseen: what a setting is chosen by is the accuracy on held-out training rows
+    valid : share of the training rows held out if the source has no validation rows
+    judge : "valid" measures accuracy on held-out training rows and leaves the test rows unseen, for choosing a setting
     data : further arguments of ``narrows.open``
 
     Returns
     -------
-    results : accuracy on each part, the majority class's on the rows that judge, parameters, seconds, epochs
+    results : accuracy on each part, that of the majority class on the rows that ``judge`` names, parameters, seconds,
+        epochs
 
     Raises
     ------
-    RecipeError : no rows are held out to judge by
+    RecipeError : ``judge`` is "valid" but no rows are held out
     """
     found = labelled(work.open(source, **(data or {})))
     rows = split(found, valid=valid, seed=work.seed)
     if judge == "valid" and not len(rows.valid):
-        raise RecipeError("valid", "must hold out rows for judge = 'valid'", value=valid)
+        raise RecipeError("valid", "must hold out validation rows if judge is 'valid'", value=valid)
     model, history = learn(work, found, rows, net=net, objective=objective or {}, train=train or {})
     return measure(work, model, found, rows, history, keep=(train or {}).get("keep", "best"), judge=judge)
 
 
 def labelled(data: Dataset) -> Dataset:
-    """Return the rows whose label is known.
+    """Return the rows with known labels.
 
     Raises
     ------
@@ -84,9 +85,9 @@ def learn(
     train: Mapping[str, Any],
     scale: bool = True,
 ) -> tuple[Model, list[dict[str, float]]]:
-    """Train a classifier; return it and its history. It goes on where it was when it was stopped.
+    """Train a classifier; return it and its history. A stopped training resumes where it was.
 
-    ``scale`` brings each value of vectors to mean 0 and standard deviation 1 over the training rows.
+    ``scale`` standardises each value of vectors to mean 0 and standard deviation 1 over the training rows.
     """
     model = Model(
         data.shape,
@@ -110,7 +111,7 @@ def measure(
     keep: Keep = "best",
     judge: Literal["test", "valid"] = "test",
 ) -> Results:
-    """Measure a classifier on each part of the data, say what looks wrong, and draw what a reader wants to see."""
+    """Measure a classifier on each part of the data, report its signals, and draw curves and confusions."""
     labels = known(data.labels)
     results, predicted = of_training(model, history), {}
     for part in ("train", "valid", "test") if judge == "test" else ("train", "valid"):
@@ -121,7 +122,7 @@ def measure(
     truth, answers = labels[getattr(rows, judge)], predicted[judge]
     results[f"{judge}/majority_accuracy"] = float((truth == np.bincount(labels[rows.train]).argmax()).mean())
     results[f"{judge}/classes_answered"] = len(np.unique(answers))
-    # Of a proportion: two accuracies on these rows that differ by less may differ by chance.
+    # Of a proportion: two accuracies on these rows may differ by this much by chance.
     share = results[f"{judge}/accuracy"] or 0.0
     results[f"{judge}/standard_error"] = math.sqrt(share * (1 - share) / len(truth))
     results["data/valid"], results["data/test"] = len(rows.valid), len(rows.test)
@@ -144,7 +145,7 @@ def measure(
 
 
 def known(labels: Array | None) -> Array:
-    """Return labels that ``labelled`` has made sure of."""
+    """Return the labels, which ``labelled`` has checked."""
     if labels is None:
         raise DataError("data", "must have labels")
     return labels

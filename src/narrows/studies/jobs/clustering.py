@@ -27,11 +27,11 @@ from narrows.training.stages import Stages
 
 __all__ = ["clustering"]
 
-STAGES = "stages"  # the folder of what a clustering that trains a network has done of it
-TIMED_ROWS = 60_000  # predicted in one go, to see how long that takes; rows are repeated where there are fewer
+STAGES = "stages"  # folder of the finished steps of a clustering that trains a network
+TIMED_ROWS = 60_000  # predicted at once to measure the time; rows are repeated if there are fewer
 TIMED_SINGLES = 20  # rows predicted one by one
-SHOWN = 10  # images of each cluster in a picture, and
-SHOWN_CLUSTERS = 12  # clusters in it at most
+SHOWN = 10  # images of each cluster in a picture
+SHOWN_CLUSTERS = 12  # the most clusters in a picture
 
 
 def clustering(
@@ -43,22 +43,22 @@ def clustering(
     part: Literal["all", "test"] = "all",
     data: Mapping[str, Any] | None = None,
 ) -> Results:
-    """Find ``n_clusters`` clusters and compare them with the labels, where rows have one.
+    """Find ``n_clusters`` clusters and compare them with the labels of the labelled rows.
 
     Parameters
     ----------
     source : the data
-    n_clusters : how many
-    method : its name in ``narrows.clustering.methods`` and its arguments; to one that clusters codes, the rows are
-        codes. Or "pixels": the k-means on the rows that every method is compared with
-    part : cluster "all" rows, or the "test" rows alone
+    n_clusters : the number of clusters
+    method : its name in ``narrows.clustering.methods`` and its arguments; a method that clusters codes gets the rows as
+        codes. Or "pixels": the k-means on the rows with which every method is compared
+    part : cluster "all" rows, or only the "test" rows
     data : further arguments of ``narrows.open``
 
     Returns
     -------
     results : "clustering/accuracy" (best matching), "/nmi", "/ari", "/pixels_accuracy" (k-means on the rows);
-        "time/fit_s", "time/predict_one_ms", "time/predict_60000_s"; "memory/peak_mb", what the process held at most
-        while it fitted; of the method "agreement" also what it found on the way, each with its accuracy
+        "time/fit_s", "time/predict_one_ms", "time/predict_60000_s"; "memory/peak_mb", the peak memory of the process
+        while fitting; for the method "agreement" also the clusterings it found on the way, with their accuracies
     """
     clusterer = _clusterer(work, n_clusters, method)
     found = work.open(source, **(data or {}))
@@ -74,7 +74,7 @@ def clustering(
     results: Results = {"clustering/pixels_accuracy": scores.accuracy(pixels, labels), "data/rows": len(found)}
     if clusterer is None:
         return results | _scores(work, found, pixels)
-    before = work.folder / "fitting.json"  # by attempts that were stopped
+    before = work.folder / "fitting.json"  # seconds spent in attempts that were stopped
     spent = read_json(before) if before.is_file() else {"fit": 0.0, "peak": 0}
     with _peak_memory() as peak:
         start = time.perf_counter() - spent["fit"]
@@ -86,7 +86,7 @@ def clustering(
             raise
         results["time/fit_s"] = time.perf_counter() - start
     held = max(peak[0], spent["peak"])
-    if clusterer.trains_network:  # what it did is there until it is scored, and is not done again after a stop
+    if clusterer.trains_network:  # finished steps stay until the clusters are scored, for resuming
         write_json(before, {"fit": results["time/fit_s"], "peak": held})
     results["memory/peak_mb"] = held / 2**20
     work.note(*clusterer.notes)
@@ -101,14 +101,14 @@ def clustering(
 
 
 def _clusterer(work: Work, n_clusters: int, method: Mapping[str, Any]) -> Any:
-    """Return the clustering that a method names; None of the pixels, which are clustered anyway."""
+    """Return the clustering that a method names; None for the pixels, which are always clustered."""
     given = dict(method)
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise RecipeError("method.name", "must name a clustering", value=name, remedy='For example {name = "kmeans"}.')
     if name == "pixels":
         if given:
-            raise RecipeError("method", "must say no more than the name of the pixels", value=", ".join(sorted(given)))
+            raise RecipeError("method", "must have no other keys with the name pixels", value=", ".join(sorted(given)))
         return None
     made = methods.get(name)
     arguments = checked(made, given, "method.", given_by_us=("n_clusters", "seed"))
@@ -116,7 +116,7 @@ def _clusterer(work: Work, n_clusters: int, method: Mapping[str, Any]) -> Any:
 
 
 def _fit(work: Work, clusterer: Any, rows: Array) -> None:
-    """Fit and keep a clusterer; one that trains a network goes on where an attempt that was stopped came to."""
+    """Fit and keep a clusterer; one that trains a network resumes where a stopped attempt was."""
     folder = work.folder / STAGES
     with work.interrupt.deferred():
         if clusterer.trains_network:
@@ -129,7 +129,7 @@ def _fit(work: Work, clusterer: Any, rows: Array) -> None:
 
 def _forget(folder: Path) -> None:
     if folder.exists():
-        done = folder.with_name("stages-done")  # a folder half deleted would be taken for another clustering's
+        done = folder.with_name("stages-done")  # a half-deleted folder would be mistaken for that of another clustering
         shutil.rmtree(done, ignore_errors=True)
         folder.rename(done)
         shutil.rmtree(done)
@@ -143,7 +143,7 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
     if len(counts) <= 40:
         lines = [f"cluster {cluster}" for cluster in range(len(counts))]
         picture = contingency_figure(counts, lines, data.class_names, matched=matched.tolist())
-        work.figure("contingency", picture, "Rows by cluster and class; outlined is the class a cluster is matched to.")
+        work.figure("contingency", picture, "Rows by cluster and class; the class matched to a cluster is outlined.")
     if data.is_images:
         rng = np.random.default_rng(0)
         shown = [
@@ -157,7 +157,7 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
         if len(wrong):
             some = np.sort(rng.permutation(wrong)[: 4 * SHOWN])
             images = data.values[some].astype(np.float32) / 255
-            caption = "Images whose cluster is matched to another class than their own, chosen at random."
+            caption = "Images whose cluster is matched to a class other than their own, chosen at random."
             work.figure("errors", gallery(images, columns=SHOWN), caption)
     return {
         "clustering/accuracy": scores.accuracy(clusters, labels),
@@ -167,7 +167,7 @@ def _scores(work: Work, data: Dataset, clusters: Array) -> Results:
 
 
 def _timed(clusterer: Clusterer, values: Array) -> Results:
-    """Say how long it takes to predict one row, and 60,000."""
+    """Return how long it takes to predict one row, and 60,000 rows."""
     clusterer.predict(values[:1])
     start = time.perf_counter()
     for row in range(min(TIMED_SINGLES, len(values))):
@@ -182,7 +182,7 @@ def _timed(clusterer: Clusterer, values: Array) -> Results:
 
 
 def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
-    """Say what each stage found, and whether the information of neighbours told which was the best."""
+    """Report the result of each stage, and whether the information of neighbours identified the best one."""
     results: Results = {
         "agreement/agreeing": clusterer.agreeing_,
         "agreement/taught": float(clusterer.taught_),
@@ -211,7 +211,7 @@ def _on_the_way(work: Work, clusterer: Agreement, data: Dataset) -> Results:
 
 
 def _scored(clusterings: Iterable[Any], labels: Array) -> list[dict[str, Any]]:
-    """Return a line for each of those clusterings that sort the rows with these ``labels`` (N,)."""
+    """Return a line for each clustering of the rows with these ``labels`` (N,)."""
     return [
         {
             "space": one.space,
@@ -226,7 +226,7 @@ def _scored(clusterings: Iterable[Any], labels: Array) -> list[dict[str, Any]]:
 
 
 def _tracks(table: list[dict[str, Any]]) -> float | None:
-    """Return the rank correlation of information and accuracy; None where either has fewer than three values."""
+    """Return the rank correlation of information and accuracy; None if either has fewer than three values."""
     from scipy.stats import spearmanr
 
     columns = [[row[name] for row in table] for name in ("information", "accuracy")]
@@ -240,7 +240,7 @@ def _rows(values: Array) -> Array:
 
 @contextmanager
 def _peak_memory() -> Iterator[list[int]]:
-    """Watch the memory this process holds; the list's one number is the most, in bytes (0 where it cannot be read)."""
+    """Monitor the memory of this process; the list's only number is the peak in bytes (0 if it cannot be read)."""
     most, done = [0], threading.Event()
     status = Path("/proc/self/status")
 

@@ -1,4 +1,4 @@
-"""Cluster the training codes of an autoencoder, name the clusters in three ways, and draw from three code laws."""
+"""Cluster the training codes of an autoencoder, match clusters to classes in three ways, and sample three code laws."""
 
 from __future__ import annotations
 
@@ -32,12 +32,13 @@ def code_clusters(
     shown: Literal["optimal", "greedy", "majority"] = "optimal",
     samples: int = 9,
 ) -> Results:
-    """Go on from a run of the job "autoencoder": k-means on the codes of its training rows, and new images.
+    """Continue from a run of the job "autoencoder": k-means on the codes of its training rows, and new images.
 
     Parameters
     ----------
-    n_clusters, n_init, max_iter : of k-means, seeded by k-means++
-    shown : the assignment of clusters to classes that the picture marks; the map and the accuracy are given for all
+    n_clusters, n_init, max_iter : settings of k-means, which is initialised by k-means++
+    shown : the assignment of clusters to classes that is marked in the picture; matches and accuracies are given for
+        all
     samples : images drawn from each law of codes: N(0, I), a Gaussian fitted to the training codes, and a mixture
 
     Returns
@@ -47,7 +48,7 @@ def code_clusters(
     run = run_of(work)
     data = data_of(work, run)
     if data.labels is None:
-        raise DataError("data", "must have labels for clusters to be named by")
+        raise DataError("data", "must have labels to match clusters to")
     rows = split_of(run, data).train
     codes, labels = run.array("codes")[rows], data.labels[rows]
     clusters = KMeans(n_clusters, work.seed, n_init=n_init, max_iter=max_iter).fit(codes).labels_
@@ -69,12 +70,12 @@ def code_clusters(
     )
     lines = [f"cluster {cluster}" for cluster in range(len(counts))]
     picture = contingency_figure(counts, lines, data.class_names, matched=matched[shown].tolist())
-    work.figure("contingency", picture, f"Training rows by cluster and class; outlined is the {shown} assignment.")
+    work.figure("contingency", picture, f"Training rows by cluster and class; the {shown} assignment is outlined.")
     return results | _samples(work, run, codes, samples)
 
 
 def _samples(work: Work, run: Run, codes: Array, n: int) -> Results:
-    """Draw new images from each law of codes, and say how far the codes are from N(0, I)."""
+    """Draw new images from each law of codes, and report how far the codes are from N(0, I)."""
     model = run.model()
     laws = {
         "N(0, I)": coding.normal_codes(n, model.code_size, work.seed),
@@ -90,7 +91,7 @@ def _samples(work: Work, run: Run, codes: Array, n: int) -> Results:
     work.note(
         f"Nothing in the loss ties the codes to N(0, I): their means go from {mean.min():.1f} to {mean.max():.1f} and "
         f"their standard deviations from {sd.min():.1f} to {sd.max():.1f}. Draws from N(0, I) fall into a small part "
-        "of where the codes are, or beside it; draws from a law fitted to the codes fall where images were put."
+        "of where the codes are, or outside; draws from a law fitted to the codes fall where the codes are."
     )
     return {
         "codes/largest_mean": float(np.abs(mean).max()),

@@ -1,7 +1,7 @@
-"""Codes, a reduction, k-means: train an autoencoder, lay its codes out in few dimensions, and cluster them there.
+"""Codes, a reduction, k-means: train an autoencoder, reduce its codes to few dimensions, and cluster them there.
 
-What is asked is whether clusters of the reduced codes are the classes, which are known for few rows and read only to
-score; and whether a network that reconstructs better has better clusters.
+The questions are whether clusters of the reduced codes are the classes, which are known for few rows and read only to
+score, and whether a network that reconstructs better has better clusters.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from narrows.training.settings import Settings
 
 __all__ = ["embedding"]
 
-SCALE = 4.0  # the squared error of values in [-1, 1] is so many times that of the same values in [0, 1]
-HALVES_SEED = 0  # of the public and the private half, which are the same ones in every run
+SCALE = 4.0  # ratio of the squared error of values in [-1, 1] to that of the same values in [0, 1]
+HALVES_SEED = 0  # of the public and the private half, which are the same in every run
 SHOWN = 12  # images in the picture of reconstructions
-QUICK_STRIDE = 3  # a quick look takes every third row of those it is given, as these networks are large
-QUICK_COMPONENTS = 8  # at most, in a quick look
+QUICK_STRIDE = 3  # a quick look takes only every third of its rows, since these networks are large
+QUICK_COMPONENTS = 8  # the most in a quick look
 
 STEP = re.compile(r"(?P<name>pca|kpca)(?P<size>[1-9][0-9]*)|(?P<map>tsne|umap)|(?P<codes>codes)")
 
@@ -59,22 +59,22 @@ def embedding(
 ) -> Results:
     """Train, encode all rows, reduce the codes in several ways, and find ``n_clusters`` clusters in each by k-means.
 
-    The network learns from the training rows. Everything after it works on all rows together, as a method must that
-    lays out the rows it predicts for. The clusters of all rows are in ``predictions.csv``.
+    The network learns from the training rows. All later steps work on all rows together, since the layouts are computed
+    for the rows to predict. The clusters of all rows are in ``predictions.csv``.
 
     Parameters
     ----------
-    source : the data: images, of whose test rows some are labelled
-    net : its name in ``narrows.nets`` and its arguments; none takes the pixels themselves for codes
-    objective : its name and arguments; by default the squared error of values in [-1, 1]
+    source : images; some of the test rows are labelled
+    net : the network's name in ``narrows.nets`` and its arguments; without it, the pixels are the codes
+    objective : the objective's name and arguments; by default the squared error of values in [-1, 1]
     train : settings of training
-    reductions : each the steps from codes to what k-means sees, such as "pca128-tsne": ``pcaN`` and ``kpcaN`` (kernel
-        PCA) keep N components, ``tsne`` and ``umap`` make a map, and ``codes`` leaves codes as they are
-    n_clusters : of k-means
-    checkpoints : epochs after which loss and accuracy (of the first reduction) are measured, with the first seed only;
-        the last epoch is always one of them. The schedule must be constant, so that the first epochs of a long training
-        are a short one
-    patches : arguments of ``narrows.encoders.patches.PatchCodes``, whose codes then take the place of a network's
+    reductions : each is a list of steps between codes and k-means, such as "pca128-tsne": ``pcaN`` and ``kpcaN``
+        (kernel PCA) keep N components, ``tsne`` and ``umap`` make a map, and ``codes`` leaves codes as they are
+    n_clusters : number of clusters of k-means
+    checkpoints : epochs after which loss and accuracy (of the first reduction) are measured, only for the first seed;
+        the last epoch is always included. The schedule must be constant, so that the first epochs of a long training
+        are the same as a short training
+    patches : arguments of ``narrows.encoders.patches.PatchCodes``, whose codes are then used instead of a network's
     data : further arguments of ``narrows.open``
 
     Returns
@@ -88,7 +88,7 @@ def embedding(
     if patches is not None:
         _check_patches(patches, alone=not (net or objective or train or checkpoints))
     if not chains:
-        raise RecipeError("reductions", "must name at least one", value=list(reductions))
+        raise RecipeError("reductions", "must name at least one reduction", value=list(reductions))
     found = work.open(source, **(data or {}))
     if not found.is_images:
         raise DataError("data", "must be images for this job", value="vectors")
@@ -129,13 +129,13 @@ def embedding(
         work.figure(
             f"map-{name}",
             labelled_over_all(points, judge.labels, judge.matched(clusters[name]), found.class_names),
-            f"{describe(name)}: the labelled images by their class over all others, and all by their cluster, "
-            "in the colour of the class it is matched to.",
+            f"{describe(name)}: the labelled images coloured by class over all others, and all images coloured by "
+            "the class matched to their cluster.",
         )
     _write_predictions(work.folder / "predictions.csv", found, rows, clusters)
     work.note(
-        f"Accuracy is that of {judge.count} labelled images, in two halves drawn once for all runs. Clusters are named "
-        f"by the one matching to classes under which most of all {judge.count} are right."
+        f"Accuracy is that of {judge.count} labelled images, in two halves drawn once for all runs. Clusters are "
+        f"matched to classes one-to-one so that as many as possible of all {judge.count} are right."
     )
     return results
 
@@ -148,7 +148,7 @@ def parse(name: str) -> list[re.Match[str]]:
 
     Raises
     ------
-    RecipeError : a step that is not known, or one after a map
+    RecipeError : an unknown step, or a step after a map
     """
     steps = [STEP.fullmatch(text) for text in name.split("-")]
     known = [step for step in steps if step is not None]
@@ -156,9 +156,9 @@ def parse(name: str) -> list[re.Match[str]]:
     if len(known) < len(steps) or last or (len(known) > 1 and known[-1]["codes"]):
         raise RecipeError(
             "reductions",
-            "must be steps joined by '-', a map last",
+            "must be steps joined by '-', with a map only at the end",
             value=name,
-            remedy="Steps: pcaN, kpcaN (N components), tsne, umap; or codes alone. Example: pca128-tsne.",
+            remedy="Steps: pcaN, kpcaN (N components), tsne, umap; or only codes. Example: pca128-tsne.",
         )
     return known
 
@@ -176,8 +176,8 @@ def describe(name: str) -> str:
 def reduce_and_cluster(
     codes: Array, chains: Mapping[str, list[re.Match[str]]], n_clusters: int, work: Work
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Return the clusters int64 (N,) under each reduction of ``codes`` (N, K), and the maps (N, 2) among them."""
-    done: dict[str, Array] = {"": codes}  # steps so far -> what they made of the codes
+    """Return the clusters int64 (N,) of each reduction of ``codes`` (N, K), and the reductions that are maps (N, 2)."""
+    done: dict[str, Array] = {"": codes}  # steps so far -> codes after them
     clusters, maps = {}, {}
     for name, steps in chains.items():
         path = ""
@@ -205,14 +205,14 @@ def _reduce(codes: Array, step: re.Match[str], work: Work) -> Array:
 
 
 def _size(step: re.Match[str], work: Work) -> int:
-    """Return how many components a step keeps."""
+    """Return the number of components that a step keeps."""
     return min(int(step["size"]), QUICK_COMPONENTS) if work.quick else int(step["size"])
 
 
 def explained_by(clusters: Array, values: Array) -> float:
-    """Return the share of the variance of ``values`` (N,) that clusters explain (eta squared); nan without variance.
+    """Return the share of the variance of ``values`` (N,) explained by clusters (eta squared); nan without variance.
 
-    Of the mean brightness of each image it says whether clusters are more than light and dark pictures.
+    For the mean brightness of images, it shows whether clusters merely separate light from dark pictures.
     """
     sizes = np.bincount(clusters)
     means = np.bincount(clusters, values) / np.maximum(sizes, 1)  # (M,)
@@ -221,7 +221,7 @@ def explained_by(clusters: Array, values: Array) -> float:
     return between / total if total else math.nan
 
 
-# Labels, which only score
+# Labels, used only to score
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,8 +230,8 @@ class Judge:
 
     Parameters
     ----------
-    labels : (N,) of all rows; -1 for those that do not count
-    public, private : disjoint numbers of the rows that count
+    labels : (N,), labels of all rows; -1 for rows that do not count
+    public, private : numbers of the rows in the two halves, which are disjoint
     """
 
     labels: Array
@@ -261,12 +261,12 @@ class Judge:
         return len(self.public) + len(self.private)
 
     def matched(self, clusters: Array) -> Array:
-        """Return the class (N,) that the cluster of each row is matched to, -1 where it is to none."""
+        """Return the class (N,) matched to the cluster of each row; -1 for none."""
         return scores.match(scores.contingency(clusters, self.labels))[clusters]
 
     def score(self, clusters: Array) -> dict[str, float]:
-        """Return accuracy on all, the public and the private rows, under one matching; and two scores without one."""
-        right = self.matched(clusters) == self.labels  # -1 meets no row that counts
+        """Return accuracy on all, public and private rows under one matching, and two scores that need no matching."""
+        right = self.matched(clusters) == self.labels  # rows that count never have the label -1
         both = np.concatenate([self.public, self.private])
         return {
             "accuracy": float(right[both].mean()),
@@ -277,7 +277,7 @@ class Judge:
         }
 
     def majority(self) -> dict[str, float]:
-        """Return the accuracy of always the commonest class, and the standard error of such a share."""
+        """Return the accuracy of always answering the commonest class, and the standard error of such a share."""
         counts = np.bincount(self.labels[self.labels >= 0])
         share = float(counts.max() / counts.sum())
         return {
@@ -293,7 +293,7 @@ def _check_patches(patches: Mapping[str, Any], *, alone: bool) -> None:
     if not alone:
         raise RecipeError(
             "patches",
-            "must stand without net, objective, train and checkpoints: there is nothing to train",
+            "must be given without net, objective, train and checkpoints: there is nothing to train",
             value=dict(patches),
         )
     checked(PatchCodes, patches, "patches.", given_by_us=("seed",))
@@ -311,7 +311,7 @@ def _learn(
     n_clusters: int,
     checkpoints: Sequence[int],
 ) -> tuple[Array, Results]:
-    """Train; return the codes (N, K) of all rows, and what training and reconstruction came to."""
+    """Train; return the codes (N, K) of all rows, and the results of training and reconstruction."""
     model = Model(data.shape, net, objective, seed=work.seed, preprocessing=data.preprocessing)
     settings = work.settings(train, len(rows.train))
     path, measured = work.folder / "checkpoints.json", []
@@ -320,7 +320,7 @@ def _learn(
     first = dict(list(chains.items())[:1])
     for epochs in _marks(settings, checkpoints):
         history = work.train(model, data.values, rows.train, rows.valid, replace(settings, epochs=epochs))
-        # Measured before training goes on, so that a study that was stopped finds the weights of this epoch.
+        # Measured before training continues, so that a study that was stopped finds the weights of this epoch.
         if checkpoints and epochs not in [row["epoch"] for row in measured]:
             work.progress.say(f"measuring after epoch {epochs}")
             loss = _loss(model, data.values[rows.train])
@@ -350,7 +350,7 @@ def _learn(
 
 
 def _marks(settings: Settings, checkpoints: Sequence[int]) -> list[int]:
-    """Return the epochs to stop at: the checkpoints that training reaches, and the last."""
+    """Return the epochs to stop at: the checkpoints that training reaches, and the last epoch."""
     if checkpoints and (settings.schedule != "constant" or settings.warmup or min(checkpoints) < 1):
         raise RecipeError(
             "checkpoints",
@@ -358,7 +358,7 @@ def _marks(settings: Settings, checkpoints: Sequence[int]) -> list[int]:
             value=list(checkpoints),
             remedy='Set train.schedule = "constant" and train.warmup = 0.0.',
         )
-    last = int(settings.epochs)  # resolved already
+    last = int(settings.epochs)  # already resolved
     return sorted({min(epoch, last) for epoch in checkpoints} | {last})
 
 
@@ -368,15 +368,15 @@ def _loss(model: Model, values: Array) -> float:
 
 
 def pca_losses(values: Array) -> Array:
-    """Return the squared error per value, in [-1, 1], that the first 0, 1, 2, ... principal components of images leave.
+    """Return the squared error per value, in [-1, 1], with the first 0, 1, 2, ... principal components of images.
 
-    Of the images they are made of, ``values`` uint8 (N, ...): what a linear autoencoder can reach at best.
+    It is measured on the fitted images, ``values`` uint8 (N, ...), so no linear autoencoder can do better.
     """
     from scipy.linalg import eigvalsh
 
     x = values.reshape(len(values), -1) / np.float32(255)
     x -= x.mean(axis=0)
-    # The table of products of values and that of rows have the same eigenvalues but for zeros: the smaller one is used.
+    # The matrices of products of values and of rows have the same non-zero eigenvalues: the smaller one is used.
     products = x.T @ x if x.shape[1] <= len(x) else x @ x.T
     eigenvalues = np.maximum(eigvalsh(products.astype(np.float64))[::-1], 0)
     left = eigenvalues.sum() - np.concatenate([[0.0], np.cumsum(eigenvalues)])
@@ -385,7 +385,7 @@ def pca_losses(values: Array) -> Array:
 
 
 def _pixels(work: Work, data: Dataset, rows: Split, chains: Mapping[str, list[re.Match[str]]]) -> Results:
-    """Return what the first linear step of the first reduction reconstructs by itself: no network at all."""
+    """Return the reconstructions by the first linear step of the first reduction alone, without a network."""
     step = next((step for steps in chains.values() for step in steps if step["name"] == "pca"), None)
     if step is None:
         return {"train/parameters": 0}
@@ -410,7 +410,7 @@ def _show(work: Work, originals: Array, outputs: Array) -> None:
 
 
 def _checkpoint_study(work: Work, measured: list[dict[str, float]], judge: Judge, reduction: str) -> Results:
-    """Return how loss and accuracy go together over the checkpoints of one training, and draw it."""
+    """Return how loss and accuracy correlate over the checkpoints of one training, and draw them."""
     from scipy.stats import spearmanr
 
     losses = [row["reconstruction loss"] for row in measured]
@@ -422,12 +422,12 @@ def _checkpoint_study(work: Work, measured: list[dict[str, float]], judge: Judge
         "checkpoints",
         loss_against_accuracy(epochs, losses, accuracies, reference=reference),
         f"Reconstruction loss and accuracy ({describe(reduction)}) at {len(measured)} checkpoints of one training; "
-        "dashed: always the commonest class.",
+        "dashed: always answering the commonest class.",
     )
     varies = len(set(losses)) > 1 and len(set(accuracies)) > 1
     return {
         "checkpoints/count": len(measured),
-        # Of -loss, so that +1 is "the lower the loss, the better the clusters".
+        # With -loss, so that +1 means "the lower the loss, the better the clusters".
         "checkpoints/rank_correlation": float(spearmanr(np.negative(losses), accuracies)[0]) if varies else None,
         "checkpoints/best_accuracy": max(accuracies),
         "checkpoints/best_epoch": epochs[int(np.argmax(accuracies))],
@@ -436,7 +436,7 @@ def _checkpoint_study(work: Work, measured: list[dict[str, float]], judge: Judge
 
 
 def _write_predictions(path: Path, data: Dataset, rows: Split, clusters: Mapping[str, Array]) -> None:
-    """Write the cluster of every row under every reduction."""
+    """Write the cluster of every row for every reduction."""
     parts = np.full(len(data), "test", "U5")
     parts[rows.train] = "train"
     found = zip(data.ids, parts.tolist(), *(one.tolist() for one in clusters.values()), strict=True)

@@ -1,4 +1,4 @@
-"""Train an encoder without labels, and keep it for the runs that probe it."""
+"""Train an encoder without labels, and keep it for runs that probe it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def encoder(
     train: Mapping[str, Any] | None = None,
     valid: float = 0.0,
 ) -> Results:
-    """Train a network of ``narrows.nets`` on the images of the training rows; labels are not looked at.
+    """Train a network from ``narrows.nets`` on the images of the training rows, without labels.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def encoder(
 
     Returns
     -------
-    results : the training loss of the first and of the last epoch, parameters of encoder and decoder, seconds; where
-        the decoder learns, the held-out error of the reconstructions beside that of PCA at the same code size
+    results : the training loss of the first and the last epoch, parameters of encoder and decoder, seconds; if the
+        decoder learns, the held-out error of reconstructions beside that of PCA at the same code size
     """
     data = work.open(source)
     rows = split(data, valid=valid, seed=work.seed)
@@ -90,12 +90,12 @@ def _draw(work: Work, model: Model, data: Dataset, shown: Any) -> None:
             _, corrupted, cleaned = next(model.denoised(images, work.seed))
             lines |= {"corrupted": corrupted, "cleaned": cleaned}
         lines |= {"rebuilt": model.reconstruct(images)}
-        work.figure("reconstruction", comparison(lines), "Held-out images and what the decoder makes of their codes.")
+        work.figure("reconstruction", comparison(lines), "Held-out images and their reconstructions.")
     try:
         maps = feature_maps(model.net, images[:4])
-    except InputError:  # no convolution: there are no maps to draw
+    except InputError:  # no convolution, so no maps to draw
         return
-    work.figure("feature-maps", maps, "What each filter of the first convolution answers at each place.")
+    work.figure("feature-maps", maps, "The response of each filter of the first convolution at each position.")
 
 
 def _count(module: Any) -> int:

@@ -1,4 +1,4 @@
-"""A pretrained encoder and a linear layer learn classes together: what a probe is when nothing is frozen."""
+"""A pretrained encoder and a linear layer learn classes together: a probe without freezing."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ __all__ = ["finetune"]
 
 
 def finetune(work: Work, *, source: str, train: Mapping[str, Any] | None = None) -> Results:
-    """Go on from a run of the job "encoder": train its encoder and a new linear layer on labels, all weights free.
+    """Continue from a run of the job "encoder": train all weights of its encoder and a new linear layer on labels.
 
     Parameters
     ----------
-    source : the data, which have labels
+    source : data with labels
     train : settings of training; the weights of the last epoch are kept by default
 
     Returns
     -------
-    results : accuracy on training and test rows, the majority class's, the training loss of the last epoch,
-        parameters, seconds; "encoder/moved", how far the encoder's weights went from where they were, by their size
+    results : accuracy on training and test rows, that of the majority class, the training loss of the last epoch,
+        parameters, seconds; "encoder/moved", the distance between the encoder's weights before and after, relative to
+        their size
 
     Raises
     ------
-    RecipeError : the run before left no encoder for such data
+    RecipeError : the earlier run left no encoder for such data
     """
     data = labelled(work.open(source))
     labels = known(data.labels)
@@ -58,7 +59,7 @@ def finetune(work: Work, *, source: str, train: Mapping[str, Any] | None = None)
     history = work.train(model, data.values, rows.train, rows.valid, settings, labels)
     model.save(work.folder)
     after = state_arrays(model.net.encoder)
-    weights = [name for name, _ in model.net.encoder.named_parameters()]  # and no running means or counts of steps
+    weights = [name for name, _ in model.net.encoder.named_parameters()]  # without running means and counts of steps
     moved, size = (
         float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays)))
         for arrays in ([after[name] - before[name] for name in weights], [before[name] for name in weights])

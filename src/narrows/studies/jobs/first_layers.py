@@ -1,4 +1,4 @@
-"""What the first layers of two encoders make of the same images, and of the same images corrupted."""
+"""Compare the first layers of encoders on the same images, clean and corrupted."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from narrows.views.noise import Noise
 __all__ = ["first_layers"]
 
 SHOWN = 4  # images in the picture
-MEASURED = 2000  # test images that numbers are taken from
+MEASURED = 2000  # test images that are measured
 
 
 def first_layers(work: Work, *, source: str, titles: Sequence[str], noise: Sequence[str]) -> Results:
-    """Go on from several runs of the job "encoder" and compare the maps of their first convolutions.
+    """Continue from several runs of the job "encoder" and compare the maps of their first convolutions.
 
-    The question is whether an encoder that learned from corrupted images hears less of the corruption. Images are
-    given as they are and corrupted; "noise" is the mean square by which the maps differ, by the variance of the maps
-    over the images: the share that corruption has in what the layer passes on. For the pixels themselves it is the
-    same of their values. "roughness" is how much a filter changes from one weight to the next, the mean square of
-    the differences of neighbouring weights by the mean square of the weights: 2 of white noise, 0 of a flat filter.
+    The question is whether an encoder that learned from corrupted images responds less to corruption. "noise" compares
+    the maps of clean and corrupted images: the mean square of their difference divided by the variance of the maps over
+    images, that is, the share of corruption in the layer's output. For pixels it is the same ratio of their values.
+    "roughness" is the mean square of differences between neighbouring weights of a filter divided by the mean square of
+    its weights: 2 for white noise, 0 for a flat filter.
 
     Parameters
     ----------
-    source : the images that the encoders learned
-    titles : of the encoders, in the order of the runs that this one goes on from
+    source : the images from which the encoders learned
+    titles : titles of the encoders, in the order of the runs that this one continues from
     noise : corruptions, such as ``["gaussian:0.3"]``
 
     Returns
     -------
-    results : "TITLE/noise" and "TITLE/roughness" of each encoder, "pixels/noise", and "difference/noise", the second
-        encoder's less the first's
+    results : "TITLE/noise" and "TITLE/roughness" of each encoder, "pixels/noise", and "difference/noise", the noise of
+        the second encoder minus that of the first
 
     Raises
     ------
@@ -69,20 +69,20 @@ def first_layers(work: Work, *, source: str, titles: Sequence[str], noise: Seque
     work.figure(
         "maps",
         compare_feature_maps(nets, data.values[test[:SHOWN]]),
-        "What each filter of the first convolution answers at each place, one encoder below the other. Both started "
-        "from the same random weights, so that a column is one filter, taught in two ways.",
+        "The response of each filter of the first convolution, one encoder below the other. Both encoders started "
+        "from the same random weights, so a column shows one filter trained in two ways.",
     )
     work.figure(
         "maps-corrupted",
         compare_feature_maps(nets, corrupted[np.searchsorted(chosen, test[:1])].numpy()),
-        "The same of a corrupted image.",
+        "The same for a corrupted image.",
     )
     return results
 
 
 @torch.inference_mode()
 def _maps(model: Model, layer: nn.Module, x: torch.Tensor) -> Array:
-    """Return what the first convolution puts out (n, K, H', W') for images (n, C, H, W) in [0, 1]."""
+    """Return the output (n, K, H', W') of the first convolution for images (n, C, H, W) in [0, 1]."""
     seen: list[torch.Tensor] = []
     hook = layer.register_forward_hook(lambda _module, _inputs, output: seen.append(output))
     try:
@@ -93,11 +93,11 @@ def _maps(model: Model, layer: nn.Module, x: torch.Tensor) -> Array:
 
 
 def _share(clean: Array, changed: Array) -> float:
-    """Return the mean square of the change, by the variance of the clean values over the rows."""
+    """Return the mean square of the change divided by the variance of the clean values over the rows."""
     return float(np.square(changed - clean).mean(dtype=np.float64) / clean.var(axis=0, dtype=np.float64).mean())
 
 
 def _roughness(weights: Array) -> float:
-    """Return the mean square of differences of neighbouring weights (K, C, h, w), by their mean square."""
+    """Return the mean square of differences between neighbouring weights (K, C, h, w), divided by their mean square."""
     steps = np.concatenate([np.diff(weights, axis=axis).ravel() for axis in (2, 3)])
     return float(np.square(steps).mean() / np.square(weights).mean())

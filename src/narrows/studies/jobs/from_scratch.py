@@ -1,4 +1,4 @@
-"""Train the classifier written by hand in NumPy (``narrows.studies.reference``), and measure it as any other is."""
+"""Train the classifier written by hand in NumPy (``narrows.studies.reference``), and measure it like any other."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def from_scratch(
 
     Parameters
     ----------
-    source : images or vectors, which have labels
-    hidden, activation : how many hidden units, and what they do
+    source : images or vectors with labels
+    hidden, activation : the number of hidden units, and their activation
     epochs, momentum, lr_factor, lr_every : as in ``reference.network.Network.fit``
     batch_size : rows per step, or "all" for full batches
-    lr : the loss is summed over a batch, so the same rate means more in a larger batch
-    inverted : learn from 1 - x, in which the paper is 0 and the ink 1
-    shift : images are moved by up to so many pixels in each direction, at random
-    dtype : in which everything is computed
-    valid : share of the training rows held out, where the source has no validation rows of its own
+    lr : learning rate; the loss is summed over a batch, so a rate has more effect in a larger batch
+    inverted : learn from 1 - x, in which paper is 0 and ink is 1
+    shift : the most pixels by which images are shifted at random in each direction
+    dtype : the precision of all computations
+    valid : share of the training rows held out if the source has no validation rows
     pictures : draw curves, first weights before and after, and confusions
 
     Returns
     -------
-    results : accuracy and loss on each part, the majority class's accuracy, parameters, seconds
+    results : accuracy and loss on each part, the accuracy of the majority class, parameters, seconds
     """
     data = labelled(work.open(source))
     rows = split(data, valid=valid, seed=work.seed)
@@ -128,11 +128,11 @@ class Rows(NamedTuple):
 
 
 def flat(data: Dataset, rows: Array, *, inverted: bool = False) -> Rows:
-    """Return ``rows`` of labelled data as the network written by hand takes them.
+    """Return ``rows`` of labelled data in the form that the network written by hand takes.
 
     Raises
     ------
-    RecipeError : vectors, which have no white to turn into black
+    RecipeError : vectors, which cannot be inverted
     """
     if inverted and not data.is_images:
         raise RecipeError("inverted", "is for images", value="vectors")
@@ -141,12 +141,12 @@ def flat(data: Dataset, rows: Array, *, inverted: bool = False) -> Rows:
 
 
 def few_epochs(work: Work, epochs: int) -> int:
-    """Return how many epochs to train: two at most for a quick look."""
+    """Return how many epochs to train: at most two for a quick look."""
     return min(2, epochs) if work.quick else epochs
 
 
 def few_rows(work: Work, batch_size: int | Literal["all"], rows: int) -> int | None:
-    """Return the rows per step as ``Network.fit`` takes them; a quick look takes few steps, whatever was asked for.
+    """Return the batch size for ``Network.fit``; a quick look takes few steps, whatever was requested.
 
     Raises
     ------
@@ -160,12 +160,12 @@ def few_rows(work: Work, batch_size: int | Literal["all"], rows: int) -> int | N
 
 
 def against_chance(labels: Array, predicted: Array, learned: Array) -> Results:
-    """Return what an accuracy on ``labels`` (N,) is held against; ``learned`` (M,) are the training rows' classes.
+    """Return numbers to compare an accuracy on ``labels`` (N,) with; ``learned`` (M,) are the training rows' classes.
 
     Returns
     -------
-    "test/majority_accuracy", of always answering the commonest class; "test/standard_error", of a share on N rows: two
-    accuracies that differ by less may differ by chance; "test/classes_answered" and "data/test"
+    "test/majority_accuracy", that of always answering the commonest class; "test/standard_error" of a share on N rows,
+    by which two accuracies may differ by chance; "test/classes_answered" and "data/test"
     """
     share = classification.accuracy(predicted, labels)
     return {
@@ -177,14 +177,14 @@ def against_chance(labels: Array, predicted: Array, learned: Array) -> Results:
 
 
 def sides(data: Dataset) -> tuple[int, int] | None:
-    """Return height and width of grey images, whose rows are images again; None of anything else."""
+    """Return height and width of grey images, whose rows can be drawn as images; None for other data."""
     if not data.is_images or data.shape[0] != 1:
         return None
     return data.shape[1], data.shape[2]
 
 
 def _moved(data: Dataset, most: int, *, inverted: bool) -> Callable[[Array, np.random.Generator], Array]:
-    """Return the ``augment`` that moves images; what moves in is the commonest value along their upper and lower edge.
+    """Return the ``augment`` that shifts images; new pixels get the commonest value of the upper and lower edges.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Train the autoencoder written by hand in NumPy (``narrows.studies.reference``), with momentum and without."""
+"""Train the autoencoder written by hand in NumPy (``narrows.studies.reference``), with and without momentum."""
 
 from __future__ import annotations
 
@@ -34,18 +34,19 @@ def from_scratch_autoencoder(
 ) -> Results:
     """Train D-hidden-D with ReLUs and a sigmoid on the total squared error, from the same weights by two methods.
 
-    M <- momentum M - lr dJ and W <- W + M is the one that is measured; W <- W - lr dJ is drawn and measured beside it.
+    The measured method is M <- momentum M - lr dJ, W <- W + M; for comparison, W <- W - lr dJ is drawn and measured
+    too.
 
     Parameters
     ----------
     source : images
-    hidden : units of the hidden layers; the code is the narrowest of them
-    epochs, batch_size, lr, momentum, lr_factor, lr_every, dtype, valid : as of the job ``from-scratch``
+    hidden : units of the hidden layers; the narrowest layer is the code
+    epochs, batch_size, lr, momentum, lr_factor, lr_every, dtype, valid : as for the job ``from-scratch``
 
     Returns
     -------
-    results : PSNR on the validation rows beside PCA's (see ``_letters.measure``) and of plain descent
-        ("plain/valid_psnr"); the total squared error per image at the end; how many hidden units answer 0 to every
+    results : PSNR on the validation rows beside that of PCA (see ``_letters.measure``) and of plain descent
+        ("plain/valid_psnr"); the final total squared error per image; the number of hidden units that are 0 for every
         training row ("net/dead_units", "plain/dead_units"); parameters, seconds
 
     Raises
@@ -53,7 +54,7 @@ def from_scratch_autoencoder(
     RecipeError : no hidden layers
     """
     if not hidden:
-        raise RecipeError("hidden", "must hold at least one layer", value="none")
+        raise RecipeError("hidden", "must contain at least one layer", value="none")
     data = work.open(source)
     rows = split(data, valid=valid, seed=work.seed)
     train, held_out = (images_of(data, part).reshape(len(part), -1) for part in (rows.train, rows.valid))
@@ -77,7 +78,7 @@ def from_scratch_autoencoder(
                 stop=work.interrupt,
             )
         rebuilt[name] = network.forward(held_out).reshape(-1, *data.shape)
-        # A ReLU that answers 0 to every row has no gradient, and so never comes back.
+        # A ReLU that is 0 for every row has no gradient, and so never recovers.
         dead[name] = sum(int((layer.y <= 0).all(axis=0).sum()) for layer in network.forward_layers(train)[:-1])
     results: Results = {
         "net/hidden_units": sum(hidden),

@@ -1,4 +1,4 @@
-"""Draw new images from a trained autoencoder, and say how good they are."""
+"""Draw new images from a trained autoencoder, and measure how good they are."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def generation(
     shown: int = 20,
     k: int = 3,
 ) -> Results:
-    """Go on from a run of the job "autoencoder": draw codes from three laws, decode them, and score the images.
+    """Continue from a run of the job "autoencoder": draw codes from three laws, decode them, and score the images.
 
     The laws are 2 N(0, I), N(0, I) and a mixture of Gaussians fitted to the codes of the training images. Images are
-    scored on the features of a digit classifier against as many training images; for comparison the test images, which
-    are real, are scored in the same way, and so is what the autoencoder makes of them.
+    scored on the features of a digit classifier against the same number of training images. For comparison, the test
+    images, which are real, and their reconstructions are scored in the same way.
 
     Parameters
     ----------
-    classifier : a run of the job "classifier" in the same study that stands before this one, trained on the same data;
-        its run with this seed is used or, where it was done with fewer, that with seed 0. Scores compare only within
-        one such run
-    samples : images to draw from each law, and training images to compare them with; no more than there are test images
-    components : Gaussians of the mixture, at most
-    fitted_rows : codes to fit the mixture to, at most
-    shown : images of each law to draw as a picture
-    k : neighbour that sets the radii of precision and recall
+    classifier : an earlier run of the job "classifier" in the same study, trained on the same data; the one with this
+        seed is used or, if there is none, that with seed 0. Scores can be compared only within one such run
+    samples : number of images to draw from each law, and of training images to compare them with; at most the number of
+        test images
+    components : the most Gaussians of the mixture
+    fitted_rows : the most codes to fit the mixture to
+    shown : images of each law in the picture
+    k : the neighbour that sets the radii of precision and recall
 
     Returns
     -------
@@ -58,14 +58,16 @@ def generation(
     run = run_of(work)
     data, model, judge = data_of(work, run), run.model(), _judge(work, classifier)
     if not data.is_images:
-        raise DataError("data", "must be images to be judged by what a classifier sees in them", value="vectors")
+        raise DataError("data", "must be images, to be scored on a classifier's features", value="vectors")
     if judge.input_shape != model.input_shape:
         rule = f"must name a classifier of images of shape {model.input_shape}"
         raise RecipeError("classifier", rule, value=f"{classifier}, of {judge.input_shape}")
     rows = split_of(run, data)
     count = min(samples, len(rows.test), len(rows.train))
     if count <= k:
-        raise InputError("samples", f"must be more than k = {k}, and so must the test and training rows", value=count)
+        raise InputError(
+            "samples", f"must be greater than k = {k}, and so must the numbers of test and training rows", value=count
+        )
     rng = np.random.default_rng(work.seed)
     train, test = (np.sort(rng.choice(part, count, replace=False)) for part in (rows.train, rows.test))
     codes = run.array("codes")[rows.train]  # (N, K)
@@ -103,14 +105,14 @@ def _judge(work: Work, name: str) -> Model:
             return Model.load(folder)
     raise RecipeError(
         "classifier",
-        "must name a run of the study that is done",
+        "must name a finished run of the study",
         value=name,
-        remedy=f"It stands in the study file before this one; `--only {name}` does it alone.",
+        remedy=f"It comes earlier in the study file; `--only {name}` does it alone.",
     )
 
 
 def _stored(images: Array) -> Array:
-    """Return images as files hold them, uint8, so that drawn and real ones are of one kind."""
+    """Return images as uint8, the type in files, so that drawn and real ones are treated alike."""
     stored: Array = np.rint(255 * images).astype(np.uint8)
     return stored
 
@@ -134,11 +136,11 @@ def _words(name: str) -> str:
 
 
 def _note(work: Work, results: Results) -> None:
-    """Say what the scores mean, and what the codes' spread says about the laws."""
+    """Add notes on the meaning of the scores and on the codes' spread."""
     work.note(
-        "Fréchet distance: 0 is best, and real test images show how near to it anything comes. Precision is the share "
+        "Fréchet distance: 0 is best, and the real test images show how near to 0 it can be. Precision is the share "
         "of images that look real, recall the share of real ones that could have been drawn, entropy how evenly the "
-        "classes occur (1: all as often)."
+        "classes occur (1: all equally often)."
     )
     work.note(
         f"The values of the training codes have a standard deviation of {results['codes/sd']:.2f}: a law that is much "

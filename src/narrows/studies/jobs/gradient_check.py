@@ -1,4 +1,4 @@
-"""Hold gradients against central differences, in every scalar: the network written by hand, and torch's."""
+"""Compare gradients with central differences, for every scalar: the network written by hand, and torch's."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ __all__ = ["gradient_check"]
 
 Precision = Literal["float64", "float32"]
 
-QUICK_VALUES = 16  # of a row, and hidden units, that a quick look checks with
+QUICK_VALUES = 16  # values of a row, and hidden units, in a quick look
 
 
 def gradient_check(work: Work, *, source: str, rows: int = 4, hidden: int = 64, code: int = 32) -> Results:
     """Check two networks in both precisions: D-hidden-C (sigmoid, softmax) and D-code-code-code-D (ReLU, sigmoid).
 
-    Each is checked as it is written in ``narrows.studies.reference`` and as a torch module with the same weights, whose
-    gradients are held against the reference's besides.
+    Each is checked as written in ``narrows.studies.reference`` and as a torch module with the same weights, whose
+    gradients are also compared with the reference's.
 
     Parameters
     ----------
-    source : images or vectors, which have labels
-    rows : how many training rows the loss is a sum over, evenly spaced
-    hidden, code : units in a hidden layer of the classifier and of the autoencoder
+    source : images or vectors with labels
+    rows : number of training rows in the loss, evenly spaced
+    hidden, code : units per hidden layer of the classifier and of the autoencoder
 
     Returns
     -------
     results : "classifier/float64" and so on: the largest relative error of any parameter (see ``GradientError``), for
-        the networks "classifier" and "autoencoder" and their torch twins "torch_classifier" and "torch_autoencoder";
-        "classifier/torch_difference" and its like, the largest relative difference between the reference's and torch's
-        gradients in float64; and how many scalars were checked
+        the networks "classifier" and "autoencoder" and their torch counterparts "torch_classifier" and
+        "torch_autoencoder"; "classifier/torch_difference" and the like: the largest relative difference between the
+        reference's and torch's gradients in float64; and the number of scalars checked
     """
     data = labelled(work.open(source))
     train = split(data, seed=work.seed).train
@@ -80,19 +80,19 @@ def gradient_check(work: Work, *, source: str, rows: int = 4, hidden: int = 64, 
     work.table(f"Gradients against central differences, {rows} rows", list(table.values()))
     for dtype, tolerance in TOLERANCE.items():
         worst = max(value or 0.0 for name, value in results.items() if name.endswith(dtype))
-        work.note(f"Largest relative error in {dtype}: {worst:.1e}; a right gradient stays below {tolerance:g}.")
+        work.note(f"Largest relative error in {dtype}: {worst:.1e}; a correct gradient stays below {tolerance:g}.")
     return results
 
 
 def twin(network: Network) -> tuple[nn.Module, Callable[..., Tensor]]:
-    """Return a torch module with the weights and the precision of a network, and its loss (module, x, t) -> ().
+    """Return a torch module with a network's weights and precision, and its loss (module, x, t) -> ().
 
-    The module ends before a softmax: torch's cross-entropy takes it in, and is summed over the rows as ours is.
+    The module ends before a softmax, which torch's cross-entropy includes; the loss is summed over rows like ours.
     """
     functions: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid, "softmax": nn.Identity}
     layers: list[nn.Module] = []
     for number, activation in enumerate(network.activations, start=1):
-        weights = torch.from_numpy(network.parameters[f"W{number}"].T.copy())  # (K, D), as torch keeps them
+        weights = torch.from_numpy(network.parameters[f"W{number}"].T.copy())  # (K, D), torch's layout
         layer = nn.Linear(weights.shape[1], weights.shape[0], dtype=weights.dtype)
         with torch.no_grad():
             layer.weight.copy_(weights)
@@ -109,6 +109,6 @@ def twin(network: Network) -> tuple[nn.Module, Callable[..., Tensor]]:
 
 
 def _difference(ours: dict[str, GradientError], theirs: dict[str, GradientError]) -> float:
-    """Return the largest relative difference of the derived gradients of a network and of its torch twin."""
+    """Return the largest relative difference between the derived gradients of a network and its torch counterpart."""
     pairs = zip(ours.values(), theirs.values(), strict=True)
-    return max(GradientError(mine.derived, other.derived.T).relative for mine, other in pairs)  # torch keeps W.T
+    return max(GradientError(mine.derived, other.derived.T).relative for mine, other in pairs)  # torch stores W.T

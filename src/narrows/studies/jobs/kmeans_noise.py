@@ -1,4 +1,4 @@
-"""How far mini-batches leave the centres of k-means from the means of their cells: measured, and as predicted."""
+"""The distance that mini-batches leave between the centres of k-means and the means of their cells."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from narrows.training.settings import Settings
 
 __all__ = ["kmeans_noise"]
 
-LOOKS = 5  # at the means of all rows, evenly spaced over the last half of a training
+LOOKS = 5  # times at which the means of all rows are computed, evenly spaced over the last half of a training
 
 
 def kmeans_noise(
@@ -35,28 +35,28 @@ def kmeans_noise(
     n_clusters: int = 10,
     init: str = "k-means++",
 ) -> Results:
-    """Train by the cell rule with each constant step a = eta / 5 and batch size; measure over the last half of it.
+    """Train by the cell rule with each constant step a = eta / 5 and batch size; measure over the last half.
 
     Per value, averaged over centres:
 
-    - variance: that of a centre about its own straight line over those steps;
+    - variance: the variance of a centre about its own straight line over those steps;
     - bias squared: the squared distance of centres from the means of all training rows in their cells, at five times,
-      less the variance (of less than nothing: no number);
-    - predicted variance: sigma^2 / n * a / (2 - a) with sigma^2 the variance of a row in the cell and 1 / n averaged
-      over how many rows of a batch a cell of its size gets;
+      minus the variance (no number if that is negative);
+    - predicted variance: sigma^2 / n * a / (2 - a), where sigma^2 is the variance of a row in the cell and 1 / n is
+      averaged over the number n of rows that a cell of its size gets from a batch;
     - predicted bias squared: ((1 - a) / a)^2 times the squared movement per step of the means of all rows.
 
     Parameters
     ----------
     source : images or vectors with labels
-    etas, batch_sizes : learning rates and batch sizes, each combination of which is trained
-    steps : of each training
-    n_clusters, init : as of the job ``neural-kmeans``
+    etas, batch_sizes : learning rates and batch sizes; each combination is trained
+    steps : number of steps of each training
+    n_clusters, init : as for the job ``neural-kmeans``
 
     Returns
     -------
     results : "eta=4.5,b=64/variance" and so on: variance, bias2, error, their predictions ("predicted_variance", ...),
-        mse, r (the means' movement per step, by the standard deviation of a row) and diverged
+        mse, r (the means' movement per step, relative to the standard deviation of a row) and diverged
     """
     found = parts(work, source)
     begun = start(work, found.train, n_clusters, init, None)  # (K, D)
@@ -76,7 +76,7 @@ def kmeans_noise(
 
 @dataclass(eq=False)
 class _Track:
-    """Notes the centres before every step: running sums of C, t C and C^2 over the last half of a training."""
+    """Records the centres before every step: running sums of C, t C and C^2 over the last half of a training."""
 
     centers: Callable[[], Array]
     stop: Callable[[], int]
@@ -102,12 +102,12 @@ class _Track:
         return self.stop()
 
     def variance(self) -> float:
-        """Return the mean square of the distances of each value from its own straight line."""
+        """Return the mean squared distance of each value from its own straight line."""
         t = np.arange(self.first, self.first + self.n, dtype=np.float64)
         mean, mean_t, mean_square = (s / self.n for s in self.sums)
         covariance = mean_t - mean * t.mean()
         explained = covariance**2 / max(float(t.var()), 1e-12)
-        # Two of the n numbers are spent on the line.
+        # The line takes two of the n degrees of freedom.
         return float(np.maximum(mean_square - mean**2 - explained, 0).mean() * self.n / max(self.n - 2, 1))
 
 
@@ -115,7 +115,7 @@ def _measured(work: Work, data: Dataset, begun: Array, a: float, size: int, step
     model = Model(data.shape, {"name": "neural-kmeans", "code_size": len(begun)}, {"name": "kmeans"}, seed=work.seed)
     with torch.no_grad():
         model.net.centers.copy_(torch.from_numpy(begun))
-    # As many rows as make the steps in whole epochs.
+    # The number of rows for which the steps fill whole epochs.
     size = min(size, len(data))
     rows = np.random.default_rng(work.seed).permutation(len(data))[: size * steps]
     epochs = max(1, round(steps * size / len(rows)))
@@ -166,9 +166,9 @@ def _alive(values: Array, counts: Array) -> float:
 
 
 def _variance(a: float, size: int, share: float, spread: float) -> float:
-    """Return the variance about a mean that stands still of a centre whose cell has ``share`` of all rows.
+    """Return the variance, about a constant mean, of a centre whose cell has ``share`` of all rows.
 
-    A batch in which the cell has no row makes no step, so n is drawn from those with at least one.
+    A batch without rows of the cell makes no step, so n is drawn from batches with at least one.
     """
     from scipy.stats import binom
 

@@ -1,4 +1,4 @@
-"""Train an autoencoder of images by the one loop, and hold its PSNR against PCA's at the same code size."""
+"""Train an autoencoder of images by the training loop, and compare its PSNR with PCA's at the same code size."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def letters_autoencoder(
     train: Mapping[str, Any] | None = None,
     valid: float = 0.1,
 ) -> Results:
-    """Train a network of ``narrows.nets`` on the training rows; labels only say which images are drawn.
+    """Train a network from ``narrows.nets`` on the training rows; labels only choose the images to draw.
 
     Parameters
     ----------
     source : images
     net, objective : names and arguments; the objective is plain reconstruction by default
-    train : settings of training. The weights of the last epoch are measured unless it says otherwise, so that the
-        validation rows choose nothing
-    valid : share of the training rows held out, where the source has no validation rows of its own
+    train : settings of training. By default the weights of the last epoch are measured, so that the validation rows are
+        not used to choose
+    valid : share of the training rows held out if the source has no validation rows
 
     Returns
     -------
-    results : PSNR on the validation rows beside PCA's (see ``_letters.measure``), losses, parameters, seconds
+    results : PSNR on the validation rows beside that of PCA (see ``_letters.measure``), losses, parameters, seconds
     """
     data = work.open(source)
     rows = split(data, valid=valid, seed=work.seed)

@@ -1,4 +1,4 @@
-"""Why weights start random, and of what size: a network from all-zero weights, and signals layer by layer."""
+"""Why weights start random, and at what size: a network with zero weights, and signals layer by layer."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def letters_init(
     width: int = 256,
     rows: int = 500,
 ) -> Results:
-    """Train from all-zero and from Xavier's weights and watch the hidden units; then follow variances through layers.
+    """Train from zero and from Xavier's weights and record the hidden units; then follow variances through layers.
 
     Parameters
     ----------
-    source : images or vectors, which have labels
-    hidden, epochs, batch_size, lr : of the sigmoid and softmax network that is trained
-    layers, width : of the deep tanh network whose signals are measured before any training
-    rows : how many training rows are looked at in both
+    source : images or vectors with labels
+    hidden, epochs, batch_size, lr : settings of the sigmoid and softmax network that is trained
+    layers, width : size of the deep tanh network whose signals are measured before any training
+    rows : number of training rows used in both
 
     Returns
     -------
-    results : for "zeros" and "xavier" the accuracy, the loss per row, the rank of the hidden outputs, and how far the
-        units' weights are from equal, and how far their gradients are as a part of the largest gradient, all at the
-        end; the variance of Xavier's weights as a part of 2 / (n_in + n_out), which it should be, and of the misprint
-        2 / (n_in n_out + n_out); for each size of weights the variance of activations in the last hidden layer as a
-        part of that in the first, and of gradients in the first as a part of that in the last
+    results : for "zeros" and "xavier", all at the end: the accuracy, the loss per row, the rank of the hidden outputs,
+        how far the units' weights are from equal, and how far their gradients are, relative to the largest gradient;
+        the variance of Xavier's weights relative to 2 / (n_in + n_out), which it should equal, and to the misprint 2 /
+        (n_in n_out + n_out); for each size of weights, the variance of activations in the last hidden layer relative to
+        the first, and of gradients in the first relative to the last
     """
     data = labelled(work.open(source))
     chosen = split(data, seed=work.seed).train

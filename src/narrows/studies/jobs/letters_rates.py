@@ -1,4 +1,4 @@
-"""One network from the same start with its learning rate, ten times it and a tenth of it."""
+"""One network from the same initial weights, with its learning rate and multiples of it."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def letters_rates(
     dtype: Literal["float64", "float32"] = "float64",
     valid: float = 0.1,
 ) -> Results:
-    """Train the sigmoid and softmax network once for each rate; draw the curves on one page, with shared axes.
+    """Train the sigmoid and softmax network once for each rate, and draw the curves in one picture with shared axes.
 
     Parameters
     ----------
-    source, hidden, epochs, batch_size, lr, dtype, valid : as of the job ``from-scratch``
-    factors : what the learning rate is multiplied by
+    source, hidden, epochs, batch_size, lr, dtype, valid : as for the job ``from-scratch``
+    factors : factors of the learning rate
 
     Returns
     -------
-    results : "x10/train/accuracy" and so on, the accuracy and loss of each part under the name of each factor
+    results : "x10/train/accuracy" and so on: the accuracy and loss on each part for each factor
     """
     data = labelled(work.open(source))
     rows = split(data, valid=valid, seed=work.seed)

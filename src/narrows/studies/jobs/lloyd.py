@@ -1,4 +1,4 @@
-"""What the field does: k-means by Lloyd's iteration over all rows, or by scikit-learn's mini-batches."""
+"""The usual methods: k-means by Lloyd's iteration over all rows, or by scikit-learn's mini-batches."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def lloyd(
     max_iter: int = 300,
     batch_size: int = 0,
 ) -> Results:
-    """Run scikit-learn's k-means from the same start as a run of ``neural-kmeans`` with the same seed.
+    """Run scikit-learn's k-means from the same initial centres as a run of ``neural-kmeans`` with the same seed.
 
     Parameters
     ----------
-    source, n_clusters, init, row : as of the job ``neural-kmeans``
+    source, n_clusters, init, row : as for the job ``neural-kmeans``
     max_iter : the most passes over the rows
     batch_size : rows of a mini-batch; 0 is Lloyd's iteration over all rows
 
     Returns
     -------
-    results : those of ``jobs._kmeans.measure``, and "train/iterations" and "train/seconds"
+    results : those of ``jobs._kmeans.measure``, "train/iterations" and "train/seconds"
     """
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
@@ -57,7 +57,7 @@ def lloyd(
         fit = KMeans(n_clusters, init=begun, n_init=1, max_iter=max_iter, algorithm="lloyd")
     clock = time.perf_counter()
     with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of centres that rounding made equal; measured below
+        warnings.simplefilter("ignore", ConvergenceWarning)  # about centres that rounding made equal
         fit.fit(rows)
     seconds = time.perf_counter() - clock
     centers = np.asarray(fit.cluster_centers_, np.float64)

@@ -1,4 +1,4 @@
-"""k-means as a network, by one rule from one start: where it ends, or when it diverges."""
+"""k-means as a network, by one rule from one start: its final centres, or when it diverges."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def neural_kmeans(
     Parameters
     ----------
     source : images or vectors with labels, which score the clusters
-    n_clusters, update, lr, schedule, init, epochs, batch_size, beta, repair, shuffle : of the estimator
-    row : ``init="labels"`` starts at row number ``row`` (from 0) of each class; by default at that of the run's seed
-    nudge : move every value of the starting centres by up to so much, at random
+    n_clusters, update, lr, schedule, init, epochs, batch_size, beta, repair, shuffle : parameters of the estimator
+    row : ``init="labels"`` starts at row number ``row`` (from 0) of each class; the default is the run's seed
+    nudge : the largest random change of every value of the initial centres
 
     Returns
     -------
-    results : those of ``jobs._kmeans.measure``, "train/batches" learned from, "train/diverged" (0 or 1) and
+    results : those of ``jobs._kmeans.measure``, "train/batches" (number of batches), "train/diverged" (0 or 1) and
         "train/repairs"
     """
     found = parts(work, source)
@@ -86,7 +86,7 @@ def neural_kmeans(
     )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of dead centres, which are measured here and noted
+            warnings.simplefilter("ignore")  # about dead centres, which are measured and noted here
             model.fit(found.train)
     except TrainingError as error:
         work.note(str(error))
@@ -96,7 +96,7 @@ def neural_kmeans(
     work.figure(
         "curve",
         loss_curves([{**row, "train/loss": row["train/mse"], "train/mse": None} for row in model.history_]),
-        "Mean squared error per value over each epoch, as it was when each batch came, and the learning rate.",
+        "Mean squared error per value in each epoch, measured as each batch arrived, and the learning rate.",
     )
     return measure(work, found, begun, centers) | {
         "train/diverged": 0.0,

@@ -1,4 +1,4 @@
-"""Inside or outside of two pentagons: a network of thresholds by hand, and the same network with sigmoids, trained."""
+"""Inside or outside two pentagons: a threshold network built by hand, and the same network with sigmoids, trained."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ Method = Literal["thresholds", "literal", "annealed"]
 History = list[dict[str, float]]
 
 BOX = (0.0, SIDE, 0.0, SIDE)
-AREA = 0.3  # of the pentagons together: 0.1 and 0.2 of the square
-FRESH_POINTS = 1_000_000  # of the whole square, to measure with beside the test rows
-FRESH_SEED = 1_000_003  # added to the run's seed, so that no other draw gives the same points
-QUICK_POINTS = 1_000  # drawn at most, in a quick look
-PROBES = 5_000  # points at which the share called inside is asked after each epoch
-RADIUS = 0.3  # of the polygons that training starts from; the square is 2 wide
+AREA = 0.3  # of both pentagons together: 0.1 and 0.2 of the square
+FRESH_POINTS = 1_000_000  # in the whole square, measured besides the test rows
+FRESH_SEED = 1_000_003  # added to the run's seed, so that no other draw has the same points
+QUICK_POINTS = 1_000  # the most drawn in a quick look
+PROBES = 5_000  # points for measuring the share called inside after each epoch
+RADIUS = 0.3  # of the initial polygons; the square is 2 wide
 ANNEALED = 0.9  # share of the steps over which the slope rises
-NEAR, TIMES = 0.1, 10  # the tenth of the rows next to the boundary is seen ten times as often in the last stage
-FIXED = 0.01  # a sigmoid that differs by less over all rows tells them nothing apart
-LEARNS = math.log(99)  # a sigmoid passes less than 1 % of a gradient where its argument is larger
+NEAR, TIMES = 0.1, 10  # in the last stage, the tenth of the rows nearest to the boundary is shown ten times as often
+FIXED = 0.01  # a sigmoid that varies by less over all rows does not distinguish them
+LEARNS = math.log(99)  # a sigmoid with a larger argument passes less than 1 % of a gradient
 
 
 class Parts(NamedTuple):
@@ -69,26 +69,27 @@ def polygons(
     last_slope: float = 1000.0,
     around: bool = True,
 ) -> Results:
-    """Tell points inside of the two pentagons from points outside.
+    """Classify points as inside or outside the two pentagons.
 
     Parameters
     ----------
     method : "thresholds", the network built from the vertices; "literal", the same network with sigmoids, trained on
-        coordinates as they are; or "annealed", trained so that it works: see ``_annealed``
-    sampling, points : what is drawn; see ``narrows.studies.polygons.draw``
-    source : a .npy of x, y, label to use instead
+        unscaled coordinates; or "annealed", trained so that it works: see ``_annealed``
+    sampling, points : which points, and how many, are drawn; see ``narrows.studies.polygons.draw``
+    source : a .npy with x, y and label to use instead
     net : arguments of the classifier "thresholds"
-    train : settings of training; of each restart, for "annealed"
-    restarts, enough : "annealed" starts anew, at most so often, until so large a share of the training rows is right
-    sharpen, last_slope : settings of the last stage of "annealed", and the slope that it ends at; without settings it
-        is left out
-    around : whether "annealed" starts around random points that are inside, rather than as the network draws weights
+    train : settings of training, for "annealed" of each restart
+    restarts, enough : "annealed" restarts at most ``restarts`` times, until the share ``enough`` of the training rows
+        is right
+    sharpen, last_slope : settings of the last stage of "annealed", and its final slope; without settings the stage is
+        left out
+    around : whether "annealed" starts around random points inside, rather than from the network's own initial weights
 
     Returns
     -------
-    results : accuracy on training rows, test rows and (points that are drawn) a million fresh ones of the whole square;
-        the majority class's accuracy; whether the answer is always the same; parameters, seconds; for "literal" the
-        losses and what became of the units, see ``_literal``
+    results : accuracy on training rows, test rows and, if points are drawn, a million fresh points in the whole square;
+        the accuracy of the majority class; whether the answer is always the same; parameters, seconds; for "literal"
+        the losses and the state of the units, see ``_literal``
     """
     count = min(points, QUICK_POINTS) if work.quick else points
     data = load(source) if source else draw(count, sampling, seed=work.seed)
@@ -103,7 +104,7 @@ def polygons(
     return _annealed(work, parts, arguments, train or {}, restarts, enough, sharpen, last_slope, around)
 
 
-# By hand
+# Built by hand
 
 
 def _by_hand(work: Work, parts: Parts) -> Results:
@@ -128,14 +129,14 @@ def _by_hand(work: Work, parts: Parts) -> Results:
     work.figure(
         "regions",
         _pictures(parts, {"threshold network": network}),
-        "What the network built from the vertices calls inside, with its boundary and the true edges (dashed).",
+        "The region that the network built from the vertices calls inside, its boundary and the true edges (dashed).",
     )
     answers = network.predict(parts.data.values).astype(np.int64)
     return {"train/parameters": network.n_parameters()} | _scores(work, parts, answers, network)
 
 
 def equation(a: float, b: float, c: float) -> str:
-    """Return a x + b y + c as it is written by hand, such as "2x + y - 1400"."""
+    """Return a x + b y + c as text, such as "2x + y - 1400"."""
     terms = [(value, name) for value, name in ((a, "x"), (b, "y"), (c, "")) if value]
     text = ""
     for value, name in terms:
@@ -145,22 +146,21 @@ def equation(a: float, b: float, c: float) -> str:
     return text
 
 
-# Trained as it was
+# Trained as in the original
 
 
 def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[str, Any]) -> Results:
-    """Train on coordinates as they are, and show why it fails.
+    """Train on unscaled coordinates, and show why it fails.
 
-    Beside accuracies, it returns the mean cross-entropy of the training and the test rows in nats, and the former
-    times five; the least and the greatest probability that the network gives a training row; how many units of each
-    hidden layer are "fixed", which is that they differ by less than 1 % over all training rows; and how far biases
-    moved.
+    Besides accuracies, it returns the mean cross-entropy of the training and the test rows in nats, and the former
+    times five; the smallest and the largest probability that the network gives a training row; how many units of each
+    hidden layer are "fixed", that is, vary by less than 1 % over all training rows; and how far biases moved.
     """
     model = Model((2,), net, {"name": "classification"}, seed=work.seed)
     points = parts.data.values[parts.train]
     start, fixed = _planes(model), _fixed(model, points)
     untrained = Model((2,), net, {"name": "classification"}, seed=work.seed)
-    # Points of the whole square, all labelled "inside": the accuracy on them is the share that is called inside.
+    # Points in the whole square, all labelled "inside", so that the accuracy on them is the share called inside.
     probes = draw(PROBES, seed=work.seed + FRESH_SEED).values
     values = np.concatenate([parts.data.values, probes])
     labels = np.concatenate([parts.labels, np.ones(len(probes), np.int64)])
@@ -180,13 +180,13 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
             PENTAGONS,
             box=BOX,
         ),
-        f"The probability of being inside that the network gives each place. Trained, it goes from {low:.3f} to "
+        f"The network's probability of being inside. After training, it ranges from {low:.3f} to "
         f"{high:.3f}; the share inside is {inside_share:.3f}. Dashed: the true edges.",
     )
     work.figure(
         "regions",
         _pictures(parts, {"threshold network": right, "trained": model}),
-        "What each network calls inside. Dots are points of the test part that are called wrong.",
+        "The region that each network calls inside. Dots are test points that are predicted wrong.",
     )
     work.figure(
         "share-inside",
@@ -196,19 +196,19 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     work.figure(
         "lines",
         drawing.half_planes({"by hand": right.layers[0], "at the start": start, "trained": end}, PENTAGONS, box=BOX),
-        "Where the units of the first layer change sides. Weights and biases of one size make lines that pass near "
+        "The decision lines of the first layer's units. Weights and biases of the same size make lines that pass near "
         "the origin, and training hardly moves them from there.",
     )
     scaled = 2 * points[:PROBES] / SIDE - 1
     work.figure(
         "saturation",
         drawing.saturation({"as they are": arguments, "scaled to [-1, 1]": scaled @ start[0].T + start[1]}),
-        "What the sigmoids of the first layer are applied to at the start, on coordinates as they are and scaled.",
+        "The arguments of the first layer's sigmoids at the start, on unscaled and on scaled coordinates.",
     )
     work.figure(
         "directions",
         drawing.share_by_angle({"training part": (points, parts.labels[parts.train])}),
-        "The share inside by direction from the origin, which is all that lines through it can tell apart. Where no "
+        "The share inside by direction from the origin, which is all that lines through it can distinguish. If no "
         "direction has more points inside than outside, answering “outside” everywhere is the best they can do.",
     )
     moved = float(np.abs(end[1] - start[1]).max())
@@ -217,8 +217,8 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
     work.note(
         f"The lines of the edges pass the origin at {edges.min():.0f} to {edges.max():.0f} units, those of the trained "
         f"units at {np.median(lines):.1f} (median), and no bias of the first layer moved by more than {moved:.2g}. "
-        f"At the start {100 * alive:.2g} % of what the first sigmoids are applied to lies where they pass more than "
-        "1 % of a gradient on."
+        f"At the start, {100 * alive:.2g} % of the arguments of the first sigmoids are where these pass on more than "
+        "1 % of a gradient."
     )
     widths = [layer.out_features for layer in model.net.linear()[:-1]]
     layers = ", ".join(f"{count} of {width}" for count, width in zip(fixed, widths, strict=True))
@@ -246,7 +246,7 @@ def _literal(work: Work, parts: Parts, net: Mapping[str, Any], train: Mapping[st
 
 
 def _fixed(model: Model, points: Array) -> list[int]:
-    """Return for each hidden layer how many units differ by less than ``FIXED`` over ``points`` (N, 2)."""
+    """Return for each hidden layer how many units vary by less than ``FIXED`` over ``points`` (N, 2)."""
     counts = []
     with torch.inference_mode():
         x = model.prepare(torch.from_numpy(np.asarray(points, np.float32)))
@@ -258,7 +258,7 @@ def _fixed(model: Model, points: Array) -> list[int]:
 
 
 def _entropy(share: float) -> float:
-    """Return the cross-entropy, in nats, of a constant answer with that share of ones: its probability is the share."""
+    """Return the cross-entropy in nats of the best constant answer: the probability ``share``, the share of ones."""
     return -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
 
 
@@ -278,14 +278,13 @@ def _annealed(
 ) -> Results:
     """Train in two stages, on coordinates scaled to [-1, 1].
 
-    1. Start as soft thresholds around two random regular pentagons, whose centres are training points that are inside,
-       chosen far apart as k-means++ does (Arthur & Vassilvitskii 2007). Train all weights with Adam while the slope of
-       the first layer rises. Start anew until enough of the training rows are right; keep the start with the lowest
-       training loss.
-    2. Go on with steeper slopes, and show the tenth of the training rows that are next to the boundary ten times as
-       often, as only they can still tell lines apart.
+    1. Start as soft thresholds around two random regular pentagons, whose centres are training points inside, chosen
+       far apart as in k-means++ (Arthur & Vassilvitskii 2007). Train all weights with Adam while the slope of the first
+       layer rises. Restart until enough of the training rows are right; keep the start with the lowest training loss.
+    2. Continue with steeper slopes, and show the tenth of the training rows nearest to the boundary ten times as often,
+       since only they can still distinguish lines.
 
-    Test rows play no part in any of it.
+    Test rows are not used in either stage.
     """
     if restarts < 1:
         raise RecipeError("restarts", "must be >= 1", value=restarts)
@@ -325,7 +324,7 @@ def _annealed(
     work.figure(
         "regions",
         _pictures(parts, networks),
-        "What each network calls inside. Dots are points of the test part that are called wrong.",
+        "The region that each network calls inside. Dots are test points that are predicted wrong.",
     )
     planes = {
         "by hand": threshold_network(PENTAGONS).layers[0],
@@ -335,7 +334,7 @@ def _annealed(
     work.figure(
         "lines",
         drawing.half_planes(planes, PENTAGONS, box=BOX),
-        "Where the units of the first layer change sides. A unit is of use to its AND where its line is an edge.",
+        "The decision lines of the first layer's units. A unit is useful to its AND if its line is an edge.",
     )
     work.figure(
         "curves",
@@ -355,7 +354,7 @@ def _annealed(
 
 
 class Attempt(NamedTuple):
-    """A restart: what was learned, from which half-planes, how, its training loss and share of training rows right."""
+    """A restart: model, initial half-planes, history, training loss, and share of training rows that are right."""
 
     model: Model
     before: tuple[Array, Array]
@@ -381,7 +380,7 @@ def _sharpen(
 
 
 def _start(work: Work, parts: Parts, net: Mapping[str, Any], number: int, around: bool) -> Model:
-    """Return a network for coordinates scaled to [-1, 1]; if asked for, it starts around random points inside."""
+    """Return a network for coordinates scaled to [-1, 1], which starts around random points inside if ``around``."""
     rng = np.random.default_rng([work.seed, number])
     model = Model((2,), net, {"name": "classification"}, seed=int(rng.integers(1 << 62)))
     chosen = parts.data.values[parts.train]
@@ -396,7 +395,7 @@ def _start(work: Work, parts: Parts, net: Mapping[str, Any], number: int, around
 
 
 def spread(points: Array, count: int, rng: np.random.Generator) -> Array:
-    """Return ``count`` of ``points`` (N, D), each drawn in proportion to its squared distance from those before it."""
+    """Return ``count`` of ``points`` (N, D), each drawn in proportion to its squared distance from earlier ones."""
     chosen = [points[rng.integers(len(points))]]
     while len(chosen) < count:
         squares = np.min([((points - centre) ** 2).sum(axis=1) for centre in chosen], axis=0).astype(np.float64)  # (N,)
@@ -423,7 +422,7 @@ def _planes(model: Model) -> tuple[Array, Array]:
 
 
 def _distances(planes: tuple[Array, Array]) -> Array:
-    """Return how far from the origin the line of each unit passes (E,)."""
+    """Return the distance (E,) of each unit's line from the origin."""
     weights, biases = planes
     distances: Array = np.abs(biases) / np.linalg.norm(weights, axis=1)
     return distances
@@ -440,7 +439,7 @@ def _answers(model: Model, points: Array) -> Array:
 
 
 def _on_rows(model: Model, parts: Parts, rows: Array) -> tuple[float, float]:
-    """Return the mean cross-entropy of some rows, in nats, and the share of them that is right."""
+    """Return the mean cross-entropy of some rows, in nats, and the share of them that are right."""
     logits = _logits(model, parts.data.values[rows]).astype(np.float64)
     truth = parts.labels[rows]
     loss = np.logaddexp(0, np.where(truth == 1, -logits, logits))
@@ -457,11 +456,11 @@ def _pictures(parts: Parts, networks: Mapping[str, ThresholdNetwork | Model]) ->
 
 
 def _probability(model: Model, points: Array) -> Array:
-    return np.exp(-np.logaddexp(0, -_logits(model, points)))  # the sigmoid, which cannot overflow so
+    return np.exp(-np.logaddexp(0, -_logits(model, points)))  # the sigmoid, without overflow
 
 
 def _scores(work: Work, parts: Parts, answers: Array, network: ThresholdNetwork | Model) -> Results:
-    """Measure answers 0 and 1 to all rows, and the network on fresh points where the data were drawn."""
+    """Measure answers 0 and 1 on all rows, and the network on fresh points if the data were drawn."""
     results: Results = {"all/mistakes": float((answers != parts.labels).sum())}
     majority = np.bincount(parts.labels[parts.train]).argmax()
     for part in ("train", "test"):

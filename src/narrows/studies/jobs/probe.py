@@ -1,4 +1,4 @@
-"""What does a frozen encoder know? One linear layer learns classes from its codes."""
+"""What a frozen encoder knows: one linear layer learns classes from its codes."""
 
 from __future__ import annotations
 
@@ -41,35 +41,36 @@ def probe(
 
     Parameters
     ----------
-    source : the data, which have labels
-    encoder : the "trained" one of the run this one goes on from; a "random" one, ``net`` with its first weights;
-        "patches", k-means of which made the code; "pca" with ``code_size`` components; or none, which reads the
-        "pixels"
-    space : the "code" or, of a network, the "features" it is computed from
-    net : of the random encoder
+    source : data with labels
+    encoder : "trained", the encoder of the run that this one continues from; "random", ``net`` with initial weights;
+        "patches", k-means on patches; "pca" with ``code_size`` components; or "pixels", without an encoder
+    space : the "code" or, for a network, the "features" it is computed from
+    net : the random encoder's network
     patches : arguments of ``narrows.encoders.patches.PatchCodes``
     train : settings of the linear layer's training
-    views, passes : the layer also learns from the codes of ``passes`` randomly changed copies of every training image
-    standardise : bring each value of the codes to mean 0 and standard deviation 1 over the training rows
+    views, passes : the layer learns also from the codes of ``passes`` randomly changed copies of every training image
+    standardise : scale each value of the codes to mean 0 and standard deviation 1 over the training rows
 
     Returns
     -------
-    results : accuracy on training and test rows, the majority class's, the size of what is read, seconds of training
-        and of making the codes
+    results : accuracy on training and test rows, that of the majority class, the number of values read, seconds of
+        training and of encoding
 
     Raises
     ------
-    RecipeError : changed copies or features of an encoder that is no network
+    RecipeError : changed copies or features of an encoder that is not a network
     """
     if bool(passes) != bool(views):
         raise RecipeError("views and passes", "must be given together", value=(views, passes))
     for name, given, of in (("net", net, "random"), ("patches", patches, "patches")):
         if given is not None and encoder != of:
-            raise RecipeError(name, f"is of the encoder {of!r}", value=given, remedy=f"The encoder is {encoder!r}.")
+            raise RecipeError(
+                name, f"belongs to the encoder {of!r}", value=given, remedy=f"The encoder is {encoder!r}."
+            )
     if encoder not in ("trained", "random"):
         for name, asked, idle in (("passes", passes, 0), ("space", space, "code")):
             if asked != idle:
-                raise RecipeError(name, f"must be {idle} where the encoder is {encoder!r}", value=asked)
+                raise RecipeError(name, f"must be {idle} with the encoder {encoder!r}", value=asked)
     data = labelled(work.open(source))
     labels = known(data.labels)
     rows = split(data, valid=0.0, seed=work.seed)

@@ -1,1 +1,1 @@
-"""Networks that one study is about, as their authors drew them; entries of the registry in ``narrows.nets``."""
+"""Networks that one study is about, as their authors designed them; entries of the registry in ``narrows.nets``."""

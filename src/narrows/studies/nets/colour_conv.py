@@ -16,23 +16,23 @@ __all__ = ["ColourConv"]
 class ColourConv(TanhNetwork):
     """32 -> 16 -> 8 -> 4 by convolutions and pooling; back by transposed convolutions of stride 1 and large kernels.
 
-    The code is the last map itself, 4,096 values that are never negative: more than the 3,072 of the image, so that
-    nothing has to be left out. 1,550,976 parameters in the encoder and 1,538,435 in the decoder. The network sees
-    images in [-1, 1] and ends with a tanh; from outside they are in [0, 1], as for every network.
+    The code is the last feature map, 4,096 values that are never negative. The image has only 3,072, so the code need
+    not compress. 1,550,976 parameters in the encoder and 1,538,435 in the decoder. Internally images are in [-1, 1] and
+    the output is a tanh; inputs and outputs are in [0, 1] as for every network.
 
-    A transposed convolution of stride 1 makes a map larger by its kernel less one. The kernels are those that lead back
-    through the sides that pooling went through: 5, 9 and 17 for images of 32x32.
+    A transposed convolution of stride 1 enlarges a map by its kernel size minus one. The kernels reverse the sides that
+    pooling went through: 5, 9 and 17 for images of 32x32.
 
     Parameters
     ----------
     input_shape : (C, H, W), sides from 8 to 64
-    code_size : K, a multiple of the places of the last map, which are 16 for images of 32x32
+    code_size : K, a multiple of the number of positions in the last map, 16 for images of 32x32
     """
 
     def __init__(self, input_shape: tuple[int, ...], code_size: int = 4096) -> None:
         require_images("colour-conv", input_shape, 8, 64)
         super().__init__(input_shape, min(code_size, math.prod(input_shape)))
-        self.code_size = code_size  # which may exceed the input here, as the code is a map of many channels
+        self.code_size = code_size  # may exceed the input here, since the code is a map of many channels
         channels, height, width = input_shape
         sizes = [(height >> level, width >> level) for level in range(4)]  # sides 32, 16, 8, 4
         places = sizes[3][0] * sizes[3][1]
@@ -78,5 +78,5 @@ class ColourConv(TanhNetwork):
 
     @property
     def feature_size(self) -> int:
-        """F, which is K here."""
+        """F, here the same as K."""
         return self.code_size

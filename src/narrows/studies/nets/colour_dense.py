@@ -11,14 +11,14 @@ from narrows.nets import TanhNetwork, require_images
 
 __all__ = ["ColourDense"]
 
-SLOPE = 0.5  # of every LeakyReLU below zero
+SLOPE = 0.5  # slope of every LeakyReLU below zero
 
 
 class ColourDense(TanhNetwork):
     """3,072 -> 1,024 -> 1,024 -> code, and back: LeakyReLU and tanh after each layer, LeakyReLU alone on the code.
 
-    5,245,952 parameters in the encoder and 5,248,000 in the decoder. The network sees images in [-1, 1] and ends with a
-    tanh; from outside they are in [0, 1], as for every network.
+    5,245,952 parameters in the encoder and 5,248,000 in the decoder. Internally images are in [-1, 1] and the output is
+    a tanh; inputs and outputs are in [0, 1] as for every network.
 
     Parameters
     ----------

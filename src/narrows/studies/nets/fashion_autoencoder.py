@@ -1,4 +1,4 @@
-"""The autoencoder of the Fashion-MNIST study, as it was and with its improved encoder: 28x28 images to 32 values."""
+"""The autoencoder of the Fashion-MNIST study, with its original or improved encoder: 28x28 images to 32 values."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ __all__ = ["FashionAutoencoder"]
 class FashionAutoencoder(TanhNetwork):
     """28 -> 10 -> 5 -> 3 -> 2 by two convolutions and two poolings; the code is the last map, 8 x 2 x 2.
 
-    1,320 parameters in the encoder and 4,409 in the decoder. Values live in [-1, 1] inside, where the last tanh puts
-    them; outside they are in [0, 1] as everywhere. An objective with weight 4 has the squared error of [-1, 1].
+    1,320 parameters in the encoder and 4,409 in the decoder. Internally images are in [-1, 1], the range of the last
+    tanh; inputs and outputs are in [0, 1] as everywhere. An objective with weight 4 measures the squared error of [-1,
+    1].
 
     Parameters
     ----------
     input_shape : (1, 28, 28)
     code_size : K, a multiple of 4: the last map has a quarter as many channels
-    improved : one more convolution and pooling in front, both of stride 1, a second convolution of stride 2 instead of
-        3, and a last one from 8 to 8 channels: 28 -> 27 -> 14 -> 7 -> 4 -> 2
+    improved : add a convolution and pooling in front, both of stride 1, and a last convolution from 8 to 8 channels,
+        and give the second convolution stride 2 instead of 3: 28 -> 27 -> 14 -> 7 -> 4 -> 2
 
     Notes
     -----
-    The last pooling of the improved encoder has stride 2. As it was first written down, with stride 1, the last map is
-    3 x 3 and the decoder ends at 40 x 40.
+    The last pooling of the improved encoder has stride 2. With stride 1, as in the original, the last map would be 3 x
+    3 and the output 40 x 40.
     """
 
     def __init__(self, input_shape: tuple[int, ...], code_size: int = 32, improved: bool = False) -> None:
@@ -70,5 +71,5 @@ class FashionAutoencoder(TanhNetwork):
 
     @property
     def feature_size(self) -> int:
-        """F, the number of features the code is read from: those of the code itself."""
+        """F, the number of features, which are the code itself."""
         return self.code_size

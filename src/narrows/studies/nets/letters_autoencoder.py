@@ -1,4 +1,4 @@
-"""The autoencoder of the letters study as it was written down: 1024-32-32-32-1024."""
+"""The original autoencoder of the letters study: 1024-32-32-32-1024."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["LettersAutoencoder"]
 class LettersAutoencoder(Network):
     """Fully connected layers D-K-K-K-D with a ReLU after each of the first three and a sigmoid at the end.
 
-    68,704 parameters for D = 1024 and K = 32, drawn by Xavier's rule (Glorot & Bengio 2010, uniform), biases zero. The
-    code is the second layer's sum; the ReLU that follows it belongs to the decoder.
+    68,704 parameters for D = 1024 and K = 32, initialised by Xavier's rule (Glorot & Bengio 2010, uniform) with zero
+    biases. The code is the second layer's weighted sum; the ReLU after it belongs to the decoder.
 
     Parameters
     ----------
-    input_shape : (C, H, W), sides up to 256, which is flattened
+    input_shape : (C, H, W), sides up to 256; images are flattened
     code_size : K, the width of all three hidden layers
     """
 

@@ -1,9 +1,9 @@
-"""Is a gradient right? Every scalar of every parameter is moved a little up and a little down, and the loss compared.
+"""Check a gradient: move every scalar of every parameter slightly up and down, and compare the losses.
 
 (J(p + h) - J(p - h)) / 2h differs from dJ/dp by about h^2/6 times the third derivative, and by rounding errors of about
-eps |J| / h. In float64 a step near the cube root of eps balances the two. In float32 there is no good step: rounding
-drowns what is looked for. So the differences are always taken in float64, and it is the gradient under test that keeps
-its own precision.
+eps |J| / h. In float64 a step near the cube root of eps balances the two. In float32 there is no good step, because
+rounding hides the difference. So differences are always computed in float64, and only the tested gradient keeps its own
+precision.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
     from narrows.studies.reference.network import Network
 
-#: What a right gradient stays below, as ``GradientError.relative``, by its precision.
+#: Upper bounds of ``GradientError.relative`` for a correct gradient, by its precision.
 TOLERANCE = {"float64": 1e-7, "float32": 1e-4}
 
-STEP = 6e-6  # the cube root of float64's 2.2e-16; times |p| where that is above 1
+STEP = 6e-6  # the cube root of float64's 2.2e-16; multiplied by |p| if that is above 1
 
 
 @dataclass(frozen=True, eq=False)
 class GradientError:
-    """A parameter's gradient two ways: as derived, and by central differences; both in the parameter's shape."""
+    """A parameter's gradient computed in two ways: derived, and by central differences; both in its shape."""
 
     derived: Array
     differences: Array
 
     @property
     def absolute(self) -> float:
-        """The largest difference of any scalar."""
+        """The largest difference over all scalars."""
         return float(np.abs(self.derived - self.differences).max())
 
     @property
     def relative(self) -> float:
-        """||derived - differences|| / (||derived|| + ||differences||), from 0 to 1; 0 where both are zero.
+        """||derived - differences|| / (||derived|| + ||differences||), from 0 to 1; 0 if both are zero.
 
-        Of the parameter as a whole: a scalar whose gradient happens to be near 0 is nothing but rounding error.
+        It is computed for the parameter as a whole, since a single gradient near 0 may be only rounding error.
         """
         total = np.linalg.norm(self.derived) + np.linalg.norm(self.differences)
         return float(np.linalg.norm(self.derived - self.differences) / total) if total else 0.0
@@ -58,9 +58,9 @@ def check_network(network: Network, x: Array, t: Array, step: float = STEP) -> d
 
     Parameters
     ----------
-    network : is left as it is
+    network : the network, which is not changed
     x, t : rows (N, D) and targets (N, K)
-    step : h for parameters up to 1 in size
+    step : h for parameters of magnitude up to 1
 
     Returns
     -------
@@ -79,20 +79,20 @@ def check_network(network: Network, x: Array, t: Array, step: float = STEP) -> d
 def check_module(
     module: nn.Module, loss: Callable[..., Tensor], *inputs: Tensor, step: float = STEP
 ) -> dict[str, GradientError]:
-    """Compare ``torch.autograd.grad`` with central differences, for every parameter of a torch module that is learned.
+    """Compare ``torch.autograd.grad`` with central differences, for every learned parameter of a torch module.
 
     Two evaluations of the loss for each scalar: use few rows.
 
     Parameters
     ----------
-    module : is left as it is; a float64 copy of it is what is moved
-    loss : (module, *inputs) -> a tensor of one number, the same at each call: no dropout, no fresh noise
-    inputs : tensors for ``loss``; those of floats are cast to float64 where the copy is used
-    step : h for parameters up to 1 in size
+    module : the module, which is not changed; a float64 copy is moved instead
+    loss : (module, *inputs) -> a tensor of one number, the same at each call: no dropout, no new noise
+    inputs : tensors for ``loss``; floats are cast to float64 for the copy
+    step : h for parameters of magnitude up to 1
 
     Returns
     -------
-    the parameter's name in the module -> its two gradients; see ``TOLERANCE`` for how near they should be
+    parameter's name in the module -> its two gradients; see ``TOLERANCE`` for how near they should be
 
     Raises
     ------
@@ -102,8 +102,8 @@ def check_module(
 
     learned = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     if not learned:
-        raise InputError("module", "must have parameters that are learned", value=type(module).__name__)
-    # A parameter the loss does not use has the gradient zero.
+        raise InputError("module", "must have parameters to learn", value=type(module).__name__)
+    # A parameter that the loss does not use has a gradient of zero.
     gradients = torch.autograd.grad(loss(module, *inputs), list(learned.values()), materialize_grads=True)
     double = copy.deepcopy(module).double()
     cast = [tensor.double() if tensor.is_floating_point() else tensor for tensor in inputs]
@@ -129,7 +129,7 @@ def check_module(
 
 
 def _differences(array: Array, loss: Callable[[], float], step: float) -> Array:
-    """Return the central difference of ``loss`` by each scalar of ``array``, which is moved in place and put back."""
+    """Return the central difference of ``loss`` for each scalar of ``array``, which is moved in place and restored."""
     found = np.empty_like(array)
     for at in np.ndindex(array.shape):
         here = array[at].copy()

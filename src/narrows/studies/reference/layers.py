@@ -1,7 +1,7 @@
-"""One fully connected layer, forwards and backwards, and the two losses.
+"""One fully connected layer, forward and backward, and the two losses.
 
-A layer takes N rows X (N, D) to Y = f(XW + b) (N, K) with weights W (D, K) and biases b (K,). The loss J is one number,
-summed over the rows of a batch. A gradient has the shape of what it belongs to: dX, dW and db are those of X, W and b.
+A layer maps N rows X (N, D) to Y = f(XW + b) (N, K) with weights W (D, K) and biases b (K,). The loss J is one number,
+summed over the rows of a batch. The gradients dX, dW and db have the shapes of X, W and b.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from narrows.disk.files import Array
 from narrows.errors import InputError, nearest
 
-# Where weights start
+# Initial weights
 
 
 def xavier(n_in: int, n_out: int, rng: np.random.Generator) -> Array:
@@ -29,7 +29,7 @@ def xavier(n_in: int, n_out: int, rng: np.random.Generator) -> Array:
 
 
 def zeros(n_in: int, n_out: int) -> Array:
-    """Return weights (D, K) that are all zero, from which hidden units never learn to differ; see ``symmetry.py``."""
+    """Return weights (D, K) of zeros, with which hidden units never learn to differ; see ``symmetry.py``."""
     return np.zeros((n_in, n_out))
 
 
@@ -38,7 +38,7 @@ def zeros(n_in: int, n_out: int) -> Array:
 
 def sigmoid(a: Array) -> Array:
     """Return 1 / (1 + e^-a), elementwise."""
-    e = np.exp(-np.abs(a))  # of a number <= 0, so that nothing overflows
+    e = np.exp(-np.abs(a))  # exp of a number <= 0, so that nothing overflows
     y: Array = np.where(a >= 0, np.ones_like(e), e) / (1 + e)
     return y
 
@@ -49,22 +49,22 @@ def relu(a: Array) -> Array:
 
 
 def softmax_naive(a: Array) -> Array:
-    """Return the softmax of each row of ``a`` (N, K) as it is defined: nan where e^a overflows, as at 1000."""
+    """Return the softmax of each row of ``a`` (N, K) by its definition: nan if e^a overflows, as at 1000."""
     e: Array = np.exp(a)  # (N, K)
     total: Array = e.sum(axis=1, keepdims=True)  # (N, 1)
     return e / total
 
 
 def softmax(a: Array) -> Array:
-    """Return the softmax of each row of ``a`` (N, K): numbers from 0 to 1 with the sum 1.
+    """Return the softmax of each row of ``a`` (N, K): numbers from 0 to 1 that sum to 1.
 
-    e^(a - c) / sum e^(a - c) is the same for every c, for e^-c can be cancelled. With c the row's greatest number,
-    every exponent is <= 0 and one is 0: nothing overflows, and the sum is at least 1.
+    e^(a - c) / sum e^(a - c) is the same for every c, since e^-c cancels. If c is the row's largest number, every
+    exponent is <= 0 and one is 0, so nothing overflows, and the sum is at least 1.
     """
     return softmax_naive(a - a.max(axis=1, keepdims=True))
 
 
-#: name -> (f, f' written as a function of y = f(a), which is all that backward needs to keep)
+#: name -> (f, f' as a function of y = f(a), so that only y must be kept for the backward pass)
 ELEMENTWISE: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "identity": (lambda a: a, np.ones_like),
     "sigmoid": (sigmoid, lambda y: y * (1 - y)),
@@ -77,7 +77,7 @@ ELEMENTWISE: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
 
 class Cache(NamedTuple):
-    """What a layer remembers of its way forwards: its input X (N, D) and its output Y (N, K)."""
+    """What a layer keeps from the forward pass: its input X (N, D) and its output Y (N, K)."""
 
     x: Array
     y: Array
@@ -103,15 +103,15 @@ def forward(x: Array, w: Array, b: Array, activation: str) -> Cache:
         return Cache(x, softmax(a))
     if activation not in ELEMENTWISE:
         remedy = nearest(activation, [*ELEMENTWISE, "softmax"])
-        raise InputError("activation", "must be one this file defines", value=activation, remedy=remedy)
+        raise InputError("activation", "must be defined in this file", value=activation, remedy=remedy)
     return Cache(x, ELEMENTWISE[activation][0](a))
 
 
 def backward(dy: Array, cache: Cache, w: Array, activation: str) -> Gradients:
     """Return dX, dW and db of a layer from ``dy`` (N, K), the gradient of J with respect to its output.
 
-    The chain rule twice: through f to the sums a = xw + b, then through the sums. In a softmax every output depends on
-    every sum of its row, dy_k/da_j = y_k ((k = j) - y_j), so that da_j = y_j (dy_j - sum_k dy_k y_k).
+    The chain rule is applied twice: through f to the sums a = xw + b, then through the sums. In a softmax every output
+    depends on every sum of its row, dy_k/da_j = y_k ((k = j) - y_j), so da_j = y_j (dy_j - sum_k dy_k y_k).
     """
     if activation == "softmax":
         da = cache.y * (dy - (dy * cache.y).sum(axis=1, keepdims=True))  # (N, K)
@@ -123,8 +123,8 @@ def backward(dy: Array, cache: Cache, w: Array, activation: str) -> Gradients:
 def backward_of_sums(da: Array, x: Array, w: Array) -> Gradients:
     """Return dX, dW and db from ``da`` (N, K), the gradient of J with respect to the sums a = xw + b.
 
-    a_nk = sum_d x_nd w_dk + b_k. A weight w_dk meets every row, hence the sum over n; an input x_nd every unit, hence
-    the sum over k.
+    a_nk = sum_d x_nd w_dk + b_k. A weight w_dk is used for every row, hence the sum over n; an input x_nd is used by
+    every unit, hence the sum over k.
     """
     return Gradients(
         dx=da @ w.T,  # (N, K) (K, D) -> (N, D)
@@ -139,7 +139,7 @@ def backward_of_sums(da: Array, x: Array, w: Array) -> Gradients:
 def cross_entropy(y: Array, t: Array) -> float:
     """Return -sum t log y over the whole batch: probabilities ``y`` (N, K) against one-hot targets ``t`` (N, K).
 
-    A probability that was rounded to 0 counts as the least normal number above 0, so that J stays finite.
+    A probability that was rounded to 0 is replaced by the smallest normal number above 0, so that J stays finite.
     """
     return float(-(t * np.log(np.maximum(y, np.finfo(y.dtype).tiny))).sum())
 
@@ -147,8 +147,8 @@ def cross_entropy(y: Array, t: Array) -> float:
 def cross_entropy_gradient(y: Array, t: Array) -> Array:
     """Return the gradient (N, K) of the cross-entropy of a softmax with respect to the softmax's sums a: y - t.
 
-    With dy_k = -t_k / y_k, ``backward`` gives da_j = y_j (-t_j / y_j + sum_k t_k) = y_j - t_j, as targets sum to 1.
-    Written so, nothing is divided by a probability that may be 0.
+    With dy_k = -t_k / y_k, ``backward`` gives da_j = y_j (-t_j / y_j + sum_k t_k) = y_j - t_j, since targets sum to 1.
+    This form avoids division by a probability that may be 0.
     """
     return y - t
 
@@ -164,12 +164,12 @@ def squared_error_gradient(y: Array, t: Array) -> Array:
 
 
 def accuracy(y: Array, t: Array) -> float:
-    """Return the share of rows whose greatest output is their class: ``y`` (N, K) against one-hot ``t`` (N, K)."""
+    """Return the share of rows whose largest output is their class: ``y`` (N, K) against one-hot ``t`` (N, K)."""
     return float((y.argmax(axis=1) == t.argmax(axis=1)).mean())
 
 
 def one_hot(labels: Array, n_classes: int) -> Array:
-    """Return targets (N, C), 1 in the column of the row's class and 0 elsewhere; ``labels`` int (N,) from 0."""
+    """Return one-hot targets (N, C) for ``labels``, int (N,) from 0."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.min(initial=0) < 0 or labels.max(initial=0) >= n_classes:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Layers on top of each other, and their training by gradient descent.
+"""Stacked layers, and their training by gradient descent.
 
 Two networks of the letters study, in full::
 
@@ -31,11 +31,11 @@ class Network:
     Parameters
     ----------
     sizes : units per layer, the input first: L + 1 numbers
-    activations : one for each of the L layers: "identity", "sigmoid", "tanh", "relu", or "softmax" for the last one
+    activations : one for each of the L layers: "identity", "sigmoid", "tanh" or "relu"; the last may be "softmax"
     loss : "cross_entropy" (after a softmax, targets one-hot) or "squared_error"
     init : "xavier", "zeros", or a number r for weights from U(-r, r); biases start at zero
     seed : of the weights
-    dtype : "float64" or "float32", in which everything is computed
+    dtype : "float64" or "float32", the precision of all computations
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Network:
     # Forwards
 
     def forward_layers(self, x: Array) -> list[Cache]:
-        """Take rows ``x`` (N, D) through the network; return every layer's input and output, first layer first."""
+        """Pass rows ``x`` (N, D) through the network; return every layer's input and output, first layer first."""
         x = self._rows("x", x, self.sizes[0])
         caches = []
         for number, activation in enumerate(self.activations, start=1):
@@ -93,7 +93,7 @@ class Network:
         return self.forward_layers(x)[-1].y
 
     def predict(self, x: Array) -> Array:
-        """Return the class int64 (N,) of each row of ``x`` (N, D): the number of its greatest output."""
+        """Return the class int64 (N,) of each row of ``x`` (N, D): the number of its largest output."""
         classes: Array = self.forward(x).argmax(axis=1)
         return classes
 
@@ -104,7 +104,7 @@ class Network:
     # Backwards
 
     def gradients(self, caches: Sequence[Cache], t: Array) -> list[Gradients]:
-        """Return dX, dW, db of every layer, first layer first, from what ``forward_layers`` returned."""
+        """Return dX, dW, db of every layer, first layer first, from the result of ``forward_layers``."""
         y = caches[-1].y
         found: list[Gradients] = []
         for number in range(len(caches), 0, -1):
@@ -112,7 +112,7 @@ class Network:
             if activation == "softmax":
                 found.append(backward_of_sums(layers.cross_entropy_gradient(y, t), cache.x, w))
             else:
-                dy = found[-1].dx if found else layers.squared_error_gradient(y, t)  # the next layer's input is this y
+                dy = found[-1].dx if found else layers.squared_error_gradient(y, t)  # the next layer's input
                 found.append(backward(dy, cache, w, activation))
         return found[::-1]
 
@@ -145,36 +145,37 @@ class Network:
         progress: Progress | None = None,
         stop: Callable[[], int] | None = None,
     ) -> list[dict[str, float]]:
-        """Train in place by gradient descent, M <- momentum M - lr dJ and then W <- W + M; return the history.
+        """Train in place by gradient descent, M <- momentum M - lr dJ, then W <- W + M; return the history.
 
-        dJ is summed over the rows of the batch, so a learning rate means more in a larger batch. Without momentum this
-        is W <- W - lr dJ. Calling it again goes on from the weights, with M = 0.
+        dJ is summed over the rows of the batch, so a learning rate has more effect in a larger batch. Without momentum
+        this is W <- W - lr dJ. Calling it again continues from the current weights, with M = 0.
 
         Parameters
         ----------
         x, t : rows (N, D) and targets (N, K): one-hot classes, or for an autoencoder ``x`` itself
-        valid : rows and targets that are only looked at
+        valid : rows and targets that are only evaluated
         epochs : passes over the rows, each in a new random order
         batch_size : rows per step: None for all of them (full batch), 1 for single examples, else mini-batches
-        lr, momentum : the step and the share of the last step that is kept (0.9 in the original; Polyak 1964)
-        weight_decay : adds this times W to the gradient of every W, in every step
+        lr, momentum : the learning rate, and the share of the previous step that is kept (0.9 in the original; Polyak
+            1964)
+        weight_decay : factor of W that is added to the gradient of every W in every step
         lr_factor, lr_every : the learning rate is multiplied by ``lr_factor`` after every ``lr_every`` epochs
         seed : of the order of the rows and of ``augment``
         augment : (rows of a batch, rng) -> rows to train on instead; see ``shifts``
         progress : shows epochs and loss
-        stop : asked before every step; a non-zero answer is a signal's number, and Interrupted is raised
+        stop : called before every step; if it returns a signal's number rather than 0, Interrupted is raised
 
         Returns
         -------
-        one row per epoch: epoch, train/loss, train/accuracy, valid/loss, valid/accuracy, lr, seconds. All scores are of
-        the weights the epoch ended with; a loss is the mean per row, so that sets of different sizes compare. Networks
-        without a softmax have no accuracy.
+        one row per epoch: epoch, train/loss, train/accuracy, valid/loss, valid/accuracy, lr, seconds. All scores are
+        for the weights at the end of the epoch. A loss is the mean per row, so that sets of different sizes can be
+        compared. Networks without a softmax have no accuracy.
 
         Raises
         ------
         InputError : a value out of range, or shapes that do not fit
-        TrainingError : the loss, a parameter or what moves it is no longer finite
-        Interrupted : ``stop`` said so; the weights are those of the last step
+        TrainingError : the loss, a parameter or its step is no longer finite
+        Interrupted : ``stop`` returned a signal's number; the weights are those of the last step
         """
         _check_settings(epochs, batch_size, lr, momentum, weight_decay, lr_factor, lr_every)
         x, t = self._pair("x", "t", x, t)
@@ -185,7 +186,7 @@ class Network:
         rng = np.random.default_rng(seed)
         moved = {name: np.zeros_like(array) for name, array in self.parameters.items()}  # M
         history: list[dict[str, float]] = []
-        # What overflows is reported as a TrainingError, not as warnings.
+        # Overflow is reported as a TrainingError, not as warnings.
         with (progress or Progress()).task("train", epochs) as task, np.errstate(over="ignore", invalid="ignore"):
             for epoch in range(epochs):
                 start = time.perf_counter()
@@ -218,7 +219,7 @@ class Network:
         return history
 
     def scores(self, x: Array, t: Array) -> dict[str, float]:
-        """Return the loss per row, and after a softmax the accuracy: ``x`` (N, D) against targets ``t`` (N, K)."""
+        """Return the loss per row and, after a softmax, the accuracy: ``x`` (N, D) against targets ``t`` (N, K)."""
         y = self.forward(x)
         t = self._rows("t", t, self.sizes[-1])
         found = {"loss": LOSSES[self.loss_name](y, t) / len(y)}
@@ -238,12 +239,12 @@ class Network:
 
 
 def shifts(shape: tuple[int, int], most: int, fill: float) -> Callable[[Array, np.random.Generator], Array]:
-    """Return an ``augment`` for ``fit`` that moves each image by up to ``most`` pixels in each direction, at random.
+    """Return an ``augment`` for ``fit`` that shifts each image at random by up to ``most`` pixels in each direction.
 
     Parameters
     ----------
-    shape : of the image in a row, as it lies there
-    fill : the value of the pixels that move in, that of the background
+    shape : shape of the image stored in a row
+    fill : the value of the background, for pixels that move in
     """
     height, width = shape
 
@@ -260,7 +261,7 @@ def shifts(shape: tuple[int, int], most: int, fill: float) -> Callable[[Array, n
 
 def _check(sizes: Sequence[int], activations: Sequence[str], loss: str, init: str | float, dtype: str) -> None:
     if len(sizes) < 2 or min(sizes) < 1:
-        raise InputError("sizes", "must be at least two numbers >= 1, the input's first", value=list(sizes))
+        raise InputError("sizes", "must be at least two numbers >= 1, starting with the input", value=list(sizes))
     if len(activations) != len(sizes) - 1:
         raise InputError("activations", f"must have one entry per layer ({len(sizes) - 1})", value=list(activations))
     for number, name in enumerate(activations, start=1):

@@ -1,11 +1,11 @@
-"""Why weights start random, and why at the size Xavier's rule gives, shown by running it.
+"""Why weights start random, and why at the size given by Xavier's rule, shown by experiment.
 
-**All zero.** Every hidden unit computes the same, so every column of W1 has the same gradient and every row of W2 too:
-the units move together for ever, and 64 of them can do no more than one. At the very first step dW1 is zero besides,
-since nothing comes back through W2 = 0. Random weights differ, and so do their gradients.
+**All zero.** Every hidden unit computes the same, so all columns of W1 have the same gradient, and so do all rows of
+W2: the units stay equal for ever, and 64 of them can do no more than one. At the first step dW1 is even zero, since
+nothing comes back through W2 = 0. Random weights differ, and so do their gradients.
 
-**Too small or too large.** A layer multiplies the variance of what passes it by about n Var(W). Over many layers a
-factor below 1 leaves nothing of the signal, and one above 1 drives tanh into its flat ends, where no gradient passes.
+**Too small or too large.** A layer multiplies the variance of its input by about n Var(W). Over many layers, a factor
+below 1 makes the signal vanish, and a factor above 1 drives tanh into its flat ends, where no gradient passes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,17 @@ Init = Literal["xavier", "zeros"] | float
 
 @dataclass(frozen=True, eq=False)
 class Symmetry:
-    """A classifier with one hidden layer of K units, watched at its start and after each of E epochs.
+    """Measurements of a classifier with one hidden layer of K units, at the start and after each of E epochs.
 
     Parameters
     ----------
-    loss, accuracy : (E + 1,) the loss per row, and the share of rows classified right
-    unit_spread : (E + 1,) how far the units' weights are from equal: the largest |W1 - the mean of its columns|
-    gradient_spread : (E + 1,) how far their gradients are from equal: the same of dW1, summed over all rows
-    gradient_size : (E + 1,) the largest |dW1|, to hold ``gradient_spread`` against
-    rank : (E + 1,) of the hidden outputs (N, K): how many different units there are in effect
-    gradient : (D, K) dW1 at the end; its columns are the same one K times where the units are equal
+    loss, accuracy : (E + 1,), the loss per row, and the share of rows classified right
+    unit_spread : (E + 1,), how far the units' weights are from equal: the largest |W1 - the mean of its
+        columns|
+    gradient_spread : (E + 1,), how far their gradients are from equal: the same for dW1, summed over all rows
+    gradient_size : (E + 1,), the largest |dW1|, for comparison with ``gradient_spread``
+    rank : (E + 1,), rank of the hidden outputs (N, K): the number of effectively different units
+    gradient : (D, K), dW1 at the end; all its columns are the same if the units are equal
     """
 
     loss: Array
@@ -58,18 +59,18 @@ def watch(
     lr: float = 1e-2,
     seed: int = 0,
 ) -> Symmetry:
-    """Train a classifier from ``init`` by plain gradient descent, and return what its hidden units do.
+    """Train a classifier from ``init`` by plain gradient descent, and return measurements of its hidden units.
 
-    From all-zero weights and in full batches of equally large classes nothing moves at all: the gradient of the output
-    biases sums to zero too. Mini-batches are what lets the units move, together.
+    From zero weights, with full batches of equally large classes, nothing moves at all, since the gradient of the
+    output biases sums to zero too. Only mini-batches let the units move, and then together.
 
     Parameters
     ----------
     x, t : rows (N, D) and one-hot classes (N, C)
-    init : "zeros" to see it fail, "xavier" to see it work
-    hidden, activation : K and what the hidden units do
+    init : "zeros", which fails, or "xavier", which works
+    hidden, activation : K, and the activation of the hidden units
     epochs, batch_size, lr : as in ``Network.fit``
-    seed : of the weights, where they are random, and of the order of the rows
+    seed : of random weights, and of the order of the rows
     """
     sizes = [x.shape[1], hidden, t.shape[1]]
     network = Network(sizes, [activation, "softmax"], "cross_entropy", init=init, seed=seed)
@@ -98,12 +99,12 @@ def watch(
 
 @dataclass(frozen=True, eq=False)
 class Variances:
-    """The variance over rows and units in the input (place 0) and in the outputs of the L hidden layers.
+    """The variance over rows and units of the input (index 0) and of the outputs of the L hidden layers.
 
     Parameters
     ----------
-    activations : (L + 1,) of the values themselves
-    gradients : (L + 1,) of the gradient of J with respect to them
+    activations : (L + 1,), variance of the values
+    gradients : (L + 1,), variance of the gradient of J with respect to them
     """
 
     activations: Array
@@ -118,21 +119,21 @@ def variance_by_layer(
     inits: Mapping[str, Init] | None = None,
     seed: int = 0,
 ) -> dict[str, Variances]:
-    """Return the variance of activations and of gradients per layer of an untrained classifier, for each init.
+    """Return the variance of activations and gradients in each layer of an untrained classifier, for each init.
 
     Parameters
     ----------
-    x, t : rows (N, D), best of mean 0 and variance 1, and one-hot classes (N, C)
-    hidden, activation : sizes of the L hidden layers, and what they do
-    inits : name -> "xavier", "zeros" or the bound r of U(-r, r); by default Xavier's, a fifth of its r between two
-        layers of the first hidden layer's size, five times it, and zeros
+    x, t : rows (N, D), preferably with mean 0 and variance 1, and one-hot classes (N, C)
+    hidden, activation : sizes of the L hidden layers, and their activation
+    inits : name -> "xavier", "zeros" or the bound r of U(-r, r); by default Xavier's, a fifth of and five times its r
+        for two layers of the first hidden layer's size, and zeros
 
     Raises
     ------
     InputError : no hidden layers
     """
     if not hidden:
-        raise InputError("hidden", "must hold at least one layer", value="none")
+        raise InputError("hidden", "must contain at least one layer", value="none")
     if inits is None:
         r = float(np.sqrt(6 / (hidden[0] + hidden[0])))
         inits = {"Xavier": "xavier", "too small": r / 5, "too large": r * 5, "zeros": "zeros"}
@@ -150,5 +151,5 @@ def variance_by_layer(
 
 
 def _spread(columns: Array) -> float:
-    """Return how far (D, K) is from K equal columns: its largest distance from their mean."""
+    """Return how far an array (D, K) is from K equal columns: its largest deviation from their mean."""
     return float(np.abs(columns - columns.mean(axis=1, keepdims=True)).max())

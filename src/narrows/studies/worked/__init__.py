@@ -1,10 +1,10 @@
-"""Pages of arithmetic that the program computes, to learn from and to check the rest of the package against.
+"""Computed pages of arithmetic, to learn from and to check the rest of the package against.
 
 One file per page, read from top to bottom: functions that compute, the page's text with gaps, and ``page()``, which
 fills the gaps with what the functions return and draws the pictures. No number of a page is typed by hand.
 
-A page's module starts with the page's title, and one paragraph that says what the page shows; the list of pages is
-made from them, so that it needs nothing computed.
+The docstring of a page's module consists of the page's title and one paragraph on what the page shows; the list of
+pages is made from them, so nothing needs to be computed for it.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def about(name: str) -> tuple[str, str]:
 
 
 def index() -> str:
-    """Return the list of all pages as Markdown, with links to NAME.md."""
+    """Return the list of all pages as Markdown, with links."""
     rows = [(f"[{title}]({name}.md)", said) for name in pages.names() for title, said in (about(name),)]
     return (
         "# Worked pages\n\n"
@@ -70,9 +70,9 @@ def index() -> str:
 
 
 def write(page: Page, folder: str | Path) -> list[Path]:
-    """Write a page and its pictures into ``folder`` (made if need be), each in one step; return the paths, page first.
+    """Write a page and its pictures atomically into ``folder``, created if necessary; return the paths, page first.
 
-    The pictures are written before the page that shows them.
+    The pictures are written before the page.
     """
     from narrows.figures import save
 

@@ -1,7 +1,7 @@
-"""Numbers, tables and gaps of a page.
+"""Numbers, tables and placeholders of a page.
 
-A page must read the same on every machine, whose last digits differ. So numbers are rounded well before those, and a
-comparison prints the bound that it keeps, not the rounding error that happens to be left.
+A page must be the same on every machine, but last digits differ between machines. So numbers are rounded well before
+those digits, and a comparison prints a bound rather than the actual rounding error.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def number(value: float, digits: int) -> str:
 
 
 def vector(values: ArrayLike, places: int) -> str:
-    """Return a row of numbers: (0.09, 0.24, 0.67)."""
+    """Return numbers in brackets: (0.09, 0.24, 0.67)."""
     return f"({', '.join(fixed(value, places) for value in np.ravel(values))})"
 
 
 def difference(ours: Iterable[Any], theirs: Iterable[Any], within: float) -> str:
-    """Return "< within" where no number of ``ours`` is further from ``theirs``, else the greatest difference.
+    """Return "< within" if no number of ``ours`` is further from ``theirs``, otherwise the largest difference.
 
-    Both hold as many arrays (rows, numbers), which are compared one by one.
+    Both contain the same number of arrays (rows, numbers), which are compared one by one.
     """
     pairs = zip(ours, theirs, strict=True)
     greatest = float(np.max([np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max() for a, b in pairs]))
@@ -50,6 +50,6 @@ def difference(ours: Iterable[Any], theirs: Iterable[Any], within: float) -> str
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
-    """Return a Markdown table; the first ``left`` columns are set flush left, the others flush right."""
+    """Return a Markdown table; the first ``left`` columns are aligned left, the others right."""
     rule = ["---" if column < left else "---:" for column in range(len(header))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))

@@ -22,7 +22,7 @@ __all__ = ["page"]
 EPS = 1e-5  # PyTorch's default, as its momentum
 MOMENTUM = 0.1
 EXAMPLE = (1.0, 2.0, 3.0, 6.0)
-SHAPE = (256, 16, 7, 7)  # of a batch where the denoising autoencoder of the digits normalises
+SHAPE = (256, 16, 7, 7)  # of a batch at a normalisation of the digits' denoising autoencoder
 
 
 def moments(x: Array) -> tuple[Array, Array]:
@@ -40,19 +40,19 @@ def batch_norm(x: Array, gamma: Array, beta: Array, eps: float = EPS) -> Array:
     ----------
     x : (N, C, ...)
     gamma, beta : learned scale and shift (C,), ones and zeros at the start
-    eps : keeps a channel whose values are all alike from a division by zero
+    eps : prevents division by zero for a channel whose values are all equal
     """
     return normalise(x, *moments(x), gamma, beta, eps)
 
 
 def normalise(x: Array, mean: Array, var: Array, gamma: Array, beta: Array, eps: float = EPS) -> Array:
-    """Return ``batch_norm`` with a given mean and variance (C,): what evaluation does, with the running ones."""
+    """Return ``batch_norm`` with a given mean and variance (C,), as in evaluation with the running ones."""
     mean, var, gamma, beta = (_per_channel(values, x.ndim) for values in (mean, var, gamma, beta))
     return (x - mean) / np.sqrt(var + eps) * gamma + beta
 
 
 def gradients(dy: Array, x: Array, gamma: Array, eps: float = EPS) -> tuple[Array, Array, Array]:
-    """Return the gradients of x (N, C, ...), gamma (C,) and beta (C,), given that of the output, ``dy`` (N, C, ...)."""
+    """Return the gradients of x (N, C, ...), gamma (C,) and beta (C,) from that of the output, ``dy`` (N, C, ...)."""
     mean, var = moments(x)
     ones, zeros = np.ones_like(mean), np.zeros_like(mean)
     normal = normalise(x, mean, var, ones, zeros, eps)  # (N, C, ...)
@@ -65,8 +65,8 @@ def gradients(dy: Array, x: Array, gamma: Array, eps: float = EPS) -> tuple[Arra
 def running(mean: Array, var: Array, x: Array, momentum: float = MOMENTUM) -> tuple[Array, Array]:
     """Return the running mean and variance (C,) after the batch ``x`` (N, C, ...).
 
-    They move by the share ``momentum`` towards the batch's mean and its *unbiased* variance, which is n/(n - 1) times
-    the one that normalises, for n values per channel.
+    They move by the share ``momentum`` towards the batch's mean and its *unbiased* variance, which, for n values per
+    channel, is n/(n - 1) times the variance used to normalise.
     """
     batch_mean, batch_var = moments(x)
     n = x.size / x.shape[1]
@@ -74,7 +74,7 @@ def running(mean: Array, var: Array, x: Array, momentum: float = MOMENTUM) -> tu
 
 
 def share_of_batches(updates: int, momentum: float = MOMENTUM) -> float:
-    """Return how much of a running mean comes from batches after so many updates: 1 - (1 - momentum)^updates."""
+    """Return the share of a running mean that comes from batches after ``updates``: 1 - (1 - momentum)^updates."""
     return 1 - (1 - momentum) ** updates
 
 
@@ -94,7 +94,7 @@ Batch normalisation puts each channel of a batch on one scale, and then lets the
 
 $$y = \frac{x - \mathrm{E}[x]}{\sqrt{\mathrm{Var}[x] + \epsilon}} \cdot \gamma + \beta$$
 
-- $x$: one value of a channel, $y$ what becomes of it.
+- $x$: one value of a channel, $y$ its normalised value.
 - $\mathrm{E}[x]$ and $\mathrm{Var}[x]$: mean and variance of the channel over this batch. For images (N, C, H, W)
   they run over images, rows and columns: $n = N H W$ values per channel. In the digits' denoising autoencoder, a
   batch of @batch images with @channels channels of @side x @side pixels, that is $n$ = @n.
@@ -109,8 +109,8 @@ A channel with the four values @example. Their mean is @mean, their biased varia
 @steps
 
 The output has mean @out_mean, and a variance just below 1 because of $\epsilon$:
-$\mathrm{Var}[x] / (\mathrm{Var}[x] + \epsilon)$ = 1 - @below_one. The last column has mean 10 and standard deviation
-2, whatever came in. Only place and width change, not the shape: in the picture the lopsided channel stays lopsided.
+$\mathrm{Var}[x] / (\mathrm{Var}[x] + \epsilon)$ = 1 - @below_one. The last column has mean 10 and standard deviation 2,
+whatever the input. Only location and scale change, not the shape: in the picture the lopsided channel stays lopsided.
 
 ![Three channels before and after, and how fast the running mean fills.](batch-normalisation.png)
 
@@ -118,7 +118,7 @@ $\mathrm{Var}[x] / (\mathrm{Var}[x] + \epsilon)$ = 1 - @below_one. The last colu
 
 Multiply a channel by a positive number and add another: mean and standard deviation follow, and the output stays the
 same. For 100 times the example plus 7 it differs by @forgets, all of it from $\epsilon$. Two things follow. A layer
-right before the normalisation needs no bias, for whatever the bias adds is subtracted again. And the size of the
+right before the normalisation needs no bias, because whatever a bias adds is subtracted again. And the size of the
 weights that make a channel does not matter for the output, only their direction.
 
 ## The gradient
@@ -142,7 +142,7 @@ $\partial J / \partial x$ = @dx, whose sum is @dx_sum.
 
 @unbiased_table
 
-With a whole batch of images nobody notices, with a batch of a few vectors everybody does.
+With a batch of images this goes unnoticed; with a batch of a few vectors it does not.
 
 **No epsilon.** A channel whose values are all the same (a corner that is always black) has variance 0, and 0 by 0 is
 @no_eps. With $\epsilon$ it is @with_eps.
@@ -162,7 +162,7 @@ $1 - (1 - \rho)^k$ of them comes from data:
 @share
 
 So a network that is evaluated after a few steps is normalised mostly by the starting values, and may look broken
-when it is not. A network left in training mode gives an image a different output in different company.
+when it is not. A network left in training mode gives an image a different output in every batch.
 
 ## How it was checked
 

@@ -36,13 +36,13 @@ def step(eta: float) -> float:
 
 
 def bias(a: float, m: float) -> float:
-    """Return how far the centre lags behind a mean that moves by ``m`` per batch: (1 - a) / a * m, for 0 < a < 2."""
+    """Return the lag of the centre behind a mean that moves by ``m`` per batch: (1 - a) / a * m, for 0 < a < 2."""
     _check(a)
     return (1 - a) / a * m
 
 
 def variance(a: float, b: float, m: float) -> float:
-    """Return the variance of the centre around where it should be: m^2 / b * a^2 / (1 - (1 - a)^2), for 0 < a < 2.
+    """Return the variance of the centre around its target: m^2 / b * a^2 / (1 - (1 - a)^2), for 0 < a < 2.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def variance(a: float, b: float, m: float) -> float:
 
     Raises
     ------
-    InputError : a step at which the rule has no steady state, or an empty batch
+    InputError : a step for which the rule has no steady state, or an empty batch
     """
     _check(a, b)
     return m**2 / b * a**2 / (1 - (1 - a) ** 2)
@@ -65,14 +65,14 @@ def crossing_eta(b: float) -> float:
 
 
 def best_eta(b: float) -> float:
-    """Return the eta between 0 and 5 at which bias^2 + variance is least: a solves b (1 - a) (2 - a)^2 = a^3."""
+    """Return the eta between 0 and 5 that minimises bias^2 + variance: a solves b (1 - a) (2 - a)^2 = a^3."""
     _check(b=b)
     return _root(lambda a: b * (1 - a) * (2 - a) ** 2 - a**3)
 
 
 def _check(a: float = 1, b: float = 1) -> None:
     if not 0 < a < 2:
-        remedy = "At 0 the centre never moves, from 2 on it diverges."
+        remedy = "At 0 the centre never moves; from 2 on it diverges."
         raise InputError("a", "must lie between 0 and 2", value=a, remedy=remedy)
     if not b > 0:
         raise InputError("b", "must be greater than 0", value=b)
@@ -81,11 +81,11 @@ def _check(a: float = 1, b: float = 1) -> None:
 def _root(f: Callable[[float], float]) -> float:
     from scipy.optimize import brentq
 
-    return float(ETA_PER_STEP * brentq(f, 0, 1, xtol=1e-15))  # f(0) > 0 > f(1) = -1, and f falls in between
+    return float(ETA_PER_STEP * brentq(f, 0, 1, xtol=1e-15))  # f(0) > 0 > f(1) = -1, and f decreases in between
 
 
 class Simulated(NamedTuple):
-    """What a simulation found: the mean lag, the variance around it, and the standard error of each."""
+    """The results of a simulation: the mean lag, the variance around it, and the standard error of each."""
 
     bias: float
     variance: float
@@ -94,13 +94,13 @@ class Simulated(NamedTuple):
 
 
 def simulate(a: float, b: float, m: float, *, steps: int = STEPS, centres: int = SIMULATED, seed: int = 0) -> Simulated:
-    """Run C <- (1 - a) C + a m_t, with batch means around a mean that moves by ``m`` per step, and measure.
+    """Simulate C <- (1 - a) C + a m_t, with batch means around a mean that moves by ``m`` per step.
 
     Parameters
     ----------
     a, b, m : as in ``bias`` and ``variance``
-    steps : batches; the start must be forgotten by the last, |1 - a|^steps << 1
-    centres : independent one-pixel centres
+    steps : number of batches; the start must be forgotten by the last, |1 - a|^steps << 1
+    centres : number of independent one-pixel centres
     """
     _check(a, b)
     rng = np.random.default_rng(seed)
@@ -123,8 +123,8 @@ to it:
 
 $$C \leftarrow (1 - a) C + a m_t , \qquad a = \frac{\eta}{5}$$
 
-$\eta$ is the learning rate; why it comes divided by 5 is [a page of its own](kmeans-update.md). A small step hardly
-notices the newest batch, a large one forgets all others. Which $\eta$ is best for batches of $b$ images?
+$\eta$ is the learning rate; [another page](kmeans-update.md) explains the division by 5. A small step hardly notices
+the newest batch, a large one forgets all others. Which $\eta$ is best for batches of $b$ images?
 
 ## The model
 
@@ -191,7 +191,7 @@ batches. In brackets the closed form.
 
 @simulated
 
-None is further from the closed form than @worst standard errors of the simulation.
+No value is further from the closed form than @worst standard errors of the simulation.
 
 ## What goes wrong
 

@@ -47,8 +47,8 @@ def gradient(x: Array, c: Array, sharpness: float = SHARPNESS, mean: Mean = "bat
     Parameters
     ----------
     x, c : images (N, D) and centres (K, D)
-    mean : how the squared errors make one loss: summed ("none"), averaged over images ("batch"), or over images and
-        pixels ("all", PyTorch's MSELoss)
+    mean : how the squared errors are combined into a loss: summed ("none"), averaged over images ("batch"), or over
+        images and pixels ("all", PyTorch's MSELoss)
     """
     p = assignments(x, c, sharpness)  # (N, K)
     rebuilt = p @ c  # (N, D)
@@ -75,19 +75,19 @@ def update(x: Array, c: Array, eta: float) -> Array:
 
 
 def update_by_counts(x: Array, c: Array, eta: float, mean: Mean = "batch") -> Array:
-    """Return the centres (K, D) after C_i <- (1 - a_i) C_i + a_i m_i with a_i = 2 eta n_i / N, whatever n_i is."""
+    """Return the centres (K, D) after C_i <- (1 - a_i) C_i + a_i m_i with a_i = 2 eta n_i / N, for any n_i."""
     means, counts = cell_means(x, c)
     a = (2 * eta * counts / _divisor(x, mean))[:, None]  # (K, 1)
     return (1 - a) * c + a * means
 
 
 def autograd_step(x: Array, c: Array, eta: float, sharpness: float = SHARPNESS, mean: Mean = "batch") -> Array:
-    """Return the centres (K, D) after one step of gradient descent, the gradient taken by PyTorch."""
+    """Return the centres (K, D) after one step of gradient descent, with the gradient from PyTorch."""
     import torch
 
     images, centres = torch.from_numpy(x), torch.from_numpy(c).requires_grad_()
     logits = sharpness * (images @ centres.T - (centres**2).sum(dim=1) / 2)  # (N, K)
-    error = torch.softmax(logits, 1) @ centres - images  # (N, D), what the network returns
+    error = torch.softmax(logits, 1) @ centres - images  # (N, D), the network's output
     (found,) = torch.autograd.grad((error**2).sum() / _divisor(x, mean), centres)
     return np.asarray(c - eta * found.numpy())
 
@@ -95,7 +95,7 @@ def autograd_step(x: Array, c: Array, eta: float, sharpness: float = SHARPNESS, 
 def made_batch(counts: Sequence[int], pixels: int = 64, spread: float = 0.1, seed: int = 0) -> tuple[Array, Array]:
     """Return images (N, D), ``counts[i]`` of them around the random point i, and centres (K, D) near those points.
 
-    The points are uniform in [0, 1]; images and centres are off them by noise, so that there is something to learn.
+    The points are uniform in [0, 1]; noise is added to images and centres, so that there is something to learn.
     """
     rng = np.random.default_rng(seed)
     middles = rng.uniform(0, 1, (len(counts), pixels))
@@ -104,7 +104,7 @@ def made_batch(counts: Sequence[int], pixels: int = 64, spread: float = 0.1, see
 
 
 def rule_error(x: Array, c: Array, eta: float, sharpness: float = SHARPNESS) -> Array:
-    """Return how far the rule's step of each centre is from the true one, as a share of the rule's (K,)."""
+    """Return how far the rule's step of each centre is from the true step, relative to the rule's step (K,)."""
     rule, true = update(x, c, eta) - c, autograd_step(x, c, eta, sharpness) - c  # (K, D) each
     return np.asarray(np.linalg.norm(true - rule, axis=1) / np.linalg.norm(rule, axis=1))
 
@@ -213,8 +213,8 @@ takes the centre past the mean and farther from it than it was, has the probabil
 (right of the line in the picture), and so happens about once in @every batches of ten centres. A cell is empty, and
 its centre stays where it is, with probability @empty. Real cells are not equally likely either. A centre with a
 fifth of all images steps by $a_i$ = @fifth on average, and with probability @fifth_unstable it ends up farther from
-its images' mean than it was. So $\eta$ = @eta, averaged over the batch only, is no setting to train with; a rate at
-which every $a_i$ stays below 1 is safe.
+its images' mean than it was. So $\eta$ = @eta, averaged over the batch only, is not a usable setting; a rate at which
+every $a_i$ stays below 1 is safe.
 
 ## How it was checked
 
@@ -244,7 +244,7 @@ def page() -> Page:
     softness = {beta: float(rule_error(x, c, ETA, beta).mean()) for beta in (20, 5, 2, 1, 0.5, 0.2, 0.1)}
     uneven = {n: made_batch([n, *_rest(sum(even) - n)]) for n in (6, 9, 12, 18, 24, 33)}
     counts = binom(BATCH, 1 / CENTRES)
-    limit = int(np.floor(2 * BATCH / (2 * ETA)))  # a_i > 2 for more images than that
+    limit = int(np.floor(2 * BATCH / (2 * ETA)))  # a_i > 2 for more images than this
     text = fill(
         TEXT,
         beta=number(SHARPNESS, 2),
@@ -301,13 +301,13 @@ def page() -> Page:
 
 
 def _rest(images: int) -> list[int]:
-    """Return how many images each of the other centres gets when they share so many as evenly as they can."""
+    """Return how many images each of the other centres gets if they share the rest as evenly as possible."""
     others = CENTRES - 1
     return [(images + k) // others for k in range(others)]
 
 
 def _gap(x: Array, c: Array) -> float:
-    """Return the smallest gap of any image from its nearest centre to the second nearest, in half squared distances."""
+    """Return the smallest gap between the nearest and second nearest centre of any image, in half squared distances."""
     half = np.sort(((x[:, None] - c) ** 2).sum(axis=2) / 2, axis=1)  # (N, K)
     return float((half[:, 1] - half[:, 0]).min())
 

@@ -51,7 +51,7 @@ WEIGHTS = Weights(
 
 
 class Trace(NamedTuple):
-    """What a cell did, one number per step (T,): input z, gates i, f and o, cell c after the step, output y."""
+    """The trace of a cell, one number per step (T,): input z, gates i, f and o, cell c after the step, output y."""
 
     z: Array
     i: Array
@@ -75,7 +75,7 @@ def lstm_trace(
     h: Callable[[Array], Array] = identity,
     start: float = 0.0,
 ) -> Trace:
-    """Run one LSTM cell without recurrent weights and return every number on the way.
+    """Run one LSTM cell without recurrent weights and return all intermediate numbers.
 
     z = w x + b, i, f, o = gate(w x + b), each with its own weights; c <- f c + i g(z); y = o h(c).
 
@@ -83,8 +83,8 @@ def lstm_trace(
     ----------
     inputs : (T, D)
     weights : of z and of the gates
-    gate, g, h : what is applied to the gates' sums, to z, and to the cell
-    start : of the cell
+    gate, g, h : functions applied to the gates' sums, to z, and to the cell
+    start : initial value of the cell
     """
     x = np.asarray(inputs, np.float64)  # (T, D)
     z, i, f, o = (x @ np.asarray(w, np.float64) + b for w, b in weights)  # (T,) each
@@ -97,17 +97,17 @@ def lstm_trace(
 
 
 def hard(a: Array) -> Array:
-    """Return 1 where ``a`` > 0 and 0 elsewhere: a gate that is open or shut, as one rounds by hand."""
+    """Return 1 where ``a`` > 0 and 0 elsewhere: a gate that is either open or shut, as if rounded by hand."""
     return (np.asarray(a) > 0).astype(np.float64)
 
 
 def old_cell(trace: Trace, start: float = 0.0) -> Array:
-    """Return the outputs (T,) if the output gate were applied to the cell before the step: a misreading."""
+    """Return the outputs (T,) for the misreading that the output gate is applied to the cell before the step."""
     return np.asarray(trace.o * np.concatenate([[start], trace.c[:-1]]))
 
 
 def forget_means_forget(inputs: Array | Sequence[Sequence[float]], weights: Weights = WEIGHTS) -> Trace:
-    """Return the trace if an open forget gate erased the cell: f replaced by 1 - f, a misreading."""
+    """Return the trace for the misreading that an open forget gate erases the cell: f replaced by 1 - f."""
     w, b = weights.f
     return lstm_trace(inputs, weights._replace(f=([-v for v in w], -b)))  # sigmoid(-a) = 1 - sigmoid(a)
 
@@ -159,7 +159,7 @@ Step by step, in words:
 
 ## Exactly
 
-Gates, cell and output are not quite whole numbers, for a sigmoid never quite shuts: $\sigma(-10)$ = @shut, and
+Gates, cell and output are not quite whole numbers, since a sigmoid never quite shuts: $\sigma(-10)$ = @shut, and
 $\sigma(10)$ = 1 - @shut. The gates' sums are @sums here, and the other ones are too far out to show in seven digits:
 
 @exact
@@ -248,7 +248,7 @@ def _excess(value: float) -> str:
 
 
 def story(trace: Trace) -> list[str]:
-    """Return a sentence per step for a trace whose gates are ``hard``."""
+    """Return a sentence for each step of a trace with ``hard`` gates."""
     sentences, before = [], 0.0
     for z, i, f, o, c, y in zip(*trace, strict=True):
         kept = f"keeps {before:g}" if f else f"forgets {before:g}"
@@ -260,7 +260,7 @@ def story(trace: Trace) -> list[str]:
 
 
 def decimal_trace(inputs: Sequence[Sequence[int]], weights: Weights = WEIGHTS, digits: int = 50) -> tuple[Array, Array]:
-    """Return cells and outputs (T,) computed in decimal arithmetic, where sigmas near 0 and 1 lose nothing."""
+    """Return cells and outputs (T,) in decimal arithmetic, in which sigmoids near 0 and 1 lose no digits."""
     from decimal import Decimal, localcontext
 
     cells, outputs = [], []
@@ -289,11 +289,11 @@ def _checks(trace: Trace) -> dict[str, str]:
 
 
 def torch_trace(inputs: Sequence[Sequence[float]], weights: Weights) -> tuple[Array, Array]:
-    """Return cells and outputs (T,) of ``torch.nn.LSTMCell``, in which g and h are tanh, without recurrent weights."""
+    """Return cells and outputs (T,) of ``torch.nn.LSTMCell`` without recurrent weights; its g and h are tanh."""
     import torch
 
     cell = torch.nn.LSTMCell(len(inputs[0]), 1, dtype=torch.float64)
-    order = (weights.i, weights.f, weights.z, weights.o)  # as torch stacks them
+    order = (weights.i, weights.f, weights.z, weights.o)  # in torch's order
     learned = {
         "weight_ih": torch.tensor([[float(v) for v in w] for w, _ in order], dtype=torch.float64),
         "bias_ih": torch.tensor([float(b) for _, b in order], dtype=torch.float64),

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 SENTENCE = ("the", "cat", "sat", "on", "the", "mat")
-CENTRE, WINDOW = 2, 2  # the place of the word that predicts, and how many words to each side it predicts
+CENTRE, WINDOW = 2, 2  # the position of the centre word, and how many words on each side it predicts
 HIDDEN = 2
 
 
 class Forward(NamedTuple):
-    """What the network computes: hidden values h (H,), scores u (V,) and probabilities y (V,)."""
+    """The values in the network: hidden values h (H,), scores u (V,) and probabilities y (V,)."""
 
     h: Array
     u: Array
@@ -37,12 +37,12 @@ class Forward(NamedTuple):
 
 
 def forward(x: Array, w: Array, w_out: Array) -> Forward:
-    """Take a word through the network: h = W^T x, u = W'^T h, y = softmax(u).
+    """Pass a word through the network: h = W^T x, u = W'^T h, y = softmax(u).
 
     Parameters
     ----------
     x : (V,), one-hot for a single word
-    w : W (V, H), a row per word; the vectors that one keeps
+    w : W (V, H), a row per word; these are the word vectors
     w_out : W' (H, V), a column per word
     """
     h = w.T @ x  # (H,)
@@ -56,14 +56,14 @@ def skip_gram(x: Array, w: Array, w_out: Array, context: Sequence[int]) -> float
     Parameters
     ----------
     x, w, w_out : as in ``forward``
-    context : C, the numbers of the words around x; a word that stands there twice is there twice
+    context : C, the numbers of the words around x; a word that occurs twice is listed twice
     """
     u = forward(x, w, w_out).u
     return float(-u[list(context)].sum() + len(context) * log_sum_exp(u[None])[0])
 
 
 def counts(context: Sequence[int], words: int) -> Array:
-    """Return t (V,): how often each word stands in the context."""
+    """Return t (V,): how often each word occurs in the context."""
     return np.bincount(np.asarray(context, np.int64), minlength=words).astype(np.float64)
 
 
@@ -75,14 +75,14 @@ def gradients(x: Array, w: Array, w_out: Array, context: Sequence[int]) -> tuple
 
 
 def short_denominator(x: Array, w: Array, w_out: Array, context: Sequence[int]) -> Array:
-    """Return dL/dW' (H, V) with the mistake that the softmax's sum runs over the words of the context only."""
+    """Return dL/dW' (H, V) with the mistake that the softmax's sum includes only the words of the context."""
     h, u, _ = forward(x, w, w_out)
     y = np.exp(u) / np.exp(u[sorted(set(context))]).sum()  # (V,), not probabilities
     return np.outer(h, len(context) * y - counts(context, len(u)))
 
 
 def central_differences(loss: Callable[[Array], float], at: Array, h: float = 1e-5) -> Array:
-    """Return (loss(at + h) - loss(at - h)) / 2h for each number of ``at`` moved alone, in its shape."""
+    """Return (loss(at + h) - loss(at - h)) / 2h for each number of ``at``, one at a time, in the shape of ``at``."""
     found = np.empty_like(at)
     for place in np.ndindex(at.shape):
         move = np.zeros_like(at)
@@ -130,7 +130,7 @@ depends on $h_i$, and $h_i = \sum_j W_{ji} x_j$,
 
 $$\frac{\partial L}{\partial W_{ji}} = x_j \sum_{m=1}^{V} W'_{im} \left( \vert C \vert y_m - t_m \right)$$
 
-Only the row of the word itself moves, for all other $x_j$ are 0.
+Only the row of the word itself moves, since all other $x_j$ are 0.
 
 ## By numbers
 
@@ -171,9 +171,9 @@ do not add up to 0 either.
 greatest score out first. With all scores @large higher the loss is @naive_loss in the naive form and @stable_loss in
 the stable one.
 
-**Cost.** $y$ needs all $V$ scores for each word read, with a vocabulary of a million a million dot products. That is
-why word2vec replaces the full softmax by negative sampling or a tree of binary choices. Their gradients are other
-ones.
+**Cost.** $y$ needs all $V$ scores for each word read, which is a million dot products for a vocabulary of a million.
+That is why word2vec replaces the full softmax by negative sampling or a tree of binary choices, which have other
+gradients.
 
 **The step of central differences.** $(L(w + h) - L(w - h)) / 2h$ is off by about $h^2$ because $L$ is curved, and by
 about @eps$/ h$ because $L$ is rounded. The picture shows both, in decimal arithmetic of 16 digits, which rounds about
@@ -197,7 +197,7 @@ gradients.
 
 
 class Example(NamedTuple):
-    """The page's sentence as numbers: the words (V), x (V,), W (V, H), W' (H, V) and the context."""
+    """The page's sentence as numbers: words (V), x (V,), W (V, H), W' (H, V) and the context."""
 
     words: list[str]
     x: Array
@@ -295,7 +295,7 @@ def _central(game: Example, h: float = 1e-5) -> tuple[Array, Array]:
 def _central_by_hand(game: Example, h: float) -> Array:
     """Return the central differences of every weight in decimal arithmetic of 16 digits, W first.
 
-    Its rounding, about that of float64, is the same on every machine; that of a float64 sum is not.
+    Its rounding is about that of float64, but the same on every machine, unlike that of a float64 sum.
     """
     _, x, w, w_out, context = game
     with localcontext(prec=16):
@@ -323,7 +323,7 @@ def _central_by_hand(game: Example, h: float) -> Array:
 
 
 def autograd(x: Array, w: Array, w_out: Array, context: Sequence[int]) -> tuple[Array, Array]:
-    """Return dL/dW (V, H) and dL/dW' (H, V) as PyTorch finds them."""
+    """Return dL/dW (V, H) and dL/dW' (H, V), computed by PyTorch."""
     import torch
 
     weights, weights_out = torch.from_numpy(w).requires_grad_(), torch.from_numpy(w_out).requires_grad_()

@@ -24,7 +24,7 @@ EXAMPLE = (1.0, 2.0, 3.0)
 
 
 def log_sum_exp(a: Array) -> Array:
-    """Return log sum e^a of each row of ``a`` (N, K), as (N,): c + log sum e^(a - c), with c the row's greatest."""
+    """Return log sum e^a (N,) of each row of ``a`` (N, K): c + log sum e^(a - c), with c the row's maximum."""
     c = a.max(axis=1, keepdims=True)  # (N, 1)
     return np.asarray(c[:, 0] + np.log(np.exp(a - c).sum(axis=1)))
 
@@ -40,15 +40,14 @@ def jacobian(y: Array) -> Array:
 
 
 def largest_exponent(dtype: str) -> float:
-    """Return the number whose exponential is the greatest that ``dtype`` can hold."""
+    """Return the number whose exponential is the largest value of ``dtype``."""
     return float(np.log(np.finfo(dtype).max))
 
 
 def lost_range(a: Array, dtype: str) -> tuple[float, float]:
-    """Return the shifts c between which the naive softmax of ``a`` + c (K,) is all zeros and gives no warning by nan.
+    """Return the shifts c between which the naive softmax of ``a`` + c (K,) is all zeros, without nan as a warning.
 
-    There every e^(a + c) still fits into ``dtype`` and only their sum does not: from log(max) - log sum e^a up to
-    log(max) - max a.
+    There every e^(a + c) fits into ``dtype`` but their sum does not: from log(max) - log sum e^a to log(max) - max a.
     """
     limit = largest_exponent(dtype)
     return limit - float(log_sum_exp(a[None])[0]), limit - float(a.max())
@@ -80,8 +79,8 @@ Add the same $c$ to all logits:
 
 $$\frac{e^{a_i + c}}{\sum_k e^{a_k + c}} = \frac{e^{c} e^{a_i}}{e^{c} \sum_k e^{a_k}} = y_i$$
 
-On paper. On a machine $e^{a}$ is infinite from $a$ = @limit64 on in float64, and from @limit32 on in float32. Then
-the fraction is infinity by infinity, which is nan. Far below zero all exponentials become 0, and the fraction is 0
+So it is on paper. On a machine $e^{a}$ is infinite from $a$ = @limit64 on in float64, and from @limit32 on in float32.
+Then the fraction is infinity by infinity, which is nan. Far below zero all exponentials become 0, and the fraction is 0
 by 0. The obvious three lines, beside the stable form of the next section, for $a$ = @example and several shifts:
 
 @shifts
@@ -97,8 +96,8 @@ Choose the shift ourselves: $c = -\max_k a_k$.
 $$y_i = \frac{e^{a_i - \max_k a_k}}{\sum_k e^{a_k - \max_k a_k}}$$
 
 Now every exponent is 0 or less, so nothing overflows, and one of them is 0, so the sum is between 1 and $K$ and the
-division is safe. What underflows to 0 belongs there: a probability below the smallest number that the machine can
-write.
+division is safe. An underflow to 0 is correct: the probability is below the smallest number that the machine can
+represent.
 
 ![Left: the naive softmax in float32 as a shift grows. Right: the sharpness of a softmax.](softmax.png)
 

@@ -41,12 +41,12 @@ def bound(n_in: int, n_out: int) -> float:
 
 
 def misprinted_variance(n_in: int, n_out: int) -> float:
-    """Return 2 / (n_in n_out + n_out), a misprint in circulation: the plus sign became a product."""
+    """Return 2 / (n_in n_out + n_out), a common misprint: the plus sign became a product."""
     return 2 / (n_in * n_out + n_out)
 
 
 def plain_variance(n_in: int, n_out: int) -> float:
-    """Return the variance 1 / (3 n_in) of U(-1/sqrt(n_in), 1/sqrt(n_in)), the custom before (equation 1)."""
+    """Return the variance 1 / (3 n_in) of U(-1/sqrt(n_in), 1/sqrt(n_in)), the earlier custom (equation 1)."""
     return 1 / (3 * n_in)
 
 
@@ -56,16 +56,16 @@ def doubled_variance(n_in: int, n_out: int) -> float:
 
 
 class Spread(NamedTuple):
-    """Variances in a network of L layers: of the input and every layer's output, and of the gradient there (L + 1,)."""
+    """Variances in a network of L layers: of the input and every layer's output, and of their gradients (L + 1,)."""
 
     activations: Array
     gradients: Array
 
 
 def predicted(rule: Rule, widths: Sequence[int]) -> Spread:
-    """Return the expected variances in a network without activations, input and last gradient of variance 1.
+    """Return the expected variances in a network without activations, if input and last gradient have variance 1.
 
-    Forwards every layer multiplies the variance by n_in Var(w), backwards by n_out Var(w) (equations 5 and 6).
+    Forward, every layer multiplies the variance by n_in Var(w); backward, by n_out Var(w) (equations 5 and 6).
     """
     forwards = [n_in * rule(n_in, n_out) for n_in, n_out in pairwise(widths)]
     backwards = [n_out * rule(n_in, n_out) for n_in, n_out in pairwise(widths)]
@@ -73,14 +73,14 @@ def predicted(rule: Rule, widths: Sequence[int]) -> Spread:
 
 
 def measured(rule: Rule, widths: Sequence[int], activation: str, rows: int = ROWS, seed: int = 0) -> Spread:
-    """Return the variances that one network with random uniform weights has, run by ``narrows.studies.reference``.
+    """Return the variances measured in one network with random uniform weights, run by ``narrows.studies.reference``.
 
     Parameters
     ----------
     rule : (n_in, n_out) -> variance of the weights
     widths : units per layer, the input first: L + 1 numbers
-    activation : of every layer, as in ``narrows.studies.reference.layers``
-    rows : inputs and last gradients to send through, normal with variance 1
+    activation : activation of every layer, as in ``narrows.studies.reference.layers``
+    rows : number of inputs and last gradients to pass through, normal with variance 1
     """
     rng = np.random.default_rng(seed)
     y = rng.standard_normal((rows, widths[0]))
@@ -118,7 +118,7 @@ TEXT = r"""
 
 ## What is asked
 
-Training starts somewhere. With which weights, so that the first steps teach every layer of the network something?
+With which weights should training start, so that its first steps teach every layer of the network something?
 
 ## Why random
 
@@ -165,10 +165,9 @@ With different widths the middle keeps neither exactly: the first layer multipli
 ## The misprint
 
 Elsewhere the variance is printed as $2 / (n_{in} n_{out} + n_{out})$. That this cannot be right shows without any
-data: it is about $2 / (n_{in} n_{out})$, so every layer would multiply the variance by about $2 / n_{out}$, and a
-wider network would be a more silent one. For @width units it is @ratio times too small. Sent through @depth layers
-of @width units (@rows rows of variance 1, no activation), the variance of the activations, measured and in brackets
-predicted:
+data: it is about $2 / (n_{in} n_{out})$, so every layer would multiply the variance by about $2 / n_{out}$, and a wider
+network would have a weaker signal. For @width units it is @ratio times too small. Sent through @depth layers of @width
+units (@rows rows of variance 1, no activation), the variance of the activations, measured and in brackets predicted:
 
 @measured_table
 
@@ -176,18 +175,18 @@ predicted:
 
 With the misprint the signal is at @misprint_end after @depth layers. Where tanh bends little, below 1, the
 activations follow the same straight line downwards (middle), and the gradients do so from the last layer to the
-first (right): the first layers would hardly be told anything. With the earlier custom,
+first (right): hardly any gradient would reach the first layers. With the earlier custom,
 $U(-1/\sqrt{n_{in}}, 1/\sqrt{n_{in}})$, a layer keeps a third of the variance. Twice Xavier's variance doubles the
-signal per layer where nothing holds it. tanh does hold it, by bending, and as its slope is below 1 away from 0,
-Xavier's own signal fades slowly there: an activation changes which factor is right.
+signal per layer if nothing limits it. tanh does limit it, and since its slope is below 1 away from 0, Xavier's own
+signal fades slowly: the activation determines which factor is right.
 
 ## What it does not cover
 
-The argument wants an activation that is close to the identity around 0, with outputs of mean 0: tanh is, sigmoid is
-not (its slope is @sigmoid_slope at best, its outputs lie around @sigmoid_middle). relu sets half of the sums to 0,
-so that half of their mean square goes on: with Xavier's variance the mean square halves per layer, and He et al.
-give relu twice the variance. Measured after one layer of @width relu units, mean square of the output by mean square
-of the input: @relu_xavier with Xavier's variance, @relu_he with twice that.
+The argument requires an activation that is close to the identity around 0, with outputs of mean 0: tanh is, sigmoid is
+not (its slope is @sigmoid_slope at best, its outputs lie around @sigmoid_middle). relu sets half of the sums to 0, so
+that half of their mean square goes on: with Xavier's variance the mean square halves per layer, and He et al. give relu
+twice the variance. Measured after one layer of @width relu units, mean square of the output by mean square of the
+input: @relu_xavier with Xavier's variance, @relu_he with twice that.
 
 ## How it was checked
 
