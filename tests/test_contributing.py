@@ -72,6 +72,7 @@ def test_a_clustering_that_trains_is_a_run_and_an_estimator_as_it_is(copy):
     assert answers.split() == ["400", "400"]
 
 
+@pytest.mark.slow
 def test_a_run_encodes_by_the_encoder_that_was_added_and_so_do_new_data(copy):
     folder, _ = copy
     narrows = ("-c", "from narrows.cli import main; main()")

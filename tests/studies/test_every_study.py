@@ -11,7 +11,7 @@ from narrows.data.named import fashion_mnist, mnist
 from narrows.studies import study as studies
 
 # Their jobs have quick tests of their own.
-LONG = set(studies.builtin()) - {"polygons", "denoising-digits", "letters-autoencoder"}
+LONG = set(studies.builtin()) - {"denoising-digits", "letters-autoencoder"}
 
 
 @pytest.fixture(scope="session")
