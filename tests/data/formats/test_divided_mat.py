@@ -1,3 +1,5 @@
+import subprocess
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -166,3 +168,16 @@ def test_what_systems_add_is_no_part_and_no_picture(parts):
     (folder / "@eaDir").mkdir()
     Image.new("L", (8, 8)).save(folder / "@eaDir" / "thumb.jpg")
     assert len(narrows.open(folder)) == 10
+
+
+def test_one_child_reads_all_parts_and_a_damaged_one_is_named(parts, monkeypatch):
+    folder, _ = parts
+    started = []
+    run = subprocess.run
+    monkeypatch.setattr(subprocess, "run", lambda *given, **options: started.append(given) or run(*given, **options))
+    narrows.open(folder)
+    assert len(started) == 1
+    whole = (folder / "nist36_valid.mat").read_bytes()
+    (folder / "nist36_valid.mat").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"nist36_valid\.mat must be an undamaged \.mat"):
+        narrows.open(folder)

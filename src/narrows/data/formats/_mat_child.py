@@ -1,9 +1,9 @@
-"""Run as a process of its own: read a .mat and write its arrays as .npy.
+"""Run as a process of its own: read .mat files and write their arrays as .npy.
 
 SciPy's reader is not hardened against damaged files and can crash the process it runs in. This one has nothing to lose:
 it has limits on memory and time, and hands back plain arrays.
 
-Usage: python _mat_child.py FILE FOLDER MEGABYTES SECONDS
+Usage: python _mat_child.py FOLDER MEGABYTES SECONDS FILE...
 """
 
 from __future__ import annotations
@@ -17,25 +17,26 @@ from typing import Any
 import numpy as np
 
 
-def main(path: str, folder: str, megabytes: int, seconds: int) -> None:
-    """Write every array of numbers or text in ``path`` into ``folder``, and their names into names.json."""
+def main(folder: Path, megabytes: int, seconds: int, paths: list[str]) -> None:
+    """Write the arrays of each file into a folder 0, 1, ... of its own within ``folder``."""
     from scipy.io import loadmat
 
     _limit(megabytes, seconds)
     warnings.simplefilter("ignore")
+    for number, path in enumerate(paths):
+        (folder / str(number)).mkdir()
+        _write(loadmat(path), folder / str(number))
+
+
+def _write(content: dict[str, Any], folder: Path) -> None:
+    """Write every array of numbers or text in ``content``, and then their names, into names.json."""
     names: dict[str, str] = {}
-    left_out: dict[str, str] = {}
-    for key, value in loadmat(path).items():
-        if key.startswith("__"):
-            continue
-        array = _plain(value)
-        if array is None:
-            left_out[key] = type(value).__name__
-            continue
-        names[key] = f"{len(names)}.npy"
-        np.save(Path(folder) / names[key], array, allow_pickle=False)
-    content = json.dumps({"names": names, "left_out": left_out})
-    (Path(folder) / "names.json").write_text(content, encoding="utf-8")
+    for key, value in content.items():
+        array = None if key.startswith("__") else _plain(value)
+        if array is not None:
+            names[key] = f"{len(names)}.npy"
+            np.save(folder / names[key], array, allow_pickle=False)
+    (folder / "names.json").write_text(json.dumps(names), encoding="utf-8")
 
 
 def _plain(value: Any) -> np.ndarray[Any, Any] | None:
@@ -66,4 +67,4 @@ def _limit(megabytes: int, seconds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

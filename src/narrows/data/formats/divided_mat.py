@@ -54,20 +54,20 @@ class DividedMat(Reader):
                     value=", ".join(path.name for path in found),
                     remedy=f'To choose one set, give a pattern: "{folder / start}*.mat".',
                 )
-        parts = [
-            _nist.part(read_arrays(found[0]), split, found[0].stem, str(found[0]))
-            for split, found in files.items()
-            if found
-        ]
-        if not parts:
+        there = {split: found[0] for split, found in files.items() if found}
+        if not there:
             raise DataError(
                 str(folder),
                 "must have train, valid or test in the names of its .mat files",
                 value=", ".join(path.name for path in listed),
                 remedy="Open one of them alone, or rename them.",
             )
+        parts = [
+            _nist.part(arrays, split, path.stem, str(path))
+            for (split, path), arrays in zip(there.items(), read_arrays(*there.values()), strict=True)
+        ]
         raw = _nist.join(parts, options, str(folder))
-        used = {found[0] for found in files.values() if found}
+        used = set(there.values())
         others = tuple(
             Skipped(path.name, "its name contains none of train, valid and test") for path in listed if path not in used
         )

@@ -38,7 +38,7 @@ class Mat(Reader):
     def read(self, paths: Sequence[Path], options: Options) -> Raw:
         """Choose the data among the file's arrays."""
         (path,) = paths
-        arrays = read_arrays(path)
+        (arrays,) = read_arrays(path)
         if options.key is None and options.labels_word not in arrays and _nist.is_clear(arrays):
             splits = [split for split in _nist.PARTS if f"{split}_data" in arrays]
             parts = [_nist.part(arrays, split, split, str(path)) for split in splits]
@@ -56,20 +56,27 @@ class Mat(Reader):
         return Raw(arrays[key], labels=labels, label_choices=tuple(arrays), notes=tuple(notes))
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
-    """Return the arrays of a .mat by their names.
+def read_arrays(*paths: Path) -> list[dict[str, Array]]:
+    """Return the arrays of each .mat by their names.
 
     Raises
     ------
-    DataError : of a version that is not read, damaged, or without arrays
+    DataError : a file of a version that is not read, damaged, or without arrays
     """
-    _refuse_hdf5(path)
+    for path in paths:
+        _refuse_hdf5(path)
     with tempfile.TemporaryDirectory(prefix="narrows-mat-") as folder:
-        names = _extract(path, Path(folder))
-        arrays = {key: np.load(Path(folder) / name, allow_pickle=False) for key, name in names.items()}
-    if not arrays:
-        raise DataError(str(path), "must contain at least one array of numbers")
-    return arrays
+        _extract(paths, Path(folder))
+        found = [_load(Path(folder) / str(number)) for number in range(len(paths))]
+    for path, arrays in zip(paths, found, strict=True):
+        if not arrays:
+            raise DataError(str(path), "must contain at least one array of numbers")
+    return found
+
+
+def _load(folder: Path) -> dict[str, Array]:
+    names = read_json(folder / "names.json")
+    return {key: np.load(folder / name, allow_pickle=False) for key, name in names.items()}
 
 
 def _is_stack(array: Array) -> bool:
@@ -88,14 +95,14 @@ def _refuse_hdf5(path: Path) -> None:
         )
 
 
-def _extract(path: Path, folder: Path) -> dict[str, str]:
-    """Have the child write the arrays into ``folder``; return their names and files.
+def _extract(paths: Sequence[Path], folder: Path) -> None:
+    """Have one child write the arrays of each file into ``folder``.
 
     Raises
     ------
     DataError : it crashed, failed, or took too much memory or time
     """
-    size = path.stat().st_size >> 20
+    size = sum(path.stat().st_size for path in paths) >> 20
     megabytes, seconds = MEGABYTES + 20 * size, SECONDS + size // 5
     # The child finds the packages this process has, but nothing that lies about in the working folder.
     environment = os.environ | {
@@ -103,16 +110,22 @@ def _extract(path: Path, folder: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-P", str(CHILD), str(path.absolute()), str(folder), str(megabytes), str(seconds)]
+    settings = [str(folder), str(megabytes), str(seconds)]
+    command = [sys.executable, "-P", str(CHILD), *settings, *(str(path.absolute()) for path in paths)]
     try:
-        child = subprocess.run(  # noqa: S603 (our own file; the path is an argument, and no shell sees it)
+        child = subprocess.run(  # noqa: S603 (our own file; the paths are arguments, and no shell sees them)
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise DataError(str(path), "must be a .mat that can be read in time", value=f"more than {seconds} s") from error
+        rule, value = "must be a .mat that can be read in time", f"more than {seconds} s"
+        raise DataError(_reached(paths, folder), rule, value=value) from error
     if child.returncode != 0:
         lines = child.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1] if lines and child.returncode > 0 else f"The reader crashed (signal {-child.returncode})"
-        raise DataError(str(path), "must be an undamaged .mat", remedy=f"{reason.rstrip('.')}.")
-    names: dict[str, str] = read_json(folder / "names.json")["names"]
-    return names
+        raise DataError(_reached(paths, folder), "must be an undamaged .mat", remedy=f"{reason.rstrip('.')}.")
+
+
+def _reached(paths: Sequence[Path], folder: Path) -> str:
+    """Return the file that the child was reading as it ended: the names of an array come last."""
+    unread = (path for number, path in enumerate(paths) if not (folder / str(number) / "names.json").exists())
+    return str(next(unread, paths[-1]))
