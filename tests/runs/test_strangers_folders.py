@@ -132,7 +132,6 @@ def refusals(name, asked):
 def served(monkeypatch):
     """``explore`` opens everything, and serves nothing."""
     monkeypatch.setattr(server, "serve", lambda opened, **_: [one.log.close() for one in opened])
-    monkeypatch.setattr(explore, "_show", lambda *_: None)
 
 
 @pytest.mark.slow

@@ -92,7 +92,7 @@ def test_what_was_trained_is_not_trained_again_after_a_stop_while_it_is_scored(t
         raise Interrupted(15)
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, "_timed", stopped)
+        patched.setattr(job.scores, "ari", stopped)
         with pytest.raises(Interrupted):
             clustering(Work(tmp_path), **asked)
     spent = json.loads((tmp_path / "fitting.json").read_text())["fit"]
