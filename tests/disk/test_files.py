@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from narrows.disk import files
 from narrows.disk.files import (
     atomic_file,
     atomic_folder,

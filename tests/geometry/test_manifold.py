@@ -43,6 +43,7 @@ def test_code_that_was_kept_gives_the_same_bits_as_code_just_made(tmp_path):
     assert np.array_equal(first, again)
 
 
+@pytest.mark.filterwarnings("ignore:Tensorflow not installed")
 def test_where_code_cannot_be_kept_it_is_made_again(monkeypatch):
     from umap import umap_
 

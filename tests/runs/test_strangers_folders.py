@@ -16,7 +16,6 @@ import typer
 
 import narrows
 from narrows import pipeline
-from narrows.cli import explore
 from narrows.cli.app import app
 from narrows.clustering.kmeans import KMeans
 from narrows.disk.sealed import HASHES, seal
