@@ -30,7 +30,7 @@ def quick(name):
 
 
 @pytest.fixture
-def _brief(monkeypatch):
+def brief(monkeypatch):
     """No network, and no decoder that is trained afterwards, sees its rows more than five times."""
     train = stages.train
 
@@ -40,8 +40,9 @@ def _brief(monkeypatch):
     monkeypatch.setattr(stages, "train", briefly)
 
 
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_of_it_is_like_any_other(name, tmp_path, _brief):
+def test_a_run_of_it_is_like_any_other(name, tmp_path):
     run = pipeline.run(quick(name), tmp_path / "r")
     again = Run(tmp_path / "r")
     assert again.recipe["clustering"]["name"] == name
