@@ -88,7 +88,7 @@ def test_a_single_cluster_is_scored_too(tmp_path):
 def test_what_was_trained_is_not_trained_again_after_a_stop_while_it_is_scored(tmp_path, monkeypatch):
     asked = {"source": "digits", "n_clusters": 10, "method": {"name": "autoencoder-kmeans", "epochs": 1}}
 
-    def stopped(*_):
+    def stopped(*_, **__):
         raise Interrupted(15)
 
     with monkeypatch.context() as patched:
