@@ -12,9 +12,10 @@ import sys
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from narrows import pipeline
-from narrows.cli._output import write_table
+from narrows.cli.app import app
 from narrows.data.dataset import Dataset
 from narrows.disk.files import sha256
 from narrows.encoding.model import Model
@@ -126,8 +127,10 @@ def test_names_and_labels_that_a_spreadsheet_would_run_are_guarded_and_ids_are_e
     bundle = page.read(done.folder / "explorer.html")
     (column,) = (column for column in bundle.header["columns"] if column["name"] == "label")
     assert set(column["names"]) == {"=class0", "=class1"}
-    write_table(tmp_path / "a.csv", {"cluster": done.array("clusters")}, [row["id"] for row in rows])
-    assert all(row["id"].startswith("'=") for row in csv.DictReader((tmp_path / "a.csv").open()))
+    asked = ["cluster", str(done.folder), str(tmp_path / "photos"), "--out", str(tmp_path / "a.csv")]
+    assert CliRunner().invoke(app, asked).exit_code == 0
+    again = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [row["id"] for row in again] == [f"'{row['id']}" for row in rows]
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.EPERM])

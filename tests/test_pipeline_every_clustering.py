@@ -1,6 +1,7 @@
 """Every clustering is a run like any other, with report, explorer and new data, also after a stop."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from narrows.recipes import recipe as recipes
 from narrows.runs import Run
 from narrows.steps import open_data
 from narrows.steps.encode import Encode
+from narrows.training import stages
 from narrows.work.interrupt import Interrupt
 from reading import contradictions, faults, words_of
 
@@ -29,9 +31,20 @@ def quick(name):
     return recipes.load("default", [f"clustering.name={name}", *(f"{key}={value}" for key, value in sets.items())])
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """No network, and no decoder that is trained afterwards, sees its rows more than five times."""
+    train = stages.train
+
+    def briefly(model, values, rows, valid, settings, **more):
+        return train(model, values, rows, valid, replace(settings, epochs=min(5, settings.epochs)), **more)
+
+    monkeypatch.setattr(stages, "train", briefly)
+
+
+@pytest.mark.usefixtures("brief")
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_of_it_is_like_any_other(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("narrows.deep._decoder.PASSES", (3, 5))
+def test_a_run_of_it_is_like_any_other(name, tmp_path):
     run = pipeline.run(quick(name), tmp_path / "r")
     again = Run(tmp_path / "r")
     assert again.recipe["clustering"]["name"] == name

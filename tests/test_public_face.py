@@ -58,10 +58,11 @@ def test_every_error_is_exported():
 def test_type_checkers_see_the_names_that_are_there():
     body = ast.parse(inspect.getsource(narrows)).body
     (seen,) = [one.body for one in body if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING"]
-    homes = {alias.asname: f"{one.module}.{alias.name}" for one in seen for alias in one.names}
-    assert homes.keys() == narrows._HOME.keys()
-    for name, home in narrows._HOME.items():
-        assert homes[name] in (f"{home}.{name}", home)
+    homes = {alias.asname: (one.module, alias.name) for one in seen for alias in one.names}
+    assert homes.keys() == set(narrows.__all__) - {"__version__"}
+    for name, (module, own_name) in homes.items():
+        assert own_name == name
+        assert getattr(narrows, name) is getattr(importlib.import_module(module), name)
 
 
 def test_nothing_is_imported_before_it_is_used():

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import sklearn.cluster
 from sklearn.cluster import KMeans as Reference
 
 from narrows.clustering import kmeans
@@ -32,12 +33,20 @@ def test_elkan_finds_what_lloyd_finds(monkeypatch):
 
 
 def test_seeds_come_from_a_sample_of_many_codes(monkeypatch):
+    samples, seed = [], sklearn.cluster.kmeans_plusplus
+
+    def watched(codes, *rest, **more):
+        samples.append(sorted(codes[:, 0] + 199.5))  # scikit-learn has centred them
+        return seed(codes, *rest, **more)
+
     monkeypatch.setattr(kmeans, "SEEDING_ROWS", 50)
+    monkeypatch.setattr(sklearn.cluster, "kmeans_plusplus", watched)
     codes = np.arange(400, dtype=np.float32)[:, None]
-    seeds = kmeans._seeds(codes, 4, np.random.RandomState(0))
-    sample = np.random.RandomState(0).choice(400, 50, replace=False)
-    assert set(seeds[:, 0]) <= set(sample)
-    assert len(np.unique(KMeans(n_clusters=4).fit(codes).labels_)) == 4
+    assert len(np.unique(KMeans(n_clusters=4, n_init=3).fit(codes).labels_)) == 4
+    assert [len(set(sample) & set(range(400))) for sample in samples] == [50] * 3
+    assert samples[0] != samples[1] != samples[2]
+    assert min(map(min, samples)) < 50
+    assert max(map(max, samples)) >= 350
 
 
 @pytest.mark.parametrize("arguments", [{"n_init": 0}, {"max_iter": 0}])

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from narrows.clustering.kmeans import KMeans
-from narrows.clustering.mixture import Mixture, _precisions
+from narrows.clustering.mixture import Mixture
 from narrows.errors import RecipeError
 from narrows.evaluation.clustering import accuracy
 
@@ -38,18 +38,34 @@ def test_confidence_is_the_posterior_and_typicality_the_mahalanobis_distance(kin
 
 
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
-def test_starts_from_the_covariances_of_k_means_clusters(kind):
+def test_starts_from_the_shares_means_and_covariances_of_k_means_clusters(kind):
+    """One step of expectation-maximisation from there, in closed form."""
     x = np.random.default_rng(0).standard_normal((60, 3)) * [1, 2, 3]
-    labels = np.arange(60) % 2
-    found = _precisions(x, labels, 2, kind, floor=0.5)
-    tables = [np.cov(x[labels == m].T, bias=True) for m in range(2)]
-    expected = {
-        "full": [np.linalg.inv(table + 0.5 * np.eye(3)) for table in tables],
-        "tied": np.linalg.inv(sum(tables) / 2 + 0.5 * np.eye(3)),
-        "diag": [1 / (np.diag(table) + 0.5) for table in tables],
-        "spherical": [1 / (np.diag(table).mean() + 0.5) for table in tables],
-    }
-    np.testing.assert_allclose(found, expected[kind])
+    labels = KMeans(2, n_init=3).fit(x).labels_
+    floor = 0.2 * x.var(0).mean()
+
+    def fitted_to(weights):  # (60, 2), of each row in each cluster
+        means = (weights / weights.sum(0)).T @ x
+        tables = [np.cov(x.T, aweights=weights[:, m], bias=True) for m in range(2)]
+        full = {
+            "full": tables,
+            "tied": [np.average(tables, axis=0, weights=weights.sum(0))] * 2,
+            "diag": [np.diag(np.diag(table)) for table in tables],
+            "spherical": [np.diag(table).mean() * np.eye(3) for table in tables],
+        }
+        return weights.mean(0), means, [table + floor * np.eye(3) for table in full[kind]]
+
+    def posterior(shares, means, covariances):
+        joint = [share * multivariate_normal(*of).pdf(x) for share, *of in zip(shares, means, covariances, strict=True)]
+        return (joint / np.sum(joint, axis=0)).T
+
+    shares, means, covariances = fitted_to(posterior(*fitted_to(np.eye(2)[labels])))
+    mixture = Mixture(2, covariance_type=kind, reg=0.2, max_iter=1).fit(x)
+    ours, theirs = np.argsort(shares), np.argsort(mixture.weights_)
+    np.testing.assert_allclose(mixture.weights_[theirs], shares[ours])
+    np.testing.assert_allclose(mixture.means_[theirs], means[ours])
+    inverses = np.linalg.inv(np.array(covariances)[ours])
+    np.testing.assert_allclose(mixture.factors_[theirs] @ mixture.factors_[theirs].transpose(0, 2, 1), inverses)
 
 
 def test_sees_sizes_that_k_means_does_not():

@@ -398,7 +398,7 @@ def test_later_frames_are_drawn_within_the_cap(tmp_path):
 
 
 def test_threads_share_the_memory_of_large_pictures():
-    room = images._Room(10)
+    room = images.Room(10)
     inside = threading.Event()
     order = []
 

@@ -122,21 +122,24 @@ def test_imsats_information_of_known_outputs():
 
 def test_imsats_worst_change_is_as_long_as_asked_and_worse_than_a_random_one():
     torch.manual_seed(0)
-    net = MLP((6,), 3, hidden=(16,))
+    net, seen = MLP((6,), 3, hidden=(16,)), []
     objective = IMSAT(net, reach=0.5)
     x = torch.randn(64, 6, generator=generator())
-    log = net(x).log_softmax(1).detach()
     length = torch.linspace(0.1, 1, 64)
-    worst = objective._worst(net, x, length, generator())
+    net.register_forward_hook(lambda _, given, __: seen.append(given[0].detach()))
+    robustness = objective.terms(net, Batch(x, 2 * length[:, None]), generator())["robustness"]
+    worst = seen[-1] - x
     np.testing.assert_allclose(worst.norm(dim=1), length, rtol=1e-5)
+    log = net(x).log_softmax(1)
     random = torch.randn(64, 6, generator=generator())
     random = random / random.norm(dim=1, keepdim=True) * length[:, None]
 
     def away(change):
         moved = net(x + change).log_softmax(1)
-        return (log.exp() * (log - moved)).sum(1).mean().item()
+        return (log.exp() * (log - moved)).sum(1).detach()
 
-    assert away(worst) > 1.5 * away(random)
+    np.testing.assert_allclose(robustness.detach(), away(worst), rtol=1e-4, atol=1e-7)
+    assert robustness.mean() > 1.5 * away(random).mean()
 
 
 def test_imsats_changed_rows_are_not_learned_by_batch_normalisation():

@@ -2,19 +2,23 @@ import numpy as np
 import pytest
 
 from narrows.deep import Stages
-from narrows.deep._graphs import graphs_of
 from narrows.deep.agreement import Agreement
+from narrows.disk.files import read_arrays
+from narrows.errors import Interrupted
 from narrows.evaluation.clustering import accuracy
 
 
 @pytest.mark.parametrize(
     ("rows", "n_clusters", "count"),
-    [(400, 40, 5), (300, 10, 15), (299, 10, 14), (40, 20, 3), (400, None, 15), (3, 1, 2)],
+    [(400, 40, 5), (340, 10, 15), (299, 10, 14), (40, 20, 3), (400, "auto", 15), (3, 2, 2)],
 )
-def test_no_row_is_asked_for_more_neighbours_than_half_a_cluster(rows, n_clusters, count):
+def test_no_row_is_asked_for_more_neighbours_than_half_a_cluster(rows, n_clusters, count, tmp_path):
     points = np.random.default_rng(0).normal(size=(rows, 4)).astype(np.float32)
-    indices, distances = graphs_of("graph", {"points": points}, n_clusters, Stages())["points"]
-    assert indices.shape == distances.shape == (rows, count)
+    kept = tmp_path / "graphs.safetensors"
+    with pytest.raises(Interrupted):
+        Agreement(n_clusters, 0).fit(points, Stages(tmp_path, stop=lambda: 15 * kept.exists()))
+    found, _ = read_arrays(kept)
+    assert found["pixels/indices"].shape == found["pixels/distances"].shape == (rows, count)
 
 
 def test_many_groups_of_six_are_found():
@@ -32,9 +36,7 @@ def test_many_groups_of_six_are_found():
 )
 def test_the_network_sees_large_images_smaller(shape, shrink):
     images = np.random.default_rng(0).integers(0, 256, size=(4, *shape), dtype=np.uint8)
-    clusterer = Agreement(2, 0)
-    clusterer._preprocessing = {}
-    model = clusterer._network(images, {"name": "reconstruction"})
+    model = Agreement(2, 0, layouts=1, epochs=1).fit(images).model_
     assert model.config["net"]["shrink"] == shrink
     assert model.input_shape == shape
 

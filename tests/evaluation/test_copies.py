@@ -1,5 +1,7 @@
 import csv
+import errno
 import io
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image
 from PIL.Image import Resampling
 
 import narrows
+from narrows.errors import WriteError
 from narrows.evaluation import _registration as registration
 from narrows.evaluation import copies
 
@@ -220,6 +223,19 @@ def test_files_that_are_gone_are_compared_as_they_were_stored(files, tmp_path):
     moved = tuple(str(tmp_path / name) for name in data.ids)
     found = copies.find(narrows.Dataset(data.values, ids=data.ids, paths=moved))
     assert ["wide-a.png", "wide-b.png"] in [[data.ids[copy.row] for copy in group] for group in found.groups]
+
+
+def test_there_is_room_for_whole_pictures_before_they_are_decoded(tmp_path, monkeypatch):
+    for number, image in enumerate(scenes(3, 40, 80)[:, :1]):
+        picture(image).save(tmp_path / f"{number}.png")
+    data = narrows.open(tmp_path, size=32)
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(WriteError, match="could not be written: No space left on device; it needs 12,288 bytes"):
+        copies.find(data)
 
 
 def test_rows_of_one_file_are_not_all_its_first_page(tiles):

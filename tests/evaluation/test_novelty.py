@@ -58,10 +58,16 @@ def test_p_values_of_exchangeable_rows_are_uniform_exactly():
     assert sum(p <= 0.05 for p in found) == 2
 
 
+@pytest.mark.parametrize("copies", [False, True])
 @pytest.mark.parametrize("errors", [True, False])
-def test_oddness_is_what_the_text_says(errors):
-    """Oddness from its definition, with all distances and a decomposition of all values."""
+def test_oddness_is_what_the_text_says(errors, copies):
+    """Oddness from its definition, with tables of all distances and a decomposition of all values.
+
+    A fitted row is compared with its copies, though not with itself; a new one with all fitted rows.
+    """
     values = rows_of(300)
+    if copies:
+        values[1:200:2], values[200:220] = values[:200:2], values[:20]
     model, train, held_out = untrained(values), np.arange(200), np.arange(200, 300)
     known = fitted(model, values, train, held_out, errors=errors)
     codes, found = evidence_of(model, values)
@@ -91,6 +97,10 @@ def test_oddness_is_what_the_text_says(errors):
     new = np.r_[np.arange(200), np.full(100, -1)]
     np.testing.assert_allclose(ask(known, model, values, errors=errors, rows=new), expected, rtol=2e-3, atol=2e-3)
     np.testing.assert_allclose(known.scores_, np.sort(expected[200:]), rtol=2e-3, atol=2e-3)
+    if copies:
+        as_new = ask(known, model, values[:20], errors=errors)
+        np.testing.assert_allclose(as_new, expected[200:220], rtol=2e-3, atol=2e-3)
+        assert (as_new < expected[:20]).any()
     assert known.held_out_ == [1]
     assert known.notes == ()
 
@@ -121,17 +131,6 @@ def test_what_is_unlike_the_fitted_rows_is_odd_in_each_way():
         (np.full((5, 12), 1e30), 1),
     ):
         assert (known.share_odder(ask(known, model, unlike.astype(np.float32))) <= 0.05).mean() >= least
-
-
-def test_a_row_is_not_compared_with_itself():
-    values = np.repeat(rows_of(150), 2, axis=0)  # each twice
-    model = untrained(values)
-    known = fitted(model, values, np.arange(300), np.arange(0))
-    some = known.rows_.astype(int)[:20]
-    alone, _ = known._nearest(known.codes_[:20], known.codes_, some)
-    assert not (known.rows_[alone] == some[:, None]).any()
-    among, _ = known._nearest(known.codes_[:20], known.codes_, None)
-    assert (known.rows_[among] == some[:, None]).any(axis=1).all()
 
 
 @pytest.mark.parametrize("count", [2, 3, 12, 60, 99])

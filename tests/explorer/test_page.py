@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from narrows import pipeline
+from narrows.data.dataset import Dataset
 from narrows.errors import RunFolderError
 from narrows.explorer.bundle import gather
 from narrows.explorer.opened import Opened
@@ -205,18 +206,18 @@ def test_a_run_of_a_former_version_has_pairs(finished, tmp_path):
     assert np.flatnonzero(bundle.array(known["groupOf"]) == 0).tolist() == [1, 4]
 
 
-def test_large_images_are_made_small_and_photographs_are_compressed():
-    from narrows.explorer.bundle import Bundle, _sheets
-
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (5, 3, 96, 128), dtype=np.uint8)
-    bundle = Bundle({})
-    sheets = _sheets(bundle, iter([(slice(0, 5), images)]), 5, (48, 64))
-    sheet = np.asarray(Image.open(io.BytesIO(bundle.blobs[0])).convert("RGB"))
-    assert sheet.shape == (48, 16 * 64, 3)
-    mean = images[1].reshape(3, 48, 2, 64, 2).mean((2, 4)).transpose(1, 2, 0)
-    assert np.abs(sheet[:, 64:128] - mean).mean() < 25
-    assert sheets["sheets"] == [0]
+def test_large_images_are_made_small_and_photographs_are_compressed(finished, monkeypatch):
+    monkeypatch.setattr("narrows.explorer.bundle.REBUILT", 0)  # the run's decoder draws digits
+    images = np.random.default_rng(0).integers(0, 256, (300, 3, 96, 128), dtype=np.uint8)
+    bundle = gather(Run(finished.folder), Dataset(images))
+    sheets = bundle.header["pictures"]["images"]
+    assert (sheets["height"], sheets["width"], sheets["across"]) == (48, 64, 16)
+    row = bundle.array(bundle.header["order"])[1]
+    content = bundle.blobs[sheets["sheets"][0]]
+    sheet = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    assert len(content) < 0.5 * sheet.size
+    mean = images[row].reshape(3, 48, 2, 64, 2).mean((2, 4)).transpose(1, 2, 0)
+    assert np.abs(sheet[:48, 64:128] - mean).mean() < 25
 
 
 def test_a_page_that_is_none_is_refused(tmp_path):

@@ -108,15 +108,16 @@ def test_vectors_have_a_sketch_and_no_feature_maps(tmp_path):
 def test_a_clustering_with_a_dead_centre_says_so(tmp_path, monkeypatch):
     from narrows.clustering.kmeans import KMeans
 
-    fit = KMeans._fit
+    fit = KMeans.fit
 
-    def with_a_far_centre(self, codes, n_clusters):
-        fit(self, codes, n_clusters - 1)
+    def with_a_far_centre(self, codes):
+        fit(self, codes)
         self.centers_ = np.concatenate([self.centers_, self.centers_[:1] + 1e4])
+        return self
 
-    monkeypatch.setattr(KMeans, "_fit", with_a_far_centre)
+    monkeypatch.setattr(KMeans, "fit", with_a_far_centre)
     values = np.random.default_rng(0).normal(size=(80, 6)).astype(np.float32)
-    run = make(tmp_path / "r", values, "net.code_size=2", "clustering.n_clusters=4")
+    run = make(tmp_path / "r", values, "net.code_size=2", "clustering.n_clusters=3")
     (dead,) = [signal for signal in run.tables["signals"] if signal["name"] == "dead centres"]
     assert dead["numbers"] == {"dead": 1, "clusters": 4}
 

@@ -16,7 +16,6 @@ import typer
 
 import narrows
 from narrows import pipeline
-from narrows.cli import explore
 from narrows.cli.app import app
 from narrows.clustering.kmeans import KMeans
 from narrows.disk.sealed import HASHES, seal
@@ -134,7 +133,6 @@ def refusals(name, asked):
 def served(monkeypatch):
     """``explore`` without its server: it opens everything."""
     monkeypatch.setattr(server, "serve", lambda opened, **_: [one.log.close() for one in opened])
-    monkeypatch.setattr(explore, "_show", lambda *_: None)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from narrows.errors import InputError, Interrupted, RecipeError, RunFolderError
 from narrows.studies import study as studies
 from narrows.studies import summing
 from narrows.studies.keeping import keep
-from narrows.studies.plan import Figure, on
+from narrows.studies.plan import Figure, Row, Study, on
 from narrows.studies.report import as_markdown, as_text, summary
 from narrows.studies.uncertainty import compared, exact
 
@@ -383,8 +383,30 @@ def test_what_did_not_change_keeps_its_figures_and_what_changed_does_not(countin
         keep(counting, None, tmp_path / "nothing" / "counting")
 
 
+def figure_of(values, **figure):
+    """What a study reports of a number of the run "a" with these values, which is 0 of the run "b"."""
+    study = Study(
+        name="one",
+        title="",
+        description="",
+        minutes=1.0,
+        run=[Row(name=name, job="j") for name in "ab"],
+        figure=[Figure(run="a", metric="m", label="l", **figure)],
+    )
+    entries = [
+        {"run": name, "made": [], "metrics": {"m": {"values": known}}, "seed_numbers": list(range(len(known)))}
+        for name, known in (("a", values), ("b", [0.0] * len(values)))
+    ]
+    (line,) = summing.content_of(study, entries, quick=False)["figures"]
+    return line
+
+
 def verdict(values, **figure):
-    return summing._verdict(Figure(run="a", metric="m", label="l", **figure), summing._spread_of(values))
+    return figure_of(values, **figure)["verdict"]
+
+
+def is_far(value, **figure):
+    return figure_of([value], **figure)["unexplained"]
 
 
 def test_a_bar_is_met_by_each_seed_on_the_mean_or_not_and_equal_is_a_tie():
@@ -395,6 +417,7 @@ def test_a_bar_is_met_by_each_seed_on_the_mean_or_not_and_equal_is_a_tie():
     assert verdict([2.0, None], bar=1.0) == "met on the mean, by 1 of 2 seeds"
     assert verdict([1.0, 1.0, 9.0], bar=1.0, better="lower", statistic="median") == "met on the median, by 2 of 3 seeds"
     assert verdict([0.0, 0.0], bar=0.0, against="b") == "a tie"
+    assert verdict([0.0, 0.0], bar=0.0) == "met by each seed"
     assert verdict([0.0, 1.0], bar=0.0, against="b") == "met on the mean, by 1 of 2 seeds"
     assert verdict([0.5, 1.0, None], bar=0.0, against="b") == "met on the mean, by 2 of 3 seeds"
     assert verdict([0.0, 0.0, 5.0], bar=0.0, against="b", statistic="median") == "not met"
@@ -488,10 +511,12 @@ def test_a_figure_of_somebody_else_says_whose_it_is(counting, tmp_path):
 
 
 def test_a_range_is_shown_as_one_and_what_lies_in_it_is_near():
-    between = Figure(run="a", metric="m", label="l", reported=[0.7, 0.8], kind="share")
-    assert not summing._is_far(between, 0.75)
-    assert not summing._is_far(between, 0.82)
-    assert summing._is_far(between, 0.84)
+    between = {"reported": [0.7, 0.8], "kind": "share"}
+    assert not is_far(0.75, **between)
+    assert not is_far(0.82, **between)
+    assert is_far(0.84, **between)
+    assert not is_far(0.68, **between)
+    assert is_far(0.66, **between)
     assert compared([0.751, 0.78], "share") == "75.1 to 78 %"
 
 
@@ -580,22 +605,22 @@ def test_an_interrupt_leaves_what_is_done(counting, tmp_path, monkeypatch):
 
 
 def test_a_far_figure_needs_an_explanation():
-    figure = Figure(run="a", metric="m", label="l", reported=0.5, kind="share")
-    assert not summing._is_far(figure, 0.53)
-    assert summing._is_far(figure, 0.5301)
-    loss = Figure(run="a", metric="m", label="l", reported=2.0)
-    assert not summing._is_far(loss, 2.2)
-    assert summing._is_far(loss, 1.79)
-    assert not summing._is_far(loss, None)
+    assert not is_far(0.53, reported=0.5, kind="share")
+    assert is_far(0.5301, reported=0.5, kind="share")
+    assert not is_far(0.5301, reported=0.5, kind="share", why="another set")
+    assert not is_far(2.2, reported=2.0)
+    assert is_far(1.79, reported=2.0)
+    assert not is_far(1.79, reported=2.0, tolerance=0.3)
+    assert not is_far(None, reported=2.0)
 
 
 def test_no_number_is_a_gap_and_not_a_zero():
-    found = summing._spread_of([None, 1.0, 3.0])
+    found = figure_of([None, 1.0, 3.0])
     assert (found["mean"], found["n"]) == (2.0, 2)
     assert found["sd"] == pytest.approx(math.sqrt(2))
-    assert summing._spread_of([None])["mean"] is None
-    figure = Figure(run="a", metric="m", label="l", bar=1.0)
-    assert summing._met(figure, None) is False
+    found = figure_of([None], bar=1.0)
+    assert found["mean"] is None
+    assert found["met"] is False
 
 
 def test_few_rows_keep_every_part_and_every_class():

@@ -191,8 +191,13 @@ def census(path: Path, how: How, pieces: int) -> Census | None:
         return found
 
 
-class _Room:
-    """Memory that all threads share: one waits while the others hold most of it."""
+class Room:
+    """Memory that all threads share: one waits while the others hold most of it.
+
+    Parameters
+    ----------
+    pixels : how many of four bytes it has room for
+    """
 
     def __init__(self, pixels: float) -> None:
         self._all = self._free = pixels
@@ -213,7 +218,7 @@ class _Room:
                 self._changed.notify_all()
 
 
-_ROOM = _Room(4 * MOST_PIXELS)
+_ROOM = Room(4 * MOST_PIXELS)
 
 
 @dataclass(eq=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from contextlib import suppress
-from functools import cache
 
 import numpy as np
 
@@ -64,7 +63,6 @@ def layout(
     return points
 
 
-@cache
 def _keep_compiled() -> None:
     """Make Numba keep umap-learn's machine code on disk, or every process spends 7 seconds of a core compiling it."""
     from umap import layouts, umap_

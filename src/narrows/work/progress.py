@@ -35,7 +35,7 @@ class Progress:
             yield
             return
         self.forecast.begin(name)
-        left = (self.forecast, self._in_all(None))
+        left = (self.forecast, self.left_in_all(None))
         self.say(f"step {self.forecast.place}: {name}{_in_brackets(left[1] if left != self._said else '')}")
         self._said = left
         yield
@@ -49,7 +49,7 @@ class Progress:
     def say(self, text: str) -> None:
         """Print one line of its own."""
 
-    def _in_all(self, task: float | None) -> str:
+    def left_in_all(self, task: float | None) -> str:
         """Return the time left for all steps, if the current task needs that many more seconds; "" if unknown."""
         left = None if self.forecast is None else self.forecast.left(task)
         return "" if left is None else f"{about(left)} left in all"
@@ -106,7 +106,7 @@ class _PlainTask(_Timed):
         if now - self.last >= self.owner.interval:
             self.last = now
             share = f" {min(100, int(100 * self.done / self.total))} %" if self.total else ""  # 100 % is done
-            said = "; ".join(part for part in (self.text, self.owner._in_all(self.left())) if part)
+            said = "; ".join(part for part in (self.text, self.owner.left_in_all(self.left())) if part)
             self.owner.say(f"{self.title}:{share}{_in_brackets(said)}")
 
 
@@ -150,7 +150,7 @@ class _RichTask(_Timed):
 
     def advance(self, amount: float = 1, text: str = "") -> None:
         super().advance(amount, text)
-        said = "  ".join(part for part in (self.text, self.owner._in_all(self.left())) if part)
+        said = "  ".join(part for part in (self.text, self.owner.left_in_all(self.left())) if part)
         self.bar.update(self.key, advance=amount, text=said)
 
 

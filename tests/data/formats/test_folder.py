@@ -490,10 +490,10 @@ def test_no_permission(tmp_path):
 def test_no_permission_as_the_system_says_it(tmp_path, monkeypatch):
     photo(tmp_path / "a.png")
 
-    def refuse(path):
+    def refuse(path, *_):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(images, "_regular", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(DataError, match=r"a\.png: no permission to read it"):
         data.open(tmp_path)
 

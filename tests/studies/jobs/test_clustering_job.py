@@ -96,11 +96,11 @@ def test_a_single_cluster_is_scored_too(some, tmp_path):
 def test_what_was_trained_is_not_trained_again_after_a_stop_while_it_is_scored(some, tmp_path, monkeypatch):
     asked = {"source": some, "n_clusters": 10, "method": {"name": "autoencoder-kmeans", "epochs": 1}}
 
-    def stopped(*_):
+    def stopped(*_, **__):
         raise Interrupted(15)
 
     with monkeypatch.context() as patched:
-        patched.setattr(job, "_timed", stopped)
+        patched.setattr(job.scores, "ari", stopped)
         with pytest.raises(Interrupted):
             clustering(Work(tmp_path), **asked)
     spent = json.loads((tmp_path / "fitting.json").read_text())["fit"]

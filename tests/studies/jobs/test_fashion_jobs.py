@@ -2,15 +2,17 @@
 
 import numpy as np
 import pytest
+import torch
 
 import narrows
+from narrows.data.splits import split
 from narrows.encoding.model import Model
 from narrows.errors import DataError, RecipeError
 from narrows.studies.jobs import Work
 from narrows.studies.jobs.classifier import classifier
 from narrows.studies.jobs.encoder import encoder
 from narrows.studies.jobs.finetune import finetune
-from narrows.studies.jobs.first_layers import _roughness, _share, first_layers
+from narrows.studies.jobs.first_layers import first_layers
 from narrows.studies.jobs.probe import probe
 
 LEARN = {"epochs": 15, "batch_size": 64, "lr": 5e-3, "keep": "last", "precision": "float32"}
@@ -143,12 +145,32 @@ def test_first_layers_of_two_encoders_are_compared_by_the_noise_they_pass_on(tmp
         )
 
 
-def test_noise_and_roughness_in_closed_form():
-    rng = np.random.default_rng(0)
-    clean = rng.normal(size=(500, 1, 20, 20))
-    assert _share(clean, clean + 0.5) == pytest.approx(0.25, rel=0.01)
-    assert _roughness(rng.normal(size=(4000, 1, 3, 3))) == pytest.approx(2, rel=0.03)
-    assert _roughness(np.ones((2, 1, 3, 3))) == 0
+def test_noise_and_roughness_in_closed_form(tmp_path):
+    """Of filters that pass a pixel on, are flat, striped, and a chessboard; and of noise that makes images black."""
+    one, place = np.zeros((4, 4)), np.indices((4, 4))
+    one[1, 1] = -2
+    filters = {"one pixel": one, "flat": np.ones((4, 4))}
+    filters |= {"stripes": 1 - 2 * (place[0] % 2), "chessboard": 1 - 2 * (place.sum(0) % 2)}
+    folders = []
+    for name, weights in filters.items():
+        model = Model((1, 8, 8), {"name": "conv", "code_size": 4, "width": 4}, {"name": "reconstruction"})
+        first = next(module for module in model.net.modules() if isinstance(module, torch.nn.Conv2d))
+        first.weight.data[:] = torch.from_numpy(weights)
+        model.save(tmp_path / name)
+        folders.append(tmp_path / name)
+    black = first_layers(
+        work(tmp_path, "black", after=tuple(folders)), source="digits", titles=list(filters), noise=["masking:1"]
+    )
+    data = narrows.open("digits")
+    x = data.values[split(data, valid=0.0, seed=0).test] / 255
+    assert black["pixels/noise"] == pytest.approx((x**2).mean() / x.var(0).mean())
+    seen = x[:, 0, ::2, ::2]  # by the one pixel of a filter of stride 2
+    assert black["one pixel/noise"] == pytest.approx((seen**2).mean() / seen.var(0).mean())
+    assert black["one pixel/roughness"] == pytest.approx((4 * 2**2 / 24) / (2**2 / 16))
+    assert black["flat/roughness"] == 0
+    assert black["stripes/roughness"] == pytest.approx(2)
+    assert black["chessboard/roughness"] == pytest.approx(4)
+    assert black["difference/noise"] == black["flat/noise"] - black["one pixel/noise"]
 
 
 def test_held_out_training_rows_judge_and_test_rows_stay_unseen(tmp_path):

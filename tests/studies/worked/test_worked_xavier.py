@@ -4,7 +4,6 @@ import torch
 
 from narrows.studies.reference import layers
 from narrows.studies.worked.xavier import (
-    _small_network,
     bound,
     doubled_variance,
     hidden_gradient,
@@ -12,6 +11,7 @@ from narrows.studies.worked.xavier import (
     misprinted_variance,
     plain_variance,
     predicted,
+    small_network,
     variance,
 )
 
@@ -64,7 +64,7 @@ def test_relu_halves_the_mean_square_and_twice_the_variance_makes_up_for_it():
 
 
 def test_zeros_do_not_learn_equal_units_learn_the_same_and_random_ones_part():
-    starts, x, t = _small_network()
+    starts, x, t = small_network()
     gradients = {name: hidden_gradient(w1, w2, x, t) for name, (w1, w2) in starts.items()}
     assert not gradients["zeros"].any()
     equal = gradients["equal hidden units"]
@@ -74,7 +74,7 @@ def test_zeros_do_not_learn_equal_units_learn_the_same_and_random_ones_part():
 
 
 def test_the_gradient_of_the_first_weights_is_autograd_s():
-    starts, x, t = _small_network()
+    starts, x, t = small_network()
     w1, w2 = starts["Xavier"]
     w = torch.from_numpy(w1).requires_grad_()
     a = torch.sigmoid(torch.from_numpy(x) @ w) @ torch.from_numpy(w2)

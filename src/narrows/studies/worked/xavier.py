@@ -218,7 +218,7 @@ def page() -> Page:
     rng = np.random.default_rng(0)
     spreads = {name: measured(rule, WIDTHS, "identity") for name, rule in RULES.items()}
     expected = {name: predicted(rule, WIDTHS) for name, rule in RULES.items()}
-    starts, x, t = _small_network()
+    starts, x, t = small_network()
     n_in, n_out = LETTERS[:2]
     middle = float(layers.sigmoid(np.zeros(1))[0])
     text = fill(
@@ -280,8 +280,8 @@ def page() -> Page:
     return Page("xavier", text, {"xavier-variance": _figure(spreads, expected)})
 
 
-def _small_network() -> tuple[dict[str, tuple[Array, Array]], Array, Array]:
-    """Return three pairs of weights, and rows and targets to train them on."""
+def small_network() -> tuple[dict[str, tuple[Array, Array]], Array, Array]:
+    """Return three starts of a network, pairs of weights (4, 3) and (3, 2), and rows (20, 4) and targets (20, 2)."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((20, 4))
     t = layers.one_hot(rng.integers(0, 2, 20), 2)
