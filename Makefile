@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The processor build of torch is enough and much smaller; where pip finds only the one for GPUs, that one works too.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-# Whoever is idle takes tests from the others. Four processes at most: a test may hold a gigabyte.
-PYTEST := $(BIN)/pytest -n logical --maxprocesses 4 --dist worksteal
+# One process more than there are cores, as some wait for a browser or a server; whoever is idle takes tests from the
+# others. Four at most: a test may hold a gigabyte.
+PROCESSES := $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
+PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 4 --dist worksteal
 
 .PHONY: demo install test test-all lint page bench clean
 

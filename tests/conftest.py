@@ -32,13 +32,19 @@ def digits():
 
 @pytest.fixture(scope="module")
 def undrawn():
-    """Runs compose their figures and write a dot for each: drawing takes most of the time of a small run."""
+    """Runs write a dot for each of their figures: drawing takes most of the time of a small run."""
     from narrows.disk.files import write_bytes
     from narrows.report import pictures
+
+    class Blank:
+        def __getattr__(self, name):
+            return lambda *given, **options: None
 
     file = io.BytesIO()
     Image.new("L", (1, 1)).save(file, "png")
     with pytest.MonkeyPatch.context() as patch:
+        for room in ("architecture", "curves", "features", "images", "maps", "sheets", "sweeps", "tables"):
+            patch.setattr(pictures, room, Blank())
         patch.setattr(pictures, "save", lambda figure, path: write_bytes(path, file.getvalue()))
         yield
 

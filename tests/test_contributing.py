@@ -37,6 +37,7 @@ def test_there_is_one_example_of_each_kind(copy):
     assert sorted(rooms) == ["clustering", "data", "deep", "encoders", "nets", "objectives", "recipes", "steps"]
 
 
+@pytest.mark.slow
 def test_the_examples_work_together_from_the_command_line(copy):
     folder, _ = copy
     run(folder, "-c", "from narrows.cli import main; main()", "run", "sparse-stripes", "--out", "made")

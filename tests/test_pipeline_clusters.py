@@ -20,7 +20,7 @@ from reading import PRAISE, contradictions, faults, words_of
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 
-QUICK = ("data.limit=400", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=8", "projection.name=pca")
+QUICK = ("data.limit=320", "clustering.layouts=1", "clustering.passes=2", "clustering.epochs=8", "projection.name=pca")
 
 
 def quick(*overrides):
@@ -98,6 +98,7 @@ def test_a_run_of_a_former_version_is_not_praised_for_rows_that_its_decoder_had_
     assert contradictions(page) == []
 
 
+@pytest.mark.slow
 def test_noise_is_not_praised(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (120, 1, 16, 16), np.uint8)
     run = pipeline.run(quick(), tmp_path / "r", data=Dataset(noise))
@@ -150,6 +151,7 @@ def test_its_arguments_are_checked_before_anything_is_done():
         recipes.load("clusters", ["clustering.name=agreemint"])
 
 
+@pytest.mark.slow
 def test_a_number_that_nobody_gave_is_estimated_with_its_evidence(tmp_path):
     run = pipeline.run(quick("clustering.n_clusters=auto"), tmp_path / "r")
     numbers = run.tables["numbers"]

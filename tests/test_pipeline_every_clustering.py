@@ -67,6 +67,7 @@ def test_a_run_of_it_is_like_any_other(name, tmp_path):
     assert f"code of {run.results['codes/size']:,} value" in (run.folder / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_what_decodes_and_what_does_not(tmp_path):
     """DEC discards its decoder and a new one is trained; a classifier has none."""
     run = pipeline.run(quick("imsat"), tmp_path / "imsat")

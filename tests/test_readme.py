@@ -54,7 +54,7 @@ def test_there_are_commands_to_run():
 
 def test_the_demo_is_the_first_run_that_the_readme_shows():
     *_, last = subprocess.run(
-        ["make", "--dry-run", "demo"], cwd=ROOT, check=True, capture_output=True, text=True
+        ["make", "--dry-run", "--no-print-directory", "demo"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.splitlines()
     name, *arguments = shlex.split(last)
     assert name.endswith("/bin/narrows")
@@ -71,6 +71,7 @@ def test_the_commands_run_as_they_stand(place):
         run(command, ROOT if command.startswith("make") else place)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_quick_commands_run_on_few_rows(place):
     for command in RUN_HERE:
         program, *arguments = shlex.split(command)

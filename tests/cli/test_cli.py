@@ -490,7 +490,12 @@ def test_python_finds_the_command_line_as_a_module():
     [
         ((40, 8, 8), [], True),
         ((40, 6), [], False),  # vectors
-        ((40, 8, 8), ["--set", "clustering.name=dec", "--set", "clustering.epochs=1"], False),
+        pytest.param(
+            (40, 8, 8),
+            ["--set", "clustering.name=dec", "--set", "clustering.epochs=1"],
+            False,
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_run_of_images_says_what_tells_kinds_apart(tmp_path, shape, more, said):

@@ -34,6 +34,7 @@ def watched(tmp_path, monkeypatch):
     return kept.transpose(0, 3, 1, 2), images  # as narrows.open shows what lies with its channels last
 
 
+@pytest.mark.slow
 def test_a_copy_does_not_read_the_set_into_memory(watched):
     kept, images = watched
     options = {"layouts": 1, "epochs": 1, "rounds": 1, "agree": 0.0, "spaces": ["pixels", "patches-coarse"]}

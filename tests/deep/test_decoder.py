@@ -33,6 +33,7 @@ def test_a_decoder_is_learned_and_neither_code_nor_cluster_moves(squares):
     assert error < 0.1 * (squares / 255.0).var()  # the two levels are nearly all there is to know
 
 
+@pytest.mark.slow
 def test_a_decoder_has_seen_its_own_rows_only_and_one_of_other_rows_is_another(squares, tmp_path):
     before, rows, valid = taught(squares), np.arange(0, 128, 2), np.arange(1, 128, 4)
     others = squares.copy()

@@ -58,7 +58,7 @@ def test_the_reconstruction_comes_beside_the_divergence_only_with_a_weight():
 
 @pytest.mark.parametrize("objective", [StudentT(NET, 3), IMSAT(MLP((6,), 3))], ids=["student-t", "imsat"])
 def test_without_targets_there_is_a_clear_error(objective):
-    with pytest.raises(RecipeError, match="there are none"):
+    with pytest.raises(RecipeError, match="none were given"):
         objective.terms(NET, Batch(torch.zeros(2, 6)), generator())
 
 

@@ -104,6 +104,7 @@ def test_the_seed_decides_every_bit_with_a_folder_and_without(fitted, staged):
     assert np.array_equal(staged[1].assign(values), clusterer.assign(values))
 
 
+@pytest.mark.slow
 def test_stopped_again_and_again_it_ends_with_the_same_bits(fitted, tmp_path):
     name, clusterer, values, _ = fitted
     stopped = []

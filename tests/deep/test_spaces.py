@@ -39,6 +39,7 @@ def test_vectors_count_alike_whatever_their_units_and_constants_count_nothing():
 
 
 @pytest.mark.parametrize(("shape", "size"), [((1, 8, 8), 128), ((3, 20, 28), 128), ((1, 64, 64), 128)])
+@pytest.mark.slow
 def test_patches_of_any_images(shape, size):
     images = np.random.default_rng(0).integers(256, size=(200, *shape), dtype=np.uint8)
     for grid in spaces.GRIDS:

@@ -159,6 +159,7 @@ def check(ask, place, files, right, rng):
 WRITTEN = {"report.html"}  # by the question itself
 
 
+@pytest.mark.slow
 def test_a_run_folder_that_was_changed_answers_the_same_or_is_refused(run, tmp_path):
     shutil.copytree(run.folder, tmp_path / "run")
     right = answers_of_run(tmp_path / "run")

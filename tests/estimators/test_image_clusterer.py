@@ -19,7 +19,7 @@ def test_scikit_learns_common_checks(estimator, check):
 
 
 KINDS = [0, 4, 6]
-QUICK = {"layouts": 1, "options": {"epochs": 60, "passes": 2}, "random_state": 0}
+QUICK = {"layouts": 1, "options": {"epochs": 20, "passes": 2}, "random_state": 0}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Every action of a person in a browser, in both forms of the page, on a real run.
 
-The run is of 1,200 images of MNIST; NARROWS_BROWSER_ROWS=70000 does the same on all of them, in about half an hour.
+The run is of 600 images of MNIST; NARROWS_BROWSER_ROWS=70000 does the same on all of them, in about half an hour.
 """
 
 import csv
@@ -28,11 +28,14 @@ from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import Run
 from narrows.steps import open_data
 
-ROWS = int(os.environ.get("NARROWS_BROWSER_ROWS", "1200"))
+ROWS = int(os.environ.get("NARROWS_BROWSER_ROWS", "600"))
 DRAWN = min(ROWS / 2, 20_000)  # pixels of the map that its points cover, at least
 PATIENCE = 15_000 + ROWS  # milliseconds until something that was asked for must be there
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine"),
+    pytest.mark.usefixtures("undrawn"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -364,7 +367,7 @@ def test_clusters_are_renamed_merged_split_and_moved_and_undone(page):
     # Nothing is lost when the page is opened again.
     page.reload()
     page.wait_for_selector("#app[data-ready]")
-    assert page.locator(".clusters .name", has_text="apart").count() == 1
+    expect(page.locator(".clusters .name", has_text="apart")).to_have_count(1)
 
 
 def examples_shown(page, cluster):

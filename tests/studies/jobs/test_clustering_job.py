@@ -15,9 +15,9 @@ SHORT = {"name": "agreement", "layouts": 1, "passes": 2, "epochs": 10}
 
 @pytest.fixture(scope="module")
 def some(digits, tmp_path_factory):
-    """The file of 700 digits."""
+    """The file of 500 digits."""
     file = tmp_path_factory.mktemp("some") / "digits.npz"
-    np.savez(file, x=digits[0][:700], y=digits[1][:700])
+    np.savez(file, x=digits[0][:500], y=digits[1][:500])
     return str(file)
 
 
@@ -25,7 +25,7 @@ def test_it_scores_the_clusters_it_leaves_and_what_was_found_on_the_way(some, tm
     work = Work(tmp_path)
     results = clustering(work, source=some, n_clusters=10, method=SHORT)
     clusters = np.load(tmp_path / "clusters.npy")
-    assert results["clustering/accuracy"] == accuracy(clusters, digits[1][:700]) > 0.6
+    assert results["clustering/accuracy"] == accuracy(clusters, digits[1][:500]) > 0.6
     assert results["predict/agrees"] == 1
     assert 0.6 < results["clustering/pixels_accuracy"] < 0.9
     assert results["agreement/mean_accuracy"] <= results["agreement/best_accuracy"]
@@ -37,6 +37,7 @@ def test_it_scores_the_clusters_it_leaves_and_what_was_found_on_the_way(some, tm
     assert not (tmp_path / "stages").exists()
 
 
+@pytest.mark.slow
 def test_of_many_images_those_clusterings_are_scored_too_by_which_the_space_was_chosen(tmp_path, monkeypatch):
     monkeypatch.setattr("narrows.deep.agreement.COMPARED", 600)
     work = Work(tmp_path)
@@ -93,6 +94,7 @@ def test_a_single_cluster_is_scored_too(some, tmp_path):
     assert results["agreement/rank_correlation"] is None
 
 
+@pytest.mark.slow
 def test_what_was_trained_is_not_trained_again_after_a_stop_while_it_is_scored(some, tmp_path, monkeypatch):
     asked = {"source": some, "n_clusters": 10, "method": {"name": "autoencoder-kmeans", "epochs": 1}}
 
@@ -111,6 +113,7 @@ def test_what_was_trained_is_not_trained_again_after_a_stop_while_it_is_scored(s
     assert not {"stages", "stages-done", "fitting.json"} & {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.slow
 def test_seconds_of_attempts_that_were_stopped_count_once(some, tmp_path):
     method = {"name": "autoencoder-kmeans", "epochs": 1}
     (tmp_path / "fitting.json").write_text('{"fit": 1000.0, "peak": 0}')
