@@ -7,9 +7,10 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 # One process more than there are cores, as some wait for a browser or a server; whoever is idle takes tests from the
 # others. Four at most: a test may hold a gigabyte.
 PROCESSES := $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
-PYTEST := $(BIN)/pytest -n $(PROCESSES) --maxprocesses 4 --dist worksteal
+PARALLEL := -n $(PROCESSES) --maxprocesses 4 --dist worksteal
+PYTEST := $(BIN)/pytest $(PARALLEL)
 
-.PHONY: demo install test test-all lint page bench clean
+.PHONY: demo install test test-all test-lowest lint page bench clean
 
 demo: $(VENV)/installed ## the main job on the digits that come with scikit-learn; prints where the report is
 	$(BIN)/narrows run digits --out runs/demo --overwrite
@@ -21,6 +22,10 @@ test: $(VENV)/tested ## the fast tests
 
 test-all: $(VENV)/tested ## the slow ones too
 	$(PYTEST) -m "slow or not slow"
+
+# Old versions are warned of by what is newer than they are.
+test-lowest: .venv-lowest/tested ## the fast tests, with the lowest versions that pyproject.toml allows
+	.venv-lowest/bin/pytest $(PARALLEL) --override-ini filterwarnings=default
 
 lint: $(VENV)/tested ## style and types
 	$(BIN)/ruff check --no-cache .
@@ -34,7 +39,7 @@ bench: $(VENV)/installed .venv-pythae/installed ## the training loop beside othe
 	$(BIN)/python bench/loop.py --pythae .venv-pythae/bin/python
 
 clean:
-	rm -rf .venv .venv-pythae runs
+	rm -rf .venv .venv-lowest .venv-pythae runs
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +49,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/tested: $(VENV)/installed
 	$(INSTALL) --editable '.[dev]'
+	touch $@
+
+.venv-lowest/tested: pyproject.toml .ci/lowest
+	$(PYTHON) -m venv .venv-lowest
+	.ci/lowest > .venv-lowest/constraints.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt torch
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[test]'
 	touch $@
 
 .venv-pythae/installed: constraints.txt

@@ -49,6 +49,11 @@ def undrawn():
         yield
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the tests that take minutes, so that none of them is left alone at the end."""
+    items.sort(key=lambda item: -max([mark.kwargs.get("minutes", 0) for mark in item.iter_markers("slow")], default=0))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
     """Say last what this machine could not test, and why."""

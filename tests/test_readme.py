@@ -65,7 +65,7 @@ def test_the_demo_is_the_first_run_that_the_readme_shows():
 RUN_HERE = [c for c in COMMANDS if "mnist" not in c and "explore" not in c and c != "make test"]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=2)
 def test_the_commands_run_as_they_stand(place):
     for command in RUN_HERE:
         run(command, ROOT if command.startswith("make") else place)
@@ -82,12 +82,12 @@ def test_the_quick_commands_run_on_few_rows(place):
             narrows(*arguments, cwd=place)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=5)
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not os.environ.get("NARROWS_DATA"), reason="would download MNIST")
-def test_the_commands_on_large_data_run(place):
-    for command in COMMANDS:
-        if "mnist" in command:
-            run(command, place)
+@pytest.mark.parametrize("command", [command for command in COMMANDS if "mnist" in command])
+def test_the_commands_on_large_data_run(command, place):
+    run(command, place)
 
 
 @pytest.mark.slow
