@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from inspect import signature
-from typing import Any
 
 import numpy as np
 
@@ -38,17 +36,13 @@ def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[
         scatter += centred.T @ centred
     if size >= LANCZOS_FROM and n_axes <= size // 8 and scatter.any():
         # For few axes of many, Lanczos iterations reach the same precision several times faster.
+        # For matrices of low rank they begin anew from random vectors.
         start = np.random.default_rng(0).standard_normal(size)
-        values, vectors = eigsh(scatter, n_axes, v0=start, **_restarts(eigsh))
+        values, vectors = eigsh(scatter, n_axes, v0=start, rng=np.random.default_rng(0))
         axes = vectors[:, np.argsort(-values)].T  # (n_axes, D)
     else:
         axes = eigh(scatter, subset_by_index=(size - n_axes, size - 1))[1].T[::-1]  # (n_axes, D)
     return mean, with_fixed_signs(axes)
-
-
-def _restarts(solver: Callable[..., object]) -> dict[str, Any]:
-    """Return the argument (SciPy >= 1.17) that makes ``solver`` restart reproducibly for matrices of low rank."""
-    return {"rng": np.random.default_rng(0)} if "rng" in signature(solver).parameters else {}
 
 
 def with_fixed_signs(axes: Array) -> Array:
