@@ -31,8 +31,14 @@ def digits():
 
 
 @pytest.fixture(scope="module")
-def undrawn():
-    """Runs write a dot for each of their figures: drawing takes most of the time of a small run."""
+def undrawn(request):
+    """Runs write a dot for each of their figures: drawing takes most of the time of a small run.
+
+    With the slow tests they are drawn: figures of odd data, and of every clustering, are tested there.
+    """
+    if request.config.option.markexpr != "not slow":
+        yield
+        return
     from narrows.disk.files import write_bytes
     from narrows.report import pictures
 

@@ -40,6 +40,18 @@ def test_a_failed_write_leaves_the_old_content_and_no_rubbish(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.parametrize("damage", [lambda d: os.pwrite(d, b"?", 300), lambda d: os.ftruncate(d, 300)])
+def test_arrays_that_the_disk_does_not_return_leave_the_old_ones(tmp_path, monkeypatch, damage):
+    path = tmp_path / "x.safetensors"
+    write_arrays(path, {"a": np.arange(100)})
+    monkeypatch.setattr(os, "fsync", damage)
+    with pytest.raises(WriteError, match=r"x\.safetensors could not be written: the disk does not return what was"):
+        write_arrays(path, {"a": np.ones(100)})
+    monkeypatch.undo()
+    assert np.array_equal(read_arrays(path)[0]["a"], np.arange(100))
+    assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+
+
 def test_a_full_disk_says_what_was_being_written(tmp_path):
     with (
         pytest.raises(

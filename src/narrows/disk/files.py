@@ -49,23 +49,25 @@ NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|i
 RESERVED = re.compile(r"con|prn|aux|nul|(com|lpt)[0-9¹²³]", re.IGNORECASE)
 # What is being written, or what a writer that was killed has left.
 UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}\.part", re.DOTALL)
+CHUNK = 1 << 22  # bytes that are read at once
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: How a system says that it has no such thing for this file or folder.
 NOT_OFFERED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
 
 
 @contextmanager
-def atomic_file(path: str | Path, size: int | None = None) -> Iterator[IO[bytes]]:
+def atomic_file(path: str | Path, size: int | None = None, *, expected: bytes | None = None) -> Iterator[IO[bytes]]:
     """Open a binary file that replaces ``path`` when the block ends, and leaves it untouched if the block fails.
 
     Parameters
     ----------
     path : of the file
     size : bytes that will be written, where they are known, for the message of a full disk
+    expected : what will be written, where it is to be read back from the disk before it replaces ``path``
 
     Raises
     ------
-    WriteError : it cannot be written
+    WriteError : it cannot be written, or the disk returns something else than ``expected``
     """
     path = Path(path)
     with naming(path, size):
@@ -75,6 +77,8 @@ def atomic_file(path: str | Path, size: int | None = None) -> Iterator[IO[bytes]
             yield file
             file.flush()
             _flush(file.fileno())
+            if expected is not None and not _returns(file.fileno(), expected):
+                raise OSError(errno.EIO, "the disk does not return what was written to it")
             if os.name == "nt":  # where an open file keeps its name
                 file.close()
             os.replace(temporary, path)
@@ -263,6 +267,7 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mappin
     Raises
     ------
     TrainingError : an array holds NaN or infinity; what is not a number is not kept
+    WriteError : it cannot be written, or the disk returns other bytes; what was there is untouched
     """
     from safetensors.numpy import save
 
@@ -272,7 +277,9 @@ def write_arrays(path: str | Path, arrays: Mapping[str, Array], metadata: Mappin
     plain = json.loads(json.dumps(metadata or {}))  # as it will be read
     # One text for both: the library writes several in any order, and equal content must be equal bytes.
     text = json.dumps(plain | {"sha256": _digest(contiguous, plain)}, sort_keys=True)
-    write_bytes(path, save(contiguous, metadata={"narrows": text}))
+    content = save(contiguous, metadata={"narrows": text})
+    with atomic_file(path, len(content), expected=content) as file:
+        file.write(content)
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, Any]]:
@@ -353,26 +360,29 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def drop_cached(path: str | Path) -> None:
-    """Make the system forget what it keeps of a flushed file in memory, so that it is read from the disk next."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    except OSError as error:
-        if error.errno not in NOT_OFFERED:
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def _flush(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
         if error.errno not in NOT_OFFERED:
             raise
+
+
+def _returns(descriptor: int, content: bytes) -> bool:
+    """Whether a flushed file has ``content`` when it is read from the disk, where the system forgets its own copy."""
+    if hasattr(os, "posix_fadvise"):
+        try:
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        except OSError as error:
+            if error.errno not in NOT_OFFERED:
+                raise
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    expected, place = memoryview(content), 0
+    while part := os.read(descriptor, CHUNK):
+        if part != expected[place : place + len(part)]:
+            return False
+        place += len(part)
+    return place == len(content)
 
 
 def _begun(path: Path) -> tuple[int, Path]:
