@@ -35,7 +35,7 @@ def test_sparse_rows_are_clustered_as_dense_ones():
 
 
 @pytest.mark.slow
-@parametrize_with_checks([Checked(4, layouts=1, random_state=0)])  # four, as the classes of those checks
+@parametrize_with_checks([Checked(4, layouts=1, options={"epochs": 2}, random_state=0)])  # four, as their classes
 def test_scikit_learns_common_checks(estimator, check):
     check(estimator)
 
