@@ -438,6 +438,7 @@ def test_randomness_follows_from_the_keys_alone():
     engine = Engine("cpu")
 
     def drawn(*keys):
+        engine.seed(*keys)
         generator = engine.generator(*keys)
         return torch.cat([torch.rand(3, generator=generator), torch.rand(3)])  # of its own, and what dropout takes
 

@@ -20,8 +20,9 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
     from narrows.cli._streams import enduring
+    from narrows.work.threads import one_thread
 
-    with enduring():
+    with enduring(), one_thread():
         _run()
 
 

@@ -21,6 +21,7 @@ from narrows.disk.sealed import Parts
 from narrows.errors import InputError
 from narrows.geometry.distinct import count_distinct
 from narrows.wording import verb
+from narrows.work.threads import single_threaded
 
 BLOCK_VALUES = 1 << 22  # float64 values worked on at once: 32 MiB
 
@@ -41,6 +42,7 @@ class CodeClusterer(Clusterer):
         """M, the number of clusters, including empty ones."""
         return self.length("M")
 
+    @single_threaded
     def fit(self, rows: Array) -> Self:
         """Find clusters in the codes ``rows`` (N, K).
 
@@ -140,6 +142,7 @@ class CodeClusterer(Clusterer):
     def _take(self, arrays: dict[str, Array], parts: Parts, made_by: Mapping[str, Any]) -> None:
         vars(self).update(vars(type(self).from_state(arrays, n_clusters=self.n_clusters, seed=self.seed)))
 
+    @single_threaded
     def _in_blocks(self, codes: Array, read: Callable[[Array], Array], *shape: int) -> Array:
         """Return what ``read`` makes of ``codes`` (N, K), (N, *shape), from float64 (B, K) at a time."""
         size = self.length("K")

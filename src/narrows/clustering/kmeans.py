@@ -9,6 +9,7 @@ import numpy as np
 from narrows.arguments import whole_number
 from narrows.clustering import CodeClusterer
 from narrows.disk.files import Array
+from narrows.work.threads import one_thread
 
 __all__ = ["KMeans"]
 
@@ -46,7 +47,6 @@ class KMeans(CodeClusterer):
 
         from sklearn.cluster import KMeans as Fit
         from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits
 
         fit = Fit(
             n_clusters,
@@ -58,9 +58,8 @@ class KMeans(CodeClusterer):
         )
         # Squares of larger values are not numbers in float32; a power of two takes no digit away.
         scale = 2.0 ** max(0, int(np.frexp(np.abs(codes).max())[1]) - LARGEST)
-        # Several threads add their partial sums up in the order in which they finish, so that one seed would not always
-        # give the same bits; and on a busy machine they spend most of their time waiting for each other.
-        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+        # Several threads would add their partial sums up in the order in which they finish.
+        with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)  # centres that rounding made equal; noted as empty
             fit.fit(codes if scale == 1 else codes / np.asarray(scale, codes.dtype))
         self.centers_ = np.asarray(fit.cluster_centers_, dtype=np.float64) * scale

@@ -14,6 +14,7 @@ from narrows.data.splits import some_rows
 from narrows.disk.files import Array
 from narrows.errors import RecipeError, RunFolderError
 from narrows.wording import plural, verb
+from narrows.work.threads import one_thread
 
 __all__ = ["Mixture"]
 
@@ -71,7 +72,6 @@ class Mixture(CodeClusterer):
 
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.mixture import GaussianMixture
-        from threadpoolctl import threadpool_limits
 
         if len(codes) > self.max_rows:
             codes = codes[some_rows(len(codes), self.max_rows, self.seed)]
@@ -102,8 +102,7 @@ class Mixture(CodeClusterer):
             means_init=np.stack([x[start == m].mean(axis=0) for m in range(n_clusters)]),
             precisions_init=_precisions(x, start, n_clusters, kind, floor),
         )
-        # One thread: the products are too small for two to be any quicker.
-        with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="blas"):
+        with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)  # said in a note instead
             mixture.fit(x)
         if not mixture.converged_:

@@ -24,9 +24,11 @@ from narrows.encoding.model import PARTS, Model
 from narrows.errors import InputError
 from narrows.geometry.distinct import count_distinct
 from narrows.nets import Network
+from narrows.training.checkpoint import VERSION
 from narrows.training.settings import Settings
 from narrows.training.stages import Stages
 from narrows.wording import plural, verb
+from narrows.work.threads import single_threaded
 
 MOST_ESTIMATED = 100  # clusters, if their number is to be estimated
 
@@ -66,6 +68,7 @@ class DeepClusterer(Clusterer):
         """M, the number of clusters, including empty ones."""
         return len(self.order_)
 
+    @single_threaded
     def fit(self, rows: Array, stages: Stages | None = None, *, preprocessing: Mapping[str, Any] | None = None) -> Self:
         """Find clusters of images uint8 (N, C, H, W) or vectors float32 (N, D).
 
@@ -101,6 +104,7 @@ class DeepClusterer(Clusterer):
             stages.begin(
                 {
                     "version": __version__,
+                    "training": VERSION,
                     "method": type(self).__name__,
                     **arguments,
                     "rows": stages.rows or _digest(rows),
@@ -232,6 +236,7 @@ class DeepClusterer(Clusterer):
     def _is_alone(self) -> bool:
         return bool(self.model_.config["net"] == ALONE)
 
+    @single_threaded
     def _all_shares(self, values: Array) -> Array:
         _check(values, self.model_.input_shape)
         if len(values) == 0:

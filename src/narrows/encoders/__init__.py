@@ -24,6 +24,7 @@ from narrows.encoding.encoder import (
 from narrows.errors import DataError, NarrowsError, RunFolderError
 from narrows.registry import Trust, name_of
 from narrows.wording import plural
+from narrows.work.threads import single_threaded
 
 __all__ = ["Encoder", "FittedEncoder", "encoders", "load", "usual_code_size"]
 
@@ -39,6 +40,7 @@ class FittedEncoder(Learned, Encoder):
 
     files = (ARRAYS, CONFIG)
 
+    @single_threaded
     def fit(self, values: Array, *, preprocessing: Mapping[str, Any] | None = None) -> Self:
         """Learn from rows, images uint8 (N, C, H, W) or vectors float32 (N, D).
 

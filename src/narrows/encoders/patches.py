@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import numpy as np
@@ -15,6 +13,7 @@ from narrows.arguments import whole_number
 from narrows.disk.files import Array
 from narrows.encoders import FittedEncoder
 from narrows.errors import DataError, InputError
+from narrows.work.threads import one_thread
 
 __all__ = ["PatchCodes"]
 
@@ -121,7 +120,8 @@ class PatchCodes(FittedEncoder):
         variances, axes = eigh(covariance)
         whiten = (axes / np.sqrt(np.maximum(variances, 0) + WHITENING)) @ axes.T  # (D, D)
         kmeans = MiniBatchKMeans(self.n_centers, batch_size=4096, n_init=1, max_iter=15, random_state=self.seed)
-        self.centers_ = kmeans.fit((drawn - mean) @ whiten).cluster_centers_  # (K, D)
+        with one_thread():
+            self.centers_ = kmeans.fit((drawn - mean) @ whiten).cluster_centers_  # (K, D)
         # u = ((p - mu) / sigma - mean) whiten
         self.whiten_, self.whitened_mean_ = whiten, mean @ whiten
 
@@ -135,10 +135,6 @@ class PatchCodes(FittedEncoder):
         """Values of a code."""
         return self.n_features_
 
-    def blocks(self, rows: int) -> Iterator[slice]:
-        """Yield all rows at once: cores share them out, each a few at a time."""
-        return iter([slice(0, rows)] if rows else [])
-
     def _encode(self, values: Array) -> Array:
         height, width = ((size + 2 * (self.side // 2) - self.side) // self.stride + 1 for size in self.input_shape[1:])
         fields = _tensor(np.kron(_fields(height, self.grid), _fields(width, self.grid)))  # (grid^2, places)
@@ -148,20 +144,16 @@ class PatchCodes(FittedEncoder):
         whiten, mean = _tensor(self.whiten_), _tensor(self.whitened_mean_)  # (D, D), (D,)
         step = max(1, BLOCK_VALUES // (height * width * self.n_centers))
         codes = np.empty((len(values), self.n_features_), np.float32)
-
-        def encode(first: int, last: int) -> None:
-            with torch.inference_mode():
-                for start in range(first, last, step):
-                    block = slice(start, min(start + step, last))
-                    white = self._patches(_scaled(values[block])) @ whiten - mean  # (B, places, D)
-                    squares = white.square().sum(2, keepdim=True)
-                    distances = torch.cat([white, squares, torch.ones_like(squares)], 2) @ centers  # (B, places, K)
-                    distances.clamp_(min=0).sqrt_()
-                    average = distances.mean(2, keepdim=True)
-                    answers = distances.neg_().add_(average).relu_()
-                    codes[block] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
-
-        _side_by_side(encode, len(values))
+        with torch.inference_mode():
+            for start in range(0, len(values), step):
+                block = slice(start, start + step)
+                white = self._patches(_scaled(values[block])) @ whiten - mean  # (B, places, D)
+                squares = white.square().sum(2, keepdim=True)
+                distances = torch.cat([white, squares, torch.ones_like(squares)], 2) @ centers  # (B, places, K)
+                distances.clamp_(min=0).sqrt_()
+                average = distances.mean(2, keepdim=True)
+                answers = distances.neg_().add_(average).relu_()
+                codes[block] = (fields @ answers).transpose(1, 2).flatten(1).numpy()
         return codes
 
     def _fits(self) -> bool:
@@ -185,23 +177,6 @@ class PatchCodes(FittedEncoder):
         windows = np.lib.stride_tricks.sliding_window_view(images, (self.side, self.side), axis=(2, 3))
         chosen = windows[which, :, top, left]  # (P, C, side, side)
         return _scaled(chosen).numpy().reshape(count, -1).astype(np.float64)
-
-
-def _side_by_side(work: Callable[[int, int], None], count: int) -> None:
-    """Do ``work`` (first, last) on all ``count`` rows, an equal part of them on each core.
-
-    Products of one image at a time are too small to be shared out among cores: that takes longer than one core alone.
-    """
-    threads = torch.get_num_threads()
-    if threads == 1:
-        work(0, count)
-        return
-    edges = [count * part // threads for part in range(threads + 1)]
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(work, edges[:-1], edges[1:]))  # raises what a part raised
-    finally:
-        torch.set_num_threads(threads)  # the matrix library has one number for the whole process
 
 
 def _fields(places: int, grid: int) -> Array:

@@ -21,6 +21,7 @@ from narrows.encoding.model import Model, apply
 from narrows.errors import InputError, RunFolderError
 from narrows.views import Views
 from narrows.work.progress import Progress
+from narrows.work.threads import one_thread
 
 __all__ = ["CodeDistribution", "apply", "blocks", "draw_codes", "embed", "logits", "normal_codes", "reconstructions"]
 
@@ -104,7 +105,7 @@ class CodeDistribution:
             return cls(np.ones(1), codes, np.zeros((1, size, size)))
         mixture = GaussianMixture(components, reg_covar=1e-6 * float(codes.var()) + 1e-12, random_state=seed)
         # A user's setting for other array libraries does not apply to our NumPy arrays.
-        with config_context(array_api_dispatch=False), warnings.catch_warnings():
+        with config_context(array_api_dispatch=False), warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)  # a good mixture is enough; it need not be the best
             mixture.fit(codes)
         return cls(mixture.weights_, mixture.means_, np.linalg.cholesky(mixture.covariances_))

@@ -22,6 +22,7 @@ from narrows.disk.sealed import Parts, new_place, seal
 from narrows.errors import DataError, InputError, RunFolderError
 from narrows.registry import Registry, Trust
 from narrows.work.progress import Progress
+from narrows.work.threads import Workers
 
 FORMAT = 1  # of config.json; increased whenever older versions of narrows could not read it
 CONFIG = "config.json"  # names, arguments, shape and preprocessing of a saved encoder
@@ -57,6 +58,11 @@ class Encoder(ABC):
     @abstractmethod
     def code_size(self) -> int:
         """K, the number of values in a code."""
+
+    @property
+    def at_once(self) -> int | None:
+        """How many blocks of rows are computed side by side; None for one on each core."""
+        return None
 
     @property
     def is_images(self) -> bool:
@@ -100,8 +106,12 @@ class Encoder(ABC):
         if codes.ndim != 2 or codes.shape[1] != self.code_size:
             raise InputError("codes", f"must have shape (N, {self.code_size})", value=codes.shape)
         outputs = np.empty((len(codes), *self.input_shape), dtype=np.float32)
-        for block in self.blocks(len(codes)):
+
+        def decode(block: slice) -> None:
             outputs[block] = self._decode(codes[block])
+
+        with Workers(self.at_once) as workers:
+            list(workers.map(decode, self.blocks(len(codes))))
         return outputs
 
     def reconstruct(self, values: Array) -> Array:
@@ -231,9 +241,12 @@ def in_blocks(
             value=tuple(values.shape[1:]),
         )
     made = None
-    with (progress or Progress()).task(doing, len(values)) as task:
-        for block in encoder.blocks(len(values)):
-            part = what(values[block])
+
+    def work(block: slice) -> tuple[slice, Array]:
+        return block, what(values[block])
+
+    with (progress or Progress()).task(doing, len(values)) as task, Workers(encoder.at_once) as workers:
+        for block, part in workers.map(work, encoder.blocks(len(values))):
             if len(part) == len(values):  # one block: not kept in memory twice
                 made = np.ascontiguousarray(part, np.float32)
             else:

@@ -106,6 +106,11 @@ class Model(nn.Module, Encoder):
         """Whether the objective trains codes towards N(0, I)."""
         return self.objective.normal_codes
 
+    @property
+    def at_once(self) -> int | None:
+        """See ``Encoder``: a GPU takes one block after the other."""
+        return None if self.shift.device.type == "cpu" else 1
+
     def n_parameters(self) -> int:
         """Count the parameters of the network."""
         return sum(parameter.numel() for parameter in self.net.parameters())

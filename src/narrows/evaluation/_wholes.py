@@ -20,7 +20,7 @@ from narrows.data.images import Unreadable
 from narrows.data.reading import How, how_of, page_of
 from narrows.data.upright import Size
 from narrows.disk.files import Array, naming, reserve, sha256
-from narrows.work.environment import usable_cores
+from narrows.work.cores import usable_cores
 from narrows.work.progress import Progress
 
 SIDE = 64  # of pictures that are decoded again, in pixels

@@ -14,6 +14,7 @@ import numpy as np
 from narrows.data.splits import some_rows
 from narrows.disk.files import Array
 from narrows.errors import InputError
+from narrows.work.threads import one_thread
 
 Matching = Literal["optimal", "greedy", "majority"]
 
@@ -141,7 +142,8 @@ def silhouette(values: Array, clusters: Array, sample: int = 5000, seed: int = 0
         return 0.0  # the silhouette of a row alone in its cluster, by definition
     step = -(-len(rows) * size // HELD_VALUES)
     held = np.stack([values[row].reshape(-1)[::step].astype(np.float64) for row in rows])  # (n, D)
-    return float(silhouette_samples(held, clusters).mean())
+    with one_thread():
+        return float(silhouette_samples(held, clusters).mean())
 
 
 def _on_known(score: Callable[[Array, Array], float], clusters: Array, labels: Array) -> float:

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from narrows.disk.files import Array
+from narrows.work.threads import one_thread
 
 
 def linear(train_codes: Array, train_labels: Array, test_codes: Array, test_labels: Array) -> float:
@@ -36,7 +37,7 @@ def linear(train_codes: Array, train_labels: Array, test_codes: Array, test_labe
     )  # (K,) each
     sd[sd == 0] = 1
     train, test = ((codes - mean) / sd for codes in (train_codes, test_codes))
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the last digits of the weights do not change decisions
         probe = LogisticRegression(max_iter=300).fit(train, train_labels)
     return float((probe.predict(test) == test_labels).mean())
@@ -49,8 +50,9 @@ def knn(train_codes: Array, train_labels: Array, test_codes: Array, test_labels:
     train_codes, train_labels, test_codes, test_labels = _known(train_codes, train_labels, test_codes, test_labels)
     if len(np.unique(train_labels)) < 2 or not len(test_labels):
         return math.nan
-    probe = KNeighborsClassifier(min(n_neighbors, len(train_codes))).fit(train_codes, train_labels)
-    return float((probe.predict(test_codes) == test_labels).mean())
+    with one_thread():
+        probe = KNeighborsClassifier(min(n_neighbors, len(train_codes))).fit(train_codes, train_labels)
+        return float((probe.predict(test_codes) == test_labels).mean())
 
 
 def majority(train_labels: Array, test_labels: Array) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from narrows.data.splits import some_rows
 from narrows.disk.files import Array
+from narrows.work.threads import one_thread
 
 BLOCK_VALUES = 1 << 22  # distances computed at once: 32 MiB of float64
 
@@ -54,6 +55,7 @@ def _squared_distances(codes: Array, rows: Array) -> Array:
     """Return squared distances (B, N) from ``rows`` of ``codes`` (N, K) to all codes, infinite to themselves."""
     from sklearn.metrics.pairwise import euclidean_distances
 
-    away: Array = euclidean_distances(codes[rows], codes, squared=True)
+    with one_thread():
+        away: Array = euclidean_distances(codes[rows], codes, squared=True)
     away[np.arange(len(rows)), rows] = np.inf
     return away

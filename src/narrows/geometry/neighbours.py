@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from narrows.disk.files import Array
+from narrows.work.threads import one_thread
 
 BLOCK_VALUES = 1 << 22  # values processed at once
 
@@ -25,16 +26,18 @@ def nearest(codes: Array, k: int) -> tuple[Array, Array]:
         return np.empty((len(codes), 0), np.int64), np.empty((len(codes), 0), np.float32)
     from sklearn.neighbors import NearestNeighbors
 
-    found = NearestNeighbors(n_neighbors=k, algorithm=_algorithm(codes)).fit(codes).kneighbors(return_distance=False)
-    return _in_order(codes, codes, found)
+    with one_thread():
+        search = NearestNeighbors(n_neighbors=k, algorithm=_algorithm(codes)).fit(codes)
+        return _in_order(codes, codes, search.kneighbors(return_distance=False))
 
 
 def nearest_in(queries: Array, codes: Array, k: int) -> tuple[Array, Array]:
     """Return the ``k`` rows of ``codes`` (M, K) nearest to each of ``queries`` (N, K), in the form of ``nearest``."""
     from sklearn.neighbors import NearestNeighbors
 
-    search = NearestNeighbors(n_neighbors=min(k, len(codes)), algorithm=_algorithm(codes)).fit(codes)
-    return _in_order(queries, codes, search.kneighbors(queries, return_distance=False))
+    with one_thread():
+        search = NearestNeighbors(n_neighbors=min(k, len(codes)), algorithm=_algorithm(codes)).fit(codes)
+        return _in_order(queries, codes, search.kneighbors(queries, return_distance=False))
 
 
 def _algorithm(codes: Array) -> str:

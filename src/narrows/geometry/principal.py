@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from narrows.disk.files import Array
+from narrows.work.threads import one_thread, single_threaded
 
 LANCZOS_FROM = 512  # values per row
 
 
+@single_threaded
 def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[Array, Array]:
     """Return the mean (D,) and the ``n_axes`` directions (n_axes, D) of greatest variance, greatest first.
 
@@ -22,27 +24,33 @@ def principal_axes(blocks: Callable[[], Iterator[Array]], n_axes: int) -> tuple[
     blocks : yields the rows, (B, D) at a time; called twice
     n_axes : at most D
     """
-    from scipy.linalg import eigh
-    from scipy.sparse.linalg import eigsh
-
     rows, total = 0, np.zeros(1)
     for block in blocks():
         rows, total = rows + len(block), total + block.sum(axis=0, dtype=np.float64)
     mean: Array = total / rows  # (D,)
-    size = len(mean)
-    scatter = np.zeros((size, size))
+    scatter = np.zeros((len(mean), len(mean)))
     for block in blocks():
         centred = block - mean
         scatter += centred.T @ centred
-    if size >= LANCZOS_FROM and n_axes <= size // 8 and scatter.any():
-        # For few axes of many, Lanczos iterations reach the same precision several times faster.
-        # For matrices of low rank they begin anew from random vectors.
-        start = np.random.default_rng(0).standard_normal(size)
-        values, vectors = eigsh(scatter, n_axes, v0=start, rng=np.random.default_rng(0))
-        axes = vectors[:, np.argsort(-values)].T  # (n_axes, D)
-    else:
-        axes = eigh(scatter, subset_by_index=(size - n_axes, size - 1))[1].T[::-1]  # (n_axes, D)
-    return mean, with_fixed_signs(axes)
+    return mean, with_fixed_signs(_axes(scatter, n_axes))
+
+
+def _axes(scatter: Array, n_axes: int) -> Array:
+    """Return the ``n_axes`` eigenvectors (n_axes, D) of the largest eigenvalues, the largest first."""
+    from scipy.linalg import eigh
+    from scipy.sparse.linalg import eigsh
+
+    size = len(scatter)
+    with one_thread():
+        if size >= LANCZOS_FROM and n_axes <= size // 8 and scatter.any():
+            # For few axes of many, Lanczos iterations reach the same precision several times faster.
+            # For matrices of low rank they begin anew from random vectors.
+            start = np.random.default_rng(0).standard_normal(size)
+            values, vectors = eigsh(scatter, n_axes, v0=start, rng=np.random.default_rng(0))
+            axes: Array = vectors[:, np.argsort(-values)].T
+        else:
+            axes = eigh(scatter, subset_by_index=(size - n_axes, size - 1))[1].T[::-1]
+    return axes
 
 
 def with_fixed_signs(axes: Array) -> Array:

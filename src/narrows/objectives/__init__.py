@@ -62,6 +62,8 @@ class Objective(nn.Module, ABC):
     distributes: ClassVar[bool] = False
     #: Whether codes are trained towards N(0, I), so that new codes are drawn from it.
     normal_codes: ClassVar[bool] = False
+    #: Whether the terms of a row depend on the other rows of its batch, so that it must not be cut; see also ``Joint``.
+    whole_batches: ClassVar[bool] = False
 
     @abstractmethod
     def terms(self, net: Any, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
@@ -91,6 +93,25 @@ class Objective(nn.Module, ABC):
 
 
 objectives.contract = Objective
+
+
+class Joint(Objective):
+    """An objective that compares the rows of a batch, by what the network makes of each row on its own.
+
+    So the network can work on a part of the batch at a time.
+    """
+
+    @abstractmethod
+    def outputs(self, net: Any, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return what the terms are computed from, name -> (N, ...)."""
+
+    @abstractmethod
+    def joined(self, outputs: dict[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+        """Return the terms, name -> (N,), from the outputs and the labels of the whole batch."""
+
+    def terms(self, net: Any, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """See ``Objective``."""
+        return self.joined(self.outputs(net, batch, generator), batch.y)
 
 
 def check_loss(net: Network, loss: str) -> None:

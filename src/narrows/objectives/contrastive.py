@@ -10,13 +10,13 @@ from torch.nn import functional
 
 from narrows.errors import RecipeError
 from narrows.nets import Network
-from narrows.objectives import Batch, Objective, PixelLoss, check_loss, pixel_loss
+from narrows.objectives import Batch, Joint, PixelLoss, check_loss, pixel_loss
 from narrows.views import Views
 
 __all__ = ["Contrastive"]
 
 
-class Contrastive(Objective):
+class Contrastive(Joint):
     """NT-Xent over two random views of each sample (Chen et al. 2020, equation 1), alone or added to reconstruction.
 
     Agreement is measured after a small projection head on the code, which is used only in training.
@@ -64,14 +64,19 @@ class Contrastive(Objective):
             nn.Linear(net.code_size, width), nn.ReLU(), nn.Linear(width, projection)
         )  # (N, K) -> (N, P)
 
-    def terms(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return {"contrastive": (N,)}, and "reconstruction" if it has a weight."""
-        first, second = self.views(batch.x, generator), self.views(batch.x, generator)
-        first, second = self.head(net.encode(torch.cat([first, second]))).float().chunk(2)  # (N, P) each
-        terms = {"contrastive": nt_xent(first, second, self.temperature)}
+    def outputs(self, net: Network, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the projections "first" and "second" (N, P) of two views, and "reconstruction" (N,) if it counts."""
+        views = [self.views(batch.x, generator) for _ in range(2)]
+        first, second = self.head(net.encode(torch.cat(views))).float().chunk(2)
+        outputs = {"first": first, "second": second}
         if self.trains_decoder:
-            terms["reconstruction"] = self.reconstruction * pixel_loss(self.pixel_loss, net(batch.x), batch.x)
-        return terms
+            outputs["reconstruction"] = self.reconstruction * pixel_loss(self.pixel_loss, net(batch.x), batch.x)
+        return outputs
+
+    def joined(self, outputs: dict[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+        """Return {"contrastive": (N,)}, and "reconstruction" if it has a weight."""
+        first, second = outputs.pop("first"), outputs.pop("second")
+        return {"contrastive": nt_xent(first, second, self.temperature)} | outputs
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:

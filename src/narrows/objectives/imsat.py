@@ -12,13 +12,13 @@ from torch.nn import functional
 
 from narrows.classifiers import ClassifierNet, classifiers
 from narrows.errors import RecipeError
-from narrows.objectives import Batch, Objective
+from narrows.objectives import Batch, Joint
 from narrows.registry import Registry
 
 __all__ = ["IMSAT"]
 
 
-class IMSAT(Objective):
+class IMSAT(Joint):
     """Information maximising self-augmented training (Hu et al. 2017, equations 4, 8 and 10).
 
     R + weight (H(Y | X) - mu H(Y)): outputs should be robust to virtual adversarial changes (R; Miyato et al. 2016), be
@@ -48,17 +48,21 @@ class IMSAT(Objective):
             )
         self.weight, self.mu, self.reach = weight, mu, reach
 
-    def terms(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is the same for the whole batch."""
+    def outputs(self, net: ClassifierNet, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the logarithms "log" and "moved" (N, M) of a row's shares in the clusters, as it is and changed."""
         if batch.y is None:
             raise RecipeError("objective.name", "'imsat' needs distances to neighbours, but none were given")
-        logits = net(batch.x)  # (N, M)
-        log = logits.log_softmax(1)
-        shares = log.exp().mean(0)  # (M,)
-        evenness = -(shares * shares.clamp(min=1e-12).log()).sum()
+        log = net(batch.x).log_softmax(1)
         with _without_statistics(net):  # running statistics are learned from unchanged rows only
             changed = batch.x + self._worst(net, batch.x, self.reach * batch.y[:, 0], generator)
             moved = net(changed).log_softmax(1)
+        return {"log": log, "moved": moved}
+
+    def joined(self, outputs: dict[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+        """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is the same for the whole batch."""
+        log, moved = outputs["log"], outputs["moved"]
+        shares = log.exp().mean(0)  # (M,)
+        evenness = -(shares * shares.clamp(min=1e-12).log()).sum()
         return {
             "robustness": functional.kl_div(moved, log.detach(), reduction="none", log_target=True).sum(1),
             "certainty": -self.weight * (log.exp() * log).sum(1),

@@ -47,6 +47,7 @@ class KMeans(Objective):
     """
 
     parts_clusters = True
+    whole_batches = True
     watched: ClassVar[frozenset[str]] = frozenset({"mse"})
 
     idle: Tensor

@@ -13,6 +13,7 @@ from narrows.disk.files import Array
 from narrows.disk.learned import Learned
 from narrows.errors import InputError
 from narrows.registry import Registry
+from narrows.work.threads import single_threaded
 
 methods = Registry("narrows.projection", "projection")
 
@@ -40,6 +41,7 @@ class Projection(Learned, ABC):
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
+    @single_threaded
     def fit(self, codes: Array, neighbours: tuple[Array, Array] | None = None) -> Self:
         """Make a map of ``codes`` (N, K).
 
@@ -60,6 +62,7 @@ class Projection(Learned, ABC):
         self.map_ = self.transform(codes)
         return self
 
+    @single_threaded
     def transform(self, codes: Array) -> Array:
         """Return the points (N, 2) float32 of ``codes`` (N, K); fitted codes get their points in ``map_``."""
         return self._place(_checked(codes, self.length("K")))

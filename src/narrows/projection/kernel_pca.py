@@ -14,6 +14,7 @@ from narrows.geometry.distinct import first_rows
 from narrows.geometry.principal import with_fixed_signs
 from narrows.projection import Projection
 from narrows.wording import plural
+from narrows.work.threads import one_thread
 
 __all__ = ["KernelPCA"]
 
@@ -107,12 +108,14 @@ def _eigen(codes: Array, n: int, seed: int) -> tuple[Array, Array, Array]:
     if len(codes) <= EXACT_UP_TO:
         from scipy.linalg import eigh
 
-        values, vectors = eigh(kernel.astype(np.float64), subset_by_index=(len(codes) - n, len(codes) - 1))
+        with one_thread():
+            values, vectors = eigh(kernel.astype(np.float64), subset_by_index=(len(codes) - n, len(codes) - 1))
         values, vectors = values[::-1], vectors[:, ::-1]
     else:
         from sklearn.utils.extmath import randomized_svd
 
-        vectors, values, _ = randomized_svd(kernel, n, n_iter=5, random_state=seed)
+        with one_thread():
+            vectors, values, _ = randomized_svd(kernel, n, n_iter=5, random_state=seed)
     # A kernel is positive semidefinite; values below zero are rounding errors.
     values = np.maximum(values, 0)
     return values, with_fixed_signs(vectors.T).T, means

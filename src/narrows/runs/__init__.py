@@ -48,7 +48,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-FORMER, FORMAT = 1, 2  # of the manifest: without and with a record of each step
+# Of the manifest: without a record of each step; with one, but trained before batches were cut into lanes; today's.
+FORMER, FORMAT = 1, 3
 WAIT = 5  # seconds for whoever else writes a file of a finished run
 UNFINISHED = "Finish the run with `narrows run --resume`."
 ARRAYS = {"codes": ("f", 2), "clusters": ("iu", 1), "map": ("f", 2)}  # their kinds of numbers, and axes

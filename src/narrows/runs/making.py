@@ -19,12 +19,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from narrows.arguments import checked
 from narrows.data.places import is_same
 from narrows.disk.claims import MARK, OURS, claimed, locked, now
 from narrows.disk.files import sha256, write_arrays, write_json, write_text
 from narrows.disk.sealed import MANIFEST, Parts
 from narrows.errors import RunFolderError
 from narrows.runs import EDITS, EDITS_LOCK, EXPORTS, FORMAT, FORMER, Run, checked_manifest, is_finished
+from narrows.training.settings import Settings
 from narrows.work import environment
 from narrows.work.stages import BEGUN, Stages
 
@@ -114,7 +116,7 @@ class Making(Run):
             write_json(path, {"seed": settings["seed"], "started": now(), "data": fingerprint} | found)
         else:
             first = self._check_same(settings, fingerprint)
-            if self._manifest.get("format", FORMER) == FORMER:
+            if self._manifest.get("format", FORMER) != FORMAT:
                 self._require_finished()
                 return False
             other = {name: found[name] for name in ("python", "packages", "processor", "threads")}
@@ -255,7 +257,10 @@ class Making(Run):
         """Return environment.json; raise RunFolderError if settings or data have changed since the start."""
         # It is written on each resume, before the manifest; a full disk may interrupt between the two.
         first = Parts(self.folder, None, remedy=AGAIN).json("environment.json")
-        changed = _differences(_settings(self.recipe), _settings(settings))
+        recipe = self.recipe
+        if isinstance(recipe.get("train"), dict):  # a setting that the version of that time did not have yet
+            recipe = recipe | {"train": checked(Settings, recipe["train"], "train.")}
+        changed = _differences(_settings(recipe), _settings(settings))
         if first.get("data") != fingerprint:
             changed.append("the data")
         if changed:

@@ -19,6 +19,8 @@ from narrows.disk.files import Array, flush_folder, read_arrays, write_arrays
 from narrows.encoding.model import load_state, state_arrays
 from narrows.errors import RunFolderError
 
+VERSION = 2  # of training, raised whenever the same settings, rows and seed give other bits
+
 
 def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, state: dict[str, Any]) -> None:
     """Write the state of training; ``last`` becomes ``previous`` first, so that one of the two is always complete.

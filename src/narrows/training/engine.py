@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from narrows.errors import RecipeError
 
@@ -58,25 +58,33 @@ class Engine:
                 part.compile()
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Return a context in which the network computes at the chosen precision."""
-        return torch.autocast(self.device.type, torch.bfloat16) if self.precision == "bfloat16" else nullcontext()
+        """Return a context in which the network computes at the chosen precision.
 
-    def backward(self, loss: Tensor) -> None:
-        """Compute gradients."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        Without the cache of converted weights, which all threads share: whichever ended first would empty it, so that
+        sums of gradients would be rounded at other points.
+        """
+        if self.precision != "bfloat16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
 
-    def generator(self, *keys: int) -> torch.Generator:
-        """Return a generator whose numbers depend on ``keys`` alone, and seed the global one (dropout) with them too.
+    def seed(self, *keys: int) -> None:
+        """Seed torch's global generator, which some layers (dropout) draw from, with ``keys`` alone.
 
         Because every step's randomness follows from (seed, step), a resumed run needs no saved random state.
         """
-        state = int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> np.uint64(1))
         if self.device.type == "cpu":
             # ``torch.manual_seed`` would record its whole call stack on every call, for a GPU that may be used later.
-            torch.default_generator.manual_seed(state)
+            torch.default_generator.manual_seed(_seed_of(keys))
         else:
-            torch.manual_seed(state)
-        return torch.Generator(self.device).manual_seed(state)
+            torch.manual_seed(_seed_of(keys))
+
+    def generator(self, *keys: int) -> torch.Generator:
+        """Return a generator on the device whose numbers depend on ``keys`` alone."""
+        return torch.Generator(self.device).manual_seed(_seed_of(keys))
+
+
+def _seed_of(keys: tuple[int, ...]) -> int:
+    return int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def has_bfloat16(device: torch.device) -> bool:

@@ -15,18 +15,21 @@ from torch import Tensor, nn
 
 from narrows.disk.files import Array
 from narrows.encoding.model import Model
-from narrows.errors import Interrupted, TrainingError
-from narrows.objectives import Batch
+from narrows.errors import Interrupted, RunFolderError, TrainingError
 from narrows.training import checkpoint
 from narrows.training.averaging import update_average
 from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine
 from narrows.training.finite import first_not_finite
 from narrows.training.history import means
+from narrows.training.lanes import Lanes, Stored
 from narrows.training.optimizers import make_optimizer
 from narrows.training.schedule import rate
 from narrows.training.settings import Settings
+from narrows.work.cores import usable_cores
+from narrows.work.memory import kept_for_reuse
 from narrows.work.progress import Progress
+from narrows.work.threads import Workers, one_thread
 
 SAVE_SECONDS = 2.0  # after short epochs, save only this often: a kill costs no more than this
 
@@ -76,8 +79,10 @@ def train(
     """
     settings.require_valid(len(valid_rows))
     data, valid = Batches(values, rows, labels), Batches(values, valid_rows, labels)
-    run = _Training(model, data, valid, settings, seed, folder, on_save)
-    with torch.random.fork_rng(devices=[]):
+    engine = Engine(settings.device, settings.precision, compile=settings.compile)
+    cores = usable_cores() if engine.device.type == "cpu" else 1
+    with one_thread(), kept_for_reuse(), torch.random.fork_rng(devices=[]), Workers(cores) as workers:
+        run = _Training(model, data, valid, settings, seed, folder, on_save, engine, workers)
         run.resume()
         run.run(progress or Progress(), stop or (lambda: 0))
     return run.history
@@ -95,12 +100,15 @@ class _Training:
         seed: int,
         folder: Path | None,
         on_save: Callable[[list[dict[str, float]]], None] | None,
+        engine: Engine,
+        workers: Workers,
     ) -> None:
         self.on_save = on_save or (lambda history: None)
         self.model, self.data, self.valid = model, data, valid
         self.settings, self.seed, self.folder = settings, seed, folder
-        self.engine = Engine(settings.device, settings.precision, compile=settings.compile)
-        self.engine.prepare(model, compiled=model.net.children())
+        self.engine, self.workers = engine, workers
+        engine.prepare(model, compiled=model.net.children())
+        self.lanes = Lanes(model, engine, settings.lane_rows, workers)
         self.optimizer = make_optimizer(model, settings)
         self.averaged = copy.deepcopy(model) if settings.average else None
         self.epochs, self.batch_size = settings.resolve(len(data))
@@ -112,7 +120,7 @@ class _Training:
         self.seconds = 0.0  # spent on this epoch so far
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1
-        self._last: Batch | None = None  # the newest batch, to check the state with
+        self._last: Stored | None = None  # the newest batch, to check the state with
         self._best_weights: dict[str, torch.Tensor] = {}
         self._best_is_saved = True
         self._saved_at, self._saved_step = -math.inf, 0
@@ -123,6 +131,12 @@ class _Training:
             return
         state = checkpoint.load(self.folder, self._modules(), self.optimizer)
         if state is not None:
+            if state.get("version") != checkpoint.VERSION:
+                raise RunFolderError(
+                    str(self.folder),
+                    "must hold a checkpoint of this version of narrows: an earlier one trained to other bits",
+                    remedy="Start again with --overwrite, or in another folder.",
+                )
             self.step, self.sums, self.history = state["step"], state["sums"], state["history"]
             self.seconds = state.get("seconds", 0.0)
             self.best = math.inf if state["best"] is None else state["best"]
@@ -148,16 +162,16 @@ class _Training:
         parts = self._parts(epoch)
         self.model.train()
         start, rows = time.perf_counter() - self.seconds, sum(len(part) for part in parts[:first])
-        for raw, labels in self.data.iterate(parts[first:]):
+        for stored in self.data.iterate(parts[first:]):
             if signal := stop():
                 self.seconds = time.perf_counter() - start
                 self._check_state()
                 self._save()
                 raise Interrupted(signal, f"stopped at step {self.step} of {self.steps}; the state is saved")
-            loss = self._step(self._batch(self.model, raw, labels))
-            rows += len(raw)
+            loss = self._step(stored)
+            rows += len(stored[0])
             speed = rows / (time.perf_counter() - start)
-            advance(len(raw), f"epoch {epoch + 1}/{self.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
+            advance(len(stored[0]), f"epoch {epoch + 1}/{self.epochs}  loss {loss:.5f}  {speed:,.0f}/s")
             every = self.settings.checkpoint_steps
             # At the end of an epoch, the checkpoint must also contain the epoch's row of the history.
             if every and self.step % every == 0 and self.step % self.epoch_steps:
@@ -173,13 +187,7 @@ class _Training:
             return np.split(rows, range(self.batch_size, len(rows), self.batch_size))
         return partition(np.random.default_rng([self.seed, ORDER, epoch]).permutation(rows), self.batch_size)
 
-    def _batch(self, model: Model, raw: torch.Tensor, labels: torch.Tensor | None) -> Batch:
-        """Return a batch in the network's units, from rows as they are stored."""
-        device = self.engine.device
-        x = model.prepare(raw.to(device, non_blocking=True))
-        return Batch(x, None if labels is None else labels.to(device, non_blocking=True))
-
-    def _step(self, batch: Batch) -> float:
+    def _step(self, stored: Stored) -> float:
         """Take one step on a batch; return its loss."""
         settings = self.settings
         share = rate(
@@ -192,15 +200,10 @@ class _Training:
         )
         for group in self.optimizer.param_groups:
             group["lr"] = settings.lr * share
-        generator = self.engine.generator(self.seed, STEP, self.step)
-        with self.engine.autocast():
-            terms = self.model.objective.terms(self.model.net, batch, generator)
-        loss = self.model.objective.loss(terms)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.engine.backward(loss)
+        loss, sums = self.lanes.gradients(stored, self.seed, STEP, self.step)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf)
         # The only point in a step that waits for a GPU, for all its numbers at once.
-        value, steepness, *totals = _numbers([loss, norm, *(term.sum() for term in terms.values())])
+        value, steepness, *totals = _numbers([loss, norm, *sums.values()])
         if not math.isfinite(value):
             self._diverged(f"the loss became {value}")
         if not math.isfinite(steepness):
@@ -209,8 +212,8 @@ class _Training:
         if self.averaged is not None:
             update_average(self.averaged, self.model, settings.average, self.step)
         self.step += 1
-        self._last = batch
-        _add(self.sums, list(terms), totals)
+        self._last = stored
+        _add(self.sums, list(sums), totals)
         return value
 
     def _end_epoch(self, epoch: int, seconds: float) -> None:
@@ -238,34 +241,31 @@ class _Training:
         if self.step == self.steps or self._out_of_patience() or time.monotonic() - self._saved_at >= SAVE_SECONDS:
             self._save()
 
-    @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         model = (self.averaged or self.model).eval()
-        names: list[str] = []
-        totals: list[Tensor] = []
-        # The same noise in every epoch, so that epochs can be compared.
-        generator = self.engine.generator(self.seed, VALID)
-        for raw, labels in self.valid.iterate(partition(np.arange(len(self.valid)), self.batch_size)):
-            batch = self._batch(model, raw, labels)
-            with self.engine.autocast():
-                terms = model.objective.terms(model.net, batch, generator)
-            names += terms
-            totals += [term.sum() for term in terms.values()]
+
+        def terms(numbered: tuple[int, Stored]) -> dict[str, Tensor]:
+            number, stored = numbered
+            # The same noise in every epoch, so that epochs can be compared.
+            return {
+                name: term.sum() for name, term in self.lanes.terms(model, stored, self.seed, VALID, number).items()
+            }
+
+        parts = partition(np.arange(len(self.valid)), self.batch_size)
+        found = list(self.workers.map(terms, enumerate(self.valid.iterate(parts))))
+        names = [name for sums in found for name in sums]
+        totals = [total for sums in found for total in sums.values()]
         sums: dict[str, float] = {}
         _add(sums, names, _numbers(totals))
         return means("valid", sums, len(self.valid), model.objective.watched)
 
-    @torch.no_grad()
     def _check_state(self) -> None:
         """Check the whole state, and the loss once more: damage from a step shows only after it was taken."""
         if self._last is None:  # nothing was done since the checkpoint
             return
         if (name := first_not_finite(self._state())) is not None:
             self._diverged(f"{name} holds NaN or infinity")
-        self.model.eval()
-        generator = self.engine.generator(self.seed, VALID)
-        with self.engine.autocast():
-            terms = self.model.objective.terms(self.model.net, self._last, generator)
+        terms = self.lanes.terms(self.model.eval(), self._last, self.seed, VALID)
         value = float(self.model.objective.loss(terms))
         self.model.train()
         if not math.isfinite(value):
@@ -289,6 +289,7 @@ class _Training:
     def _save(self) -> None:
         if self.folder is not None and self.engine.is_main:
             state: dict[str, Any] = {
+                "version": checkpoint.VERSION,
                 "step": self.step,
                 "sums": self.sums,
                 "seconds": self.seconds,

@@ -38,6 +38,9 @@ class Settings:
         without validation rows, "best" is the last epoch too
     shuffle : draw a new order of the rows for each epoch, in batches of equal size. Otherwise batches are consecutive
         rows in their own order, and the last batch of an epoch may be smaller
+    lane_rows : the most rows that one core takes forward and back at a time. "auto" is 64 on a processor, and the whole
+        batch on a GPU, with ``compile``, and for an objective that compares the rows of a batch. It changes results, as
+        batch normalisation uses the statistics of these rows; the number of cores does not
     precision : "auto" (bfloat16 if the hardware supports it), "float32" or "bfloat16"
     compile : use torch.compile
     device : "auto", "cpu", "cuda", ...
@@ -66,6 +69,7 @@ class Settings:
     patience: int = 0
     keep: Keep = "best"
     shuffle: bool = True
+    lane_rows: int | Literal["auto"] = "auto"
     precision: Precision = "auto"
     compile: bool = False
     device: str = "auto"
@@ -78,6 +82,7 @@ class Settings:
         rules = {
             "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
             "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
+            "lane_rows": (self.lane_rows == "auto" or self.lane_rows >= 1, "must be >= 1, or auto"),
             "lr": (0 < self.lr < math.inf, "must be > 0"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "must be >= 0"),
             "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),

@@ -33,6 +33,7 @@ from narrows.disk.regular import MOST_TEXT, parse_json, read
 from narrows.disk.sealed import Parts
 from narrows.errors import Interrupted, RunFolderError
 from narrows.work.progress import Progress
+from narrows.work.threads import one_thread
 
 OWN = frozenset({"asked", "files", "seconds", "sha256"})  # of a record; everything else in it is the step's result
 BEGUN = ".begun"  # ends the name of the file that says that a step was begun, and what it has cost so far
@@ -186,7 +187,8 @@ class Stages:
         spent = self._begin(name, wanted)
         start = time.perf_counter() if began is None else began
         try:
-            made = _plain(work())
+            with one_thread():
+                made = _plain(work())
         except BaseException:  # a signal above all: what a step has cost so far is part of what it costs
             with suppress(OSError):  # a full disk is reported as what stopped the work
                 self._note(name, wanted, spent + time.perf_counter() - start)

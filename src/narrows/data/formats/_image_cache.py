@@ -27,7 +27,7 @@ from narrows.data.formats._image_files import File
 from narrows.data.upright import Size
 from narrows.disk.files import Array, atomic_file, cache_folder, read_json, sha256, sweep, write_json
 from narrows.errors import DataError
-from narrows.work.environment import usable_cores
+from narrows.work.cores import usable_cores
 
 CACHE_FORMAT = 5  # raised when the same files would be decoded to other pixels, or others would be read
 

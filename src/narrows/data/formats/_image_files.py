@@ -16,7 +16,7 @@ from narrows.data.formats._system_files import known_as
 from narrows.data.images import Unreadable
 from narrows.data.labels import labels_file
 from narrows.data.walking import READ_ALREADY, walk
-from narrows.work.environment import usable_cores
+from narrows.work.cores import usable_cores
 
 
 @dataclass(frozen=True)
