@@ -118,11 +118,13 @@ def test_any_number_of_threads_gives_the_same_bits(digits, monkeypatch, net, obj
     for threads in ("1", "2", "4"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
         model = Model((1, 8, 8), net, objective, seed=0)
+        before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
         settings = Settings(epochs=2, batch_size=100, lane_rows="auto" if "repair" in objective else 24)
         settings = Settings(**{**vars(settings), "precision": precision})
         history = train(
             model, values, np.arange(200), np.arange(200, 250), settings, labels=labels if labelled else None
         )
+        assert any(not torch.equal(parameter, before[name]) for name, parameter in model.named_parameters())
         losses = [{key: row[key] for key in ("train/loss", "valid/loss")} for row in history]
         found.append((losses, [tensor.clone() for tensor in model.state_dict().values()]))
     for losses, state in found[1:]:

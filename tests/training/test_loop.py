@@ -17,9 +17,10 @@ from narrows.training.batches import Batches, partition
 from narrows.training.engine import Engine
 from narrows.training.finite import first_not_finite
 from narrows.training.loop import train
-from narrows.training.optimizers import make_optimizer
+from narrows.training.optimizers import Optimizer
 from narrows.training.schedule import rate
 from narrows.training.settings import Settings
+from narrows.work.threads import Workers
 
 ROWS, VALID = np.arange(200), np.arange(200, 250)
 
@@ -160,22 +161,23 @@ class Ruin:
     def __init__(self, monkeypatch, step, which):
         self.steps = 0
 
-        def taken(*_):
-            self.steps += 1
-            if self.steps == step:
-                with torch.no_grad():
-                    which(self).view(-1)[0] = torch.inf
+        class Ruined(Optimizer):
+            def __init__(mine, model, settings, workers):  # noqa: N805
+                super().__init__(model, settings, workers)
+                self.model, self.optimizer = model, mine
 
-        def made(model, settings):
-            self.model, self.optimizer = model, make_optimizer(model, settings)
-            self.optimizer.register_step_post_hook(taken)
-            return self.optimizer
+            def step(mine, lr, norm):  # noqa: N805
+                super().step(lr, norm)
+                self.steps += 1
+                if self.steps == step:
+                    with torch.no_grad():
+                        which(self).view(-1)[0] = torch.inf
 
         def averaged(average, *rest):
             self.averaged = average
             update_average(average, *rest)
 
-        monkeypatch.setattr("narrows.training.loop.make_optimizer", made)
+        monkeypatch.setattr("narrows.training.loop.Optimizer", Ruined)
         monkeypatch.setattr("narrows.training.loop.update_average", averaged)
 
 
@@ -185,7 +187,9 @@ class Ruin:
         (lambda t: t.model.get_buffer("net.unseen"), "model net.unseen"),
         (lambda t: t.averaged.get_parameter("net.decoder.0.weight"), "averaged net.decoder.0.weight"),
         (
-            lambda t: t.optimizer.state[t.model.net.to_code.bias]["exp_avg_sq"],
+            lambda t: t.optimizer.state[
+                next(n for n, p in enumerate(t.optimizer.parameters) if p is t.model.net.to_code.bias)
+            ]["exp_avg_sq"],
             "optimiser exp_avg_sq of model net.to_code.bias",
         ),
     ],
@@ -403,33 +407,62 @@ def test_the_average_is_an_exponential_moving_average():
     assert torch.allclose(mean.weight, torch.full((1, 2), expected))
 
 
-def test_the_fused_optimisers_are_torchs_own(digits):
-    values, _ = digits
-    x = torch.from_numpy(values[:64]).float() / 255
-    for name, plain in (("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)):
-        ours, theirs = model(), model()
-        extra = {"momentum": 0.9} if name == "sgd" else {}
-        optimizers = (
-            make_optimizer(ours, Settings(optimizer=name, lr=1e-2, weight_decay=0.1)),
-            plain(theirs.parameters(), lr=1e-2, weight_decay=0.1, **extra),
-        )
-        for m, optimizer in zip((ours, theirs), optimizers, strict=True):
-            for _ in range(3):
-                optimizer.zero_grad()
-                (m.net(x) - x).square().mean().backward()
-                optimizer.step()
-        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+@pytest.mark.parametrize(
+    ("settings", "theirs"),
+    [
+        ({"optimizer": "adam"}, torch.optim.Adam),
+        ({"optimizer": "adamw"}, torch.optim.AdamW),
+        ({"optimizer": "sgd", "momentum": 0.9}, torch.optim.SGD),
+        ({"optimizer": "sgd", "momentum": 0.9, "nesterov": True}, torch.optim.SGD),
+        ({"optimizer": "sgd", "momentum": 0.0}, torch.optim.SGD),
+    ],
+    ids=["adam", "adamw", "sgd", "nesterov", "without momentum"],
+)
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("clip", [0.0, 0.01])
+def test_the_optimisers_take_the_steps_of_torchs_own(digits, monkeypatch, settings, theirs, workers, clip):
+    monkeypatch.setattr("narrows.training.shares.SHARED_FROM", 1)
+    x = torch.from_numpy(digits[0][:64]).float() / 255
+    first, second = model(), model()
+    with Workers(workers) as pool:
+        ours = Optimizer(first, Settings(**settings, weight_decay=0.1, clip=clip), pool)
+        momentum = {key: value for key, value in settings.items() if key != "optimizer"}
+        reference = theirs(second.parameters(), lr=1e-2, weight_decay=0.1, fused=True, **momentum)
+        for _ in range(3):
+            for m in (first, second):
+                m.zero_grad()
+                (m.net.decode(m.net.encode(x)) - x).square().mean().backward()
+            norm = ours.norm()
+            assert norm == torch.nn.utils.clip_grad_norm_(second.parameters(), clip or math.inf)
+            ours.step(1e-2, float(norm))
+            reference.step()
+    assert same(first, second)
+    assert ours.state.keys() == reference.state_dict()["state"].keys() or not settings.get("momentum", 1)
+
+
+def test_what_has_no_gradient_is_not_moved_and_has_no_state(digits):
+    m = model("dense")
+    before = {name: tensor.clone() for name, tensor in m.net.decoder.state_dict().items()}
+    x = torch.from_numpy(digits[0][:64]).float() / 255
+    with Workers(1) as workers:
+        optimizer = Optimizer(m, Settings(weight_decay=0.5), workers)
+        m.net.encode(x).square().mean().backward()
+        optimizer.step(0.1, float(optimizer.norm()))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in m.net.decoder.state_dict().items())
+    coded = [*m.net.encoder.parameters(), *m.net.to_code.parameters()]
+    assert len(optimizer.state) == len(coded)
 
 
 def test_the_checkpoint_holds_the_optimizer(digits, tmp_path):
     values, _ = digits
     fit(values, Settings(epochs=1, batch_size=64), folder=tmp_path)
     fresh = model()
-    optimizer = make_optimizer(fresh, Settings())
+    with Workers(1) as workers:
+        optimizer = Optimizer(fresh, Settings(), workers)
     state = checkpoint.load(tmp_path, {"model": fresh}, optimizer)
     assert state is not None
     assert state["step"] == 4
-    entry = optimizer.state_dict()["state"][0]
+    entry = optimizer.state[0]
     assert entry["step"] == 4
     assert entry["exp_avg"].abs().sum() > 0
 

@@ -8,6 +8,7 @@ sizes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -106,7 +107,7 @@ class Joint(Objective):
         """Return what the terms are computed from, name -> (N, ...)."""
 
     @abstractmethod
-    def joined(self, outputs: dict[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+    def joined(self, outputs: Mapping[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
         """Return the terms, name -> (N,), from the outputs and the labels of the whole batch."""
 
     def terms(self, net: Any, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -73,10 +73,10 @@ class Contrastive(Joint):
             outputs["reconstruction"] = self.reconstruction * pixel_loss(self.pixel_loss, net(batch.x), batch.x)
         return outputs
 
-    def joined(self, outputs: dict[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+    def joined(self, outputs: Mapping[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
         """Return {"contrastive": (N,)}, and "reconstruction" if it has a weight."""
-        first, second = outputs.pop("first"), outputs.pop("second")
-        return {"contrastive": nt_xent(first, second, self.temperature)} | outputs
+        terms = {"contrastive": nt_xent(outputs["first"], outputs["second"], self.temperature)}
+        return terms | ({"reconstruction": outputs["reconstruction"]} if self.trains_decoder else {})
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar
 
@@ -58,7 +58,7 @@ class IMSAT(Joint):
             moved = net(changed).log_softmax(1)
         return {"log": log, "moved": moved}
 
-    def joined(self, outputs: dict[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+    def joined(self, outputs: Mapping[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
         """Return {"robustness": (N,), "certainty": (N,), "balance": (N,)}; the last is the same for the whole batch."""
         log, moved = outputs["log"], outputs["moved"]
         shares = log.exp().mean(0)  # (M,)

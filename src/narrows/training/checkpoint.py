@@ -13,11 +13,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from narrows.disk.files import Array, flush_folder, read_arrays, write_arrays
 from narrows.encoding.model import load_state, state_arrays
 from narrows.errors import RunFolderError
+from narrows.training.optimizers import Optimizer
 
 VERSION = 2  # of training, raised whenever the same settings, rows and seed give other bits
 
@@ -38,7 +38,7 @@ def save(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer, stat
     """
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {f"{name}/{key}": value for name, m in modules.items() for key, value in state_arrays(m).items()}
-    arrays |= _optimizer_arrays(optimizer)
+    arrays |= {f"optimizer/{key}": value for key, value in optimizer.arrays().items()}
     target, fresh = folder / "last.safetensors", folder / "last.new"
     write_arrays(fresh, arrays, state)
     if target.exists():
@@ -61,7 +61,7 @@ def load(folder: Path, modules: dict[str, nn.Module], optimizer: Optimizer) -> d
             arrays, state = read_arrays(path)
             for name, module in modules.items():
                 load_state(module, _below(arrays, f"{name}/"), str(path))
-            _load_optimizer(optimizer, _below(arrays, "optimizer/"))
+            optimizer.load(_below(arrays, "optimizer/"))
         except Exception as error:  # whatever is wrong with this one, the other may be complete
             problems.append(f"{path.name}: {error}")
         else:
@@ -92,28 +92,6 @@ def load_weights(path: Path, module: nn.Module) -> None:
             str(path), "must be a complete file of weights", value=str(error), remedy=remedy
         ) from error
     load_state(module, arrays, str(path))
-
-
-def _optimizer_arrays(optimizer: Optimizer) -> dict[str, Array]:
-    state = optimizer.state_dict()["state"]
-    return {
-        f"optimizer/{index}/{key}": value.detach().cpu().numpy()
-        for index, entry in state.items()
-        for key, value in entry.items()
-        if isinstance(value, torch.Tensor)
-    }
-
-
-def _load_optimizer(optimizer: Optimizer, arrays: dict[str, Array]) -> None:
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, array in arrays.items():
-        index, _, key = name.partition("/")
-        parameter, value = parameters[int(index)], torch.from_numpy(array)
-        # In the same memory layout as the parameter, since the fused optimisers ignore strides.
-        kept = torch.empty_like(parameter, device="cpu") if value.shape == parameter.shape else torch.empty_like(value)
-        state.setdefault(int(index), {})[key] = kept.detach().copy_(value)
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _below(arrays: dict[str, Array], prefix: str) -> dict[str, Array]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -19,6 +20,7 @@ from narrows.encoding.model import Model
 from narrows.errors import RecipeError
 from narrows.objectives import Batch, Joint
 from narrows.training.engine import Engine
+from narrows.training.shares import Shares
 from narrows.work.threads import Workers
 
 Result = TypeVar("Result")
@@ -61,6 +63,7 @@ class Lanes:
         self._in_turn = workers.count == 1 or not on_processor
         self._lanes: list[_Lane] = []
         self._master = _Lane(model)
+        self._shares = Shares(self._master.parameters, workers)
 
     def gradients(self, stored: Stored, *keys: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Set the gradient of every parameter and the model's statistics; return (loss (), name -> sum of a term ()).
@@ -128,7 +131,8 @@ class Lanes:
 
             losses, found = zip(*self._each(run, keys, len(parts)), strict=True)
             loss, sums = sum(losses), {name: sum(terms[name] for terms in found) for name in found[0]}
-        self._master.add(self._lanes[: len(parts)], shares)
+        self._add_gradients(self._lanes[: len(parts)])
+        self._add_statistics(self._lanes[: len(parts)], shares)
         return loss, sums
 
     def _jointly(self, parts: Sequence[Stored], keys: tuple[int, ...]) -> tuple[Tensor, dict[str, Tensor]]:
@@ -146,7 +150,9 @@ class Lanes:
         }
         labels = [labels for _, labels in parts if labels is not None]
         with self.engine.autocast():
-            terms = objective.joined(joined, torch.cat(labels).to(self.engine.device) if labels else None)
+            terms = objective.joined(
+                MappingProxyType(joined), torch.cat(labels).to(self.engine.device) if labels else None
+            )
         loss = objective.loss(terms)
         torch.autograd.backward(loss)
         edges = [0]
@@ -162,6 +168,34 @@ class Lanes:
 
         list(self._each(backward, keys, len(parts)))
         return loss.detach(), _sums(terms)
+
+    def _add_gradients(self, lanes: Sequence[_Lane]) -> None:
+        def add(numbers: list[int]) -> None:
+            for lane in lanes:
+                pairs = []
+                for total, part in ((self._master.parameters[n], lane.parameters[n]) for n in numbers):
+                    gradient, part.grad = part.grad, None
+                    if total.grad is None:
+                        total.grad = gradient
+                    elif gradient is not None:
+                        pairs.append((total.grad, gradient))
+                if pairs:
+                    torch._foreach_add_([total for total, _ in pairs], [gradient for _, gradient in pairs])
+
+        self._shares.map(add)
+
+    @torch.no_grad()
+    def _add_statistics(self, lanes: Sequence[_Lane], shares: Sequence[float]) -> None:
+        """Set statistics to their means over lanes, weighted by their shares of rows; counts are those of any lane."""
+        before = self._master.statistics
+        if before:
+            # By differences, so that a statistic that no lane changed keeps its bits.
+            changes = [torch.zeros_like(statistic) for statistic in before]
+            for lane, share in zip(lanes, shares, strict=True):
+                torch._foreach_add_(changes, torch._foreach_sub(lane.statistics, before), alpha=share)
+            torch._foreach_add_(before, changes)
+        for total, count in zip(self._master.counts, lanes[0].counts, strict=True):
+            total.copy_(count)
 
     def _forward(self, number: int, stored: Stored, keys: tuple[int, ...], what: Callable[..., Result]) -> Result:
         lane = self._lanes[number]
@@ -196,29 +230,6 @@ class _Lane:
             torch._foreach_copy_(self.statistics, other.statistics)
         for own, value in zip(self.counts, other.counts, strict=True):
             own.copy_(value)
-
-    @torch.no_grad()
-    def add(self, lanes: Sequence[_Lane], shares: Sequence[float]) -> None:
-        """Add the gradients of ``lanes``, and the means of their statistics, weighted by their ``shares`` of rows."""
-        for lane in lanes:
-            sums, added = [], []
-            for mine, theirs in zip(self.parameters, lane.parameters, strict=True):
-                gradient, theirs.grad = theirs.grad, None
-                if mine.grad is None:
-                    mine.grad = gradient
-                elif gradient is not None:
-                    sums.append(mine.grad)
-                    added.append(gradient)
-            if sums:
-                torch._foreach_add_(sums, added)
-        if self.statistics:
-            # By differences, so that a statistic that no lane changed keeps its bits.
-            changes = [torch.zeros_like(statistic) for statistic in self.statistics]
-            for lane, share in zip(lanes, shares, strict=True):
-                torch._foreach_add_(changes, torch._foreach_sub(lane.statistics, self.statistics), alpha=share)
-            torch._foreach_add_(self.statistics, changes)
-        for own, count in zip(self.counts, lanes[0].counts, strict=True):
-            own.copy_(count)
 
 
 def _sharing(model: Model) -> Model:

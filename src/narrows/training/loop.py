@@ -23,7 +23,7 @@ from narrows.training.engine import Engine
 from narrows.training.finite import first_not_finite
 from narrows.training.history import means
 from narrows.training.lanes import Lanes, Stored
-from narrows.training.optimizers import make_optimizer
+from narrows.training.optimizers import Optimizer
 from narrows.training.schedule import rate
 from narrows.training.settings import Settings
 from narrows.work.cores import usable_cores
@@ -109,7 +109,7 @@ class _Training:
         self.engine, self.workers = engine, workers
         engine.prepare(model, compiled=model.net.children())
         self.lanes = Lanes(model, engine, settings.lane_rows, workers)
-        self.optimizer = make_optimizer(model, settings)
+        self.optimizer = Optimizer(model, settings, workers)
         self.averaged = copy.deepcopy(model) if settings.average else None
         self.epochs, self.batch_size = settings.resolve(len(data))
         self.epoch_steps = len(self._parts(0))
@@ -117,6 +117,7 @@ class _Training:
         # What a checkpoint contains besides weights and optimiser state:
         self.step = 0
         self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
+        self.lr = 0.0  # of the last step
         self.seconds = 0.0  # spent on this epoch so far
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1
@@ -198,17 +199,16 @@ class _Training:
             every=settings.step_epochs * self.epoch_steps,
             factor=settings.step_factor,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.lr * share
+        self.lr = settings.lr * share
         loss, sums = self.lanes.gradients(stored, self.seed, STEP, self.step)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip or math.inf)
+        norm = self.optimizer.norm()
         # The only point in a step that waits for a GPU, for all its numbers at once.
         value, steepness, *totals = _numbers([loss, norm, *sums.values()])
         if not math.isfinite(value):
             self._diverged(f"the loss became {value}")
         if not math.isfinite(steepness):
             self._diverged(f"the gradient's norm became {steepness}")
-        self.optimizer.step()
+        self.optimizer.step(self.lr, steepness)
         if self.averaged is not None:
             update_average(self.averaged, self.model, settings.average, self.step)
         self.step += 1
@@ -231,7 +231,7 @@ class _Training:
                 self.best, self.best_epoch = row["valid/loss"], epoch + 1
                 improved = True
         row |= {
-            "lr": self.optimizer.param_groups[0]["lr"],
+            "lr": self.lr,
             "images_per_s": len(self.data) / seconds if seconds > 0 else 0.0,
             "seconds": seconds,
         }
@@ -314,12 +314,10 @@ class _Training:
             f"{name} {key}": tensor for name, m in self._modules().items() for key, tensor in m.state_dict().items()
         }
         names = [f"model {name}" for name, parameter in self.model.named_parameters() if parameter.requires_grad]
-        kept = self.optimizer.state_dict()["state"]
         return state | {
-            f"optimiser {key} of {names[index]}": value
-            for index, entry in kept.items()
+            f"optimiser {key} of {names[number]}": value
+            for number, entry in self.optimizer.state.items()
             for key, value in entry.items()
-            if isinstance(value, torch.Tensor)
         }
 
     def _diverged(self, what: str) -> None:
