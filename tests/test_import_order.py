@@ -66,7 +66,7 @@ HOUSES = {
     "narrows.disk": ["regular", "files", "sealed", "learned", "claims"],
     "narrows.work": ["cores", "threads", "memory", "forecast", "progress", "interrupt", "stages", "environment"],
     "narrows.encoding": ["encoder", "model", "codes"],
-    "narrows.geometry": ["neighbours", "principal", "placing", "distinct", "manifold"],
+    "narrows.geometry": ["distinct", "neighbours", "principal", "placing", "manifold"],
 }
 SOURCE = Path(__file__).parents[1] / "src" / "narrows"
 

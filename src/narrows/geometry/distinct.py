@@ -11,9 +11,18 @@ from narrows.disk.files import Array
 
 def first_rows(values: Array) -> Array:
     """Return the indices, in order, of the rows of ``values`` (N, ...) that differ from all rows before them."""
-    # By hashes, so that rows need not be copied for sorting.
-    digests = np.frombuffer(b"".join(blake2b(row.tobytes(), digest_size=16).digest() for row in values), "V16")
-    return np.sort(np.unique(digests, return_index=True)[1])
+    return np.sort(np.unique(_digests(values), return_index=True)[1])
+
+
+def distinct_rows(values: Array) -> tuple[Array, Array]:
+    """Return the indices (M,) of rows of ``values`` (N, ...) that all differ, and for each row which of them it is."""
+    _, rows, where = np.unique(_digests(values), return_index=True, return_inverse=True)
+    return rows, where
+
+
+def _digests(values: Array) -> Array:
+    """Return 16 bytes (N,) for each row of ``values``; by them, rows need not be copied for sorting."""
+    return np.frombuffer(b"".join(blake2b(row.tobytes(), digest_size=16).digest() for row in values), "V16")
 
 
 def count_distinct(values: Array, enough: int) -> int:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import numpy as np
 
 from narrows.disk.files import Array
 from narrows.geometry.neighbours import nearest
+
+NEGATIVES = 5  # of each pull along an edge, so many random points push
+#: Passes over the graph, and how far points move in the first, where they begin near an optimum: long enough to come
+#: to ``min_dist``, gentle enough not to shake apart who lies beside whom.
+SETTLING, RATE = 20, 0.05
+SAMPLED = 300_000  # edges, and pairs, by which a scale is chosen
 
 
 def layout(
@@ -35,23 +43,13 @@ def layout(
     neighbours : the nearest other rows (N, k) and their distances, if they are known
     epochs : passes over the graph; by default 500, or 200 for more than 10,000 rows
     """
-    from threadpoolctl import threadpool_limits
-
-    # Numba sets the number of OpenMP threads of the whole process when it starts its own. It is restored at the end, or
-    # a network trained afterwards would use more threads than it should, and end with other bits.
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-        warnings.simplefilter("ignore")  # no search tree (not needed), and one thread (intended)
+    with _umap_learn():
         import umap
 
-        _keep_compiled()
-        k = min(n_neighbors, len(codes)) - 1  # of others
-        known = neighbours if neighbours is not None and neighbours[0].shape[1] >= k else nearest(codes, k)
-        itself = np.arange(len(codes))[:, None]
-        indices = np.hstack([itself, known[0][:, :k]])  # (N, n_neighbors)
-        distances = np.hstack([np.zeros_like(itself, np.float32), known[1][:, :k].astype(np.float32)])
+        indices, distances = _with_itself(codes, n_neighbors, neighbours)
         fit = umap.UMAP(
             n_components=n_components,
-            n_neighbors=k + 1,
+            n_neighbors=indices.shape[1],
             min_dist=min_dist,
             init=start,
             random_state=seed,
@@ -61,6 +59,99 @@ def layout(
         )
         points: Array = np.asarray(fit.fit_transform(codes))
     return points
+
+
+def graph_of(codes: Array, n_neighbors: int, neighbours: tuple[Array, Array] | None = None) -> Any:
+    """Return UMAP's graph, sparse and symmetric (N, N) float32, of ``codes`` (N, K); the arguments are ``layout``'s."""
+    with _umap_learn():
+        from umap import umap_
+
+        indices, distances = _with_itself(codes, n_neighbors, neighbours)
+        k = indices.shape[1]
+        return umap_.fuzzy_simplicial_set(codes, k, None, "euclidean", knn_indices=indices, knn_dists=distances)[0]
+
+
+def settled(points: Array, graph: Any, min_dist: float, seed: int) -> Array:
+    """Return points (N, P) float32 near an optimum of UMAP, from ``points`` (N, P) that are near it but for their size.
+
+    Parameters
+    ----------
+    graph : of ``graph_of``
+    min_dist, seed : as in ``layout``
+    """
+    with _umap_learn():
+        from umap import layouts, umap_
+
+        a, b = umap_.find_ab_params(1.0, min_dist)
+        graph = graph.tocoo()
+        points = (points * _scale(points, graph, a, b, seed)).astype(np.float32)
+        felt = graph.data >= graph.data.max() / SETTLING  # others would not be followed once
+        points = layouts.optimize_layout_euclidean(
+            points,
+            points,
+            graph.row[felt],
+            graph.col[felt],
+            SETTLING,
+            len(points),
+            umap_.make_epochs_per_sample(graph.data[felt], SETTLING),
+            a,
+            b,
+            np.random.default_rng(seed).integers(-(2**31), 2**31 - 1, 3),
+            initial_alpha=RATE,
+            negative_sample_rate=NEGATIVES,
+            move_other=True,
+        )
+    return points
+
+
+def _scale(points: Array, graph: Any, a: float, b: float, seed: int) -> float:
+    """Return the factor by which ``points`` (N, P) have the least loss that UMAP in effect descends.
+
+    The loss is sum_ij w_ij (log(1 + a d_ij^2b) + r / (2 N) sum_k log(1 + 1 / (a d_ik^2b))), where r random points are
+    pushed from at each pull (Damrich and Hamprecht 2021). It is estimated from some edges and pairs.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rng = np.random.default_rng(seed)
+    edges = rng.integers(0, len(graph.data), SAMPLED)
+    one, other = rng.integers(0, len(points), (2, SAMPLED))
+    one, other = one[one != other], other[one != other]
+    degrees = np.bincount(graph.row, graph.data, len(points))
+    pulled = a * ((points[graph.row[edges]] - points[graph.col[edges]]) ** 2).sum(axis=1) ** b
+    pushed = a * np.maximum(((points[one] - points[other]) ** 2).sum(axis=1), np.finfo(np.float32).tiny) ** b
+
+    def loss(exponent: float) -> float:
+        by = np.exp(2 * b * exponent)
+        pull = (graph.data[edges] * np.log1p(by * pulled)).mean() * len(graph.data) / len(points)
+        return float(pull + NEGATIVES / 2 * (degrees[one] * np.log1p(1 / (by * pushed))).mean())
+
+    middle = -np.log(np.ptp(points, axis=0).max())  # a map of size 1
+    return float(np.exp(minimize_scalar(loss, bounds=(middle - 5, middle + 10), method="bounded").x))
+
+
+def _with_itself(codes: Array, n_neighbors: int, neighbours: tuple[Array, Array] | None) -> tuple[Array, Array]:
+    """Return indices and distances (N, n_neighbors) as umap-learn counts: each row is its own first neighbour."""
+    k = min(n_neighbors, len(codes)) - 1  # of others
+    known = neighbours if neighbours is not None and neighbours[0].shape[1] >= k else nearest(codes, k)
+    itself = np.arange(len(codes))[:, None]
+    indices = np.hstack([itself, known[0][:, :k]])
+    distances = np.hstack([np.zeros_like(itself, np.float32), known[1][:, :k].astype(np.float32)])
+    return indices, distances
+
+
+@contextmanager
+def _umap_learn() -> Iterator[None]:
+    """Import umap-learn, with its machine code kept, and leave the process as it was at the end."""
+    from threadpoolctl import threadpool_limits
+
+    # Numba sets the number of OpenMP threads of the whole process when it starts its own. It is restored at the end, or
+    # a network trained afterwards would use more threads than it should, and end with other bits.
+    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+        warnings.simplefilter("ignore")  # no search tree (not needed), and one thread (intended)
+        import umap  # noqa: F401
+
+        _keep_compiled()
+        yield
 
 
 def _keep_compiled() -> None:

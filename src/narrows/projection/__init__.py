@@ -59,7 +59,7 @@ class Projection(Learned, ABC):
             raise InputError("codes", "must have at least one row to be mapped", value=f"shape {codes.shape}")
         self.notes = ()
         self._fit(codes, neighbours)
-        self.map_ = self.transform(codes)
+        self.map_ = self._place_fitted(codes)
         return self
 
     @single_threaded
@@ -86,6 +86,10 @@ class Projection(Learned, ABC):
     @abstractmethod
     def _place(self, codes: Array) -> Array:
         """Return the points (N, 2) float32 of ``codes`` (N, K) float32."""
+
+    def _place_fitted(self, codes: Array) -> Array:
+        """Return what ``_place`` returns for the codes of the fit, as a method may know them sooner."""
+        return self._place(codes)
 
 
 def _checked(codes: Array, size: int | None = None) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from narrows.data.splits import some_rows
 from narrows.disk.files import Array
 from narrows.errors import RecipeError
-from narrows.geometry.distinct import first_rows
+from narrows.geometry.distinct import distinct_rows, first_rows
 from narrows.geometry.placing import FEWEST, place
 from narrows.projection import Projection
 from narrows.projection.pca import PCA
@@ -33,7 +33,7 @@ class NeighbourMap(Projection):
     codes_: Array  # (M, K) float32, all different
     points_: Array  # (M, 2) float32
 
-    def __init__(self, seed: int = 0, max_points: int = 20_000) -> None:
+    def __init__(self, seed: int = 0, max_points: int = 200_000) -> None:
         super().__init__(seed)
         if max_points < FEWEST:
             raise RecipeError("projection.max_points", f"must be a whole number >= {FEWEST}", value=max_points)
@@ -62,3 +62,12 @@ class NeighbourMap(Projection):
 
     def _place(self, codes: Array) -> Array:
         return place(codes, self.codes_, self.points_)
+
+    def _place_fitted(self, codes: Array) -> Array:
+        # Codes that were laid out are found by their bytes: a search would take as long as the layout.
+        first, which = distinct_rows(np.concatenate([self.codes_, codes]))
+        found = first[which[len(self.codes_) :]]  # the first code of all that is equal
+        others = found >= len(self.codes_)
+        points = self.points_[np.where(others, 0, found)]
+        points[others] = self._place(codes[others])
+        return points

@@ -6,18 +6,26 @@ import numpy as np
 
 from narrows.disk.files import Array
 from narrows.errors import RecipeError
-from narrows.geometry.manifold import layout
+from narrows.geometry.manifold import graph_of, layout, settled
+from narrows.projection._descent import COARSE, descended, small_start
 from narrows.projection._neighbour_map import NeighbourMap
 from narrows.projection.pca import PCA
 
 __all__ = ["UMAP"]
+
+FEW = 5_000  # up to this many codes, umap-learn does all of it
+#: With as much exaggeration, t-SNE of UMAP's graph has a lower loss of UMAP than 200 passes of its own begin with.
+EXAGGERATION = 2.0
+STEPS = ((100, COARSE[1]),)
 
 
 class UMAP(NeighbourMap):
     """UMAP (McInnes et al. 2018; umap-learn's implementation), from exact neighbours.
 
     It starts from PCA, which works as well as the spectral start (Kobak and Linderman 2021) and needs no solver that
-    could fail on a disconnected graph. The first call in a process compiles for some seconds.
+    could fail on a disconnected graph. More than 5,000 codes are first brought into place by the forces of t-SNE on
+    UMAP's graph, exaggerated twice: such a map is nearly UMAP's (Boehm et al. 2022), at the cost of a few dozen of its
+    passes. The first call in a process compiles for some seconds.
 
     Parameters
     ----------
@@ -27,7 +35,7 @@ class UMAP(NeighbourMap):
     max_points : the most codes that are laid out; the others are placed between their neighbours
     """
 
-    def __init__(self, seed: int = 0, n_neighbors: int = 15, min_dist: float = 0.1, max_points: int = 20_000) -> None:
+    def __init__(self, seed: int = 0, n_neighbors: int = 15, min_dist: float = 0.1, max_points: int = 200_000) -> None:
         super().__init__(seed, max_points)
         if n_neighbors < 2:
             raise RecipeError("projection.n_neighbors", "must be a whole number >= 2", value=n_neighbors)
@@ -39,6 +47,10 @@ class UMAP(NeighbourMap):
     def _layout(self, codes: Array, neighbours: tuple[Array, Array] | None) -> Array:
         if len(codes) < self.n_neighbors:
             self.notes += (f"Neighbours lowered from {self.n_neighbors} to {len(codes)}, the number of codes.",)
+        if len(codes) > FEW:
+            graph = graph_of(codes, self.n_neighbors, neighbours)
+            points = descended(graph, small_start(codes, self.seed), EXAGGERATION, STEPS)
+            return settled(points, graph, self.min_dist, self.seed)
         return layout(
             codes,
             start=_start(codes, self.seed),

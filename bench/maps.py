@@ -1,0 +1,142 @@
+"""Maps of MNIST beside those of openTSNE and umap-learn, on which ours are built: seconds and trustworthiness.
+
+The codes are the first 32 principal components of all 70,000 images. Every round (one seed) makes all maps of them, one
+after the other, so that a slower machine slows all: ours with ``fit``, neighbours included, and theirs of all codes,
+as they come. Trustworthiness is the figure of a run, ``narrows.evaluation.projection``.
+
+- opentsne: ``openTSNE.TSNE`` with as many jobs as there are cores
+- umap-learn: ``umap.UMAP`` with a seed, so with the same promise of the same bits; without one it uses all cores
+
+    python bench/maps.py --pictures /tmp/maps
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import narrows
+from narrows.disk.files import Array, write_json
+from narrows.encoders.pca import PCACodes
+from narrows.evaluation.projection import trustworthiness
+from narrows.projection.tsne import TSNE
+from narrows.projection.umap import UMAP
+from narrows.work import environment
+from narrows.work.cores import usable_cores
+
+COMPONENTS = 32
+#: Ours -> theirs, and the bars: least trustworthiness, and largest share of their time.
+PAIRS = {"tsne": ("opentsne", 0.99, 1 / 2), "umap": ("umap-learn", 0.966, 1 / 3)}
+CLOSER = {"tsne": (0.995, 1 / 3), "umap": (0.97, 1 / 5)}
+
+
+def codes_of_mnist(count: int) -> tuple[Array, Array]:
+    """Return principal components (N, 32) float32 of the first ``count`` images, and their classes."""
+    data = narrows.open("mnist")
+    encoder = PCACodes(COMPONENTS).fit(data.values[:count])
+    return encoder.encode(data.values[:count]), np.asarray(data.labels)[:count]
+
+
+def opentsne(codes: Array, seed: int) -> Array:
+    """Return openTSNE's map of all codes."""
+    import openTSNE
+
+    fit = openTSNE.TSNE(n_jobs=usable_cores(), random_state=seed).fit(codes)
+    return np.asarray(fit, np.float32)
+
+
+def umap_learn(codes: Array, seed: int | None) -> Array:
+    """Return umap-learn's map of all codes."""
+    import umap
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a seed means one thread
+        return np.asarray(umap.UMAP(random_state=seed).fit_transform(codes), np.float32)
+
+
+MAKERS: dict[str, Callable[[Array, int], Array]] = {
+    "tsne": lambda codes, seed: TSNE(seed).fit(codes).map_,
+    "opentsne": opentsne,
+    "umap": lambda codes, seed: UMAP(seed).fit(codes).map_,
+    "umap-learn": umap_learn,
+    "umap-learn without a seed": lambda codes, seed: umap_learn(codes, None),
+}
+
+
+def picture(points: Array, classes: Array, path: Path) -> None:
+    """Draw a map, coloured by class."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 10), layout="tight")
+    axes = figure.subplots()
+    axes.scatter(points[:, 0], points[:, 1], c=classes, s=0.3, cmap="tab10", linewidths=0)
+    axes.set_aspect("equal")
+    figure.savefig(path, dpi=110)
+
+
+def summarised(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return means and standard deviations over rounds."""
+    return {
+        name: {
+            f"{what} {kind}": float(of([made[name][what] for made in rounds]))
+            for what in ("seconds", "trustworthiness")
+            for kind, of in (("mean", np.mean), ("sd", np.std))
+        }
+        for name in rounds[0]
+    }
+
+
+def main() -> None:
+    """Run the benchmark, print it, and save it under bench/results/."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=70_000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", choices=MAKERS, nargs="+", default=list(MAKERS))
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw the maps of the first seed")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "maps.json")
+    given = parser.parse_args()
+
+    codes, classes = codes_of_mnist(given.rows)
+    for name in given.only:
+        MAKERS[name](codes[:500], 0)  # imports, and compiles what is compiled
+    rounds: list[dict[str, dict[str, float]]] = []
+    for seed in range(given.seeds):
+        made: dict[str, dict[str, float]] = {}
+        for name in given.only:
+            start = time.perf_counter()
+            points = MAKERS[name](codes, seed)
+            seconds = time.perf_counter() - start
+            made[name] = {"seconds": seconds, "trustworthiness": trustworthiness(codes, points)}
+            print(f"seed {seed}  {name:<26} {seconds:6.1f} s  {made[name]['trustworthiness']:.4f}", flush=True)
+            if given.pictures and seed == 0:
+                given.pictures.mkdir(parents=True, exist_ok=True)
+                picture(points, classes, given.pictures / f"{name}.png")
+        rounds.append(made)
+    found: dict[str, Any] = {"maps": summarised(rounds), "rounds": rounds, "rows": len(codes), "ratios": {}}
+    print(f"\n{len(codes):,} codes of {COMPONENTS} values, {usable_cores()} cores, {given.seeds} seeds")
+    for ours, (theirs, least, most) in PAIRS.items():
+        if not {ours, theirs} <= set(rounds[0]):
+            continue
+        trust = found["maps"][ours]["trustworthiness mean"]
+        ratio = statistics.median(made[ours]["seconds"] / made[theirs]["seconds"] for made in rounds)
+        found["ratios"][ours] = ratio
+        met = "met" if trust >= least and ratio <= most else "NOT met"
+        print(
+            f"  {ours}: trustworthiness {trust:.4f} ({theirs} {found['maps'][theirs]['trustworthiness mean']:.4f}),",
+            end=" ",
+        )
+        print(f"time / {theirs} {ratio:.2f}   (bars {least} and {most:.2f}: {met})")
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    described = {name: value for name, value in environment.describe().items() if name != "command"}
+    write_json(given.out, found | {"environment": described})
+
+
+if __name__ == "__main__":
+    main()
