@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +19,10 @@ from narrows.geometry.manifold import layout
 from narrows.geometry.placing import FEWEST
 from narrows.training.stages import Stages
 from narrows.work.stages import Arrays, Notes
+from narrows.work.threads import shared_out
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 DIMENSIONS, EPOCHS = 5, 200  # of a layout
 CELLS = 3, 6, 12  # small clusters per cluster, in the over-clusterings of a layout
@@ -57,29 +63,43 @@ class Search:
 
     def numbers(self) -> list[tuple[int, float]]:
         """Return how much each number of clusters stands out (see ``_merging``); nothing for too few rows."""
-        curves = []
-        for name in self.spaces if len(self) >= FEWEST else ():
-            points, seed = self._lay_out(name, 0)
+        if len(self) < FEWEST:
+            return []
+
+        def curve(laid_out: tuple[Array, int]) -> Array:
+            points, seed = laid_out
             cells = KMeans(min(CURVE_CELLS, len(points)), seed, n_init=1).fit(points).labels_
-            curves.append(join(mean_joint(cells, asked(self.graphs), int(cells.max()) + 1), 1)[1])
-        return numbers(curves) if curves else []
+            return join(mean_joint(cells, asked(self.graphs), int(cells.max()) + 1), 1)[1]
 
-    def find(self, space: str, number: int, n_clusters: int) -> list[Found]:
-        """Return the clusterings found in one layout of a space, from coarser and finer over-clusterings."""
-        points, seed = self._lay_out(space, number)
-        if self.grouping == "mixture":
-            return [Found.as_is(space, number, Mixture(n_clusters, seed).fit(points).labels_, asked(self.graphs))]
-        counts = sorted({min(MOST_CELLS, share * max(10, n_clusters), len(points)) for share in CELLS})
-        cells = (KMeans(max(count, n_clusters), seed, n_init=1).fit(points).labels_ for count in counts)
-        return [Found.of(space, number, small, asked(self.graphs), n_clusters) for small in cells]
+        return numbers(_each(curve, self._lay_out([(name, 0) for name in self.spaces])))
 
-    def _lay_out(self, space: str, number: int) -> tuple[Array, int]:
-        """Return a layout (N, 5) of a space, and the seed of that layout."""
-        rows, graph = self.spaces[space], self.graphs[space]
-        seed = int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0])
+    def find(self, layouts: Sequence[tuple[str, int]], n_clusters: int) -> list[Found]:
+        """Return the clusterings found in each of some layouts, from coarser and finer over-clusterings.
 
-        def lay_out() -> tuple[Arrays, Notes]:
-            points = layout(
+        Parameters
+        ----------
+        layouts : of each, the space and the number
+        """
+
+        def clusterings(one: tuple[tuple[str, int], tuple[Array, int]]) -> list[Found]:
+            (space, number), (points, seed) = one
+            if self.grouping == "mixture":
+                clusters = Mixture(n_clusters, seed).fit(points).labels_
+                return [Found.as_is(space, number, clusters, asked(self.graphs))]
+            counts = sorted({min(MOST_CELLS, share * max(10, n_clusters), len(points)) for share in CELLS})
+            cells = (KMeans(max(count, n_clusters), seed, n_init=1).fit(points).labels_ for count in counts)
+            return [Found.of(space, number, small, asked(self.graphs), n_clusters) for small in cells]
+
+        each = zip(layouts, self._lay_out(layouts), strict=True)
+        return [found for some in _each(clusterings, each) for found in some]
+
+    def _lay_out(self, layouts: Sequence[tuple[str, int]]) -> list[tuple[Array, int]]:
+        """Return layouts (N, 5), each with its seed; they are made side by side."""
+        seeds = [int(np.random.SeedSequence([self.seed, number]).generate_state(1)[0]) for _, number in layouts]
+
+        def points(space: str, seed: int) -> Array:
+            rows, graph = self.spaces[space], self.graphs[space]
+            made = layout(
                 rows,
                 start="spectral",
                 n_components=min(DIMENSIONS, len(rows) - 2),
@@ -89,6 +109,26 @@ class Search:
                 neighbours=graph,
                 epochs=EPOCHS,
             )
-            return {"points": points.astype(np.float32)}, ()
+            return made.astype(np.float32)
 
-        return self.stages.arrays(f"layout-{space}-{number}-{len(rows)}", lay_out)[0]["points"], seed
+        def lay_out() -> tuple[Arrays, Notes]:
+            given = [(space, seed) for (space, _), seed in zip(layouts, seeds, strict=True)]
+            made = _each(lambda one: points(*one), given)
+            return {f"{space}/{number}": one for (space, number), one in zip(layouts, made, strict=True)}, ()
+
+        if not layouts:
+            return []
+        (first, number), (last, most) = layouts[0], layouts[-1]
+        name = f"layouts-{first}-{number}-to-{last}-{most}-{len(self)}"
+        kept = self.stages.arrays(name, lay_out)[0]
+        return [(kept[f"{space}/{number}"], seed) for (space, number), seed in zip(layouts, seeds, strict=True)]
+
+
+def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return the results of ``work`` on each of ``items``, done side by side.
+
+    Libraries switch warnings off while they work, for the whole process; whoever ends first would switch them on again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(shared_out(work, items))

@@ -293,11 +293,11 @@ class Agreement(DeepClusterer):
         """
         if len(search) < FEWEST:
             return KMeans(n_clusters, self.seed).fit(next(iter(search.spaces.values()))).labels_
-        self.compared_ = [one for name in search.spaces for one in among.find(name, 0, n_clusters)]
+        self.compared_ = among.find([(name, 0) for name in search.spaces], n_clusters)
         space = max(if_uneven(self.compared_), key=lambda one: one.information).space
         found = list(self.compared_) if among is search else []
-        for number in range(len({one.layout for one in found}), self.layouts):
-            found += search.find(space, number, n_clusters)
+        more = range(len({one.layout for one in found}), self.layouts)
+        found += search.find([(space, number) for number in more], n_clusters)
         self.found_ = sorted(found, key=lambda one: -one.information)
         self.chosen_ = most_agreed(if_uneven(found))
         if self.chosen_.uneven:

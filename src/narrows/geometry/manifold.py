@@ -5,6 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
+from threading import Lock
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -44,10 +47,8 @@ def layout(
     epochs : passes over the graph; by default 500, or 200 for more than 10,000 rows
     """
     with _umap_learn():
-        import umap
-
         indices, distances = _with_itself(codes, n_neighbors, neighbours)
-        fit = umap.UMAP(
+        fit = _sharing()(
             n_components=n_components,
             n_neighbors=indices.shape[1],
             min_dist=min_dist,
@@ -141,17 +142,40 @@ def _with_itself(codes: Array, n_neighbors: int, neighbours: tuple[Array, Array]
 
 @contextmanager
 def _umap_learn() -> Iterator[None]:
-    """Import umap-learn, with its machine code kept, and leave the process as it was at the end."""
+    """Import umap-learn, and leave the process as it was at the end; others wait, except while points are moved."""
     from threadpoolctl import threadpool_limits
 
     # Numba sets the number of OpenMP threads of the whole process when it starts its own. It is restored at the end, or
     # a network trained afterwards would use more threads than it should, and end with other bits.
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
+    with _lock, warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
         warnings.simplefilter("ignore")  # no search tree (not needed), and one thread (intended)
-        import umap  # noqa: F401
-
+        _sharing()
         _keep_compiled()
         yield
+
+
+_lock = Lock()  # Numba's own threads must not be started by two others at once
+
+
+@cache
+def _sharing() -> Any:
+    """Return umap-learn's class, as it lets other threads work while it moves points."""
+    import umap
+    from umap import layouts
+
+    class UMAP(umap.UMAP):  # type: ignore[misc]
+        def _fit_embed_data(self, *given: Any, **options: Any) -> Any:  # umap-learn calls it replaceable
+            _lock.release()
+            try:
+                return super()._fit_embed_data(*given, **options)
+            finally:
+                _lock.acquire()
+
+    with suppress(AttributeError):  # other versions of umap-learn may name it differently, and keep others waiting
+        layouts._nb_optimize_layout_euclidean_single_epoch = _without_gil(
+            layouts._nb_optimize_layout_euclidean_single_epoch
+        )
+    return UMAP
 
 
 def _keep_compiled() -> None:
@@ -166,3 +190,13 @@ def _keep_compiled() -> None:
         # Other versions of umap-learn may name it differently, or no folder may be writable: then it is compiled again.
         with suppress(AttributeError, RuntimeError):
             getattr(module, name).enable_caching()
+
+
+def _without_gil(compiled: Any) -> Any:
+    """Return a function of Numba that lets go of Python's lock, under a name of its own where code is kept."""
+    import numba
+
+    plain = compiled.py_func
+    renamed = FunctionType(plain.__code__, plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__)
+    renamed.__module__, renamed.__qualname__ = plain.__module__, f"{plain.__qualname__}_without_gil"
+    return numba.njit(fastmath=True, nogil=True)(renamed)

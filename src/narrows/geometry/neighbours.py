@@ -15,6 +15,7 @@ TREE_UP_TO = 8  # a tree visits few leaves in so many dimensions, and nearly all
 MOST_GROUPED = 32  # codes of which only the highest score is looked at first
 REFERENCE_ROWS = 1000  # codes from which the middle is taken
 UNIT = 2.0**-24  # the largest relative error of one operation in float32
+NOBODY = -(2.0**120)  # the score of a code that there is none of: below all others, and a number, unlike infinity
 LARGEST = 50  # codes are scaled to have their largest value below 2^50: squares neither overflow nor vanish
 
 
@@ -82,7 +83,7 @@ def _by_products(queries: Array, codes: Array, k: int) -> Iterator[tuple[Array, 
     table = np.zeros((codes.shape[1] + 1, grouped * groups), np.float32)  # (K + 1, M and a few)
     table[:-1, : len(codes)] = moved(codes).T
     table[-1] = -(table[:-1].astype(np.float64) ** 2).sum(axis=0) / 2
-    table[-1, len(codes) :] = -np.inf
+    table[-1, len(codes) :] = NOBODY
     # Of a sum of K + 1 products (Higham 2002, "Accuracy and stability of numerical algorithms", section 3.1), of the
     # codes that went into it, and of half the squares; both the k-th highest score and the one compared may be off.
     error = 3 * (codes.shape[1] + 8) * UNIT
