@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,8 @@ NETS: dict[str, dict[str, Any]] = {
 ROWS = (32, 64, 128, 256)
 MODELLED = (1, 2, 4, 8, 16)
 SEEDS = range(5)
+RESULTS = Path(__file__).parent / "results" / "lanes.json"
+PAGE = Path(__file__).parents[1] / "docs" / "lanes.md"
 
 
 def speed(net: dict[str, Any], images: Array, rows: int, cores: int) -> float:
@@ -67,9 +70,9 @@ def modelled(measured: dict[int, float]) -> dict[int, dict[int, float]]:
     return {r: {c: BATCH / (-(-(BATCH // r) // c) * (fixed + all_rows * r / BATCH)) for c in MODELLED} for r in rows}
 
 
-def speeds(images: Array, rounds: int) -> dict[str, Any]:
+def speeds(images: Array, rounds: int, most: int) -> dict[str, Any]:
     """Measure every network, with all sizes of lanes and numbers of cores one after the other in each round."""
-    cores = sorted({1, usable_cores()})
+    cores = sorted({1, most})
     found: dict[str, Any] = {}
     for name, net in NETS.items():
         speed(net, images[: 8 * BATCH], BATCH, 1)  # warm-up
@@ -152,22 +155,110 @@ def quality(out: Path, kept: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
+def page(results: dict[str, Any]) -> str:
+    """Return docs/lanes.md, with all figures from ``results``."""
+    on, rows = results["environment"], results["rows"]
+    lines = [
+        "# Lanes: the same bits on any number of cores",
+        "",
+        _paragraph(
+            f"Every batch is cut into lanes of at most {rows} rows (`train.lane_rows`; equal parts, so 150 rows "
+            f"become {-(-150 // rows)} lanes). Each lane goes forward and back in one thread, on layers of its own "
+            "that share the weights. Gradients and running statistics are added in the order of the lanes, and then "
+            "the optimiser takes one step. So a network ends with the same bits whether 1, 2 or 64 cores worked on it, "
+            "a training that was stopped goes on with the same bits on another machine with such a processor, and "
+            "cores wait for each other once in a step rather than in each of its hundred operations: beside another "
+            "busy program that costs little, where two threads inside an operation lose up to nineteen twentieths of "
+            "their speed."
+        ),
+        "",
+        _paragraph(
+            "Encoding, decoding and validation are shared out in blocks in the same way, and so are patches, nearest "
+            "neighbours and layouts. No operation of torch, BLAS or OpenMP uses more than one thread. How many threads "
+            "there are is decided by `OMP_NUM_THREADS`; otherwise by the cores this process is bound to, and its "
+            "cgroup's quota: a container with half a core gets one thread, and one with two of sixty-four cores two."
+        ),
+        "",
+        "## How many rows",
+        "",
+        _paragraph(
+            f"Images a second in training (28x28, code of {CODE}, batches of {BATCH}), by the rows of a lane: measured "
+            f"on {' and '.join(map(str, on['measured_cores']))} cores of {on['processor']}, and for more cores by a "
+            "model: a step takes ceil(lanes / cores) times a lane, whose time is linear in its rows. The model leaves "
+            "out what one core does alone at the end of a step, so for many cores and large networks it promises too "
+            "much."
+        ),
+    ]
+    for name, found in results["speed"].items():
+        cores = list(next(iter(found["measured"].values())))
+        heads = [*(f"{c} measured" for c in cores), *(f"{c} modelled" for c in MODELLED if str(c) not in cores)]
+        lines += ["", f"**{name}**", "", f"| rows | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+        for r, measured in found["measured"].items():
+            cells = [measured[c] for c in cores]
+            cells += [found["modelled"][r][str(c)] for c in MODELLED if str(c) not in cores]
+            lines.append(f"| {r} | {' | '.join(f'{cell:,}' for cell in cells)} |")
+    lines += [
+        "",
+        _paragraph(
+            f"Few rows keep many cores busy, and waste a little of each. With {rows}, a batch of {BATCH} keeps "
+            f"{BATCH // rows} cores busy. With more cores, take larger batches, or fewer rows in a lane."
+        ),
+        "",
+        "## What the statistics of a lane cost",
+        "",
+        _paragraph(
+            'Batch normalisation uses the statistics of a lane ("ghost batch normalisation", Hoffer, Hubara & Soudry '
+            f"2017). Mean and standard deviation over {len(SEEDS)} seeds, with whole batches and with lanes:"
+        ),
+        "",
+        "| | whole batches | lanes | difference, in sd |",
+        "|---|---|---|---|",
+    ]
+    for name, line in results["quality"].items():
+        whole, cut = np.array(line["whole batches"]), np.array(line["lanes"])
+        sd = float(np.std(whole, ddof=1))
+        cells = [f"{np.mean(each):.4f} ± {np.std(each, ddof=1):.4f}" for each in (whole, cut)]
+        lines.append(f"| {name} | {' | '.join(cells)} | {(np.mean(cut) - np.mean(whole)) / sd:+.1f} |")
+    lines += [
+        "",
+        _paragraph(
+            "An objective that compares the rows of a batch (`contrastive`, `imsat`) joins what the lanes of its "
+            "network made, and hands each lane back its part of the gradient; `kmeans` needs whole batches. On a GPU, "
+            "and with `train.compile`, a batch is one lane. Where layers draw from torch's global generator, as its "
+            "dropout does, lanes take turns."
+        ),
+        "",
+        "`python bench/lanes.py` and `python bench/lanes.py --quality` measure this again.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
 def main() -> None:
     """Measure, print, and save under bench/results/."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_240)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quality", action="store_true", help="what lanes cost in quality, rather than speeds")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "lanes.json")
+    parser.add_argument("--page", action="store_true", help="write docs/lanes.md from what was measured")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     kept = read_json(given.out) if given.out.exists() else {}
+    if given.page:
+        PAGE.write_text(page(kept), encoding="utf-8")
+        return
     if given.quality:
         kept["quality"] = quality(given.out, kept)
     else:
+        cores = usable_cores()
         images = np.random.default_rng(0).integers(0, 256, (given.images, *SHAPE), dtype=np.uint8)
-        kept["speed"] = speeds(images, given.rounds)
+        kept["speed"] = speeds(images, given.rounds, cores)
         kept["rows"] = lanes.ROWS
-    kept["environment"] = {name: value for name, value in environment.describe().items() if name != "command"}
+        on = {name: value for name, value in environment.describe().items() if name != "command"}
+        kept["environment"] = on | {"measured_cores": sorted({1, cores})}
     write_json(given.out, kept)
 
 

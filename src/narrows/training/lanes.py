@@ -24,8 +24,11 @@ from narrows.training.shares import Shares
 from narrows.work.threads import Workers
 
 Result = TypeVar("Result")
+Lowered = dict[int, Tensor]  # number of a parameter -> its values in lower precision
 Stored = tuple[Tensor, Tensor | None]  # rows as they are stored, and their labels
 
+#: Layers whose weights are converted once in a step rather than in each lane: it takes as long as some rows do.
+CONVERTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 ROWS = 64  # in a lane, at most, unless a setting says otherwise; measured in docs/lanes.md
 
 
@@ -62,8 +65,13 @@ class Lanes:
         # Some layers draw from torch's one global generator (its dropout does): their lanes take turns.
         self._in_turn = workers.count == 1 or not on_processor
         self._lanes: list[_Lane] = []
-        self._master = _Lane(model)
+        self._master = _Lane(model, {})
         self._shares = Shares(self._master.parameters, workers)
+        self._lowered: Lowered = {}
+        if engine.precision == "bfloat16" and on_processor:
+            numbers = {id(parameter): number for number, parameter in enumerate(self._master.parameters)}
+            converted = {numbers[id(p)]: p for layer in _layers(model) for p in layer.parameters() if id(p) in numbers}
+            self._lowered = {number: torch.empty_like(p, dtype=torch.bfloat16) for number, p in converted.items()}
 
     def gradients(self, stored: Stored, *keys: int) -> tuple[Tensor, dict[str, Tensor]]:
         """Set the gradient of every parameter and the model's statistics; return (loss (), name -> sum of a term ()).
@@ -79,7 +87,8 @@ class Lanes:
             self.model.zero_grad(set_to_none=True)
             return self._whole(stored, keys)
         while len(self._lanes) < len(parts):
-            self._lanes.append(_Lane(_sharing(self.model)))
+            self._lanes.append(_Lane(_sharing(self.model), self._lowered))
+        self._shares.map(self._convert)
         untouched = torch.default_generator.get_state()
         found = self._together(parts, keys)
         if not self._in_turn and not torch.equal(torch.default_generator.get_state(), untouched):
@@ -169,18 +178,21 @@ class Lanes:
         list(self._each(backward, keys, len(parts)))
         return loss.detach(), _sums(terms)
 
+    def _convert(self, numbers: list[int]) -> None:
+        """Convert the weights to the precision of layers."""
+        pairs = [(self._lowered[n], self._master.parameters[n]) for n in numbers if n in self._lowered]
+        if pairs:
+            torch._foreach_copy_([low for low, _ in pairs], [full for _, full in pairs])
+
     def _add_gradients(self, lanes: Sequence[_Lane]) -> None:
         def add(numbers: list[int]) -> None:
-            for lane in lanes:
-                pairs = []
-                for total, part in ((self._master.parameters[n], lane.parameters[n]) for n in numbers):
-                    gradient, part.grad = part.grad, None
+            for number in numbers:
+                total = self._master.parameters[number]
+                for gradient in (one for lane in lanes for one in lane.gradients(number)):
                     if total.grad is None:
-                        total.grad = gradient
-                    elif gradient is not None:
-                        pairs.append((total.grad, gradient))
-                if pairs:
-                    torch._foreach_add_([total for total, _ in pairs], [gradient for _, gradient in pairs])
+                        total.grad = gradient.to(total.dtype)
+                    else:
+                        total.grad += gradient
 
         self._shares.map(add)
 
@@ -214,11 +226,18 @@ class Lanes:
 
 
 class _Lane:
-    """Layers with gradients and statistics of their own."""
+    """Layers with gradients and statistics of their own.
 
-    def __init__(self, model: Model) -> None:
+    Parameters
+    ----------
+    model : the trained model, or a copy that shares its weights
+    lowered : the weights in lower precision, which the layers of a copy use under autocast
+    """
+
+    def __init__(self, model: Model, lowered: Lowered) -> None:
         self.model = model
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.low = _lower(model, self.parameters, lowered) if lowered else {}
         buffers = list(model.buffers())
         self.statistics = [buffer for buffer in buffers if buffer.is_floating_point()]
         self.counts = [buffer for buffer in buffers if not buffer.is_floating_point()]
@@ -231,6 +250,15 @@ class _Lane:
         for own, value in zip(self.counts, other.counts, strict=True):
             own.copy_(value)
 
+    def gradients(self, number: int) -> list[Tensor]:
+        """Take away and return the gradients that a parameter got, in either precision."""
+        found = []
+        for parameter in (self.parameters[number], self.low.get(number)):
+            if parameter is not None and parameter.grad is not None:
+                found.append(parameter.grad)
+                parameter.grad = None
+        return found
+
 
 def _sharing(model: Model) -> Model:
     """Return a copy of ``model`` whose parameters use the same memory."""
@@ -239,6 +267,34 @@ def _sharing(model: Model) -> Model:
         for parameter in model.parameters()
     }
     return copy.deepcopy(model, shared)
+
+
+def _layers(model: nn.Module) -> list[nn.Module]:
+    """Return the layers whose weights autocast converts."""
+    return [layer for layer in model.modules() if type(layer) in CONVERTED]
+
+
+def _lower(model: nn.Module, parameters: Sequence[nn.Parameter], lowered: Lowered) -> dict[int, nn.Parameter]:
+    """Let layers use ``lowered`` weights under autocast; return number of a parameter -> the one that is used then."""
+    numbers = {id(parameter): number for number, parameter in enumerate(parameters)}
+    used: dict[int, nn.Parameter] = {}
+    for layer in _layers(model):
+        instead: dict[int, Any] = {}
+        for parameter in layer.parameters():
+            number = numbers.get(id(parameter))
+            if number is not None:  # one that does not learn is converted each time
+                used[number] = used.get(number, nn.Parameter(lowered[number]))
+                instead[id(parameter)] = used[number]
+        if len(instead) == len(list(layer.parameters())):
+            layer.forward = _by_precision(layer.forward, copy.deepcopy(layer, instead).forward)
+    return used
+
+
+def _by_precision(full: Callable[..., Tensor], low: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def forward(*given: Any) -> Tensor:
+        return low(*given) if torch.is_autocast_enabled("cpu") else full(*given)
+
+    return forward
 
 
 def _sums(terms: dict[str, Tensor]) -> dict[str, Tensor]:
