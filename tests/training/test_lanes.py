@@ -9,7 +9,7 @@ from narrows.encoding.model import Model
 from narrows.errors import Interrupted, RecipeError, RunFolderError
 from narrows.objectives import Batch, Joint, Objective
 from narrows.objectives.contrastive import nt_xent
-from narrows.training import checkpoint
+from narrows.training import checkpoint, lanes
 from narrows.training.engine import Engine
 from narrows.training.lanes import Lanes
 from narrows.training.loop import train
@@ -51,8 +51,8 @@ def gradients(model, rows, count=2, size=50, seed=0, **batch):
     rng = np.random.default_rng(seed)
     x = torch.from_numpy(rng.standard_normal((size, *model.input_shape)).astype(np.float32))
     with Workers(count) as workers:
-        lanes = Lanes(model, Engine("cpu", "float32"), rows, workers)
-        loss, sums = lanes.gradients((x, torch.arange(size) % 3), 0, 1, 2)
+        cut = Lanes(model, Engine("cpu", "float32"), rows, workers)
+        loss, sums = cut.gradients((x, torch.arange(size) % 3), 0, 1, 2)
     found = {name: parameter.grad for name, parameter in model.named_parameters()}
     return float(loss), {name: float(total) for name, total in sums.items()}, found
 
@@ -108,12 +108,15 @@ def test_statistics_are_the_means_over_lanes():
         ({"name": "conv", "code_size": 4, "width": 4}, {"name": "variational"}, False),
         ({"name": "mlp", "n_classes": 10, "dropout": 0.3}, {"name": "classification"}, True),
         ({"name": "neural-kmeans", "code_size": 5}, {"name": "kmeans", "repair": 40}, False),
+        ({"name": "mlp", "n_classes": 10}, {"name": "imsat"}, "distances"),
     ],
-    ids=["denoising", "contrastive", "variational", "dropout", "whole batches"],
+    ids=["denoising", "contrastive", "variational", "dropout", "whole batches", "partly without autocast"],
 )
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_any_number_of_threads_gives_the_same_bits(digits, monkeypatch, net, objective, labelled, precision):
     values, labels = digits
+    if labelled == "distances":
+        labels = np.ones((len(values), 1), np.float32)
     found = []
     for threads in ("1", "2", "4"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -132,6 +135,21 @@ def test_any_number_of_threads_gives_the_same_bits(digits, monkeypatch, net, obj
         assert all(torch.equal(a, b) for a, b in zip(state, found[0][1], strict=True))
 
 
+@pytest.mark.parametrize("objective", ["denoising", "contrastive"])
+def test_weights_converted_once_in_a_step_give_the_bits_of_those_converted_in_every_lane(
+    digits, monkeypatch, objective
+):
+    values, _ = digits
+    found = []
+    for converted in (lanes.CONVERTED, ()):
+        monkeypatch.setattr(lanes, "CONVERTED", converted)
+        model = Model((1, 8, 8), {"name": "conv", "code_size": 4, "width": 4}, {"name": objective}, seed=0)
+        settings = Settings(epochs=2, batch_size=100, lane_rows=24, precision="bfloat16")
+        train(model, values, np.arange(200), np.arange(0), settings)
+        found.append(model.state_dict())
+    assert all(torch.equal(a, b) for a, b in zip(found[0].values(), found[1].values(), strict=True))
+
+
 def test_dropout_differs_from_lane_to_lane():
     """Rows that are all alike are dropped differently in each lane, as they would be in one batch."""
     torch.manual_seed(0)
@@ -139,8 +157,8 @@ def test_dropout_differs_from_lane_to_lane():
     seen = []
     model.train().net.register_forward_hook(lambda module, given, made: seen.append(made.detach().clone()))
     with Workers(2) as workers:
-        lanes = Lanes(model, Engine("cpu", "float32"), 10, workers)
-        lanes.gradients((torch.ones(20, 6), torch.zeros(20, dtype=torch.int64)), 3)
+        cut = Lanes(model, Engine("cpu", "float32"), 10, workers)
+        cut.gradients((torch.ones(20, 6), torch.zeros(20, dtype=torch.int64)), 3)
     first, second = seen[-2:]
     assert not torch.equal(first, second)
 
