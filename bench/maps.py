@@ -75,7 +75,7 @@ def picture(points: Array, classes: Array, path: Path) -> None:
 
     figure = Figure((10, 10), layout="tight")
     axes = figure.subplots()
-    axes.scatter(*points.T, c=classes, s=0.3, cmap="tab10", linewidths=0)
+    axes.scatter(points[:, 0], points[:, 1], c=classes, s=0.3, cmap="tab10", linewidths=0)
     axes.set_aspect("equal")
     figure.savefig(path, dpi=110)
 
@@ -127,7 +127,10 @@ def main() -> None:
         ratio = statistics.median(made[ours]["seconds"] / made[theirs]["seconds"] for made in rounds)
         found["ratios"][ours] = ratio
         met = "met" if trust >= least and ratio <= most else "NOT met"
-        print(f"  {ours}: trustworthiness {trust:.4f} ({theirs} {found['maps'][theirs]['trustworthiness mean']:.4f}),", end=" ")
+        print(
+            f"  {ours}: trustworthiness {trust:.4f} ({theirs} {found['maps'][theirs]['trustworthiness mean']:.4f}),",
+            end=" ",
+        )
         print(f"time / {theirs} {ratio:.2f}   (bars {least} and {most:.2f}: {met})")
     given.out.parent.mkdir(parents=True, exist_ok=True)
     described = {name: value for name, value in environment.describe().items() if name != "command"}
