@@ -18,7 +18,7 @@ from narrows.geometry.neighbours import nearest
 NEGATIVES = 5  # of each pull along an edge, so many random points push
 #: Passes over the graph, and how far points move in the first, where they begin near an optimum: long enough to come
 #: to ``min_dist``, gentle enough not to shake apart who lies beside whom.
-SETTLING, RATE = 20, 0.05
+SETTLING, RATE = 20, 0.04
 SAMPLED = 300_000  # edges, and pairs, by which a scale is chosen
 
 

@@ -13,7 +13,7 @@ from narrows.projection.pca import PCA
 
 __all__ = ["UMAP"]
 
-FEW = 5_000  # up to this many codes, umap-learn does all of it
+FEW = 10_000  # up to this many codes, umap-learn does all of it, in more passes than of more
 #: With as much exaggeration, t-SNE of UMAP's graph has a lower loss of UMAP than 200 passes of its own begin with.
 EXAGGERATION = 2.0
 STEPS = ((100, COARSE[1]),)
@@ -23,7 +23,7 @@ class UMAP(NeighbourMap):
     """UMAP (McInnes et al. 2018; umap-learn's implementation), from exact neighbours.
 
     It starts from PCA, which works as well as the spectral start (Kobak and Linderman 2021) and needs no solver that
-    could fail on a disconnected graph. More than 5,000 codes are first brought into place by the forces of t-SNE on
+    could fail on a disconnected graph. More than 10,000 codes are first brought into place by the forces of t-SNE on
     UMAP's graph, exaggerated twice: such a map is nearly UMAP's (Boehm et al. 2022), at the cost of a few dozen of its
     passes. The first call in a process compiles for some seconds.
 
