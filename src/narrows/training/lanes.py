@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -164,9 +164,7 @@ class Lanes:
             )
         loss = objective.loss(terms)
         torch.autograd.backward(loss)
-        edges = [0]
-        for rows, _ in parts:
-            edges.append(edges[-1] + len(rows))
+        edges = [0, *accumulate(len(rows) for rows, _ in parts)]
 
         def backward(number: int) -> None:
             a, b = edges[number : number + 2]
