@@ -10,11 +10,11 @@ from narrows.disk.files import Array
 from narrows.projection.pca import PCA
 
 EARLY = (100, 12.0)  # steps, and exaggeration, with which groups find together
-#: Steps, and width of the cells of the grid on which repulsion is interpolated. It has its full precision at the end
-#: only: a grid twice as coarse costs a quarter, and leads to the same place.
+#: Steps, and the width of a cell of the grid on which repulsion is interpolated. Cells twice as wide cost a third of
+#: the time, and lead to the same map, so that only the last steps need narrow ones.
 COARSE, FINE = (250, 2.0), (50, 1.0)
-#: Relative to the number of points over the exaggeration (Belkina et al. 2019), and the momentum: with both as high,
-#: a map unfolds in half the steps, and the first ones need neither.
+#: The learning rate, relative to N / exaggeration (Belkina et al. 2019), and momentum. With more than the usual 1 and
+#: .8, a map unfolds in fewer steps; the exaggerated ones need neither.
 RATE, MOMENTUM, EARLY_MOMENTUM = 2.0, 0.9, 0.8
 
 
