@@ -50,7 +50,7 @@ class UMAP(NeighbourMap):
             self.notes += (f"Neighbours lowered from {self.n_neighbors} to {len(codes)}, the number of codes.",)
         if len(codes) > FEW:
             graph = graph_of(codes, self.n_neighbors, neighbours)
-            points = descended(graph, small_start(codes, self.seed), EXAGGERATION, STEPS)
+            points = descended(graph, small_start(codes, self.seed), exaggeration=EXAGGERATION, steps=STEPS)
             return settled(points, graph, self.min_dist, self.seed)
         return layout(
             codes,
