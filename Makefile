@@ -37,8 +37,9 @@ lint: $(VENV)/tested ## style and types
 page: ## the explorer's page from its sources; needs Node
 	cd web && npm ci --silent --no-audit --no-fund && npm run --silent build
 
-bench: $(VENV)/installed .venv-pythae/installed ## the training loop beside others, as ratios
+bench: $(VENV)/installed .venv-pythae/installed ## the training loop and maps beside others, as ratios
 	$(BIN)/python bench/loop.py --pythae .venv-pythae/bin/python
+	$(BIN)/python bench/maps.py
 
 clean:
 	rm -rf .venv .venv-lowest .venv-pythae runs

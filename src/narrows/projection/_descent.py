@@ -1,4 +1,4 @@
-"""Layouts of a graph by the gradient of t-SNE, on all of its points from the beginning (openTSNE's implementation)."""
+"""Layouts of a graph by the gradient of t-SNE (openTSNE's implementation)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from narrows.disk.files import Array
 from narrows.projection.pca import PCA
 
 EARLY = (100, 12.0)  # steps, and exaggeration, with which groups find together
-#: Steps, and width of the cells of the grid on which repulsion is interpolated. It has its full precision at the end
-#: only: a grid twice as coarse costs a quarter, and leads to the same place.
+#: Steps, and the width of a cell of the grid on which repulsion is interpolated. Cells twice as wide cost a third of
+#: the time, and lead to the same map, so that only the last steps need narrow ones.
 COARSE, FINE = (250, 2.0), (50, 1.0)
-#: Relative to the number of points over the exaggeration (Belkina et al. 2019), and the momentum: with both as high,
-#: a map unfolds in half the steps, and the first ones need neither.
+#: The learning rate, relative to N / exaggeration (Belkina et al. 2019), and momentum. With more than the usual 1 and
+#: .8, a map unfolds in fewer steps; the exaggerated ones need neither.
 RATE, MOMENTUM, EARLY_MOMENTUM = 2.0, 0.9, 0.8
 
 
-def descended(graph: Any, start: Array, exaggeration: float = 1.0, steps: tuple[tuple[int, float], ...] = ()) -> Array:
+def descended(
+    graph: Any,
+    start: Array,
+    *,
+    exaggeration: float = 1.0,
+    steps: tuple[tuple[int, float], ...] = (),
+    by_tree: bool = False,
+) -> Array:
     """Return points (N, 2) float64 for the nodes of a graph.
 
     Parameters
@@ -27,6 +34,7 @@ def descended(graph: Any, start: Array, exaggeration: float = 1.0, steps: tuple[
     start : (N, 2) float64, of the small size that ``small_start`` returns
     exaggeration : of attraction in the end; more of it draws groups together, as UMAP does (Boehm et al. 2022)
     steps : numbers of steps, each with the width of a cell of the grid; ``COARSE`` and ``FINE`` by default
+    by_tree : whether repulsion is approximated by a tree and not on a grid: quicker for some thousand nodes
     """
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PrecomputedAffinities
@@ -34,8 +42,10 @@ def descended(graph: Any, start: Array, exaggeration: float = 1.0, steps: tuple[
     points = TSNEEmbedding(
         start,
         PrecomputedAffinities(graph.astype(np.float64)),
-        negative_gradient_method="fft",
-        n_jobs=1,  # sums are the same on any machine
+        negative_gradient_method="bh" if by_tree else "fft",
+        # Two threads give the same bits in nine tenths of the time at best, but take several times as long on a busy
+        # machine.
+        n_jobs=1,
     )
     count, early = EARLY
     rate = len(start) / early

@@ -41,22 +41,23 @@ class TSNE(NeighbourMap):
         perplexity = min(self.perplexity, (len(codes) - 1) / 3)
         if perplexity < self.perplexity:
             self.notes += (f"Perplexity lowered to {perplexity:.3g}, a third of the number of codes.",)
-        start = small_start(codes, self.seed)
-        if len(codes) > FEW:
-            return descended(_even_graph(codes, max(2, round(perplexity / 2)), neighbours), start)
+        few = len(codes) <= FEW
+        if few:
+            graph = _gaussian_graph(codes, perplexity, neighbours)
+        else:
+            graph = _even_graph(codes, max(2, round(perplexity / 2)), neighbours)
+        return descended(graph, small_start(codes, self.seed), by_tree=few)
 
-        import openTSNE
-        from openTSNE.affinity import PerplexityBasedNN
-        from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
-        k = min(len(codes) - 1, int(3 * perplexity))  # as in van der Maaten (2014)
-        near, distances = _nearest(codes, k, neighbours)
-        index = PrecomputedNeighbors(near, distances.astype(np.float64))
-        affinities = PerplexityBasedNN(perplexity=perplexity, knn_index=index, n_jobs=1)
-        # One thread: two give the same bits in nine tenths of the time at best, but take several times as long on a
-        # busy machine.
-        fit = openTSNE.TSNE(perplexity=perplexity, n_jobs=1, random_state=self.seed)
-        return np.asarray(fit.fit(affinities=affinities, initialization=start))
+def _gaussian_graph(codes: Array, perplexity: float, known: tuple[Array, Array] | None) -> Any:
+    """Return t-SNE's affinities (N, N): of Gaussian weights with a width that fits the perplexity, made symmetric."""
+    from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+
+    k = min(len(codes) - 1, int(3 * perplexity))  # as in van der Maaten (2014)
+    near, distances = _nearest(codes, k, known)
+    index = PrecomputedNeighbors(near, distances.astype(np.float64))
+    return PerplexityBasedNN(perplexity=perplexity, knn_index=index, n_jobs=1).P
 
 
 def _nearest(codes: Array, k: int, known: tuple[Array, Array] | None) -> tuple[Array, Array]:

@@ -15,7 +15,7 @@ class Project(Step):
 
     after = ("encode",)
     files = ("map.npy", "projector.safetensors")
-    seconds = (0.5, 2e-3)
+    seconds = (0.5, 1e-3)
 
     def do(self, job: Job) -> Results:
         """See ``Step``."""
