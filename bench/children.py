@@ -53,7 +53,7 @@ class Outcome:
         if self.code == 0:
             return None
         lines = [line for line in self.complaint.splitlines() if line.strip()]
-        return lines[-1].strip() if lines else f"exit code {self.code}"
+        return f"{lines[-1].strip() if lines else f'exit code {self.code}'} (after {self.seconds:,.0f} s)"
 
 
 def run(
@@ -83,11 +83,11 @@ def run(
 
 
 @contextlib.contextmanager
-def busy() -> Iterator[None]:
-    """Keep one core busy with a program that only counts."""
+def busy() -> Iterator[subprocess.Popen[bytes]]:
+    """Keep one core busy with a program that only counts; give its process."""
     with subprocess.Popen([sys.executable, "-I", "-S", "-c", SPIN]) as neighbour:
         try:
-            yield
+            yield neighbour
         finally:
             neighbour.kill()
 

@@ -198,7 +198,7 @@ def page(results: dict[str, Any]) -> str:
                 cells = [_cell(found, key, kind) for key, (_, kind) in figures.items()]
                 cells += [_cell(found, "seconds", "number"), _cell(found, "peak_mb", "count")]
                 lines.append(f"| {peer.name} | {' | '.join(cells)} |")
-        lines += [f"\n{peer.name}: {failure.rstrip('.')}." for peer, failure in _failures(results, task)]
+        lines += [f"\n{peer.name}: {failure}." for peer, failure in _failures(results, task)]
     lines += ["", "## How each is called", "", "| method | version | call | measured |", "|---|---|---|---|"]
     for peer in PEERS:
         if peer.name in results["peers"]:
@@ -240,9 +240,9 @@ def _cell(found: dict[str, Any], key: str, kind: Any) -> str:
 def _failures(results: dict[str, Any], task: str) -> Iterator[tuple[Peer, str]]:
     for peer in PEERS:
         found = results["peers"].get(peer.name, {"seeds": []})
-        reasons = {one["failure"] for one in found["seeds"] if "failure" in one}
+        reasons = sorted({one["failure"].rstrip(".") for one in found["seeds"] if "failure" in one})
         if peer.task == task and reasons:
-            yield peer, "; ".join(sorted(reasons))
+            yield peer, "; ".join(reasons)
 
 
 def main() -> None:
@@ -260,6 +260,8 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="only make the page")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
+    if given.images and given.out == RESULTS:
+        parser.error("a trial with --images needs an --out of its own")
 
     results: dict[str, Any] = read_json(given.out) if given.out.exists() else {"peers": {}}
     if not given.page:
@@ -282,7 +284,9 @@ def main() -> None:
 def _measure_all(results: dict[str, Any], peer: Peer, python: Path, material: Material, given: Any) -> None:
     """Measure a method with every seed that it was not measured with, and put its figures among the ``results``."""
     version = installed(python, peer.package)
+    on = results["measured_on"]
     asked = {"version": version, "call": peer.call, "images": len(material.images)}
+    asked |= {"processor": on["processor"], "threads": on["threads"]}
     before = results["peers"].get(peer.name, {})
     kept = {one["seed"]: one for one in before.get("seeds", []) if not given.again}
     if any(before.get(key) != value for key, value in asked.items()):

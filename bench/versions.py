@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import subprocess
+import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -42,20 +43,28 @@ class Version:
 
 
 def here() -> Version:
-    """Return the version of this checkout, with its changes."""
-    changed = "+" if _git("status", "--porcelain", "--", "src") else ""
-    return Version(_git("rev-parse", "HEAD").decode().strip() + changed, ROOT / "src", _contents(ROOT / "src"))
+    """Return the version of this checkout, with its changes; a copy of the files without git has no commit."""
+    commit = "none"
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        commit = _git("rev-parse", "HEAD").decode().strip() + ("+" if _git("status", "--porcelain", "src") else "")
+    return Version(commit, ROOT / "src", _contents(ROOT / "src"))
 
 
 @contextlib.contextmanager
 def of(commit: str) -> Iterator[Version]:
     """Give the version of a commit, from a temporary folder."""
-    full = _git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+    try:
+        full = _git("rev-parse", "--verify", f"{commit}^{{commit}}").decode().strip()
+    except (OSError, subprocess.CalledProcessError):
+        sys.exit(f"There is no commit {commit} in this clone to compare with. Name another with --against.")
     with tempfile.TemporaryDirectory(prefix="narrows-") as name:
         with tarfile.open(fileobj=io.BytesIO(_git("archive", full, "src"))) as packed:
             packed.extractall(name, filter="data")
         source = Path(name) / "src"
-        yield Version(full, source, _contents(source))
+        version = Version(full, source, _contents(source))
+        if version.contents == here().contents:
+            print(f"{full} has the same files as this checkout: ratios show the noise.", file=sys.stderr)
+        yield version
 
 
 def _contents(source: Path) -> str:
