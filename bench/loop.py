@@ -241,9 +241,12 @@ def table(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the lines of the table: how many times faster we are, and which share of the peak we reach."""
     lines = []
     before = found.get("before", {})
-    for where, bar in (("idle", bars.Bar(1.2, 1.3, more=True)), ("busy", bars.Bar(2.5, more=True))):
-        if where in before:
-            name = f"training conv 32, batch {found['batch_size']}, cores {where}: speed by that before"
+    for where, said, bar in (
+        ("idle", "idle cores", bars.Bar(1.2, 1.3, more=True)),
+        ("busy", "a busy core beside", bars.Bar(2.5, more=True)),
+    ):
+        if before:
+            name = f"training conv 32, batch {found['batch_size']}, {said}: speed by that before"
             lines.append(bars.Line(name, 1.0, before[where]["ratio"], bar))
     for other, wanted in (("bare", 0.95), ("plain", 1.2), ("pythae", 1.5)):
         if other in found["ratios"]:
