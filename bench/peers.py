@@ -275,10 +275,15 @@ def main() -> None:
                 if python is None or (given.peers and peer.name not in given.peers.split(";")):
                     continue
                 _measure_all(results, peer, python, material, given)
-                write_json(given.out, results)
-    if given.out == RESULTS:
+                _save(results, given.out)
+    _save(results, given.out)
+
+
+def _save(results: dict[str, Any], out: Path) -> None:
+    """Write the results, and the page with them, so that neither is ahead of the other after a stop."""
+    write_json(out, results)
+    if out == RESULTS:
         write_bytes(PAGE, page(results).encode())
-        print(f"docs/{PAGE.name}")
 
 
 def _measure_all(results: dict[str, Any], peer: Peer, python: Path, material: Material, given: Any) -> None:
