@@ -10,7 +10,12 @@ PROCESSES := $(shell expr 1 + $$(getconf _NPROCESSORS_ONLN))
 PARALLEL := -n $(PROCESSES) --maxprocesses 4 --dist worksteal
 PYTEST := $(BIN)/pytest $(PARALLEL)
 
-.PHONY: demo install test test-all test-lowest lint page bench clean
+# What the benchmarks compare with: a commit, and other libraries, in environments of their own.
+AGAINST ?= HEAD~1
+.venv-pythae/installed: PEERS := pythae==0.1.2
+.venv-peers/installed: PEERS := clustpy==0.0.3 faiss-cpu==1.15.1 cleanvision==0.3.7 scikit-learn umap-learn openTSNE
+
+.PHONY: demo install test test-all test-lowest lint page bench bench-peers clean
 
 demo: $(VENV)/installed ## the main job on the digits that come with scikit-learn; prints where the report is
 	$(BIN)/narrows run digits --out runs/demo --overwrite
@@ -37,12 +42,17 @@ lint: $(VENV)/tested ## style and types
 page: ## the explorer's page from its sources; needs Node
 	cd web && npm ci --silent --no-audit --no-fund && npm run --silent build
 
-bench: $(VENV)/installed .venv-pythae/installed ## the training loop and maps beside others, as ratios
-	$(BIN)/python bench/loop.py --pythae .venv-pythae/bin/python
+bench: $(VENV)/installed .venv-pythae/installed ## loop and whole jobs beside others and the commit AGAINST, in one table
+	$(BIN)/python bench/loop.py --pythae .venv-pythae/bin/python --against $(AGAINST)
+	$(BIN)/python bench/whole.py --against $(AGAINST)
 	$(BIN)/python bench/maps.py
+	$(BIN)/python bench/bars.py
+
+bench-peers: $(VENV)/installed .venv-peers/installed .venv-pythae/installed ## other libraries: docs/benchmarks.md
+	$(BIN)/python bench/peers.py --peers-python .venv-peers/bin/python --pythae .venv-pythae/bin/python
 
 clean:
-	rm -rf .venv .venv-lowest .venv-pythae runs
+	rm -rf .venv .venv-lowest .venv-pythae .venv-peers runs
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -61,8 +71,8 @@ $(VENV)/tested: $(VENV)/installed
 	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --constraint .venv-lowest/constraints.txt --editable '.[test]'
 	touch $@
 
-.venv-pythae/installed: constraints.txt
-	$(PYTHON) -m venv .venv-pythae
-	.venv-pythae/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	.venv-pythae/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt pythae==0.1.2
+.venv-pythae/installed .venv-peers/installed: constraints.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PEERS)
 	touch $@
