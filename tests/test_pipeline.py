@@ -500,7 +500,7 @@ def test_codes_that_are_not_finite_are_divergence(tmp_path, monkeypatch):
 
 def test_arguments_of_a_default_method_need_no_name():
     recipe = recipes.load("digits", ["projection.perplexity=50.0"])
-    assert recipe.projection.model_dump() == {"name": "tsne", "perplexity": 50.0, "max_points": 20000}
+    assert recipe.projection.model_dump() == {"name": "tsne", "perplexity": 50.0, "max_points": 200000}
 
 
 @pytest.mark.parametrize(

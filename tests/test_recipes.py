@@ -184,4 +184,4 @@ def test_the_map_is_written_out_with_its_settings_as_soon_as_codes_have_a_length
     resolved = recipes.load("default", overrides).resolve(shape, 100)
     assert resolved.projection.name == chosen
     if chosen == "tsne":  # so that a run made before the map was chosen has the same settings
-        assert resolved.projection.arguments() == {"perplexity": 30.0, "max_points": 20_000}
+        assert resolved.projection.arguments() == {"perplexity": 30.0, "max_points": 200_000}
