@@ -24,6 +24,7 @@ def descended(
     *,
     exaggeration: float = 1.0,
     steps: tuple[tuple[int, float], ...] = (),
+    momentum: float = MOMENTUM,
     by_tree: bool = False,
 ) -> Array:
     """Return points (N, 2) float64 for the nodes of a graph.
@@ -34,6 +35,7 @@ def descended(
     start : (N, 2) float64, of the small size that ``small_start`` returns
     exaggeration : of attraction in the end; more of it draws groups together, as UMAP does (Boehm et al. 2022)
     steps : numbers of steps, each with the width of a cell of the grid; ``COARSE`` and ``FINE`` by default
+    momentum : after the first, exaggerated steps
     by_tree : whether repulsion is approximated by a tree and not on a grid: quicker for some thousand nodes
     """
     from openTSNE import TSNEEmbedding
@@ -57,7 +59,7 @@ def descended(
         points.optimize(
             count,
             exaggeration=exaggeration,
-            momentum=MOMENTUM,
+            momentum=momentum,
             learning_rate=rate,
             ints_in_interval=width,
             inplace=True,

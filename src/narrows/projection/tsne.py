@@ -15,6 +15,8 @@ from narrows.projection._neighbour_map import NeighbourMap
 __all__ = ["TSNE"]
 
 FEW = 5_000  # up to this many codes, forces are approximated by a tree, and affinities are Gaussian
+#: More steps at a lower momentum than of many codes: a step costs little, and neighbours are kept a little better.
+FEW_STEPS, FEW_MOMENTUM = ((400, 1.0),), 0.85
 
 
 class TSNE(NeighbourMap):
@@ -41,12 +43,11 @@ class TSNE(NeighbourMap):
         perplexity = min(self.perplexity, (len(codes) - 1) / 3)
         if perplexity < self.perplexity:
             self.notes += (f"Perplexity lowered to {perplexity:.3g}, a third of the number of codes.",)
-        few = len(codes) <= FEW
-        if few:
+        start = small_start(codes, self.seed)
+        if len(codes) <= FEW:
             graph = _gaussian_graph(codes, perplexity, neighbours)
-        else:
-            graph = _even_graph(codes, max(2, round(perplexity / 2)), neighbours)
-        return descended(graph, small_start(codes, self.seed), by_tree=few)
+            return descended(graph, start, steps=FEW_STEPS, momentum=FEW_MOMENTUM, by_tree=True)
+        return descended(_even_graph(codes, max(2, round(perplexity / 2)), neighbours), start)
 
 
 def _gaussian_graph(codes: Array, perplexity: float, known: tuple[Array, Array] | None) -> Any:
