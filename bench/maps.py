@@ -19,9 +19,11 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+import bars
 import narrows
 from narrows.disk.files import Array, write_json
 from narrows.encoders.pca import PCACodes
@@ -32,8 +34,11 @@ from narrows.work import environment
 from narrows.work.cores import usable_cores
 
 COMPONENTS = 32
-#: Ours -> theirs, and the bars: least trustworthiness, and largest share of their time.
-PAIRS = {"tsne": ("opentsne", 0.99, 1 / 2), "umap": ("umap-learn", 0.966, 1 / 3)}
+#: Ours -> theirs, and the bars: of trustworthiness, and of our time as a share of theirs.
+PAIRS = {
+    "tsne": ("opentsne", bars.Bar(0.99, 0.995, more=True), bars.Bar(1 / 2, 1 / 3)),
+    "umap": ("umap-learn", bars.Bar(0.966, 0.97, more=True), bars.Bar(1 / 3, 1 / 5)),
+}
 
 
 def codes_of_mnist(count: int) -> tuple[Array, Array]:
@@ -104,11 +109,28 @@ def ratios(rounds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, flo
     }
 
 
+def table(rounds: list[dict[str, dict[str, float]]]) -> list[dict[str, Any]]:
+    """Return the lines of the maps of ours that were made beside another library's."""
+    lines = []
+    for ours, (theirs, trust, share) in PAIRS.items():
+        if {ours, theirs} <= set(rounds[0]):
+            found = statistics.mean(made[ours]["trustworthiness"] for made in rounds)
+            lines.append(bars.Line(f"{ours} of MNIST, trustworthiness", None, found, trust))
+            lines.append(bars.Line(f"{ours} of MNIST, time / {theirs}", None, ratios(rounds)[ours]["seconds"], share))
+    return [line.record for line in lines]
+
+
 def save(rounds: list[dict[str, dict[str, float]]], rows: int, path: Path) -> None:
     """Write what was found so far, with versions and hardware."""
     path.parent.mkdir(parents=True, exist_ok=True)
     described = {name: value for name, value in environment.describe().items() if name != "command"}
-    found = {"ratios": ratios(rounds), "maps": summarised(rounds), "rounds": rounds, "rows": rows}
+    found = {
+        "table": table(rounds),
+        "ratios": ratios(rounds),
+        "maps": summarised(rounds),
+        "rounds": rounds,
+        "rows": rows,
+    }
     write_json(path, found | {"environment": described})
 
 
@@ -141,15 +163,7 @@ def main() -> None:
         rounds.append(made)
         save(rounds, len(codes), given.out)
     print(f"\n{len(codes):,} codes of {COMPONENTS} values, {usable_cores()} cores, {given.seeds} seeds")
-    for ours, (theirs, least, most) in PAIRS.items():
-        if {ours, theirs} <= set(rounds[0]):
-            trust, other = (
-                statistics.mean(made[name]["trustworthiness"] for made in rounds) for name in (ours, theirs)
-            )
-            ratio = ratios(rounds)[ours]["seconds"]
-            met = "met" if trust >= least and ratio <= most else "NOT met"
-            print(f"  {ours}: trustworthiness {trust:.4f} ({theirs} {other:.4f}), time / {theirs} {ratio:.2f}", end="")
-            print(f"   (bars {least} and {most:.2f}: {met})")
+    print(bars.show(table(rounds)))
 
 
 if __name__ == "__main__":
