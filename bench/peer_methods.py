@@ -170,7 +170,10 @@ def _pythae(given: Given) -> Callable[[], dict[str, Array]]:
             config = BaseTrainerConfig(output_dir=folder, seed=given.seed)
             TrainingPipeline(model=model, training_config=config)(train_data=images)
         model.eval()
-        return {"codes": model.embed(images).numpy(), "drawn": model.reconstruct(held_out).detach().numpy()[:, 0]}
+        return {
+            "codes": model.embed(images).detach().numpy(),
+            "drawn": model.reconstruct(held_out).detach().numpy()[:, 0],
+        }
 
     return call
 
