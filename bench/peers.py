@@ -181,6 +181,7 @@ def page(results: dict[str, Any]) -> str:
             f"its own (OpenMP: {plural(on['threads'], 'thread')}). Seconds are those of the call, without imports; "
             "memory is the most that the process held, with its libraries and the images. A method that took longer "
             f"than {results['limit']:,.0f} s was stopped. A dash is what a method does not do."
+            + (BUSY if any(found["busy"] for found in results["peers"].values()) else "")
         ),
         "",
         _paragraph(
@@ -208,6 +209,9 @@ def page(results: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+BUSY = " Other programs used the machine at the same time: seconds are longer than on an idle one, and not all alike."
+    " Other programs used the machine at the same time, so that seconds are longer than on an idle one, not all alike."
+)
 EXPLAINED = {
     "clusters": "Accuracy: the share of images in the cluster that is matched to their digit, by the best matching. "
     "Mutual information is normalised. narrows' k-means clusters 32 principal components, the others pixels.",
@@ -257,6 +261,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1800, help="seconds for each method")
     parser.add_argument("--images", type=int, help="use only so many, to try it out")
     parser.add_argument("--again", action="store_true", help="measure anew what was measured before")
+    parser.add_argument("--busy", action="store_true", help="say that other programs used the machine meanwhile")
     parser.add_argument("--page", action="store_true", help="only make the page")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
@@ -291,7 +296,7 @@ def _measure_all(results: dict[str, Any], peer: Peer, python: Path, material: Ma
     version = installed(python, peer.package)
     on = results["measured_on"]
     asked = {"version": version, "call": peer.call, "images": len(material.images)}
-    asked |= {"processor": on["processor"], "threads": on["threads"]}
+    asked |= {"processor": on["processor"], "threads": on["threads"], "busy": given.busy}
     before = results["peers"].get(peer.name, {})
     kept = {one["seed"]: one for one in before.get("seeds", []) if not given.again}
     if any(before.get(key) != value for key, value in asked.items()):
