@@ -210,8 +210,6 @@ def page(results: dict[str, Any]) -> str:
 
 
 BUSY = " Other programs used the machine at the same time: seconds are longer than on an idle one, and not all alike."
-    " Other programs used the machine at the same time, so that seconds are longer than on an idle one, not all alike."
-)
 EXPLAINED = {
     "clusters": "Accuracy: the share of images in the cluster that is matched to their digit, by the best matching. "
     "Mutual information is normalised. narrows' k-means clusters 32 principal components, the others pixels.",
