@@ -15,6 +15,7 @@ from narrows.encoders.patches import PatchCodes
 from narrows.encoding import codes as coding
 from narrows.geometry.neighbours import nearest
 from narrows.geometry.principal import principal_axes
+from narrows.work.threads import shared_out
 
 SAMPLE = 5_000  # rows from which axes and units are found
 PIXEL_AXES, PATCH_AXES = 50, 128
@@ -78,9 +79,13 @@ def to_directions(rows: Array) -> Array:
 def _components(values: Array, rows: Array, encode: Callable[[Array], Array], n_axes: int, seed: int) -> Array:
     """Return principal components (N, K) of what ``encode`` makes of ``rows`` (N,); the axes are those of a sample."""
     sample = values[rows[some_rows(len(rows), SAMPLE, seed)]]
-    encoded = [encode(sample[block]) for block in coding.blocks(len(sample), values.shape[1:])]
+    blocks = coding.blocks(len(sample), values.shape[1:])
+    encoded = list(shared_out(lambda block: encode(sample[block]), blocks))
     mean, axes = principal_axes(lambda: iter(encoded), max(1, min(n_axes, len(sample) - 1, encoded[0].shape[1])))
     found = np.empty((len(rows), len(axes)), np.float32)
-    for block in coding.blocks(len(rows), values.shape[1:]):
+
+    def place(block: slice) -> None:
         found[block] = (encode(values[rows[block]]) - mean) @ axes.T
+
+    list(shared_out(place, coding.blocks(len(rows), values.shape[1:])))
     return found

@@ -21,7 +21,7 @@ from narrows.encoding.model import Model, apply
 from narrows.errors import InputError, RunFolderError
 from narrows.views import Views
 from narrows.work.progress import Progress
-from narrows.work.threads import one_thread
+from narrows.work.threads import Workers, one_thread
 
 __all__ = ["CodeDistribution", "apply", "blocks", "draw_codes", "embed", "logits", "normal_codes", "reconstructions"]
 
@@ -52,7 +52,7 @@ def embed(
         made: Tensor = net.encode(x) if space == "code" else net.features(x)
         return made
 
-    return apply(model, values, read)
+    return apply(model, values, read, in_turn=change is not None)
 
 
 def logits(model: Model, values: Array, progress: Progress | None = None) -> Array:
@@ -63,9 +63,13 @@ def logits(model: Model, values: Array, progress: Progress | None = None) -> Arr
 def reconstructions(encoder: Encoder, values: Array) -> Iterator[tuple[Array, Array]]:
     """Yield (input, reconstruction) block by block, both float32; images in [0, 1], vectors in their own units."""
     encoder.require_decoder()
-    for block in blocks(len(values), encoder.input_shape):
+
+    def pair(block: slice) -> tuple[Array, Array]:
         raw = np.asarray(values[block], dtype=np.float32)
-        yield (raw / 255 if encoder.is_images else raw), encoder.reconstruct(values[block])
+        return (raw / 255 if encoder.is_images else raw), encoder.reconstruct(values[block])
+
+    with Workers(encoder.at_once) as workers:
+        yield from workers.map(pair, blocks(len(values), encoder.input_shape))
 
 
 @dataclass(frozen=True, eq=False)

@@ -217,7 +217,13 @@ encoders.contract = Encoder
 
 
 def in_blocks(
-    encoder: Encoder, values: Array, what: Callable[[Array], Array], progress: Progress | None = None, doing: str = ""
+    encoder: Encoder,
+    values: Array,
+    what: Callable[[Array], Array],
+    progress: Progress | None = None,
+    doing: str = "",
+    *,
+    in_turn: bool = False,
 ) -> Array:
     """Apply ``what`` to rows block by block, and return the results as one float32 array.
 
@@ -227,6 +233,7 @@ def in_blocks(
     values : (N, ...), in memory or mapped from a file
     what : block of rows (B, ...) -> the same number of rows, of any shape
     progress, doing : shows progress, under the title ``doing``
+    in_turn : one block after the other, for a ``what`` that draws random numbers; otherwise they are shared out
 
     Raises
     ------
@@ -245,7 +252,8 @@ def in_blocks(
     def work(block: slice) -> tuple[slice, Array]:
         return block, what(values[block])
 
-    with (progress or Progress()).task(doing, len(values)) as task, Workers(encoder.at_once) as workers:
+    at_once = 1 if in_turn else encoder.at_once
+    with (progress or Progress()).task(doing, len(values)) as task, Workers(at_once) as workers:
         for block, part in workers.map(work, encoder.blocks(len(values))):
             if len(part) == len(values):  # one block: not kept in memory twice
                 made = np.ascontiguousarray(part, np.float32)

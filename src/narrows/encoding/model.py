@@ -268,6 +268,8 @@ def apply(
     what: Callable[[Any, Tensor], Tensor],
     progress: Progress | None = None,
     doing: str = "",
+    *,
+    in_turn: bool = False,
 ) -> Array:
     """Return ``what(net, x)`` of all rows as one float32 array, computed block by block on the model's device.
 
@@ -275,13 +277,13 @@ def apply(
     ----------
     values : images uint8 (N, C, H, W) or vectors float32 (N, D), in memory or mapped from a file
     what : network, rows in its units (B, *input_shape) -> the same number of rows, of any shape
-    progress, doing : shows progress, under the title ``doing``
+    progress, doing, in_turn : see ``in_blocks``
 
     Raises
     ------
     InputError : rows of another shape
     """
-    return in_blocks(model, values, lambda block: model.compute(block, what), progress, doing)
+    return in_blocks(model, values, lambda block: model.compute(block, what), progress, doing, in_turn=in_turn)
 
 
 def state_arrays(module: nn.Module) -> dict[str, Array]:

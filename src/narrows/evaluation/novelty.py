@@ -39,6 +39,7 @@ from narrows.encoding.encoder import Encoder
 from narrows.errors import InputError, RunFolderError
 from narrows.geometry.neighbours import nearest_in
 from narrows.wording import figure, out_of, plural, verb
+from narrows.work.threads import Workers
 
 NAME = "novelty.safetensors"  # of a run, and of a saved estimator
 MEANING = "share of held-out rows that are odder; near 0: unlike what was fitted"
@@ -266,12 +267,16 @@ class Novelty(Learned):
         """Return residual, spread and level of ``rows`` (all by default), in the units of the network."""
         count = len(values) if rows is None else len(rows)
         found = np.empty((3, count))
-        for block in coding.blocks(count, encoder.input_shape):
+
+        def see(block: slice) -> None:
             x = encoder.prepared(values[block if rows is None else rows[block]])  # (B, D)
             with np.errstate(over="ignore", invalid="ignore"):  # too large to compute with: as odd as possible
                 away = x - self.mean_
                 away -= (away @ self.axes_.T) @ self.axes_
                 found[:, block] = (away**2).mean(axis=1), x.var(axis=1), x.mean(axis=1)
+
+        with Workers(encoder.at_once) as workers:
+            list(workers.map(see, coding.blocks(count, encoder.input_shape)))
         return found[0], found[1], found[2]
 
     def _nearest(self, queries: Array, reference: Array, rows: Array | None) -> tuple[Array, Array]:
@@ -343,9 +348,9 @@ def most_odd(rows: int, counted: int | None = None) -> int:
 
 def _in_blocks(encoder: Encoder, evidence: Evidence, rows: Array) -> tuple[Array, Array | None]:
     """Return the codes (n, K) and errors (n,) of ``rows``, a few at a time."""
-    codes, errors = zip(
-        *(evidence(rows[block]) for block in coding.blocks(len(rows), encoder.input_shape)), strict=True
-    )
+    with Workers(encoder.at_once) as workers:
+        parts = workers.map(lambda block: evidence(rows[block]), coding.blocks(len(rows), encoder.input_shape))
+        codes, errors = zip(*parts, strict=True)
     return np.concatenate(codes), None if errors[0] is None else np.concatenate(errors)
 
 

@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from narrows.geometry.principal import principal_axes
 from narrows.report.tables import METADATA, listed_copies, read_metadata
 from narrows.report.verdict import signal_lines, verdict
 from narrows.runs import UNFINISHED, Run
+from narrows.work.threads import Workers, shared_out
 
 FORMAT = 1
 NEIGHBOURS = 10
@@ -302,9 +304,13 @@ def _pictures(bundle: Bundle, encoder: Encoder, data: Dataset, order: Array) -> 
 
     def sheets(draw: Callable[[Array, int], Array]) -> dict[str, Any]:
         """Return the sheets of the images that ``draw`` returns for consecutive positions in ``order``."""
-        made = ((block, draw(data.values[order[block]], block.start)) for block in coding.blocks(rows, data.shape))
-        seen = ((b, eye.see(x if x.dtype == np.uint8 else np.rint(255 * x).astype(np.uint8))) for b, x in made)
-        return _sheets(bundle, seen, rows, size)
+
+        def seen(block: slice) -> Block:
+            x = draw(data.values[order[block]], block.start)
+            return block, eye.see(x if x.dtype == np.uint8 else np.rint(255 * x).astype(np.uint8))
+
+        with Workers(encoder.at_once) as workers:
+            return _sheets(bundle, workers.map(seen, coding.blocks(rows, data.shape)), rows, size)
 
     pictures = {"images": sheets(lambda values, _: np.asarray(values))}
     if encoder.decodes and rows <= REBUILT:
@@ -320,14 +326,14 @@ def _sheets(bundle: Bundle, images: Iterator[Block], rows: int, size: tuple[int,
 
     height, width = size
     across, down = max(1, SHEET_SIDE // width), max(1, SHEET_SIDE // height)
-    encode: dict[str, Any] | None = None
-    numbers: list[int] = []
-    for sheet in _filled(images, rows, (height, width), (down, across)):
-        picture = Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet)
-        if encode is None:  # drawings are smaller when lossless, photographs when lossy
-            ways: list[dict[str, Any]] = [{"lossless": True, "quality": 50}, {"quality": QUALITY}]
-            encode = min(ways, key=lambda way: len(_webp(picture, way)))
-        numbers.append(bundle.add_image(_webp(picture, encode)))
+    filled = _filled(images, rows, (height, width), (down, across))
+    pictures = (Image.fromarray(sheet[..., 0] if sheet.shape[-1] == 1 else sheet) for sheet in filled)
+    first = next(pictures)
+    # Drawings are smaller when lossless, photographs when lossy.
+    ways: list[dict[str, Any]] = [{"lossless": True, "quality": 50}, {"quality": QUALITY}]
+    made, way = min(((_webp(first, way), way) for way in ways), key=lambda one: len(one[0]))
+    others = shared_out(lambda picture: _webp(picture, way), pictures)
+    numbers = [bundle.add_image(sheet) for sheet in chain([made], others)]
     return {"width": width, "height": height, "across": across, "perSheet": across * down, "sheets": numbers}
 
 
