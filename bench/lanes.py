@@ -136,12 +136,12 @@ QUALITIES: dict[str, Callable[[int], float]] = {
 }
 
 
-def quality(out: Path, kept: dict[str, Any]) -> dict[str, Any]:
+def quality(out: Path, kept: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """Measure each of ``QUALITIES`` with whole batches and with lanes, unless that is in ``kept``."""
     found = kept.get("quality", {})
     usual = lanes.ROWS
-    for name, measure in QUALITIES.items():
-        line = found.setdefault(name, {"whole batches": [], "lanes": []})
+    for name in names:
+        measure, line = QUALITIES[name], found.setdefault(name, {"whole batches": [], "lanes": []})
         for seed in SEEDS:
             for which, rows in (("whole batches", 1 << 30), ("lanes", usual)):
                 if len(line[which]) > seed:
@@ -168,8 +168,8 @@ def page(results: dict[str, Any]) -> str:
             "the optimiser takes one step. So a network ends with the same bits whether 1, 2 or 64 cores worked on it, "
             "a training that was stopped goes on with the same bits on another machine with such a processor, and "
             "cores wait for each other once in a step rather than in each of its hundred operations: beside another "
-            "busy program that costs little, where two threads inside an operation lose up to nineteen twentieths of "
-            "their speed."
+            "busy program that costs half of the speed, where two threads inside an operation lose nearly all of it "
+            "([LOG.md](../LOG.md))."
         ),
         "",
         _paragraph(
@@ -242,7 +242,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_240)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quality", action="store_true", help="what lanes cost in quality, rather than speeds")
+    parser.add_argument("--quality", nargs="*", metavar="NAME", help="what lanes cost in quality, rather than speeds")
     parser.add_argument("--page", action="store_true", help="write docs/lanes.md from what was measured")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
@@ -250,8 +250,8 @@ def main() -> None:
     if given.page:
         PAGE.write_text(page(kept), encoding="utf-8")
         return
-    if given.quality:
-        kept["quality"] = quality(given.out, kept)
+    if given.quality is not None:
+        kept["quality"] = quality(given.out, kept, given.quality or list(QUALITIES))
     else:
         cores = usable_cores()
         images = np.random.default_rng(0).integers(0, 256, (given.images, *SHAPE), dtype=np.uint8)

@@ -149,3 +149,9 @@ def test_the_page_of_other_libraries_has_the_figures_that_were_measured():
     import peers
 
     assert peers.PAGE.read_text(encoding="utf-8") == peers.page(json.loads(peers.RESULTS.read_text(encoding="utf-8")))
+
+
+def test_the_page_of_lanes_has_the_figures_that_were_measured():
+    import lanes
+
+    assert lanes.PAGE.read_text(encoding="utf-8") == lanes.page(json.loads(lanes.RESULTS.read_text(encoding="utf-8")))

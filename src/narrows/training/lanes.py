@@ -29,7 +29,7 @@ Stored = tuple[Tensor, Tensor | None]  # rows as they are stored, and their labe
 
 #: Layers whose weights are converted once in a step rather than in each lane: it takes as long as some rows do.
 CONVERTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
-ROWS = 64  # in a lane, at most, unless a setting says otherwise; measured in docs/lanes.md
+ROWS = 128  # in a lane, at most, unless a setting says otherwise; measured in docs/lanes.md
 
 
 class Lanes:
@@ -41,7 +41,7 @@ class Lanes:
     ----------
     model : on the engine's device; its gradients and running statistics are set
     engine : computes
-    rows : the most rows in a lane. "auto" is 64 on a processor; on a GPU, with compilation, and for an objective that
+    rows : the most rows in a lane. "auto" is 128 on a processor; on a GPU, with compilation, and for an objective that
         needs whole batches, it is the whole batch
     workers : threads that lanes are shared out among
 
