@@ -38,7 +38,7 @@ class Settings:
         without validation rows, "best" is the last epoch too
     shuffle : draw a new order of the rows for each epoch, in batches of equal size. Otherwise batches are consecutive
         rows in their own order, and the last batch of an epoch may be smaller
-    lane_rows : the most rows that one core takes forward and back at a time. "auto" is 128 on a processor, and the whole
+    lane_rows : the most rows that one core takes forward and back at a time. "auto" is 128 on a processor, and a whole
         batch on a GPU, with ``compile``, and for an objective that compares the rows of a batch. It changes results, as
         batch normalisation uses the statistics of these rows; the number of cores does not
     precision : "auto" (bfloat16 if the hardware supports it), "float32" or "bfloat16"

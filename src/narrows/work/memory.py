@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from threading import Lock
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -3, -4, -8  # from glibc's malloc.h
-# One arena: what a thread frees, the next one may take.
+# One arena: what a thread frees, the next one may take. There is no way back to several, which only spare threads that
+# allocate at the same moment a wait.
 KEEPING = {M_ARENA_MAX: 1, M_MMAP_MAX: 0, M_TRIM_THRESHOLD: 1 << 30}
 # The greatest thresholds that glibc itself moves to, and its number of mapped blocks.
 USUAL = {M_MMAP_THRESHOLD: 32 << 20, M_MMAP_MAX: 1 << 16, M_TRIM_THRESHOLD: 64 << 20}
