@@ -42,8 +42,9 @@ def place(tmp_path):
 
 def run(command, cwd):
     bin_folder = str(Path(sys.executable).parent)
-    # One thread: threads that wait for each other take minutes where something else has one of the cores.
-    environment = os.environ | {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    # On all cores, as a reader's: other tests may use them too.
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment["PATH"] = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(command, shell=True, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
