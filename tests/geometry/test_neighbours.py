@@ -13,8 +13,10 @@ def by_all_distances(queries, codes, k):
     return indices, np.take_along_axis(away, indices, axis=1)
 
 
+@pytest.mark.parametrize("tree_from", [0, neighbours.TREE_FROM], ids=["in a tree", "by products"])
 @pytest.mark.parametrize("size", [1, 2, 8, 9, 40])
-def test_nearest_is_what_brute_force_finds(size, monkeypatch):
+def test_nearest_is_what_brute_force_finds(size, tree_from, monkeypatch):
+    monkeypatch.setattr(neighbours, "TREE_FROM", tree_from)
     monkeypatch.setattr(neighbours, "BLOCK_VALUES", 7 * 5 * size)
     codes = np.random.default_rng(0).standard_normal((200, size)).astype(np.float32) + 10
     away = cdist(codes.astype(np.float64), codes.astype(np.float64))
@@ -25,7 +27,7 @@ def test_nearest_is_what_brute_force_finds(size, monkeypatch):
     np.testing.assert_allclose(distances, np.sort(away, axis=1)[:, :5], rtol=1e-6)
 
 
-@pytest.mark.parametrize("cores", [1, 4])
+@pytest.mark.parametrize(("size", "cores"), [(9, 1), (9, 4), (2, 1)])
 @pytest.mark.parametrize(
     "moved",
     [
@@ -39,9 +41,9 @@ def test_nearest_is_what_brute_force_finds(size, monkeypatch):
         lambda codes: codes[np.arange(len(codes)) % 40],  # copies
     ],
 )
-def test_they_are_exact_wherever_codes_lie(moved, cores, monkeypatch):
+def test_they_are_exact_wherever_codes_lie(moved, size, cores, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
-    codes = moved(np.random.default_rng(0).standard_normal((1500, 9)).astype(np.float32))
+    codes = moved(np.random.default_rng(0).standard_normal((1500, size)).astype(np.float32))
     wanted = by_all_distances(codes[:300], codes, 6)
     for found, right in zip(nearest_in(codes[:300], codes, 6), wanted, strict=True):
         np.testing.assert_array_equal(found, right)

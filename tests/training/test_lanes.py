@@ -205,6 +205,8 @@ def test_a_number_of_rows_is_refused_where_whole_batches_are_needed(digits):
         train(model, values, np.arange(200), np.arange(0), Settings(lane_rows=10))
     with pytest.raises(RecipeError, match=r"train\.lane_rows must be >= 1"):
         Settings(lane_rows=0)
+    with pytest.raises(RecipeError, match=r"train\.lane_rows .* auto with train\.compile"):
+        Settings(lane_rows=64, compile=True)
 
 
 def test_the_terms_of_a_joint_objective_are_those_of_its_joined_outputs():

@@ -113,6 +113,18 @@ def test_the_last_of_several_callers_restores_what_the_first_found(four_threads)
     assert threads_of_libraries() == outside
 
 
+def test_results_that_another_thread_drops_leave_the_caller_free_again(four_threads, three_cores):
+    outside = threads_of_libraries()
+    results = shared_out(abs, range(50))
+    next(results)
+    thread = threading.Thread(target=results.close)
+    thread.start()
+    thread.join(10)
+    with one_thread():
+        assert threads_of_libraries() == {1}
+    assert threads_of_libraries() == outside
+
+
 def test_a_library_loaded_inside_is_limited_by_who_enters_after_its_import(four_threads):
     class Late:
         user_api, filepath, threads = "blas", "late", 4

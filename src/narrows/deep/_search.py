@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -19,10 +17,7 @@ from narrows.geometry.manifold import layout
 from narrows.geometry.placing import FEWEST
 from narrows.training.stages import Stages
 from narrows.work.stages import Arrays, Notes
-from narrows.work.threads import shared_out
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from narrows.work.threads import each_quietly
 
 DIMENSIONS, EPOCHS = 5, 200  # of a layout
 CELLS = 3, 6, 12  # small clusters per cluster, in the over-clusterings of a layout
@@ -71,7 +66,7 @@ class Search:
             cells = KMeans(min(CURVE_CELLS, len(points)), seed, n_init=1).fit(points).labels_
             return join(mean_joint(cells, asked(self.graphs), int(cells.max()) + 1), 1)[1]
 
-        return numbers(_each(curve, self._lay_out([(name, 0) for name in self.spaces])))
+        return numbers(each_quietly(curve, self._lay_out([(name, 0) for name in self.spaces])))
 
     def find(self, layouts: Sequence[tuple[str, int]], n_clusters: int) -> list[Found]:
         """Return the clusterings found in each of some layouts, from coarser and finer over-clusterings.
@@ -91,7 +86,7 @@ class Search:
             return [Found.of(space, number, small, asked(self.graphs), n_clusters) for small in cells]
 
         each = zip(layouts, self._lay_out(layouts), strict=True)
-        return [found for some in _each(clusterings, each) for found in some]
+        return [found for some in each_quietly(clusterings, each) for found in some]
 
     def _lay_out(self, layouts: Sequence[tuple[str, int]]) -> list[tuple[Array, int]]:
         """Return layouts (N, 5), each with its seed; they are made side by side."""
@@ -113,7 +108,7 @@ class Search:
 
         def lay_out() -> tuple[Arrays, Notes]:
             given = [(space, seed) for (space, _), seed in zip(layouts, seeds, strict=True)]
-            made = _each(lambda one: points(*one), given)
+            made = each_quietly(lambda one: points(*one), given)
             return {f"{space}/{number}": one for (space, number), one in zip(layouts, made, strict=True)}, ()
 
         if not layouts:
@@ -122,13 +117,3 @@ class Search:
         name = f"layouts-{first}-{number}-to-{last}-{most}-{len(self)}"
         kept = self.stages.arrays(name, lay_out)[0]
         return [(kept[f"{space}/{number}"], seed) for (space, number), seed in zip(layouts, seeds, strict=True)]
-
-
-def _each(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """Return the results of ``work`` on each of ``items``, done side by side.
-
-    Libraries switch warnings off while they work, for the whole process; whoever ends first would switch them on again.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return list(shared_out(work, items))

@@ -206,10 +206,10 @@ class Encoder(ABC):
 
     @abstractmethod
     def _encode(self, values: Array) -> Array:
-        """Return the codes (B, K) of one block of rows."""
+        """Return the codes (B, K) of one block of rows; several threads may call it at once, see ``at_once``."""
 
     def _decode(self, codes: Array) -> Array:
-        """Decode one block of codes (B, K) float32; only called on encoders that decode."""
+        """Decode one block of codes (B, K) float32, as ``_encode`` is called; only called on encoders that decode."""
         raise NotImplementedError(f"{type(self).__name__} decodes but does not define _decode")
 
 

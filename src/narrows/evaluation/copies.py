@@ -33,6 +33,7 @@ from narrows.disk.files import Array
 from narrows.evaluation import _registration as registration
 from narrows.evaluation._wholes import Wholes
 from narrows.work.progress import Progress
+from narrows.work.threads import shared_out
 
 __all__ = ["NAME", "Copies", "Copy", "find", "write_csv"]
 
@@ -194,12 +195,16 @@ class _Pictures:
     def register(self, pairs: Array, mirrored: Array) -> dict[tuple[int, int], _Relation]:
         """Register ``pairs`` (P, 2), the second picture mirrored if ``mirrored`` (P,); return the similar pairs."""
         alike: dict[tuple[int, int], _Relation] = {}
-        for start in range(0, len(pairs), registration.PAIRS):
-            block = slice(start, start + registration.PAIRS)
+        blocks = [slice(start, start + registration.PAIRS) for start in range(0, len(pairs), registration.PAIRS)]
+
+        def pictures(block: slice) -> tuple[Array, Array]:
+            one, other = (self.wholes.smooth(self.rows[side], SIDE, BLUR, grey=False) for side in pairs[block].T)
+            other[mirrored[block]] = other[mirrored[block]][..., ::-1]
+            return one, other
+
+        registered = shared_out(lambda both: registration.register(*both), map(pictures, blocks))
+        for block, found in zip(blocks, registered, strict=True):
             i, j, over = *pairs[block].T, mirrored[block]
-            one, other = (self.wholes.smooth(self.rows[side], SIDE, BLUR, grey=False) for side in (i, j))
-            other[over] = other[over][..., ::-1]
-            found = registration.register(one, other)
             for at in np.flatnonzero(found.left <= MOST_LEFT):
                 pair = int(i[at]), int(j[at])
                 left, difference = float(found.left[at]), float(found.difference[at])
@@ -369,17 +374,24 @@ def _neighbours(small: Array, advance: Callable[[float], None]) -> tuple[Array, 
     v, u = np.indices((LOWEST, LOWEST))
     lowest = (u + v > 0) & (u + v < LOWEST)
     described = np.empty((n, lowest.sum()), np.float32)  # (n, 35)
-    for block in _blocks(n, 2 * SCREEN_SIDE**2):
+
+    def describe(block: slice) -> None:
         described[block] = dctn(small[block], axes=(1, 2), norm="ortho")[:, :LOWEST, :LOWEST][:, lowest]
+
+    list(shared_out(describe, _blocks(n, 2 * SCREEN_SIDE**2)))
     described /= np.linalg.norm(described, axis=1, keepdims=True) + 1e-12
     even, odd = (torch.from_numpy(described[:, u[lowest] % 2 == part]) for part in (0, 1))
     to_even, to_odd = even.T.contiguous(), odd.T.contiguous()
-    for block in _blocks(n, n):
+
+    def compare(block: slice) -> int:
         cosines = (odd[block] @ to_odd).abs_().addmm_(even[block], to_even)  # (B, n)
         cosines[torch.arange(len(cosines)), torch.arange(block.start, block.stop)] = -2
         near[block] = found = cosines.topk(k).indices.numpy()
         mirrored[block] = (odd[block].numpy()[:, None] * odd.numpy()[found]).sum(axis=2) < 0
-        advance(block.stop - block.start)
+        return len(found)
+
+    for count in shared_out(compare, _blocks(n, n)):
+        advance(count)
     return near, mirrored
 
 
@@ -420,10 +432,13 @@ def _most_left(others: Array, rows: int) -> Array:
 def _screened(small: Array, near: Array, mirrored: Array) -> Array:
     """Return the residuals (n, k) of the neighbours ``near`` (n, k) of each of ``small`` after one linear step."""
     left = np.empty(near.shape, np.float32)
-    for block in _blocks(len(small), 8 * near.shape[1] * SCREEN_SIDE**2):
+
+    def screen(block: slice) -> None:
         others = small[near[block]]  # (B, k, side, side)
         others[mirrored[block]] = others[mirrored[block]][..., ::-1]
         left[block] = registration.left_by_tangents(small[block], others)
+
+    list(shared_out(screen, _blocks(len(small), 8 * near.shape[1] * SCREEN_SIDE**2)))
     return left
 
 

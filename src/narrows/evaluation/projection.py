@@ -8,7 +8,7 @@ import numpy as np
 
 from narrows.data.splits import some_rows
 from narrows.disk.files import Array
-from narrows.work.threads import one_thread
+from narrows.work.threads import one_thread, shared_out
 
 BLOCK_VALUES = 1 << 22  # distances computed at once: 32 MiB of float64
 
@@ -38,16 +38,17 @@ def trustworthiness(codes: Array, points: Array, n_neighbors: int = 15, sample: 
     k = min(n_neighbors, (n - 1) // 2)
     rows = some_rows(n, sample, seed)
     codes, points = np.asarray(codes, dtype=np.float32), np.asarray(points, dtype=np.float32)
-    fine = 0.0
-    size = max(1, BLOCK_VALUES // n)
-    for start in range(0, len(rows), size):
-        block = rows[start : start + size]
+
+    def too_far(block: Array) -> float:
+        """Return by how much the ranks of all neighbours of some rows (B,) exceed k."""
         away = _squared_distances(points, block)  # (B, N), on the map
         near = np.argpartition(away, k - 1, axis=1)[:, :k]  # (B, k)
         away = _squared_distances(codes, block)  # (B, N), in code space
-        for j in range(k):
-            rank = 1 + (away < np.take_along_axis(away, near[:, j : j + 1], axis=1)).sum(axis=1)  # (B,)
-            fine += float(np.maximum(0, rank - k).sum())
+        ranks = (1 + (away < np.take_along_axis(away, near[:, j : j + 1], axis=1)).sum(axis=1) for j in range(k))
+        return float(sum(np.maximum(0, rank - k).sum() for rank in ranks))
+
+    size = max(1, BLOCK_VALUES // n)
+    fine = sum(shared_out(too_far, (rows[start : start + size] for start in range(0, len(rows), size))))
     return 1 - fine * 2 / (len(rows) * k * (2 * n - 3 * k - 1))
 
 

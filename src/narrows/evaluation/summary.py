@@ -10,6 +10,7 @@ from narrows.disk.files import Array
 from narrows.encoding.codes import reconstructions
 from narrows.encoding.encoder import Encoder
 from narrows.evaluation import clustering, probe, reconstruction, signals
+from narrows.work.threads import each_quietly
 
 Results = dict[str, float | None]
 
@@ -89,15 +90,17 @@ def of_probe(codes: Array, linear_codes: Array | None, labels: Array, train: Arr
     }
     if linear_codes is not None and linear_codes.shape[1] < codes.shape[1]:  # a row has no more values
         results["probe/pca_size"] = linear_codes.shape[1]
-    for prefix, space in (("", codes), ("pca_", linear_codes)):
-        if space is None:
-            continue
-        four = (space[train], labels[train], space[test], labels[test])
-        results |= {
-            f"probe/{prefix}linear_accuracy": probe.linear(*four),
-            f"probe/{prefix}knn_accuracy": probe.knn(*four),
-        }
-    return results
+    spaces = {prefix: space for prefix, space in (("", codes), ("pca_", linear_codes)) if space is not None}
+    kinds = {"linear": probe.linear, "knn": probe.knn}
+    which = [(prefix, kind) for kind in kinds for prefix in spaces]  # the longer ones first
+
+    def accuracy(one: tuple[str, str]) -> float:
+        space = spaces[one[0]]
+        return kinds[one[1]](space[train], labels[train], space[test], labels[test])
+
+    found = each_quietly(accuracy, which)
+    names = [f"probe/{prefix}{kind}_accuracy" for prefix, kind in which]
+    return results | dict(zip(names, found, strict=True))
 
 
 def contingency_table(clusters: Array, labels: Array, label_names: list[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from narrows.work.threads import shared_out
 
 BLOCK_VALUES = 1 << 22  # values processed at once, by each thread
 TREE_UP_TO = 8  # a tree visits few leaves in so many dimensions, and nearly all leaves in more
+TREE_FROM = 1 << 20  # scores; fewer take less time than importing the tree
 MOST_GROUPED = 32  # codes of which only the highest score is looked at first
 REFERENCE_ROWS = 1000  # codes from which the middle is taken
 UNIT = 2.0**-24  # the largest relative error of one operation in float32
@@ -44,8 +45,8 @@ def nearest_in(queries: Array, codes: Array, k: int) -> tuple[Array, Array]:
     k = min(k, len(codes))
     rows, where = distinct_rows(queries)  # copies have the same neighbours
     queries = queries[rows]
-    found = _by_tree(queries, codes, k) if codes.shape[1] <= TREE_UP_TO else _by_products(queries, codes, k)
-    parts = list(found)
+    in_tree = codes.shape[1] <= TREE_UP_TO and len(queries) * len(codes) >= TREE_FROM
+    parts = list(_by_tree(queries, codes, k) if in_tree else _by_products(queries, codes, k))
     return np.concatenate([part[0] for part in parts])[where], np.concatenate([part[1] for part in parts])[where]
 
 

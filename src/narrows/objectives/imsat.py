@@ -85,8 +85,11 @@ class IMSAT(Joint):
 
 @contextmanager
 def _without_statistics(net: ClassifierNet) -> Iterator[None]:
-    """Let batch normalisation use a batch's statistics without adding them to the running ones."""
-    layers = [layer for layer in net.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
+    """Let batch normalisation use a batch's statistics without adding them to the running ones.
+
+    Outside training none are added, and several threads may use the same layers.
+    """
+    layers = [layer for layer in net.modules() if layer.training and isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
     before = [layer.momentum for layer in layers]
     for layer in layers:
         layer.momentum = 0.0

@@ -114,10 +114,10 @@ class _Training:
         self.epochs, self.batch_size = settings.resolve(len(data))
         self.epoch_steps = len(self._parts(0))
         self.steps = self.epochs * self.epoch_steps
+        self.lr = 0.0  # of the last step
         # What a checkpoint contains besides weights and optimiser state:
         self.step = 0
         self.sums: dict[str, float] = {}  # of the loss terms over this epoch's rows so far
-        self.lr = 0.0  # of the last step
         self.seconds = 0.0  # spent on this epoch so far
         self.history: list[dict[str, float]] = []
         self.best, self.best_epoch = math.inf, -1

@@ -82,7 +82,10 @@ class Settings:
         rules = {
             "epochs": (self.epochs == "auto" or self.epochs >= 1, "must be >= 1, or auto"),
             "batch_size": (self.batch_size == "auto" or self.batch_size >= 1, "must be >= 1, or auto"),
-            "lane_rows": (self.lane_rows == "auto" or self.lane_rows >= 1, "must be >= 1, or auto"),
+            "lane_rows": (
+                self.lane_rows == "auto" or (self.lane_rows >= 1 and not self.compile),
+                "must be >= 1, or auto; and auto with train.compile, which compiles whole batches",
+            ),
             "lr": (0 < self.lr < math.inf, "must be > 0"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "must be >= 0"),
             "momentum": (0 <= self.momentum < 1, "must be from 0 to below 1"),

@@ -9,6 +9,7 @@ other are shared out among workers, which hand in their results in the order of 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,8 +38,8 @@ class Workers:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self.count = 1 if _mine.worker else count or usable_cores()
-        self._pool = ThreadPoolExecutor(self.count, "worker", _mine.become_worker) if self.count > 1 else None
+        self.count = 1 if _Thread.here().worker else count or usable_cores()
+        self._pool = ThreadPoolExecutor(self.count, "worker", _become_worker) if self.count > 1 else None
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -76,19 +77,29 @@ def shared_out(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
         yield from workers.map(work, items)
 
 
+def each_quietly(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return the results of ``work`` on each of ``items``, shared out, without warnings.
+
+    Libraries switch warnings off while they work, for the whole process; whoever ends first would switch them on again.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return list(shared_out(work, items))
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Let torch, BLAS and OpenMP use one thread for an operation of the calling thread.
 
     It holds for the libraries that are loaded at this moment, so it is entered after a late import as well. BLAS has
     one setting for the whole process, which is restored when nobody is in here any more; the others have one for each
-    thread.
+    thread. Of several threads that set BLAS's, threadpoolctl obeys the first alone, for as long as it lives.
     """
-    _limits.enter()
+    thread = _limits.enter()
     try:
         yield
     finally:
-        _limits.leave()
+        _limits.leave(thread)
 
 
 def single_threaded(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -105,19 +116,29 @@ def single_threaded(function: Callable[Given, Result]) -> Callable[Given, Result
 Before = dict[str, tuple[Any, int]]  # a library's name -> its controller, and its number of threads
 
 
-class _Thread(local):
-    """What is known of the calling thread."""
+class _Thread:
+    """What is known of a thread."""
 
-    worker = False
-    depth = 0  # how often it has entered ``one_thread``
+    _each = local()
 
     def __init__(self) -> None:
+        self.worker = False
+        self.depth = 0  # how often it has entered ``one_thread``
         self.before: Before = {}  # its libraries' numbers of threads outside
 
-    def become_worker(self) -> None:
-        """Use one thread for each operation from now on."""
-        self.worker = True
-        _limits.limit(self.before)
+    @classmethod
+    def here(cls) -> _Thread:
+        """Return that of the calling thread."""
+        if not hasattr(cls._each, "thread"):
+            cls._each.thread = cls()
+        thread: _Thread = cls._each.thread
+        return thread
+
+
+def _become_worker() -> None:
+    """Use one thread for each operation of the calling thread from now on."""
+    _Thread.here().worker = True
+    _limits.limit(_Thread.here())
 
 
 class _Limits:
@@ -130,31 +151,35 @@ class _Limits:
         self.libraries: list[Any] = []  # threadpoolctl's controllers of those that were loaded
         self.modules = 0  # when there were this many modules
 
-    def enter(self) -> None:
+    def enter(self) -> _Thread:
+        """Limit the calling thread, and return it."""
+        thread = _Thread.here()
         with self.lock:
             self.inside += 1
-            _mine.depth += 1
-        self.limit(_mine.before)
+            thread.depth += 1
+        self.limit(thread)
+        return thread
 
-    def leave(self) -> None:
+    def leave(self, thread: _Thread) -> None:
+        """Undo ``enter`` for ``thread``: another one may do it, which collects a generator that was not finished."""
         with self.lock:
             self.inside -= 1
-            _mine.depth -= 1
-            if _mine.depth == 0 and not _mine.worker:
-                self._restore(_mine.before)
+            thread.depth -= 1
+            if thread.depth == 0 and not thread.worker and thread is _Thread.here():
+                self._restore(thread.before)
             if self.inside == 0:
                 self._restore(self.blas)
 
-    def limit(self, before: Before) -> None:
-        """Set the libraries to one thread, and note what they had: BLAS in ``self.blas``, others in ``before``."""
+    def limit(self, thread: _Thread) -> None:
+        """Set the libraries to one thread, and note what they had: BLAS for the process, others for the ``thread``."""
         with self.lock:
             torch = sys.modules.get("torch")
             if torch is not None and (threads := torch.get_num_threads()) != 1:
-                before.setdefault("torch", (torch, threads))
+                thread.before.setdefault("torch", (torch, threads))
                 torch.set_num_threads(1)
             for library in self._loaded():
                 if (threads := library.get_num_threads() or 1) != 1:
-                    kept = before if library.user_api == "openmp" else self.blas
+                    kept = thread.before if library.user_api == "openmp" else self.blas
                     kept.setdefault(library.filepath, (library, threads))
                     library.set_num_threads(1)
 
@@ -168,10 +193,10 @@ class _Limits:
         return self.libraries
 
     def _restore(self, before: Before) -> None:
-        for library, threads in before.values():
+        for name, (library, threads) in list(before.items()):
             library.set_num_threads(threads)
-        before.clear()
+            if library.get_num_threads() == threads:  # or left to the thread whose settings threadpoolctl obeys
+                del before[name]
 
 
 _limits = _Limits()
-_mine = _Thread()
